@@ -1,0 +1,118 @@
+/**
+ * What the core asks of the world: time, chance, the network, the disk and a place to log.
+ *
+ * Domain code takes these as arguments and reaches for nothing else, so that the code that
+ * ships also runs in a deterministic simulation.
+ */
+import { randomBytes, randomUUID } from "node:crypto";
+
+/** A pending timer. Opaque: hand it back to {@link Clock.clearTimeout}. */
+export type TimerHandle = object | number;
+
+/** Time. Wall time is for the wire and for people; monotonic time is for leases and deadlines. */
+export interface Clock {
+  /** Wall clock, milliseconds since the Unix epoch. May jump. */
+  now(): number;
+  /** Monotonic clock, milliseconds since some fixed point of this process. Never goes back. */
+  monotonic(): number;
+  /** Calls `callback` once after `milliseconds`. Never keeps a process alive on its own. */
+  setTimeout(callback: () => void, milliseconds: number): TimerHandle;
+  /** Stops a timer; harmless when it has fired already. */
+  clearTimeout(handle: TimerHandle): void;
+}
+
+/** Chance. */
+export interface Random {
+  /** `length` cryptographically strong bytes. */
+  bytes(length: number): Uint8Array;
+  /** A random UUID (version 4). */
+  uuid(): string;
+  /** A number in [0, 1), for jitter only: never for secrets. */
+  fraction(): number;
+}
+
+/** Where diagnostics go. Never receives keys, tokens or passes. */
+export interface Logger {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string, cause?: unknown): void;
+}
+
+/** One HTTP exchange as the core sees it. */
+export interface FetchRequest {
+  readonly method: "GET" | "POST" | "HEAD";
+  /** Absolute URL. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+  /** Cap on the whole exchange, connect to last byte. */
+  readonly timeoutMilliseconds?: number;
+  /** Cap on the answer's body; a longer one rejects. */
+  readonly maxBodyBytes?: number;
+}
+
+/** The answer to a {@link FetchRequest}; header names are lower case. */
+export interface FetchResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/**
+ * The network. Rejects with a `FederationError` (`ERR_FED_UNREACHABLE`, `ERR_FED_FORBIDDEN_ADDRESS`,
+ * `ERR_FED_RESPONSE_TOO_LARGE`, `ERR_FED_TIMEOUT`); redirects are never followed.
+ */
+export type Fetch = (request: FetchRequest) => Promise<FetchResponse>;
+
+/**
+ * Durable key–value storage with compare-and-set.
+ *
+ * Values are strings; what is written is on disk before the promise resolves. Every method
+ * rejects with a `FederationError` (`ERR_FED_STORE_UNAVAILABLE`) when the store does not answer:
+ * callers never read silence as "absent".
+ */
+export interface Store {
+  /** The value under `key`, or undefined when there is none or it has expired. */
+  get(key: string): Promise<string | undefined>;
+  /**
+   * Replaces `expected` by `next` in one atomic step and tells whether it did.
+   * `expected` undefined: only when the key is absent. `next` undefined: delete.
+   * `ttlMilliseconds` lets the new value expire by itself.
+   */
+  compareAndSet(
+    key: string,
+    expected: string | undefined,
+    next: string | undefined,
+    ttlMilliseconds?: number,
+  ): Promise<boolean>;
+  /** Unconditional write, for values with a single writer. */
+  set(key: string, value: string, ttlMilliseconds?: number): Promise<void>;
+  /** Unconditional delete; harmless when the key is absent. */
+  delete(key: string): Promise<void>;
+  /** Every live entry whose key starts with `prefix`, ordered by key. */
+  entries(prefix: string): AsyncIterable<readonly [key: string, value: string]>;
+  /** Releases the file or connection. */
+  close(): Promise<void>;
+}
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimeout: (callback, milliseconds) => {
+    const handle = setTimeout(callback, Math.min(milliseconds, 2_147_483_647));
+    handle.unref();
+    return handle;
+  },
+  clearTimeout: (handle) => {
+    clearTimeout(handle as NodeJS.Timeout);
+  },
+};
+
+/** The machine's own randomness. */
+export const systemRandom: Random = {
+  bytes: (length) => randomBytes(length),
+  uuid: () => randomUUID(),
+  fraction: () => Math.random(),
+};
