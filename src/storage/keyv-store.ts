@@ -1,0 +1,74 @@
+import { Keyv } from "keyv";
+import { FederationError } from "../errors.ts";
+import { type Clock, type Store, systemClock } from "../ports.ts";
+import { type CompareAndSetEngine, isCompareAndSetEngine } from "./engine.ts";
+
+/**
+ * The {@link Store} over a Keyv, or a Keyv storage adapter, that has compare-and-set.
+ *
+ * It speaks to the adapter itself: compare-and-set must see the very bytes that are stored, without
+ * the wrapper Keyv puts around values. A Keyv's `namespace` becomes a prefix of every key, so that
+ * several federations can share one engine.
+ *
+ * @throws FederationError `ERR_FED_STORE_WITHOUT_CAS` when the engine lacks it: no safety rule of
+ * PROTOCOL 6 can be kept on a plain key–value store.
+ */
+export class KeyvStore implements Store {
+  readonly #prefix: string;
+  readonly #engine: CompareAndSetEngine;
+  readonly #clock: Clock;
+
+  constructor(engine: unknown, options: { clock?: Clock } = {}) {
+    const candidate = engine instanceof Keyv ? engine.store : engine;
+    if (!isCompareAndSetEngine(candidate)) {
+      throw new FederationError(
+        "ERR_FED_STORE_WITHOUT_CAS",
+        "The given store has no compareAndSet(): use the SQLite engine (default) or the Redis engine.",
+      );
+    }
+    this.#engine = candidate;
+    this.#clock = options.clock ?? systemClock;
+    const namespace = engine instanceof Keyv ? engine.namespace : undefined;
+    this.#prefix = namespace === undefined || namespace === "" ? "" : `${namespace}:`;
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    return (await this.#engine.get<string>(this.#prefix + key)) as string | undefined;
+  }
+
+  async set(key: string, value: string, ttlMilliseconds?: number): Promise<void> {
+    const expires = this.#expires(ttlMilliseconds);
+    const written = await this.#engine.set(this.#prefix + key, value, expires);
+    if (!written) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#engine.delete(this.#prefix + key);
+  }
+
+  compareAndSet(
+    key: string,
+    expected: string | undefined,
+    next: string | undefined,
+    ttlMilliseconds?: number,
+  ): Promise<boolean> {
+    const expires = this.#expires(ttlMilliseconds);
+    return this.#engine.compareAndSet(this.#prefix + key, expected, next, expires);
+  }
+
+  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: string]> {
+    for await (const [key, value] of this.#engine.entries(this.#prefix + prefix)) {
+      yield [key.slice(this.#prefix.length), value];
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.disconnect?.();
+  }
+
+  #expires(ttlMilliseconds: number | undefined): number | undefined {
+    return ttlMilliseconds === undefined
+      ? undefined
+      : Math.ceil(this.#clock.now() + ttlMilliseconds);
+  }
+}
