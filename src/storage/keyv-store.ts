@@ -7,14 +7,13 @@ import { type CompareAndSetEngine, isCompareAndSetEngine } from "./engine.ts";
  * The {@link Store} over a Keyv, or a Keyv storage adapter, that has compare-and-set.
  *
  * It speaks to the adapter itself: compare-and-set must see the very bytes that are stored, without
- * the wrapper Keyv puts around values. A Keyv's `namespace` becomes a prefix of every key, so that
- * several federations can share one engine.
+ * the wrapper Keyv puts around values, and a failing read must reject, where Keyv answers undefined.
+ * A Keyv's `namespace` is honoured by the engine, so that several federations can share one.
  *
  * @throws FederationError `ERR_FED_STORE_WITHOUT_CAS` when the engine lacks it: no safety rule of
  * PROTOCOL 6 can be kept on a plain key–value store.
  */
 export class KeyvStore implements Store {
-  readonly #prefix: string;
   readonly #engine: CompareAndSetEngine;
   readonly #clock: Clock;
 
@@ -28,22 +27,20 @@ export class KeyvStore implements Store {
     }
     this.#engine = candidate;
     this.#clock = options.clock ?? systemClock;
-    const namespace = engine instanceof Keyv ? engine.namespace : undefined;
-    this.#prefix = namespace === undefined || namespace === "" ? "" : `${namespace}:`;
   }
 
   async get(key: string): Promise<string | undefined> {
-    return (await this.#engine.get<string>(this.#prefix + key)) as string | undefined;
+    return (await this.#engine.get<string>(key)) as string | undefined;
   }
 
   async set(key: string, value: string, ttlMilliseconds?: number): Promise<void> {
     const expires = this.#expires(ttlMilliseconds);
-    const written = await this.#engine.set(this.#prefix + key, value, expires);
+    const written = await this.#engine.set(key, value, expires);
     if (!written) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
   }
 
   async delete(key: string): Promise<void> {
-    await this.#engine.delete(this.#prefix + key);
+    await this.#engine.delete(key);
   }
 
   compareAndSet(
@@ -53,13 +50,11 @@ export class KeyvStore implements Store {
     ttlMilliseconds?: number,
   ): Promise<boolean> {
     const expires = this.#expires(ttlMilliseconds);
-    return this.#engine.compareAndSet(this.#prefix + key, expected, next, expires);
+    return this.#engine.compareAndSet(key, expected, next, expires);
   }
 
-  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: string]> {
-    for await (const [key, value] of this.#engine.entries(this.#prefix + prefix)) {
-      yield [key.slice(this.#prefix.length), value];
-    }
+  entries(prefix: string): AsyncIterable<readonly [key: string, value: string]> {
+    return this.#engine.entries(prefix);
   }
 
   async close(): Promise<void> {

@@ -9,9 +9,9 @@ import { EventEmitter } from "node:events";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { type KeyvStorageCapability, keyvStorageCapability } from "keyv";
 import { FederationError } from "../errors.ts";
 import { type Clock, systemClock } from "../ports.ts";
-import type { CompareAndSetEngine } from "./engine.ts";
 
 /** Options of {@link SqliteEngine}. */
 export interface SqliteEngineOptions {
@@ -34,7 +34,8 @@ const EXPIRY_SWEEP_WRITES = 512;
  *
  * Every method rejects with `ERR_FED_STORE_UNAVAILABLE` when the file cannot be read or written.
  */
-export class SqliteEngine extends EventEmitter implements CompareAndSetEngine {
+export class SqliteEngine extends EventEmitter {
+  /** Prefix of every key, as Keyv sets it. */
   namespace: string | undefined;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
@@ -95,9 +96,14 @@ export class SqliteEngine extends EventEmitter implements CompareAndSetEngine {
     };
   }
 
+  /** Tells Keyv that expiry is the engine's own. */
+  get capabilities(): KeyvStorageCapability {
+    return keyvStorageCapability(this);
+  }
+
   async get<Value>(key: string): Promise<Value | undefined> {
     return this.#read(() => {
-      const row = this.#statements.get.get(key, this.#clock.now());
+      const row = this.#statements.get.get(this.#key(key), this.#clock.now());
       return row?.["value"] as Value | undefined;
     });
   }
@@ -116,7 +122,7 @@ export class SqliteEngine extends EventEmitter implements CompareAndSetEngine {
 
   async set(key: string, value: unknown, expires?: number): Promise<boolean> {
     return this.#write(() => {
-      this.#statements.set.run(key, value as string, expires ?? null);
+      this.#statements.set.run(this.#key(key), value as string, expires ?? null);
       return true;
     });
   }
@@ -128,7 +134,7 @@ export class SqliteEngine extends EventEmitter implements CompareAndSetEngine {
   }
 
   async delete(key: string): Promise<boolean> {
-    return this.#write(() => this.#statements.remove.run(key).changes === 1);
+    return this.#write(() => this.#statements.remove.run(this.#key(key)).changes === 1);
   }
 
   async deleteMany(keys: string[]): Promise<boolean[]> {
@@ -148,26 +154,28 @@ export class SqliteEngine extends EventEmitter implements CompareAndSetEngine {
     next: string | undefined,
     expires?: number,
   ): Promise<boolean> {
+    const stored = this.#key(key);
     return this.#write(() => {
       const now = this.#clock.now();
       if (expected === undefined) {
-        if (next === undefined) return this.#statements.get.get(key, now) === undefined;
-        return this.#statements.insert.run(key, next, expires ?? null, now).changes === 1;
+        if (next === undefined) return this.#statements.get.get(stored, now) === undefined;
+        return this.#statements.insert.run(stored, next, expires ?? null, now).changes === 1;
       }
       if (next === undefined) {
-        return this.#statements.removeExpected.run(key, expected, now).changes === 1;
+        return this.#statements.removeExpected.run(stored, expected, now).changes === 1;
       }
-      return this.#statements.replace.run(next, expires ?? null, key, expected, now).changes === 1;
+      return this.#statements.replace.run(next, expires ?? null, stored, expected, now).changes === 1;
     });
   }
 
   async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: string]> {
-    const end = `${prefix}\u{10FFFF}`;
-    let from = prefix;
+    const skip = this.#key("").length;
+    const end = `${this.#key(prefix)}\u{10FFFF}`;
+    let from = this.#key(prefix);
     for (;;) {
       const start = from;
       const rows = this.#read(() => this.#statements.range.all(start, end, this.#clock.now()));
-      for (const row of rows) yield [row["key"] as string, row["value"] as string];
+      for (const row of rows) yield [(row["key"] as string).slice(skip), row["value"] as string];
       const last = rows.at(-1);
       if (last === undefined) return;
       from = `${last["key"] as string}\u0000`;
@@ -179,6 +187,10 @@ export class SqliteEngine extends EventEmitter implements CompareAndSetEngine {
     this.#flush();
     this.#closed = true;
     this.#database.close();
+  }
+
+  #key(key: string): string {
+    return this.namespace === undefined ? key : `${this.namespace}:${key}`;
   }
 
   #read<T>(run: () => T): T {
