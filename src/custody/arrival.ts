@@ -182,11 +182,15 @@ export class Arrivals {
     return { ok: true, body: {} };
   }
 
-  /** Finds or makes the seat of a verified pass; the same (caller, transfer) gets the same seat. */
+  /**
+   * Finds or makes the seat of a verified pass; the same (caller, transfer) gets the same seat.
+   * `reserve` stands in for the seat host where the matchmaker reserves by itself (direct joins).
+   */
   async seat(
     claims: PassClaims,
     caller: string,
     options: Readonly<Record<string, string>>,
+    reserve: SeatHost["reserve"] = (request) => this.#options.seats.reserve(request),
   ): Promise<{ readonly ok: true; readonly seat: SeatRecord } | Refused> {
     const { clock, store, visitors, seats, random } = this.#options;
     const player = `${claims.sub}@${new URL(claims.iss).host}`;
@@ -223,7 +227,7 @@ export class Arrivals {
       if (admitted !== true) return refused("ERR_FED_ADMISSION_REFUSED", admitted.reason);
       const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
       const claim: SeatClaim = { player, caller, transferId: claims.xfer };
-      const reserved = await seats.reserve({ world: claims.world, sessionId, options, claim });
+      const reserved = await reserve({ world: claims.world, sessionId, options, claim });
       if (!reserved.ok) return reserved;
       const seat: SeatRecord = {
         caller,

@@ -12,7 +12,7 @@ import { type AdmissionPolicy, type Arrival, Arrivals, type SeatHost } from "./a
 import { Crossings, type CrossingOutcome, type CrossingProgress } from "./crossing.ts";
 import { type Home, type PeerCalls, localHome, remoteHome } from "./home.ts";
 import { type ImportPolicy, CustodyLedger, type LedgerDecision } from "./ledger.ts";
-import { mayStartAtHome } from "./ledger-row.ts";
+import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
 import { Leases } from "./leases.ts";
 import {
   cancelSchema,
@@ -184,7 +184,11 @@ export class Custody {
    */
   async login(
     localId: string,
-    known: { readonly name: string; readonly jkt: string | undefined; readonly guest: boolean },
+    known: {
+      readonly name: string | undefined;
+      readonly jkt: string | undefined;
+      readonly guest: boolean;
+    },
     body: PlayerBody,
   ): Promise<
     | { readonly ok: true; readonly session: PlayerSession; readonly state: JsonValue | undefined }
@@ -214,7 +218,7 @@ export class Custody {
         retryAfterSeconds: Math.max(1, seconds),
       };
     }
-    return { ok: true, ...this.#begin(row.epoch, localId, player, known, row.state, body) };
+    return { ok: true, ...this.#begin(row, player, known.guest, body) };
   }
 
   /** Starts the session of a player that arrived, at home or as a visitor. */
@@ -239,6 +243,31 @@ export class Custody {
     if (!atHome) this.leases.won(session, arrival.sentAt, arrival.leaseSeconds);
     this.#options.onEvent?.({ type: "arrival", arrival });
     return session;
+  }
+
+  /** The player changes rooms on this very server: custody stays, only the body is another. */
+  move(
+    player: string,
+    body: PlayerBody,
+  ): { session: PlayerSession; state: JsonValue | undefined } | undefined {
+    const former = this.sessions.get(player);
+    if (former === undefined || former.frozen) return undefined;
+    const state = former.body.carry();
+    const lease = this.leases.handOver(former);
+    this.sessions.remove(former);
+    const session = new PlayerSession({
+      player,
+      home: former.home,
+      atHome: former.atHome,
+      name: former.name,
+      guest: former.guest,
+      epoch: former.epoch,
+      body,
+    });
+    this.sessions.add(session);
+    if (lease !== undefined) this.leases.won(session, lease.sentAt, lease.seconds);
+    former.body.end(undefined, "You are in the other room now.");
+    return { session, state };
   }
 
   /**
@@ -293,24 +322,22 @@ export class Custody {
   }
 
   #begin(
-    epoch: number,
-    localId: string,
+    row: LedgerRow,
     player: string,
-    known: { readonly name: string; readonly guest: boolean },
-    state: JsonValue | undefined,
+    guest: boolean,
     body: PlayerBody,
   ): { session: PlayerSession; state: JsonValue | undefined } {
     const session = new PlayerSession({
       player,
       home: this.#options.origin,
       atHome: true,
-      name: known.name,
-      guest: known.guest,
-      epoch,
+      name: row.name,
+      guest,
+      epoch: row.epoch,
       body,
     });
     this.sessions.add(session);
-    return { session, state };
+    return { session, state: row.state };
   }
 
   #homeAt(home: string): Home {

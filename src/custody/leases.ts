@@ -68,6 +68,15 @@ export class Leases {
     this.#leases.delete(session);
   }
 
+  /** Takes a lease off one session, to give it to another of the same player and epoch. */
+  handOver(session: PlayerSession): { sentAt: number; seconds: number } | undefined {
+    const lease = this.#leases.get(session);
+    this.lost(session);
+    return lease === undefined
+      ? undefined
+      : { sentAt: lease.until - lease.seconds * 1000, seconds: lease.seconds };
+  }
+
   /** Stops all heartbeats. */
   stop(): void {
     this.#stopped = true;

@@ -62,6 +62,7 @@ export interface CustodyLedgerOptions {
   readonly accept?: ImportPolicy;
 }
 
+const DEFAULT_NAME = "Traveler";
 const COMPARE_AND_SET_TRIES = 32;
 const TRANSFER_INDEX_MILLISECONDS = 7 * 24 * 3600 * 1000;
 
@@ -104,21 +105,23 @@ export class CustodyLedger {
   }
 
   /**
-   * Finds or makes the row of a player who logs in, and notes a new name or key.
+   * Finds or makes the row of a player who logs in, and notes a new name or key. Without a name,
+   * the row keeps the one it has.
    * Whether a session may start is {@link transitions.mayStartAtHome}'s to say.
    */
   async admit(
     localId: string,
-    known: { readonly name: string; readonly jkt: string | undefined },
+    known: { readonly name: string | undefined; readonly jkt: string | undefined },
   ): Promise<LedgerRow> {
     return this.#update(localId, (row) => {
       const fresh: LedgerRow = row ?? {
         localId,
-        name: known.name,
+        name: known.name ?? DEFAULT_NAME,
         holder: this.#options.origin,
         epoch: 0,
       };
-      const named = fresh.name === known.name ? fresh : { ...fresh, name: known.name };
+      const name = known.name ?? fresh.name;
+      const named = fresh.name === name ? fresh : { ...fresh, name };
       return known.jkt === undefined || named.jkt === known.jkt
         ? named
         : { ...named, jkt: known.jkt };

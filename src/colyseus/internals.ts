@@ -1,0 +1,61 @@
+/**
+ * The parts of Colyseus 0.18 that are not public and that the federation relies on, in one place.
+ *
+ * Every transport enters a room through `Room._onJoin`, so a connection can be refused before the
+ * room sees it and without spending the seat; nothing public allows that. {@link assertInternals}
+ * makes a release that changes them fail at start, not in the middle of a crossing.
+ */
+import { type AuthContext, type Client, Room } from "@colyseus/core";
+import { FederationError } from "../errors.ts";
+
+/** `[join options, auth data, consumed, waiting for a reconnection]`. */
+export type ReservedSeat = [options: unknown, auth: unknown, consumed?: boolean, waiting?: boolean];
+
+/** The non-public members of a room that are used. */
+export interface RoomInternals {
+  _reservedSeats: Record<string, ReservedSeat | undefined>;
+  _reconnections: Record<string, [sessionId: string, deferred: DeferredLike] | undefined>;
+}
+
+/** Colyseus' own deferred promise. */
+interface DeferredLike extends PromiseLike<unknown> {
+  reject(reason?: unknown): void;
+}
+
+/** A client's connection as far as it is used. */
+export interface ClientInternals {
+  readonly readyState: number;
+}
+
+export type JoinFunction = (
+  this: Room,
+  client: Client,
+  context: AuthContext,
+  options?: { reconnectionToken?: string; skipHandshake?: boolean },
+) => Promise<void>;
+
+export type MessageFunction = (this: Room, client: Client, buffer: Uint8Array) => void;
+
+/** `Room.prototype`, with the methods that are wrapped. */
+export const roomPrototype = Room.prototype as unknown as {
+  _onJoin: JoinFunction;
+  _onMessage: MessageFunction;
+};
+
+/** The non-public members of a room. */
+export function internalsOf(room: Room): RoomInternals {
+  return room as unknown as RoomInternals;
+}
+
+/** @throws FederationError `ERR_FED_INCOMPATIBLE_COLYSEUS` when a release lacks what is needed. */
+export function assertInternals(): void {
+  const missing = (["_onJoin", "_onMessage"] as const).filter(
+    (name) => typeof roomPrototype[name] !== "function",
+  );
+  if (missing.length > 0) {
+    throw new FederationError(
+      "ERR_FED_INCOMPATIBLE_COLYSEUS",
+      `This release of @colyseus/core has no Room.${missing.join(", Room.")}: use 0.18.`,
+    );
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The `federation` room: every peer, live, in the Colyseus monitor.
+ *
+ * Nobody can join it; it is private and locked and lives as long as the server. What it costs: one
+ * small state update every two seconds. The monitor's API hangs on answers above 64 KiB, so a room
+ * shows at most {@link PEERS_PER_PAGE} peers and further ones get rooms of their own.
+ */
+import { Room } from "@colyseus/core";
+import { MapSchema, schema } from "@colyseus/schema";
+import type { PeerSummary } from "../peers.ts";
+
+/** Peers in one room's state. */
+export const PEERS_PER_PAGE = 60;
+
+const PeerState = schema(
+  {
+    name: "string",
+    status: "string",
+    trust: "string",
+    roundTripMilliseconds: "number",
+    uptimeHour: "string",
+    uptimeDay: "string",
+    uptimeMonth: "string",
+    worlds: "string",
+    lastHandshake: "string",
+    lastSeen: "string",
+  },
+  "FederationPeer",
+);
+
+const PeersState = schema(
+  { origin: "string", page: "number", known: "number", peers: { map: PeerState } },
+  "FederationPeers",
+);
+
+/** What the room shows, asked anew at every update. */
+export interface PeersSource {
+  readonly origin: string;
+  list(): readonly PeerSummary[];
+}
+
+const UPDATE_MILLISECONDS = 2_000;
+
+/** Builds the room class for one federation. */
+export function definePeersRoom(source: PeersSource): typeof Room {
+  return class FederationPeersRoom extends Room {
+    static override async onAuth(): Promise<unknown> {
+      return false;
+    }
+
+    override autoDispose = false;
+    override maxClients = 0;
+    override patchRate = UPDATE_MILLISECONDS;
+    override state = new PeersState();
+
+    override async onCreate(options: { page?: number }): Promise<void> {
+      this.state.origin = source.origin;
+      this.state.page = options.page ?? 0;
+      this.state.peers = new MapSchema();
+      await this.setPrivate(true);
+      await this.lock();
+      this.#update();
+      this.clock.setInterval(() => {
+        this.#update();
+      }, UPDATE_MILLISECONDS);
+    }
+
+    #update(): void {
+      const all = source.list();
+      const first = this.state.page * PEERS_PER_PAGE;
+      const shown = all.slice(first, first + PEERS_PER_PAGE);
+      this.state.known = all.length;
+      const origins = new Set(shown.map(({ origin }) => origin));
+      for (const origin of [...this.state.peers.keys()]) {
+        if (!origins.has(origin)) this.state.peers.delete(origin);
+      }
+      for (const peer of shown) {
+        const state = this.state.peers.get(peer.origin) ?? new PeerState();
+        state.name = peer.name;
+        state.status = peer.status;
+        state.trust = peer.trust;
+        state.roundTripMilliseconds = Math.round((peer.roundTripMilliseconds ?? 0) * 10) / 10;
+        state.uptimeHour = percent(peer.uptime.hour);
+        state.uptimeDay = percent(peer.uptime.day);
+        state.uptimeMonth = percent(peer.uptime.month);
+        state.worlds = peer.worlds.join(", ").slice(0, 200);
+        state.lastHandshake = time(peer.lastHandshakeAt, 1000);
+        state.lastSeen = time(peer.lastSeenAt, 1);
+        if (!this.state.peers.has(peer.origin)) this.state.peers.set(peer.origin, state);
+      }
+    }
+  };
+}
+
+function percent(share: number | undefined): string {
+  return share === undefined ? "–" : `${(share * 100).toFixed(share === 1 ? 0 : 2)} %`;
+}
+
+function time(value: number | undefined, milliseconds: number): string {
+  return value === undefined ? "–" : new Date(value * milliseconds).toISOString().slice(0, 19) + "Z";
+}

@@ -1,0 +1,412 @@
+/**
+ * Lets players into rooms and out of them: logins at home, arrivals, portals.
+ */
+import type { AuthContext, Client, Room } from "@colyseus/core";
+import type { Arrival } from "../custody/arrival.ts";
+import { GUEST_PREFIX } from "../custody/custody.ts";
+import type { CrossingOutcome } from "../custody/crossing.ts";
+import type { FederationErrorCode } from "../errors.ts";
+import type { FederatedPlayer } from "../federated-player.ts";
+import { verifyPass } from "../identity/pass.ts";
+import { type ProofClaims, verifyProof } from "../identity/proof.ts";
+import { type IdentifiedPlayer, isLocalId } from "../options.ts";
+import type { FederationRuntime } from "../runtime.ts";
+import { TrustState } from "../registry/server-registry.ts";
+import type { JoinHost, JoinRefusal } from "./join-hooks.ts";
+import type { PortalsHost } from "./portals.ts";
+import { type RoomPlayer, RoomSessions } from "./room-sessions.ts";
+import { type Seal, Sealer } from "./seal.ts";
+import { ColyseusSeats } from "./seats.ts";
+
+const PROOF_MEMORY_MILLISECONDS = (60 + 60) * 1000;
+const MAX_NAME_LENGTH = 32;
+
+type Connected =
+  | { ok: true; entry(room: Room, sessionId: string): RoomPlayer; abort(): Promise<void> }
+  | JoinRefusal;
+
+/** The gate of one server. */
+export class PlayerGate implements JoinHost, PortalsHost {
+  readonly sessions: RoomSessions;
+  readonly seats: ColyseusSeats;
+  readonly #runtime: FederationRuntime;
+  #sealer: Sealer | undefined;
+  /** Key-holding players whose seat's connection is being made: thumbprint by room session. */
+  readonly #keys = new WeakMap<RoomPlayer, string>();
+
+  constructor(runtime: FederationRuntime) {
+    this.#runtime = runtime;
+    const { clock, options } = runtime;
+    this.sessions = new RoomSessions(this, options.logger);
+    this.seats = new ColyseusSeats({
+      worlds: options.worlds,
+      sealer: () => this.sealer(),
+      clock,
+    });
+  }
+
+  readonly sealer = (): Sealer => {
+    this.#sealer ??= new Sealer(this.#runtime.signingKey());
+    return this.#sealer;
+  };
+
+  // --- matchmaking ---------------------------------------------------------------------------
+
+  async loginByKey(
+    token: string,
+  ): Promise<{ ok: true; seal: string; sessionId: string } | JoinRefusal> {
+    const proof = this.#proof(token, undefined);
+    if ("ok" in proof) return proof;
+    const used = await this.#useProof(proof, "matchmaking");
+    if (used !== undefined) return used;
+    const sessionId = this.#newSessionId();
+    const seal = this.sealer().seal({
+      kind: "login",
+      jkt: proof.jkt,
+      jti: proof.jti,
+      localId: proof.jkt,
+      sessionId,
+    });
+    return { ok: true, seal, sessionId };
+  }
+
+  async joinByPass(
+    token: string,
+    roomName: string,
+  ): Promise<{ ok: true; seal: string; sessionId: string } | JoinRefusal> {
+    const { custody, options, clock } = this.#runtime;
+    const verified = await verifyPass(token, {
+      now: clock.now(),
+      audience: options.origin,
+      keyFor: (issuer, kid) => this.#runtime.issuerKey(issuer, kid),
+    });
+    if (!verified.verified) return refusal(verified.code, verified.reason);
+    const { claims } = verified;
+    if (options.worlds[claims.world] !== roomName) {
+      return refusal("ERR_FED_PASS_WORLD", "the pass is for another world");
+    }
+    let made = false;
+    const reserved = await custody.arrivals.seat(claims, claims.src, {}, ({ sessionId }) => {
+      made = true;
+      return Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: claims.exp });
+    });
+    if (!reserved.ok) return reserved;
+    if (!made) return refusal("ERR_FED_PASS_REUSED", "a seat was reserved with this pass already");
+    const { sessionId } = reserved.seat;
+    const player = `${claims.sub}@${new URL(claims.iss).host}`;
+    const seal = this.sealer().seal({
+      kind: "arrival",
+      player,
+      caller: claims.src,
+      transferId: claims.xfer,
+      sessionId,
+    });
+    return { ok: true, seal, sessionId };
+  }
+
+  // --- connection ----------------------------------------------------------------------------
+
+  async connect(seal: Seal, context: AuthContext): Promise<Connected> {
+    if (seal.kind === "arrival") return this.#connectArrival(seal, context);
+    if (seal.kind === "login") return this.#connectLogin(seal, context);
+    return this.#connectMove(seal);
+  }
+
+  async beforeJoin(
+    room: Room,
+    client: Client,
+    options: unknown,
+  ): Promise<{ ok: true } | JoinRefusal> {
+    const known = this.sessions.get(room, client.sessionId);
+    if (known?.session !== undefined) return { ok: true };
+    if (this.sessions.portalsOf(room) === undefined) return { ok: true };
+    const jkt = known === undefined ? undefined : this.#keys.get(known);
+    const wished = wishedName(options);
+    const identified: IdentifiedPlayer | undefined =
+      jkt !== undefined
+        ? { id: jkt }
+        : await this.#runtime.options.identify(client.auth as unknown, {
+            options,
+            sessionId: client.sessionId,
+          });
+    if (identified !== undefined && !isLocalId(identified.id)) {
+      throw new TypeError("identify() must return an id of 1–64 of A-Za-z0-9_-");
+    }
+    const hostAuth = known === undefined && client.auth !== undefined && client.auth !== null;
+    if (identified === undefined && hostAuth) return { ok: true };
+    const localId = identified?.id ?? this.#guestId();
+    const { home, authority } = this.#self();
+    const entry =
+      known ??
+      this.sessions.add(
+        room,
+        client.sessionId,
+        {
+          id: `${localId}@${authority}`,
+          name: identified?.name ?? wished ?? "Traveler",
+          home,
+          carried: undefined,
+          from: undefined,
+        },
+        false,
+      );
+    const login = await this.#runtime.custody.login(
+      localId,
+      { name: identified?.name ?? wished, jkt, guest: identified === undefined },
+      this.sessions.body(entry),
+    );
+    if (!login.ok) {
+      this.sessions.remove(entry);
+      return refusal(login.code, login.reason);
+    }
+    entry.session = login.session;
+    entry.player = { ...entry.player, name: login.session.name, carried: login.state };
+    // A host that has its own auth keeps its own payload; `portals.player(client)` has ours.
+    if (!hostAuth) client.auth = entry.player;
+    return { ok: true };
+  }
+
+  async left(entry: RoomPlayer): Promise<void> {
+    this.sessions.remove(entry);
+    if (entry.session === undefined || entry.session.ended) return;
+    try {
+      await this.#runtime.custody.leave(entry.session, entry.carriedAtLeave);
+    } catch (cause) {
+      this.#runtime.options.logger.error(
+        `${entry.player.id} left, but what it carries could not be stored`,
+        cause,
+      );
+    }
+  }
+
+  // --- portals -------------------------------------------------------------------------------
+
+  player(room: Room, client: Client): FederatedPlayer | undefined {
+    return this.sessions.get(room, client.sessionId)?.player;
+  }
+
+  isFrozen(room: Room, client: Client): boolean {
+    return this.sessions.get(room, client.sessionId)?.frozen ?? false;
+  }
+
+  abandon(room: Room, client: Client, transferId: string): void {
+    const session = this.sessions.get(room, client.sessionId)?.session;
+    if (session !== undefined) {
+      this.#runtime.custody.crossings.abandon(session.player, transferId);
+    }
+  }
+
+  async enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome> {
+    const { random, routes, registry, custody, options } = this.#runtime;
+    const transferId = random.uuid();
+    const session = this.sessions.get(room, client.sessionId)?.session;
+    const stay = (code: FederationErrorCode, message: string): CrossingOutcome => {
+      client.send("federation:failed", { transferId, to: uri, code, message });
+      return { kind: "stayed", transferId, to: uri, code, message };
+    };
+    if (session === undefined || session.ended) {
+      return stay("ERR_FED_NOT_A_PLAYER", "This connection is not a player of the federation.");
+    }
+    const destination = routes.resolve(uri);
+    if (destination === undefined) {
+      return stay("ERR_FED_NO_ROUTE", "Nobody here knows where this portal leads.");
+    }
+    const { origin, world } = destination;
+    if (destination.local) return this.#enterHere(uri, world, destination.options, session, stay);
+    if (registry.get(origin)?.trust !== TrustState.Trusted && !options.peers.includes(origin)) {
+      return stay("ERR_FED_NOT_TRUSTED", "This server and the other do not trust each other yet.");
+    }
+    if (!destination.healthy) {
+      return stay("ERR_FED_DESTINATION_DOWN", "The other server is down right now.");
+    }
+    return custody.crossings.cross(
+      session,
+      { uri, origin, world, options: destination.options },
+      transferId,
+    );
+  }
+
+  /** A portal to this server itself is a plain seat reservation (PROTOCOL 6). */
+  async #enterHere(
+    uri: string,
+    world: string,
+    options: Readonly<Record<string, string>>,
+    session: NonNullable<RoomPlayer["session"]>,
+    stay: (code: FederationErrorCode, message: string) => CrossingOutcome,
+  ): Promise<CrossingOutcome> {
+    const seat = await this.seats.reserveSealed(world, options, {
+      kind: "move",
+      player: session.player,
+      sessionId: this.#newSessionId(),
+    });
+    if (!seat.ok) return stay(seat.code, seat.reason);
+    const transferId = this.#runtime.random.uuid();
+    session.body.transit({
+      transferId,
+      to: uri,
+      origin: this.#runtime.options.origin,
+      reservation: seat.reservation,
+      expiresAt: seat.expiresAt,
+    });
+    return { kind: "arrived", transferId, to: uri };
+  }
+
+  // --- connections, by kind of seat ----------------------------------------------------------
+
+  async #connectArrival(
+    seal: Extract<Seal, { kind: "arrival" }>,
+    context: AuthContext,
+  ): Promise<Connected> {
+    const { custody } = this.#runtime;
+    const seat = await custody.arrivals.find(seal, seal.sessionId);
+    if (seat === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
+    if (seat.jkt !== undefined) {
+      if (context.token === undefined || context.token === "") {
+        return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
+      }
+      const proof = this.#proof(context.token, seal.sessionId);
+      if ("ok" in proof) return proof;
+      if (proof.jkt !== seat.jkt) {
+        return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
+      }
+      const used = await this.#useProof(proof, "arrival");
+      if (used !== undefined) return used;
+    }
+    const claimed = await custody.arrivals.claim(seal, seat);
+    if (!claimed.ok) return claimed;
+    const { arrival } = claimed;
+    return {
+      ok: true,
+      entry: (room, sessionId) => this.#arrive(room, sessionId, arrival),
+      abort: () => custody.abortArrival(arrival),
+    };
+  }
+
+  #arrive(room: Room, sessionId: string, arrival: Arrival): RoomPlayer {
+    const entry = this.sessions.add(
+      room,
+      sessionId,
+      {
+        id: arrival.player,
+        name: arrival.name,
+        home: arrival.home,
+        carried: arrival.state,
+        from: arrival.from,
+      },
+      true,
+    );
+    entry.carriedAtLeave = arrival.state;
+    entry.session = this.#runtime.custody.arrive(arrival, this.sessions.body(entry));
+    return entry;
+  }
+
+  async #connectLogin(
+    seal: Extract<Seal, { kind: "login" }>,
+    context: AuthContext,
+  ): Promise<Connected> {
+    const proof = this.#proof(context.token ?? "", undefined);
+    if ("ok" in proof) return proof;
+    if (proof.jkt !== seal.jkt || proof.jti !== seal.jti) {
+      return refusal("ERR_FED_PROOF_INVALID", "the proof is not the one the seat was reserved with");
+    }
+    const used = await this.#useProof(proof, "connection");
+    if (used !== undefined) return used;
+    const { home, authority } = this.#self();
+    return {
+      ok: true,
+      entry: (room, sessionId) => {
+        const entry = this.sessions.add(
+          room,
+          sessionId,
+          {
+            id: `${seal.localId}@${authority}`,
+            name: "Traveler",
+            home,
+            carried: undefined,
+            from: undefined,
+          },
+          false,
+        );
+        this.#keys.set(entry, seal.jkt);
+        return entry;
+      },
+      abort: () => Promise.resolve(),
+    };
+  }
+
+  #connectMove(seal: Extract<Seal, { kind: "move" }>): Promise<Connected> {
+    const { custody } = this.#runtime;
+    const former = custody.sessions.get(seal.player);
+    if (former === undefined || former.frozen) {
+      return Promise.resolve(refusal("ERR_FED_SEAT_UNKNOWN", "the player is not here any more"));
+    }
+    const { name, home } = former;
+    return Promise.resolve({
+      ok: true,
+      entry: (room, sessionId) => {
+        const entry = this.sessions.add(
+          room,
+          sessionId,
+          { id: seal.player, name, home, carried: undefined, from: this.#self().home },
+          true,
+        );
+        const moved = custody.move(seal.player, this.sessions.body(entry));
+        if (moved !== undefined) {
+          entry.session = moved.session;
+          entry.carriedAtLeave = moved.state;
+          entry.player = { ...entry.player, carried: moved.state };
+        }
+        return entry;
+      },
+      abort: () => Promise.resolve(),
+    });
+  }
+
+  // --- proofs --------------------------------------------------------------------------------
+
+  #proof(token: string, sessionId: string | undefined): ProofClaims | JoinRefusal {
+    const verified = verifyProof(token, {
+      now: this.#runtime.clock.now(),
+      audience: this.#runtime.options.origin,
+      ...(sessionId === undefined ? {} : { sessionId }),
+    });
+    return verified.verified ? verified.proof : refusal(verified.code, verified.reason);
+  }
+
+  /** A proof is good once for each step of one join (PROTOCOL 5). */
+  async #useProof(proof: ProofClaims, step: string): Promise<JoinRefusal | undefined> {
+    const fresh = await this.#runtime.store.compareAndSet(
+      `proof/${step}/${proof.jkt}/${proof.jti}`,
+      undefined,
+      "1",
+      PROOF_MEMORY_MILLISECONDS,
+    );
+    return fresh
+      ? undefined
+      : refusal("ERR_FED_PROOF_REPLAYED", "this proof has been used before: make a new one");
+  }
+
+  #self(): { home: string; authority: string } {
+    const { origin } = this.#runtime.options;
+    return { home: origin, authority: new URL(origin).host };
+  }
+
+  #newSessionId(): string {
+    return Buffer.from(this.#runtime.random.bytes(15)).toString("base64url");
+  }
+
+  #guestId(): string {
+    return `${GUEST_PREFIX}${Buffer.from(this.#runtime.random.bytes(15)).toString("base64url")}`;
+  }
+}
+
+function refusal(code: FederationErrorCode, reason: string): JoinRefusal {
+  return { ok: false, code, reason };
+}
+
+function wishedName(options: unknown): string | undefined {
+  const name = (options as { name?: unknown } | null | undefined)?.name;
+  if (typeof name !== "string") return undefined;
+  const clean = name.replaceAll(/\p{C}/gu, "").trim().slice(0, MAX_NAME_LENGTH);
+  return clean === "" ? undefined : clean;
+}

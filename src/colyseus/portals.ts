@@ -1,0 +1,107 @@
+/**
+ * The room plugin: portals out of a room, and who its players are.
+ *
+ *   plugins = definePlugins([federation.portals({ carry: (client) => … })]);
+ *   this.plugins.federation.enter(client, "aether://arena.example.org/pit");
+ *
+ * What it costs: nothing for a player who stays. While a crossing is open the player is frozen: its
+ * messages are not delivered, and a room that moves players by itself must ask `isFrozen`.
+ */
+import { type Client, type Room, RoomPlugin } from "@colyseus/core";
+import { z } from "zod";
+import type { CrossingOutcome } from "../custody/crossing.ts";
+import type { FederatedPlayer } from "../federated-player.ts";
+import type { JsonValue } from "../json.ts";
+
+/** Options of `federation.portals`. */
+export interface PortalsOptions {
+  /**
+   * What the player carries, as JSON of at most 32 KiB: asked when it departs, leaves and at every
+   * renewal. Without it, home keeps what it knows.
+   */
+  readonly carry?: (client: Client) => unknown;
+  /** Called when nobody may simulate the player any more, e.g. to take it off the board. */
+  readonly freeze?: (client: Client) => void;
+  /** Called when the player may be simulated again. */
+  readonly unfreeze?: (client: Client) => void;
+  /**
+   * Whether clients may ask to cross by themselves (`federation:enter`), or a function that decides
+   * for one URI. Default: false, only the room's own code sends players through portals.
+   */
+  readonly allowEnter?: boolean | ((client: Client, uri: string) => boolean);
+}
+
+/** What the plugin asks of the federation it belongs to. */
+export interface PortalsHost {
+  enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome>;
+  abandon(room: Room, client: Client, transferId: string): void;
+  player(room: Room, client: Client): FederatedPlayer | undefined;
+  isFrozen(room: Room, client: Client): boolean;
+}
+
+const enterSchema = z.object({ to: z.string().max(2048) });
+const cancelSchema = z.object({ transferId: z.string().max(64) });
+
+/** The `federation` plugin of a room. */
+export class FederationPortals extends RoomPlugin {
+  readonly pluginName = "federation" as const;
+  readonly #host: PortalsHost;
+  readonly #options: PortalsOptions;
+
+  constructor(host: PortalsHost, options: PortalsOptions = {}) {
+    super();
+    this.#host = host;
+    this.#options = options;
+  }
+
+  protected override messages = {
+    "federation:enter": (client: Client, message: unknown): void => {
+      const request = enterSchema.safeParse(message);
+      if (!request.success) return;
+      const { allowEnter = false } = this.#options;
+      const { to } = request.data;
+      const allowed = typeof allowEnter === "function" ? allowEnter(client, to) : allowEnter;
+      if (allowed) void this.enter(client, to);
+    },
+    "federation:cancel": (client: Client, message: unknown): void => {
+      const request = cancelSchema.safeParse(message);
+      if (request.success) this.#host.abandon(this.room, client, request.data.transferId);
+    },
+  };
+
+  /**
+   * Sends a player through a portal. Resolves with how it ended; the client is told by
+   * `federation:transit` and `federation:failed` (PROTOCOL 8). Never rejects for what other
+   * servers or the network do.
+   */
+  enter(client: Client, uri: string): Promise<CrossingOutcome> {
+    return this.#host.enter(this.room, client, uri);
+  }
+
+  /** Who a client is; undefined for one that is no player of the federation. */
+  player(client: Client): FederatedPlayer | undefined {
+    return this.#host.player(this.room, client);
+  }
+
+  /** Whether nobody may simulate this player now: it is crossing, or home cannot be reached. */
+  isFrozen(client: Client): boolean {
+    return this.#host.isFrozen(this.room, client);
+  }
+
+  /** @internal What the room says the player carries. */
+  carried(client: Client): JsonValue | undefined {
+    const value = this.#options.carry?.(client);
+    return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as JsonValue);
+  }
+
+  /** @internal Tells the room. */
+  frozen(client: Client, frozen: boolean): void {
+    if (frozen) this.#options.freeze?.(client);
+    else this.#options.unfreeze?.(client);
+  }
+
+  /** @internal Whether the plugin was made by this federation. */
+  belongsTo(host: PortalsHost): boolean {
+    return this.#host === host;
+  }
+}

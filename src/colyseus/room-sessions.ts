@@ -1,0 +1,157 @@
+/**
+ * The players of this process's rooms: from a Colyseus connection to a custody session and back.
+ *
+ * Sessions are kept by room and session id, not by client object, so that Colyseus' reconnection,
+ * which makes a new client object, changes nothing.
+ */
+import { type Client, CloseCode, type Room } from "@colyseus/core";
+import type { FailedMessage, PlayerBody, PlayerSession, TransitMessage } from "../custody/player-session.ts";
+import type { FederationErrorCode } from "../errors.ts";
+import type { FederatedPlayer } from "../federated-player.ts";
+import { type JsonValue, MAX_STATE_BYTES } from "../json.ts";
+import type { Logger } from "../ports.ts";
+import { type ClientInternals, internalsOf } from "./internals.ts";
+import { FederationPortals, type PortalsHost } from "./portals.ts";
+
+/** One player in one room. */
+export interface RoomPlayer {
+  readonly room: Room;
+  readonly sessionId: string;
+  player: FederatedPlayer;
+  /** Absent for a player of a room that takes no part in custody. */
+  session?: PlayerSession;
+  /** The federation has let it in: the room's instance `onAuth` is not asked again. */
+  readonly admitted: boolean;
+  /** What it carried when the room last let go of it. */
+  carriedAtLeave?: JsonValue | undefined;
+  frozen: boolean;
+}
+
+const WEBSOCKET_OPEN = 1;
+const MAX_CLOSE_REASON_BYTES = 120;
+
+/** All players in the rooms of this process. */
+export class RoomSessions {
+  readonly #host: PortalsHost;
+  readonly #logger: Logger;
+  readonly #byRoom = new WeakMap<Room, Map<string, RoomPlayer>>();
+
+  constructor(host: PortalsHost, logger: Logger) {
+    this.#host = host;
+    this.#logger = logger;
+  }
+
+  /** The plugin of this federation in a room, if the room has it. */
+  portalsOf(room: Room): FederationPortals | undefined {
+    const plugins = room.plugins as Record<string, unknown> | undefined;
+    return Object.values(plugins ?? {}).find(
+      (plugin): plugin is FederationPortals =>
+        plugin instanceof FederationPortals && plugin.belongsTo(this.#host),
+    );
+  }
+
+  get(room: Room, sessionId: string): RoomPlayer | undefined {
+    return this.#byRoom.get(room)?.get(sessionId);
+  }
+
+  add(room: Room, sessionId: string, player: FederatedPlayer, admitted: boolean): RoomPlayer {
+    let players = this.#byRoom.get(room);
+    if (players === undefined) {
+      players = new Map();
+      this.#byRoom.set(room, players);
+    }
+    const entry: RoomPlayer = { room, sessionId, player, admitted, frozen: false };
+    players.set(sessionId, entry);
+    return entry;
+  }
+
+  remove(entry: RoomPlayer): void {
+    const players = this.#byRoom.get(entry.room);
+    if (players?.get(entry.sessionId) === entry) players.delete(entry.sessionId);
+  }
+
+  /** What the room says the player carries now; the last known when it cannot say any more. */
+  carry(entry: RoomPlayer): JsonValue | undefined {
+    const client = clientOf(entry);
+    const portals = this.portalsOf(entry.room);
+    if (portals === undefined) return undefined;
+    if (client === undefined) return entry.carriedAtLeave;
+    return this.capture(entry, client);
+  }
+
+  /** Asks the room and remembers the answer. */
+  capture(entry: RoomPlayer, client: Client): JsonValue | undefined {
+    try {
+      const carried = this.portalsOf(entry.room)?.carried(client);
+      if (carried !== undefined) {
+        const bytes = Buffer.byteLength(JSON.stringify(carried));
+        if (bytes > MAX_STATE_BYTES) {
+          this.#logger.error(
+            `what ${entry.player.id} carries is ${bytes} bytes: at most ${MAX_STATE_BYTES} travel; the last smaller state is kept`,
+          );
+          return entry.carriedAtLeave;
+        }
+        entry.carriedAtLeave = carried;
+      }
+    } catch (cause) {
+      this.#logger.error(
+        `carry() of room "${entry.room.roomName}" failed for ${entry.player.id}`,
+        cause,
+      );
+    }
+    return entry.carriedAtLeave;
+  }
+
+  /** The body custody drives. */
+  body(entry: RoomPlayer): PlayerBody {
+    const send = (type: string, message: unknown): void => {
+      clientOf(entry)?.send(type, message);
+    };
+    const isConnected = (): boolean => {
+      const client = clientOf(entry) as (Client & ClientInternals) | undefined;
+      return client?.readyState === WEBSOCKET_OPEN;
+    };
+    return {
+      get connected() {
+        return isConnected();
+      },
+      carry: () => this.carry(entry),
+      setFrozen: (frozen) => {
+        entry.frozen = frozen;
+        const client = clientOf(entry);
+        if (client === undefined) return;
+        try {
+          this.portalsOf(entry.room)?.frozen(client, frozen);
+        } catch (cause) {
+          this.#logger.error(`freeze() of room "${entry.room.roomName}" failed`, cause);
+        }
+      },
+      transit: (message: TransitMessage) => {
+        send("federation:transit", message);
+      },
+      failed: (message: FailedMessage) => {
+        send("federation:failed", message);
+      },
+      end: (code, reason) => {
+        end(entry, code, reason);
+      },
+    };
+  }
+}
+
+function clientOf(entry: RoomPlayer): Client | undefined {
+  return entry.room.clients.get(entry.sessionId) as Client | undefined;
+}
+
+/** Closes the connection for good: no reconnection grace survives the end of custody. */
+function end(entry: RoomPlayer, code: FederationErrorCode | undefined, reason: string): void {
+  const { room, sessionId } = entry;
+  for (const reconnection of Object.values(internalsOf(room)._reconnections)) {
+    if (reconnection?.[0] === sessionId) reconnection[1].reject(false);
+  }
+  const text = code === undefined ? reason : `${code}: ${reason}`;
+  clientOf(entry)?.leave(
+    CloseCode.CONSENTED,
+    Buffer.from(text).subarray(0, MAX_CLOSE_REASON_BYTES).toString("utf8"),
+  );
+}

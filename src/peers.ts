@@ -1,0 +1,84 @@
+import type { FederationRuntime } from "./runtime.ts";
+import { ServerStatus, TrustState } from "./registry/server-registry.ts";
+
+/** One peer as an operator sees it. */
+export interface PeerSummary {
+  readonly origin: string;
+  readonly name: string;
+  readonly worlds: readonly string[];
+  readonly trust: TrustState;
+  readonly status: ServerStatus;
+  /** Whether calls can be made now without a new handshake. */
+  readonly hasSession: boolean;
+  readonly roundTripMilliseconds: number | undefined;
+  /** Share of the time the peer answered, 0–1; undefined before the first probe. */
+  readonly uptime: {
+    readonly hour: number | undefined;
+    readonly day: number | undefined;
+    readonly month: number | undefined;
+  };
+  /** Unix seconds. */
+  readonly lastHandshakeAt: number | undefined;
+  /** Unix milliseconds of the last answered probe. */
+  readonly lastSeenAt: number | undefined;
+}
+
+/** The operator's view of the peers, and the decisions that are the operator's to take. */
+export class FederationPeers {
+  readonly #runtime: FederationRuntime;
+
+  constructor(runtime: FederationRuntime) {
+    this.#runtime = runtime;
+  }
+
+  /** Every known peer, by origin. Empty before the server listens. */
+  list(): PeerSummary[] {
+    if (!this.#runtime.started) return [];
+    const { registry, health } = this.#runtime;
+    return registry
+      .list()
+      .map((server): PeerSummary => {
+        const state = health.status(server.origin);
+        const suspended =
+          server.trust === TrustState.Blocked || server.trust === TrustState.Quarantined;
+        return {
+          origin: server.origin,
+          name: server.name,
+          worlds: server.worlds,
+          trust: server.trust,
+          status: suspended ? ServerStatus.Suspended : server.status,
+          hasSession: registry.liveSession(server.origin) !== undefined,
+          roundTripMilliseconds: state?.roundTripMilliseconds,
+          uptime: state?.uptime ?? { hour: undefined, day: undefined, month: undefined },
+          lastHandshakeAt: server.lastHandshakeAt,
+          lastSeenAt: state?.lastOkAt,
+        };
+      })
+      .sort((a, b) => a.origin.localeCompare(b.origin));
+  }
+
+  /** Lets players cross to and from a peer; ends quarantine. */
+  async approve(origin: string): Promise<void> {
+    await this.#runtime.registry.setTrust(origin, TrustState.Trusted);
+  }
+
+  /** Refuses everything from a peer from now on, under whatever name its keys come. */
+  async block(origin: string): Promise<void> {
+    await this.#runtime.registry.block(origin);
+  }
+
+  /** Takes a block away; the peer is pending until it is approved. */
+  async unblock(origin: string): Promise<void> {
+    await this.#runtime.registry.unblock(origin);
+  }
+
+  /** Forgets a peer: its keys, its session, its trust. */
+  async remove(origin: string): Promise<boolean> {
+    return this.#runtime.registry.remove(origin);
+  }
+
+  /** Performs a handshake now. @throws FederationError with the reason when it fails. */
+  async retry(origin: string): Promise<void> {
+    await this.#runtime.handshake.connect(origin);
+  }
+}

@@ -1,0 +1,370 @@
+/**
+ * The federation without Colyseus and without HTTP routes: owns the parts, starts and stops them,
+ * and tells what happens.
+ */
+import { join } from "node:path";
+import { type CrossingOutcome, type CrossingProgress } from "./custody/crossing.ts";
+import type { Arrival, SeatHost } from "./custody/arrival.ts";
+import { Custody } from "./custody/custody.ts";
+import { HandshakeManager } from "./handshake/handshake-manager.ts";
+import { HandshakeService } from "./handshake/handshake-service.ts";
+import { SessionKeeper } from "./handshake/session-keeper.ts";
+import { HealthMonitor, HealthStatus, type PeerHealth } from "./health/health-monitor.ts";
+import { createGuardedFetch } from "./http/outbound-guard.ts";
+import { PeerClient } from "./http/peer-client.ts";
+import { type DescriptorDocument, signDescriptor } from "./identity/descriptor.ts";
+import { type VerifyKey, importVerifyKey } from "./identity/ed25519.ts";
+import type { KeyRing, SigningKey } from "./identity/server-keys.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { type Clock, type Random, type Store, systemClock, systemRandom } from "./ports.ts";
+import { type RegistryEvent, ServerRegistry, ServerStatus, TrustState } from "./registry/server-registry.ts";
+import { RoutingTable } from "./routing/routing-table.ts";
+import { KeyvStore } from "./storage/keyv-store.ts";
+import { loadOrCreateKeyRing } from "./storage/key-file.ts";
+import { SqliteEngine } from "./storage/sqlite-engine.ts";
+
+/** What a federation tells those who listen. */
+export interface FederationEvents {
+  /** A peer was added, changed trust, keys or status, or was removed. */
+  peer: RegistryEvent;
+  /** A peer's health changed. */
+  health: { readonly origin: string; readonly health: PeerHealth };
+  /** A crossing that leaves this server got further. */
+  progress: CrossingProgress;
+  /** A crossing that left this server ended. */
+  crossing: { readonly player: string; readonly outcome: CrossingOutcome };
+  /** A player arrived here. */
+  arrival: Arrival;
+}
+
+const DESCRIPTOR_LIFE_SECONDS = 24 * 3600;
+const DESCRIPTOR_REFRESH_SECONDS = 3600;
+const AUTOSAVE_MILLISECONDS = 5_000;
+
+/** The parts that exist only while the federation runs. */
+interface Running {
+  readonly store: Store;
+  readonly keys: KeyRing;
+  readonly registry: ServerRegistry;
+  readonly handshake: HandshakeService;
+  readonly keeper: SessionKeeper;
+  readonly peers: PeerClient;
+  readonly health: HealthMonitor;
+  readonly custody: Custody;
+  readonly close: () => Promise<void>;
+}
+
+/** Owns the parts of one federated server and runs its cross-instance transactions. */
+export class FederationRuntime {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock = systemClock;
+  readonly random: Random = systemRandom;
+  /** Where portals lead. */
+  readonly routes: RoutingTable;
+  readonly #listeners = new Map<keyof FederationEvents, Set<(event: never) => void>>();
+  #running: Running | undefined;
+  #descriptor: { document: DescriptorDocument; at: number } | undefined;
+  #autosave: ReturnType<Clock["setTimeout"]> | undefined;
+
+  constructor(options: ResolvedOptions) {
+    this.options = options;
+    this.routes = new RoutingTable({
+      self: options.origin,
+      isHealthy: (origin) => this.isReachable(origin),
+      peerFor: (authority) => this.#peerFor(authority),
+      random: this.random,
+    });
+    for (const route of options.routes) this.routes.addRoute(route);
+  }
+
+  /** Whether {@link start} has run and {@link stop} has not. */
+  get started(): boolean {
+    return this.#running !== undefined;
+  }
+
+  get registry(): ServerRegistry {
+    return this.#parts().registry;
+  }
+
+  get custody(): Custody {
+    return this.#parts().custody;
+  }
+
+  get health(): HealthMonitor {
+    return this.#parts().health;
+  }
+
+  get handshake(): HandshakeService {
+    return this.#parts().handshake;
+  }
+
+  get store(): Store {
+    return this.#parts().store;
+  }
+
+  /** The key this server signs with now. */
+  readonly signingKey = (): SigningKey => this.#parts().keys.current;
+
+  /** The key of an issuer whose passes are taken here: a trusted peer, or this server itself. */
+  issuerKey(issuer: string, kid: string): VerifyKey | undefined {
+    const { keys, registry } = this.#parts();
+    if (issuer === this.options.origin) {
+      return kid === keys.current.kid ? importVerifyKey(keys.current.jwk) : undefined;
+    }
+    return registry.get(issuer)?.trust === TrustState.Trusted
+      ? registry.keyFor(issuer, kid)
+      : undefined;
+  }
+
+  /** Listens to one kind of event. Returns how to stop. */
+  on<Name extends keyof FederationEvents>(
+    name: Name,
+    listener: (event: FederationEvents[Name]) => void,
+  ): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    listeners.add(listener as (event: never) => void);
+    return () => listeners.delete(listener as (event: never) => void);
+  }
+
+  /**
+   * Opens the store and the key, loads what is known, and settles what a former run left open.
+   * Calls no peer yet: that is {@link goOnline}.
+   *
+   * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`, `ERR_FED_KEY_FILE`.
+   */
+  async start(seats: SeatHost): Promise<void> {
+    if (this.#running !== undefined) return;
+    const { options, clock, random } = this;
+    const { origin, logger, allowInsecure, allowPrivateNetwork } = options;
+    const store = new KeyvStore(
+      options.store ?? new SqliteEngine({ path: join(options.dataDirectory, "federation.sqlite") }),
+    );
+    const keys = await loadOrCreateKeyRing(join(options.dataDirectory, "keys.json"), random);
+    const signingKey = (): SigningKey => keys.current;
+    const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers });
+    await registry.load();
+    const fetch = createGuardedFetch({ allowInsecure, allowPrivateNetwork });
+    const peers = new PeerClient({
+      origin,
+      signingKey,
+      registry,
+      fetch,
+      clock,
+      random,
+      logger,
+      reconnect: async (peer) => {
+        await handshake.connect(peer);
+      },
+    });
+    const manager = new HandshakeManager({
+      origin,
+      signingKey,
+      ownDescriptor: async () => (await this.descriptor()).jws,
+      clock,
+      random,
+      handshakeTimeoutSeconds: options.handshakeTimeoutSeconds,
+      allowInsecure,
+    });
+    const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
+    const handshake: HandshakeService = new HandshakeService({
+      origin,
+      signingKey,
+      manager,
+      registry,
+      policy: options.trust,
+      allowlist: named,
+      transport: peers,
+      store,
+      clock,
+      random,
+      logger,
+      allowInsecure,
+    });
+    const health = new HealthMonitor({
+      probe: async (peer) => peers.health(peer),
+      clock,
+      random,
+      intervalSeconds: options.healthCheckIntervalSeconds,
+    });
+    const custody = new Custody({
+      origin,
+      store,
+      clock,
+      random,
+      logger,
+      peers,
+      seats,
+      signingKey,
+      issuerKey: (issuer, kid) => this.issuerKey(issuer, kid),
+      leaseSeconds: options.leaseSeconds,
+      onAway: options.onAway,
+      ...(options.accept === undefined ? {} : { accept: options.accept }),
+      ...(options.admit === undefined ? {} : { admit: options.admit }),
+      onEvent: (event) => {
+        if (event.type === "progress") this.#emit("progress", event.progress);
+        else if (event.type === "arrival") this.#emit("arrival", event.arrival);
+        else if (event.type === "outcome") {
+          this.#emit("crossing", { player: event.player, outcome: event.outcome });
+        }
+      },
+    });
+    const keeper = new SessionKeeper({
+      wanted: () => this.#wanted(named),
+      expiresAt: (peer) => registry.liveSession(peer)?.expiresAt,
+      connect: (peer) => handshake.connect(peer),
+      clock,
+      random,
+      logger,
+    });
+    registry.on((event) => {
+      this.#watchPeers();
+      this.#emit("peer", event);
+    });
+    health.on(({ origin: peer, health: state }) => {
+      registry.setStatus(peer, statusOf(state.status));
+      this.#emit("health", { origin: peer, health: state });
+    });
+    this.#running = {
+      store,
+      keys,
+      registry,
+      handshake,
+      keeper,
+      peers,
+      health,
+      custody,
+      close: () => fetch.close(),
+    };
+    await custody.start();
+  }
+
+  /** Begins to call others: handshakes with the peers the operator named, health checks. */
+  goOnline(): void {
+    const { health, keeper } = this.#parts();
+    this.#watchPeers();
+    health.start();
+    keeper.start();
+    this.#scheduleAutosave();
+  }
+
+  /** Stops every timer, gives the store back. What is open is settled by the next start. */
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    if (this.#autosave !== undefined) this.clock.clearTimeout(this.#autosave);
+    running.keeper.stop();
+    await running.health.stop();
+    await running.custody.stop();
+    await running.close();
+    await running.store.close();
+    this.#running = undefined;
+  }
+
+  /** A verified call came in: whoever waits for this peer tries again at once. */
+  heardFrom(origin: string): void {
+    const { health, keeper, custody } = this.#parts();
+    health.wake(origin);
+    keeper.wake(origin);
+    custody.settlement.wake();
+  }
+
+  /** Our descriptor, signed anew every hour (PROTOCOL 2). */
+  async descriptor(): Promise<DescriptorDocument> {
+    const now = this.clock.now();
+    if (
+      this.#descriptor === undefined ||
+      now - this.#descriptor.at > DESCRIPTOR_REFRESH_SECONDS * 1000
+    ) {
+      const { origin, name, endpoint, worlds } = this.options;
+      const document = await signDescriptor(
+        {
+          origin,
+          name,
+          endpoint,
+          protocols: ["aether/1"],
+          worlds: Object.keys(worlds),
+          validUntil: Math.floor(now / 1000) + DESCRIPTOR_LIFE_SECONDS,
+        },
+        this.#parts().keys,
+      );
+      this.#descriptor = { document, at: now };
+    }
+    return this.#descriptor.document;
+  }
+
+  /** Whether players can be sent to a server now, as far as health checks know. */
+  isReachable(origin: string): boolean {
+    if (origin === this.options.origin) return true;
+    const server = this.#running?.registry.get(origin);
+    return (
+      server !== undefined &&
+      server.trust === TrustState.Trusted &&
+      server.status !== ServerStatus.Offline &&
+      server.status !== ServerStatus.Suspended
+    );
+  }
+
+  #parts(): Running {
+    if (this.#running === undefined) {
+      throw new TypeError(
+        "the federation does not run yet: call federation.attach(server) and await server.listen()",
+      );
+    }
+    return this.#running;
+  }
+
+  #peerFor(authority: string): string | undefined {
+    return this.#running?.registry
+      .list()
+      .find((server) => new URL(server.origin).host === authority)?.origin;
+  }
+
+  /** Sessions are wanted with whoever the operator named and with every peer that is trusted. */
+  *#wanted(named: readonly string[]): Generator<string> {
+    yield* named.filter((origin) => origin !== this.options.origin);
+    for (const server of this.#parts().registry.list({ trust: TrustState.Trusted })) {
+      yield server.origin;
+    }
+  }
+
+  #watchPeers(): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const known = new Set(running.registry.list().map(({ origin }) => origin));
+    for (const { origin } of running.health.list()) {
+      if (!known.has(origin)) running.health.unwatch(origin);
+    }
+    for (const origin of known) {
+      if (running.health.status(origin) === undefined) running.health.watch(origin);
+    }
+  }
+
+  #scheduleAutosave(): void {
+    this.#autosave = this.clock.setTimeout(() => {
+      void this.#running?.custody
+        .saveAll()
+        .catch((cause: unknown) => {
+          this.options.logger.error("what players carry could not be stored", cause);
+        })
+        .finally(() => {
+          if (this.#running !== undefined) this.#scheduleAutosave();
+        });
+    }, AUTOSAVE_MILLISECONDS);
+  }
+
+  #emit<Name extends keyof FederationEvents>(name: Name, event: FederationEvents[Name]): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        (listener as (event: FederationEvents[Name]) => void)(event);
+      } catch (cause) {
+        this.options.logger.error(`a listener to "${name}" failed`, cause);
+      }
+    }
+  }
+}
+
+function statusOf(status: HealthStatus | undefined): ServerStatus {
+  if (status === HealthStatus.Healthy) return ServerStatus.Online;
+  return status === HealthStatus.Degraded ? ServerStatus.Degraded : ServerStatus.Offline;
+}
