@@ -122,17 +122,16 @@ export class PlayerGate implements JoinHost, PortalsHost {
     if (this.sessions.portalsOf(room) === undefined) return { ok: true };
     const jkt = known === undefined ? undefined : this.#keys.get(known);
     const wished = wishedName(options);
-    const identified: IdentifiedPlayer | undefined =
-      jkt !== undefined
-        ? { id: jkt }
-        : await this.#runtime.options.identify(client.auth as unknown, {
-            options,
-            sessionId: client.sessionId,
-          });
-    if (identified !== undefined && !isLocalId(identified.id)) {
+    const auth = client.auth as unknown;
+    const hostAuth = auth !== undefined && auth !== null && auth !== known?.player;
+    const account = hostAuth
+      ? await this.#runtime.options.identify(auth, { options, sessionId: client.sessionId })
+      : undefined;
+    if (account !== undefined && !isLocalId(account.id)) {
       throw new TypeError("identify() must return an id of 1–64 of A-Za-z0-9_-");
     }
-    const hostAuth = known === undefined && client.auth !== undefined && client.auth !== null;
+    const identified: IdentifiedPlayer | undefined =
+      account ?? (jkt === undefined ? undefined : { id: jkt });
     if (identified === undefined && hostAuth) return { ok: true };
     const localId = identified?.id ?? this.#guestId();
     const { home, authority } = this.#self();
@@ -160,7 +159,12 @@ export class PlayerGate implements JoinHost, PortalsHost {
       return refusal(login.code, login.reason);
     }
     entry.session = login.session;
-    entry.player = { ...entry.player, name: login.session.name, carried: login.state };
+    entry.player = {
+      ...entry.player,
+      id: login.session.player,
+      name: login.session.name,
+      carried: login.state,
+    };
     // A host that has its own auth keeps its own payload; `portals.player(client)` has ours.
     if (!hostAuth) client.auth = entry.player;
     return { ok: true };

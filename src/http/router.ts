@@ -89,7 +89,8 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
   const limitPeer = peerLimiter(options.clock, options.maxRequestsPerMinutePerPeer ?? 6_000);
 
   return (request, response, next) => {
-    const url = request.url ?? "/";
+    // Express strips what it is mounted at; signatures cover the whole.
+    const url = (request as { originalUrl?: string }).originalUrl ?? request.url ?? "/";
     const query = url.indexOf("?");
     const path = query < 0 ? url : url.slice(0, query);
     const isDescriptor = path === DESCRIPTOR_PATH;

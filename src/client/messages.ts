@@ -1,0 +1,70 @@
+/** Messages of PROTOCOL 8 as a client reads them: checked, because any server may send them. */
+import type { ISeatReservation } from "@colyseus/sdk";
+
+/** How to get into the next world. */
+export interface Transit {
+  readonly transferId: string;
+  readonly to: string;
+  readonly origin: string;
+  readonly reservation: ISeatReservation;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+}
+
+/** Why the player stays. */
+export interface Failed {
+  readonly transferId: string;
+  readonly to: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** Reads `federation:transit`; undefined when it is not of that form. */
+export function parseTransit(message: unknown): Transit | undefined {
+  const { transferId, to, origin, reservation, expiresAt } = members(message);
+  const seat = members(reservation);
+  if (
+    !isText(transferId) ||
+    !isText(to) ||
+    !isOrigin(origin) ||
+    typeof expiresAt !== "number" ||
+    !isText(seat["sessionId"]) ||
+    !isText(seat["roomId"]) ||
+    !isText(seat["processId"]) ||
+    !isText(seat["name"])
+  ) {
+    return undefined;
+  }
+  return {
+    transferId,
+    to,
+    origin,
+    expiresAt,
+    reservation: reservation as unknown as ISeatReservation,
+  };
+}
+
+/** Reads `federation:failed`; undefined when it is not of that form. */
+export function parseFailed(message: unknown): Failed | undefined {
+  const { transferId, to, code, message: text } = members(message);
+  if (!isText(transferId) || !isText(to) || !isText(code) || typeof text !== "string") {
+    return undefined;
+  }
+  return { transferId, to, code, message: text.slice(0, 500) };
+}
+
+function members(value: unknown): Members {
+  return typeof value === "object" && value !== null ? (value as Members) : {};
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= 2048;
+}
+
+function isOrigin(value: unknown): value is string {
+  if (!isText(value) || !URL.canParse(value)) return false;
+  const url = new URL(value);
+  return (url.protocol === "https:" || url.protocol === "http:") && url.origin === value;
+}

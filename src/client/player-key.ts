@@ -1,0 +1,69 @@
+import nacl from "tweetnacl";
+import { decodeBase64Url, encodeBase64Url, encodeJson } from "./base64url.ts";
+
+/** Where the player's key is kept: `localStorage` has this form. */
+export interface KeyStorage {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+}
+
+const STORAGE_KEY = "aether-federation:player-key";
+const PROOF_SECONDS = 55;
+
+/**
+ * The player's Ed25519 key. At a home without accounts it *is* the account: who holds it is the
+ * player, who loses it is somebody else.
+ */
+export class PlayerKey {
+  readonly #pair: nacl.SignKeyPair;
+
+  private constructor(seed: Uint8Array) {
+    this.#pair = nacl.sign.keyPair.fromSeed(seed);
+  }
+
+  /** A new key. */
+  static generate(): PlayerKey {
+    return new PlayerKey(nacl.randomBytes(32));
+  }
+
+  /** The key kept in `storage`, made and kept there when there is none. */
+  static load(storage: KeyStorage): PlayerKey {
+    const kept = storage.getItem(STORAGE_KEY);
+    const seed = kept === null ? undefined : decodeBase64Url(kept);
+    if (seed?.length === 32) return new PlayerKey(seed);
+    const fresh = nacl.randomBytes(32);
+    storage.setItem(STORAGE_KEY, encodeBase64Url(fresh));
+    return new PlayerKey(fresh);
+  }
+
+  /** The public half as a JWK. */
+  get jwk(): { readonly kty: "OKP"; readonly crv: "Ed25519"; readonly x: string } {
+    return { kty: "OKP", crv: "Ed25519", x: encodeBase64Url(this.#pair.publicKey) };
+  }
+
+  /** RFC 7638 thumbprint: the local id at a home without accounts. Needs WebCrypto. */
+  async thumbprint(): Promise<string> {
+    const { crv, kty, x } = this.jwk;
+    const canonical = new TextEncoder().encode(JSON.stringify({ crv, kty, x }));
+    return encodeBase64Url(new Uint8Array(await crypto.subtle.digest("SHA-256", canonical)));
+  }
+
+  /**
+   * A proof of possession for one join (PROTOCOL 5): for a seat on `audience` when `sessionId` is
+   * given, for a login at home otherwise. Good for under a minute.
+   */
+  prove(audience: string, sessionId?: string): string {
+    const iat = Math.floor(Date.now() / 1000);
+    const header = encodeJson({ alg: "EdDSA", typ: "aether-pop+jwt", jwk: this.jwk });
+    const claims = encodeJson({
+      aud: audience,
+      ...(sessionId === undefined ? {} : { sid: sessionId }),
+      jti: encodeBase64Url(nacl.randomBytes(16)),
+      iat,
+      exp: iat + PROOF_SECONDS,
+    });
+    const input = `${header}.${claims}`;
+    const signature = nacl.sign.detached(new TextEncoder().encode(input), this.#pair.secretKey);
+    return `${input}.${encodeBase64Url(signature)}`;
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * `Traveler`: a player's side of the federation, over the Colyseus SDK, in browsers and in Node.
+ *
+ *   const traveler = new Traveler("https://worlds.example.com", { name: "Ada" });
+ *   traveler.onArrive(({ room, origin }) => show(room, origin));
+ *   await traveler.join("plaza");
+ *
+ * It keeps the old room until the new one is joined, so a crossing that fails leaves the player
+ * where it was.
+ */
+import { Client, type Room } from "@colyseus/sdk";
+import { Emitter } from "./emitter.ts";
+import { type Transit, parseFailed, parseTransit } from "./messages.ts";
+import { type KeyStorage, PlayerKey } from "./player-key.ts";
+
+/** The player is in a world now: after {@link Traveler.join}, or at the end of a crossing. */
+export interface Arrival {
+  readonly room: Room;
+  /** Server the room is on. */
+  readonly origin: string;
+  /** Room name on that server. */
+  readonly world: string;
+  /** Server the player came from; undefined for a join. */
+  readonly from: string | undefined;
+  readonly transferId: string | undefined;
+}
+
+/** A crossing has begun: a seat is reserved on the other server. */
+export interface Departure {
+  readonly transferId: string;
+  /** The portal's URI. */
+  readonly to: string;
+  /** Server it leads to. */
+  readonly origin: string;
+}
+
+/** How far a crossing has got. */
+export interface Progress {
+  readonly transferId: string;
+  readonly to: string;
+  readonly stage: "reserved" | "connecting" | "arrived";
+}
+
+/** The player stayed where it is. */
+export interface Failure {
+  readonly transferId: string;
+  readonly to: string;
+  /** `ERR_FED_…`, for programs. */
+  readonly code: string;
+  /** For the player. */
+  readonly message: string;
+}
+
+/** The connection to the current room has ended, and no crossing was the cause. */
+export interface Leave {
+  /** WebSocket close code. */
+  readonly code: number;
+  /** `ERR_FED_…: text` where the federation ended it. */
+  readonly reason: string;
+}
+
+/** Options of {@link Traveler}. */
+export interface TravelerOptions {
+  /** Name the player wishes to be shown with; its home decides. */
+  readonly name?: string;
+  /**
+   * Where the key is kept. Default: `localStorage` where there is one; otherwise the key lives as
+   * long as this object. `null` travels as a guest: no key, nothing kept, nothing proven.
+   */
+  readonly storage?: KeyStorage | null;
+}
+
+const CONNECT_TIMEOUT_MILLISECONDS = 12_000;
+const RETRY_MILLISECONDS = 500;
+/** Refusals that may pass while the seat lasts. */
+const PASSING = /ERR_FED_(?:UNREACHABLE|SEAT_BUSY|UNAVAILABLE|STORE_UNAVAILABLE)/u;
+
+/** One player, travelling. */
+export class Traveler {
+  /** Origin of the player's home server. */
+  readonly home: string;
+  readonly #key: PlayerKey | undefined;
+  readonly #name: string | undefined;
+  readonly #arrive = new Emitter<Arrival>();
+  readonly #depart = new Emitter<Departure>();
+  readonly #progress = new Emitter<Progress>();
+  readonly #failed = new Emitter<Failure>();
+  readonly #leave = new Emitter<Leave>();
+  #room: Room | undefined;
+  #origin: string | undefined;
+  #playerId: string | undefined;
+  #crossing: string | undefined;
+
+  /** @param home URL of the server the player logs in at; its origin becomes the player's home. */
+  constructor(home: string, options: TravelerOptions = {}) {
+    if (!URL.canParse(home)) throw new TypeError(`home must be a URL, got "${home}"`);
+    this.home = new URL(home).origin;
+    this.#name = options.name;
+    const storage = options.storage === undefined ? defaultStorage() : options.storage;
+    if (storage !== null) {
+      this.#key = storage === undefined ? PlayerKey.generate() : PlayerKey.load(storage);
+    }
+  }
+
+  /** The room the player is in. */
+  get room(): Room | undefined {
+    return this.#room;
+  }
+
+  /** The server the player is on. */
+  get origin(): string | undefined {
+    return this.#origin;
+  }
+
+  /** `<local id>@<home authority>` where the key is the account; known after {@link join}. */
+  get playerId(): string | undefined {
+    return this.#playerId;
+  }
+
+  /** Hears every arrival, the first join included. Returns how to stop. */
+  onArrive(listener: (arrival: Arrival) => void): () => void {
+    return this.#arrive.on(listener);
+  }
+
+  /** Hears that a crossing has begun. */
+  onDepart(listener: (departure: Departure) => void): () => void {
+    return this.#depart.on(listener);
+  }
+
+  /** Hears how far a crossing has got. */
+  onProgress(listener: (progress: Progress) => void): () => void {
+    return this.#progress.on(listener);
+  }
+
+  /** Hears that the player stays, and why. */
+  onFailed(listener: (failure: Failure) => void): () => void {
+    return this.#failed.on(listener);
+  }
+
+  /** Hears that the connection has ended for good. */
+  onLeave(listener: (leave: Leave) => void): () => void {
+    return this.#leave.on(listener);
+  }
+
+  /**
+   * Logs in at home and joins a room there. Rejects with the SDK's error; its message begins with
+   * the code where the federation refused, e.g. `ERR_FED_AWAY: …`.
+   */
+  async join(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
+    const client = new Client(this.home);
+    setToken(client, this.#key?.prove(this.home));
+    const room = await client.joinOrCreate(roomName, {
+      ...(this.#name === undefined ? {} : { name: this.#name }),
+      ...options,
+    });
+    if (this.#key !== undefined) {
+      const authority = new URL(this.home).host;
+      this.#playerId = await this.#key.thumbprint().then(
+        (thumbprint) => `${thumbprint}@${authority}`,
+        () => undefined,
+      );
+    }
+    const former = this.#room;
+    this.#enter(room, this.home);
+    if (former !== undefined) await leaveQuietly(former);
+    this.#arrive.emit({
+      room,
+      origin: this.home,
+      world: roomName,
+      from: undefined,
+      transferId: undefined,
+    });
+    return room;
+  }
+
+  /** Asks the room to let the player through a portal; only rooms that allow it do. */
+  enter(uri: string): void {
+    if (this.#room === undefined) throw new TypeError("join a room before entering a portal");
+    this.#room.send("federation:enter", { to: uri });
+  }
+
+  /** Leaves the current room for good. */
+  async leave(): Promise<void> {
+    const room = this.#room;
+    this.#room = undefined;
+    this.#origin = undefined;
+    if (room !== undefined) await leaveQuietly(room);
+  }
+
+  #enter(room: Room, origin: string): void {
+    this.#room = room;
+    this.#origin = origin;
+    room.onMessage("federation:transit", (message: unknown) => {
+      const transit = parseTransit(message);
+      if (transit !== undefined && this.#room === room) void this.#follow(room, transit);
+    });
+    room.onMessage("federation:failed", (message: unknown) => {
+      const failed = parseFailed(message);
+      if (failed === undefined || this.#room !== room) return;
+      this.#crossing = undefined;
+      this.#failed.emit(failed);
+    });
+    room.onLeave((code, reason) => {
+      if (this.#room !== room || this.#crossing !== undefined) return;
+      this.#room = undefined;
+      this.#origin = undefined;
+      this.#leave.emit({ code, reason: reason ?? "" });
+    });
+  }
+
+  async #follow(old: Room, transit: Transit): Promise<void> {
+    if (this.#crossing !== undefined) return;
+    const { transferId, to, origin } = transit;
+    const from = this.#origin;
+    this.#crossing = transferId;
+    this.#depart.emit({ transferId, to, origin });
+    this.#progress.emit({ transferId, to, stage: "reserved" });
+    let room: Room;
+    try {
+      this.#progress.emit({ transferId, to, stage: "connecting" });
+      room = await this.#connect(transit);
+    } catch (error) {
+      this.#stay(old, transit, error);
+      return;
+    }
+    this.#crossing = undefined;
+    this.#enter(room, origin);
+    this.#progress.emit({ transferId, to, stage: "arrived" });
+    this.#arrive.emit({ room, origin, world: transit.reservation.name, from, transferId });
+    await leaveQuietly(old);
+  }
+
+  async #connect(transit: Transit): Promise<Room> {
+    const giveUpAt = Date.now() + CONNECT_TIMEOUT_MILLISECONDS;
+    for (;;) {
+      try {
+        const client = new Client(transit.origin);
+        setToken(client, this.#key?.prove(transit.origin, transit.reservation.sessionId));
+        return await within(
+          client.consumeSeatReservation(transit.reservation),
+          Math.max(1, giveUpAt - Date.now()),
+        );
+      } catch (error) {
+        const passing = error instanceof Error && PASSING.test(error.message);
+        if (!passing || Date.now() + RETRY_MILLISECONDS > giveUpAt) throw error;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+      }
+    }
+  }
+
+  /** Gives the crossing up; the room answers with `federation:failed` once home has decided. */
+  #stay(old: Room, { transferId, to }: Transit, error: unknown): void {
+    const message = error instanceof Error ? error.message : "the other world cannot be entered";
+    if (this.#room === old && old.connection.isOpen) {
+      this.#crossing = undefined;
+      old.send("federation:cancel", { transferId });
+      return;
+    }
+    this.#crossing = undefined;
+    this.#room = undefined;
+    this.#origin = undefined;
+    const code = /ERR_FED_[A-Z_]+/u.exec(message)?.[0] ?? "ERR_FED_CROSSING_ABANDONED";
+    this.#failed.emit({ transferId, to, code, message });
+    this.#leave.emit({ code: 1006, reason: "Both worlds are out of reach." });
+  }
+}
+
+function defaultStorage(): KeyStorage | undefined {
+  try {
+    return typeof localStorage === "undefined" ? undefined : localStorage;
+  } catch {
+    // Browsers that forbid storage throw on the mere mention.
+    return undefined;
+  }
+}
+
+/** The SDK sends this with matchmaking and with the WebSocket. */
+function setToken(client: Client, token: string | undefined): void {
+  client.http.authToken = token;
+}
+
+async function leaveQuietly(room: Room): Promise<void> {
+  room.reconnection.enabled = false;
+  await room.leave(true).catch(() => undefined);
+}
+
+function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Error("the other world did not answer in time"));
+    }, milliseconds);
+    promise.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+    });
+  });
+}
