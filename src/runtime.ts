@@ -152,7 +152,6 @@ export class FederationRuntime {
       fetch,
       clock,
       random,
-      logger,
       reconnect: async (peer) => {
         await handshake.connect(peer);
       },
@@ -169,11 +168,10 @@ export class FederationRuntime {
     const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
     const handshake: HandshakeService = new HandshakeService({
       origin,
-      signingKey,
       manager,
       registry,
       policy: options.trust,
-      allowlist: named,
+      named,
       transport: peers,
       store,
       clock,

@@ -1,12 +1,12 @@
 /** Messages of PROTOCOL 8 as a client reads them: checked, because any server may send them. */
-import type { ISeatReservation } from "@colyseus/sdk";
+import type { SeatReservation } from "@colyseus/sdk";
 
 /** How to get into the next world. */
 export interface Transit {
   readonly transferId: string;
   readonly to: string;
   readonly origin: string;
-  readonly reservation: ISeatReservation;
+  readonly reservation: SeatReservation;
   /** Unix seconds. */
   readonly expiresAt: number;
 }
@@ -42,7 +42,7 @@ export function parseTransit(message: unknown): Transit | undefined {
     to,
     origin,
     expiresAt,
-    reservation: reservation as unknown as ISeatReservation,
+    reservation: reservation as unknown as SeatReservation,
   };
 }
 

@@ -230,7 +230,6 @@ async function joinRoom(
   const seal = host.sealer().open(sealed, client.sessionId);
   if (seal === undefined) {
     throw refusalError({
-      ok: false,
       code: "ERR_FED_SEAT_UNKNOWN",
       reason: "the seat's seal is not this server's",
     });
@@ -242,7 +241,6 @@ async function joinRoom(
   if (!stillThere || (client as Client & ClientInternals).readyState !== WEBSOCKET_OPEN) {
     await connected.abort();
     throw refusalError({
-      ok: false,
       code: "ERR_FED_SEAT_UNKNOWN",
       reason: "the seat lapsed before it was taken",
     });

@@ -6,7 +6,7 @@
  * shows at most {@link PEERS_PER_PAGE} peers and further ones get rooms of their own.
  */
 import { Room } from "@colyseus/core";
-import { MapSchema, schema } from "@colyseus/schema";
+import { schema, t } from "@colyseus/schema";
 import type { PeerSummary } from "../peers.ts";
 
 /** Peers in one room's state. */
@@ -14,22 +14,22 @@ export const PEERS_PER_PAGE = 60;
 
 const PeerState = schema(
   {
-    name: "string",
-    status: "string",
-    trust: "string",
-    roundTripMilliseconds: "number",
-    uptimeHour: "string",
-    uptimeDay: "string",
-    uptimeMonth: "string",
-    worlds: "string",
-    lastHandshake: "string",
-    lastSeen: "string",
+    name: t.string(),
+    status: t.string(),
+    trust: t.string(),
+    roundTripMilliseconds: t.number(),
+    uptimeHour: t.string(),
+    uptimeDay: t.string(),
+    uptimeMonth: t.string(),
+    worlds: t.string(),
+    lastHandshake: t.string(),
+    lastSeen: t.string(),
   },
   "FederationPeer",
 );
 
 const PeersState = schema(
-  { origin: "string", page: "number", known: "number", peers: { map: PeerState } },
+  { origin: t.string(), page: t.number(), known: t.number(), peers: t.map(PeerState) },
   "FederationPeers",
 );
 
@@ -42,7 +42,7 @@ export interface PeersSource {
 const UPDATE_MILLISECONDS = 2_000;
 
 /** Builds the room class for one federation. */
-export function definePeersRoom(source: PeersSource): typeof Room {
+export function definePeersRoom(source: PeersSource): new () => Room {
   return class FederationPeersRoom extends Room {
     static override async onAuth(): Promise<unknown> {
       return false;
@@ -56,7 +56,6 @@ export function definePeersRoom(source: PeersSource): typeof Room {
     override async onCreate(options: { page?: number }): Promise<void> {
       this.state.origin = source.origin;
       this.state.page = options.page ?? 0;
-      this.state.peers = new MapSchema();
       await this.setPrivate(true);
       await this.lock();
       this.#update();

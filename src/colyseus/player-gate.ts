@@ -55,7 +55,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
   async loginByKey(
     token: string,
   ): Promise<{ ok: true; seal: string; sessionId: string } | JoinRefusal> {
-    const proof = this.#proof(token, undefined);
+    const proof = await this.#proof(token, undefined);
     if ("ok" in proof) return proof;
     const used = await this.#useProof(proof, "matchmaking");
     if (used !== undefined) return used;
@@ -268,7 +268,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
       if (context.token === undefined || context.token === "") {
         return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
       }
-      const proof = this.#proof(context.token, seal.sessionId);
+      const proof = await this.#proof(context.token, seal.sessionId);
       if ("ok" in proof) return proof;
       if (proof.jkt !== seat.jkt) {
         return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
@@ -308,7 +308,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
     seal: Extract<Seal, { kind: "login" }>,
     context: AuthContext,
   ): Promise<Connected> {
-    const proof = this.#proof(context.token ?? "", undefined);
+    const proof = await this.#proof(context.token ?? "", undefined);
     if ("ok" in proof) return proof;
     if (proof.jkt !== seal.jkt || proof.jti !== seal.jti) {
       return refusal("ERR_FED_PROOF_INVALID", "the proof is not the one the seat was reserved with");
@@ -368,8 +368,11 @@ export class PlayerGate implements JoinHost, PortalsHost {
 
   // --- proofs --------------------------------------------------------------------------------
 
-  #proof(token: string, sessionId: string | undefined): ProofClaims | JoinRefusal {
-    const verified = verifyProof(token, {
+  async #proof(
+    token: string,
+    sessionId: string | undefined,
+  ): Promise<ProofClaims | JoinRefusal> {
+    const verified = await verifyProof(token, {
       now: this.#runtime.clock.now(),
       audience: this.#runtime.options.origin,
       ...(sessionId === undefined ? {} : { sessionId }),

@@ -44,7 +44,7 @@ const cancelSchema = z.object({ transferId: z.string().max(64) });
 
 /** The `federation` plugin of a room. */
 export class FederationPortals extends RoomPlugin {
-  readonly pluginName = "federation" as const;
+  override readonly pluginName = "federation" as const;
   readonly #host: PortalsHost;
   readonly #options: PortalsOptions;
 

@@ -1,0 +1,42 @@
+/** The messages of PROTOCOL 4. */
+import { z } from "zod";
+import { MAX_TOKEN_LENGTH } from "../identity/jws.ts";
+
+const nonceSchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/u, "not 32 bytes in base64url");
+const proofSchema = z.string().regex(/^[A-Za-z0-9_-]{86}$/u, "not 64 bytes in base64url");
+const idSchema = z.string().min(8).max(128);
+const secondsSchema = z.int().nonnegative();
+
+export const challengeSchema = z.strictObject({
+  protocols: z.array(z.string().min(1).max(32)).min(1).max(16),
+  responder: z.string().max(300),
+  descriptor: z.string().max(MAX_TOKEN_LENGTH),
+  nonce: nonceSchema,
+  issuedAt: secondsSchema,
+});
+export const responseSchema = z.strictObject({
+  handshakeId: idSchema,
+  protocol: z.string().min(1).max(32),
+  descriptor: z.string().max(MAX_TOKEN_LENGTH),
+  nonce: nonceSchema,
+  counterNonce: nonceSchema,
+  proof: proofSchema,
+  expiresAt: secondsSchema,
+});
+export const completionSchema = z.strictObject({ handshakeId: idSchema, proof: proofSchema });
+export const sessionSchema = z.strictObject({
+  sessionId: idSchema,
+  peer: z.string().max(300),
+  protocol: z.string().min(1).max(32),
+  trust: z.enum(["trusted", "pending"]),
+  expiresAt: secondsSchema,
+});
+
+/** A asks B. */
+export type HandshakeChallenge = z.infer<typeof challengeSchema>;
+/** B proves itself and asks back. */
+export type HandshakeResponse = z.infer<typeof responseSchema>;
+/** A proves itself. */
+export type HandshakeCompletion = z.infer<typeof completionSchema>;
+/** What both have then. */
+export type HandshakeSession = z.infer<typeof sessionSchema>;

@@ -1,0 +1,154 @@
+/** The server descriptor (PROTOCOL 2): who a server is, where it is reached and what it hosts. */
+import { z } from "zod";
+import { FederationError, type Refusal, refuse } from "../errors.ts";
+import { type PublicJwk, importVerifyKey, thumbprint } from "./ed25519.ts";
+import { signJws, verifyJws } from "./jws.ts";
+import { isOrigin } from "./origin.ts";
+import type { KeyRing } from "./server-keys.ts";
+
+/** What a server says of itself. */
+export interface ServerDescriptor {
+  readonly origin: string;
+  readonly name: string;
+  /** URL of the federation endpoints; may be on another host (delegation). */
+  readonly endpoint: string;
+  readonly protocols: readonly string[];
+  readonly worlds: readonly string[];
+  readonly keys: readonly PublicJwk[];
+  /** Unix seconds. */
+  readonly validUntil: number;
+}
+
+/** The document served at `/.well-known/aether-federation`. */
+export interface DescriptorDocument extends ServerDescriptor {
+  readonly jws: string;
+}
+
+const DESCRIPTOR_TYPE = "aether-descriptor+jwt";
+/** A descriptor is trusted for at most this long, whatever it says. */
+export const MAX_DESCRIPTOR_TRUST_SECONDS = 7 * 24 * 3600;
+
+const keySchema = z.strictObject({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: z.string().max(43),
+  kid: z.string().max(64),
+  use: z.literal("sig"),
+});
+
+const descriptorSchema = z.strictObject({
+  origin: z.string().max(300),
+  name: z.string().min(1).max(64),
+  endpoint: z.string().max(1024),
+  protocols: z.array(z.string().min(1).max(32)).min(1).max(16),
+  worlds: z.array(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u)).max(128),
+  keys: z.array(keySchema).min(1).max(4),
+  validUntil: z.int().nonnegative(),
+});
+
+/** Signs our own descriptor with the current key; a next key is published beside it. */
+export async function signDescriptor(
+  descriptor: Omit<ServerDescriptor, "keys">,
+  ring: KeyRing,
+): Promise<DescriptorDocument> {
+  const payload: ServerDescriptor = {
+    origin: descriptor.origin,
+    name: descriptor.name,
+    endpoint: descriptor.endpoint,
+    protocols: descriptor.protocols,
+    worlds: descriptor.worlds,
+    keys: [ring.current.jwk, ...(ring.next === undefined ? [] : [ring.next.jwk])],
+    validUntil: descriptor.validUntil,
+  };
+  return { ...payload, jws: await signJws(payload, DESCRIPTOR_TYPE, ring.current) };
+}
+
+/**
+ * Verifies a descriptor, given as the document or as its JWS; only the signed payload is used.
+ *
+ * Refuses with `ERR_FED_DESCRIPTOR_INVALID`, `ERR_FED_DESCRIPTOR_EXPIRED` or `ERR_FED_WEAK_KEY`.
+ * That one of its own keys signed it proves possession, not identity: pinning does (PROTOCOL 2).
+ */
+export async function verifyDescriptor(
+  input: unknown,
+  options: {
+    /** Unix milliseconds. */
+    readonly now: number;
+    /** The origin it must be of. */
+    readonly origin?: string;
+    readonly allowInsecure?: boolean;
+  },
+): Promise<
+  { verified: true; descriptor: ServerDescriptor; signedBy: string; jws: string } | Refusal
+> {
+  const jws =
+    typeof input === "string" ? input : (input as { jws?: unknown } | null | undefined)?.jws;
+  let parsed: z.infer<typeof descriptorSchema> | undefined;
+  const result = await verifyJws(jws, {
+    typ: DESCRIPTOR_TYPE,
+    invalid: "ERR_FED_DESCRIPTOR_INVALID",
+    keyFor: (header, payload) => {
+      const shape = descriptorSchema.safeParse(payload);
+      if (!shape.success) {
+        const issue = shape.error.issues[0];
+        return refuse(
+          "ERR_FED_DESCRIPTOR_INVALID",
+          `${issue?.path.join(".") ?? ""}: ${issue?.message ?? "malformed"}`,
+        );
+      }
+      parsed = shape.data;
+      for (const key of parsed.keys) {
+        try {
+          importVerifyKey(key);
+        } catch (cause) {
+          return refuse(
+            "ERR_FED_WEAK_KEY",
+            cause instanceof FederationError ? cause.message : "the key cannot be used",
+          );
+        }
+        if (key.kid !== thumbprint(key.x)) {
+          return refuse("ERR_FED_DESCRIPTOR_INVALID", "a kid is not its key's thumbprint");
+        }
+      }
+      const signer = parsed.keys.find((key) => key.kid === header["kid"]);
+      return signer === undefined
+        ? refuse("ERR_FED_DESCRIPTOR_INVALID", "not signed by one of its own keys")
+        : importVerifyKey(signer);
+    },
+  });
+  if (!result.verified) return result;
+  if (parsed === undefined) return refuse("ERR_FED_DESCRIPTOR_INVALID", "malformed");
+  const insecure = { allowInsecure: options.allowInsecure ?? false };
+  if (!isOrigin(parsed.origin, insecure)) {
+    return refuse("ERR_FED_DESCRIPTOR_INVALID", "origin is not an https origin");
+  }
+  if (options.origin !== undefined && parsed.origin !== options.origin) {
+    return refuse("ERR_FED_DESCRIPTOR_INVALID", `the descriptor is of ${parsed.origin}`);
+  }
+  if (!isEndpoint(parsed.endpoint, insecure.allowInsecure)) {
+    return refuse("ERR_FED_DESCRIPTOR_INVALID", "endpoint is not an https URL without query");
+  }
+  const nowSeconds = Math.floor(options.now / 1000);
+  if (parsed.validUntil <= nowSeconds) {
+    return refuse("ERR_FED_DESCRIPTOR_EXPIRED", "validUntil has passed");
+  }
+  const validUntil = Math.min(parsed.validUntil, nowSeconds + MAX_DESCRIPTOR_TRUST_SECONDS);
+  return {
+    verified: true,
+    descriptor: { ...parsed, validUntil },
+    signedBy: result.key.kid,
+    jws: jws as string,
+  };
+}
+
+function isEndpoint(value: string, allowInsecure: boolean): boolean {
+  if (!URL.canParse(value)) return false;
+  const url = new URL(value);
+  return (
+    (url.protocol === "https:" || (allowInsecure && url.protocol === "http:")) &&
+    url.username === "" &&
+    url.password === "" &&
+    url.search === "" &&
+    url.hash === ""
+  );
+}

@@ -1,0 +1,402 @@
+/**
+ * HTTP message signatures with the policy of PROTOCOL 3 (RFC 9421, RFC 9530).
+ *
+ * `http-message-signatures` builds the signature base; what must be covered, by whom, for how long
+ * and in which order it is checked is decided here.
+ */
+import { createHash } from "node:crypto";
+import { httpbis } from "http-message-signatures";
+import {
+  type InnerList,
+  type Parameters,
+  isInnerList,
+  parseDictionary,
+  serializeItem,
+  serializeList,
+} from "structured-headers";
+import { type FederationErrorCode, type Refusal, refuse } from "../errors.ts";
+import type { Clock, Random } from "../ports.ts";
+import type { VerifyKey } from "./ed25519.ts";
+import { CLOCK_SKEW_SECONDS } from "./pass.ts";
+import type { SigningKey } from "./server-keys.ts";
+
+/** Label of our signature. */
+export const SIGNATURE_LABEL = "aether";
+/** Tag that tells our signature from others on the same message. */
+export const SIGNATURE_TAG = "aether-federation";
+/** A signature expires at most this long after it was made. */
+export const MAX_SIGNATURE_SECONDS = 60;
+
+const MAX_SIGNATURE_HEADER_LENGTH = 4096;
+const REQUEST_COMPONENTS = ['"@method"', '"@target-uri"'];
+const RESPONSE_COMPONENTS = [
+  '"@status"',
+  '"content-digest"',
+  '"@method";req',
+  '"@target-uri";req',
+  '"signature";req;key="aether"',
+];
+const PARAMETERS = ["created", "expires", "nonce", "keyid", "alg", "tag"];
+
+/** A request as its signature sees it. `targetUri` comes from configuration, never from `Host`. */
+export interface SignedMessageParts {
+  readonly method: string;
+  readonly targetUri: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Uint8Array | undefined;
+}
+
+/** Who signs. */
+export interface Signer {
+  readonly origin: string;
+  readonly key: SigningKey;
+}
+
+/** Signs a request; the result's headers are added to it. */
+export async function signRequest(
+  request: { readonly method: string; readonly targetUri: string; readonly body?: Uint8Array },
+  by: Signer,
+  ports: { readonly clock: Clock; readonly random: Random },
+): Promise<{ headers: Record<string, string> }> {
+  const headers: Record<string, string> =
+    request.body === undefined ? {} : { "content-digest": contentDigest(request.body) };
+  const components =
+    request.body === undefined ? REQUEST_COMPONENTS : [...REQUEST_COMPONENTS, '"content-digest"'];
+  return {
+    headers: sign({ method: request.method, url: request.targetUri, headers }, undefined, {
+      components,
+      by,
+      ...ports,
+    }),
+  };
+}
+
+/** Signs a response to `request`, which carries its own signature. */
+export async function signResponse(
+  response: { readonly status: number; readonly body: Uint8Array },
+  request: SignedMessageParts,
+  by: Signer,
+  ports: { readonly clock: Clock; readonly random: Random },
+): Promise<{ headers: Record<string, string> }> {
+  const headers = { "content-digest": contentDigest(response.body) };
+  return {
+    headers: sign({ status: response.status, headers }, libraryRequest(request), {
+      components: RESPONSE_COMPONENTS,
+      by,
+      ...ports,
+    }),
+  };
+}
+
+/**
+ * Verifies a request in the order of PROTOCOL 3. `consumeNonce` must be atomic and durable: it
+ * answers false for a nonce used before, and rejects when the store does not answer.
+ */
+export async function verifyRequest(
+  request: SignedMessageParts,
+  options: {
+    readonly clock: Clock;
+    readonly keyFor: (
+      origin: string,
+      kid: string,
+    ) => VerifyKey | undefined | Promise<VerifyKey | undefined>;
+    readonly consumeNonce: (nonceKey: string, ttlMilliseconds: number) => Promise<boolean>;
+  },
+): Promise<
+  { verified: true; origin: string; kid: string; nonce: string; created: number } | Refusal
+> {
+  const ours = findOurs(request.headers);
+  if ("verified" in ours) return ours;
+  const required =
+    request.body === undefined ? REQUEST_COMPONENTS : [...REQUEST_COMPONENTS, '"content-digest"'];
+  const parameters = checkPolicy(ours, required);
+  if ("verified" in parameters) return parameters;
+  const key = await options.keyFor(parameters.origin, parameters.kid);
+  if (key === undefined) {
+    return refuse("ERR_FED_UNKNOWN_KEY", `no key ${parameters.kid} is pinned for that origin`);
+  }
+  const base = signatureBase(ours, libraryRequest(request), undefined);
+  if (base === undefined || !key.verify(base, ours.signature)) {
+    return refuse("ERR_FED_SIGNATURE_INVALID", "the signature does not verify");
+  }
+  if (request.body !== undefined) {
+    const digest = checkDigest(request.headers["content-digest"], request.body);
+    if (digest !== undefined) return digest;
+  }
+  const time = checkTime(parameters, options.clock);
+  if (time !== undefined) return time;
+  const ttl = (MAX_SIGNATURE_SECONDS + 2 * CLOCK_SKEW_SECONDS) * 1000;
+  if (!(await options.consumeNonce(`${parameters.kid}/${parameters.nonce}`, ttl))) {
+    return refuse("ERR_FED_REPLAYED", "this nonce has been used before");
+  }
+  const { origin, kid, nonce, created } = parameters;
+  return { verified: true, origin, kid, nonce, created };
+}
+
+/** Verifies the response to a request this server sent and signed. */
+export async function verifyResponse(
+  response: {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: Uint8Array;
+  },
+  request: SignedMessageParts,
+  options: {
+    readonly clock: Clock;
+    /** Who must have signed it. */
+    readonly origin: string;
+    readonly keyFor: (origin: string, kid: string) => VerifyKey | undefined;
+  },
+): Promise<{ verified: true; kid: string } | Refusal> {
+  const ours = findOurs(response.headers);
+  if ("verified" in ours) return ours;
+  const parameters = checkPolicy(ours, RESPONSE_COMPONENTS);
+  if ("verified" in parameters) return parameters;
+  if (parameters.origin !== options.origin) {
+    return refuse("ERR_FED_UNKNOWN_KEY", `signed by ${parameters.origin}`);
+  }
+  const key = options.keyFor(parameters.origin, parameters.kid);
+  if (key === undefined) {
+    return refuse("ERR_FED_UNKNOWN_KEY", `no key ${parameters.kid} is pinned for that origin`);
+  }
+  const message = { status: response.status, headers: { ...response.headers } };
+  const base = signatureBase(ours, message, libraryRequest(request));
+  if (base === undefined || !key.verify(base, ours.signature)) {
+    return refuse("ERR_FED_SIGNATURE_INVALID", "the signature does not verify");
+  }
+  const digest = checkDigest(response.headers["content-digest"], response.body);
+  if (digest !== undefined) return digest;
+  return checkTime(parameters, options.clock) ?? { verified: true, kid: key.kid };
+}
+
+/** The unverified `keyid` of our signature, for limits and look-ups before verification. */
+export function peekKeyId(
+  headers: SignedMessageParts["headers"],
+): { origin: string; kid: string } | undefined {
+  const ours = findOurs(headers);
+  return "verified" in ours ? undefined : splitKeyId(ours.parameters.get("keyid"));
+}
+
+/** `Content-Digest` of RFC 9530 with sha-256. */
+export function contentDigest(body: Uint8Array): string {
+  return `sha-256=:${createHash("sha256").update(body).digest("base64")}:`;
+}
+
+// --- signing -----------------------------------------------------------------------------------
+
+type LibraryRequest = { method: string; url: string; headers: Record<string, string | string[]> };
+type LibraryResponse = { status: number; headers: Record<string, string | string[]> };
+
+function libraryRequest(request: SignedMessageParts): LibraryRequest {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers[name.toLowerCase()] = value;
+  }
+  return { method: request.method, url: request.targetUri, headers };
+}
+
+function sign(
+  message: LibraryRequest | LibraryResponse,
+  request: LibraryRequest | undefined,
+  options: {
+    readonly components: readonly string[];
+    readonly by: Signer;
+    readonly clock: Clock;
+    readonly random: Random;
+  },
+): Record<string, string> {
+  const { by, clock, random, components } = options;
+  const created = Math.floor(clock.now() / 1000);
+  const parameters: Parameters = new Map<string, string | number>([
+    ["created", created],
+    ["expires", created + MAX_SIGNATURE_SECONDS],
+    ["nonce", Buffer.from(random.bytes(16)).toString("base64url")],
+    ["keyid", `${by.origin}#${by.key.kid}`],
+    ["alg", "ed25519"],
+    ["tag", SIGNATURE_TAG],
+  ]);
+  const input: InnerList = [components.map(componentItem), parameters];
+  const base = buildBase(input, message, request);
+  const signature = Buffer.from(by.key.sign(Buffer.from(base))).toString("base64");
+  return {
+    ...(message.headers as Record<string, string>),
+    "signature-input": `${SIGNATURE_LABEL}=${serializeList([input])}`,
+    signature: `${SIGNATURE_LABEL}=:${signature}:`,
+  };
+}
+
+function componentItem(component: string): [string, Parameters] {
+  const [name = "", ...flags] = component.split(";");
+  const parameters: Parameters = new Map();
+  for (const flag of flags) {
+    const [key = "", value] = flag.split("=");
+    parameters.set(key, value === undefined ? true : value.slice(1, -1));
+  }
+  return [name.slice(1, -1), parameters];
+}
+
+function buildBase(
+  input: InnerList,
+  message: LibraryRequest | LibraryResponse,
+  request: LibraryRequest | undefined,
+): string {
+  const fields = input[0].map((item) => serializeItem(item));
+  const lines =
+    "status" in message
+      ? httpbis.createSignatureBase({ fields }, message, request)
+      : httpbis.createSignatureBase({ fields }, message);
+  lines.push(['"@signature-params"', [serializeList([input])]]);
+  return httpbis.formatSignatureBase(lines);
+}
+
+// --- verifying ---------------------------------------------------------------------------------
+
+interface Ours {
+  readonly input: InnerList;
+  readonly parameters: Parameters;
+  readonly signature: Uint8Array;
+}
+
+function headerOf(headers: SignedMessageParts["headers"], name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+/** Shape, then exactly one signature with our tag. */
+function findOurs(headers: SignedMessageParts["headers"]): Ours | Refusal {
+  const inputHeader = headerOf(headers, "signature-input");
+  const signatureHeader = headerOf(headers, "signature");
+  if (inputHeader === undefined || signatureHeader === undefined) {
+    return refuse("ERR_FED_SIGNATURE_MISSING", "Signature and Signature-Input are required");
+  }
+  if (
+    inputHeader.length > MAX_SIGNATURE_HEADER_LENGTH ||
+    signatureHeader.length > MAX_SIGNATURE_HEADER_LENGTH
+  ) {
+    return refuse("ERR_FED_SIGNATURE_MALFORMED", "the signature headers are too long");
+  }
+  let inputs: ReturnType<typeof parseDictionary>;
+  let signatures: ReturnType<typeof parseDictionary>;
+  try {
+    inputs = parseDictionary(inputHeader);
+    signatures = parseDictionary(signatureHeader);
+  } catch {
+    return refuse("ERR_FED_SIGNATURE_MALFORMED", "the signature headers are no dictionaries");
+  }
+  const tagged = [...inputs].filter(([, input]) => input[1].get("tag") === SIGNATURE_TAG);
+  if (tagged.length > 1) {
+    return refuse("ERR_FED_SIGNATURE_AMBIGUOUS", `${tagged.length} signatures carry our tag`);
+  }
+  const [only] = tagged;
+  if (only === undefined) {
+    return refuse("ERR_FED_SIGNATURE_MISSING", `no signature has tag "${SIGNATURE_TAG}"`);
+  }
+  const [label, input] = only;
+  if (label !== SIGNATURE_LABEL) {
+    return refuse("ERR_FED_SIGNATURE_MALFORMED", `the label must be "${SIGNATURE_LABEL}"`);
+  }
+  const signature = signatures.get(label);
+  if (!isInnerList(input) || signature === undefined || !(signature[0] instanceof ArrayBuffer)) {
+    return refuse("ERR_FED_SIGNATURE_MALFORMED", "the signature is not of RFC 9421's form");
+  }
+  return { input, parameters: input[1], signature: new Uint8Array(signature[0]) };
+}
+
+interface CheckedParameters {
+  readonly origin: string;
+  readonly kid: string;
+  readonly nonce: string;
+  readonly created: number;
+  readonly expires: number;
+}
+
+/** Required components and parameters. */
+function checkPolicy(ours: Ours, required: readonly string[]): CheckedParameters | Refusal {
+  const covered = ours.input[0].map((item) => serializeItem(item));
+  const missing = required.filter((component) => !covered.includes(component));
+  if (missing.length > 0 || new Set(covered).size !== covered.length) {
+    return refuse(
+      "ERR_FED_SIGNATURE_COMPONENTS",
+      missing.length > 0 ? `not covered: ${missing.join(" ")}` : "a component is covered twice",
+    );
+  }
+  const wrong = (what: string): Refusal => refuse("ERR_FED_SIGNATURE_PARAMETERS", what);
+  const { parameters } = ours;
+  for (const name of PARAMETERS) {
+    if (!parameters.has(name)) return wrong(`${name} is missing`);
+  }
+  if (parameters.get("alg") !== "ed25519") return wrong('alg must be "ed25519"');
+  const nonce = parameters.get("nonce");
+  if (typeof nonce !== "string" || !/^[A-Za-z0-9_-]{22}$/u.test(nonce)) {
+    return wrong("nonce must be 16 bytes in base64url");
+  }
+  const created = parameters.get("created");
+  const expires = parameters.get("expires");
+  if (!Number.isSafeInteger(created) || !Number.isSafeInteger(expires)) {
+    return wrong("created and expires must be integers");
+  }
+  const keyId = splitKeyId(parameters.get("keyid"));
+  if (keyId === undefined) return wrong('keyid must be "<origin>#<kid>"');
+  return { ...keyId, nonce, created: created as number, expires: expires as number };
+}
+
+function splitKeyId(value: unknown): { origin: string; kid: string } | undefined {
+  if (typeof value !== "string" || value.length > 400) return undefined;
+  const match = /^(https?:\/\/[^#/?\s]+)#([A-Za-z0-9_-]{43})$/u.exec(value);
+  const [, origin, kid] = match ?? [];
+  return origin === undefined || kid === undefined ? undefined : { origin, kid };
+}
+
+function signatureBase(
+  ours: Ours,
+  message: LibraryRequest | LibraryResponse,
+  request: LibraryRequest | undefined,
+): Uint8Array | undefined {
+  try {
+    return Buffer.from(buildBase(ours.input, message, request));
+  } catch {
+    // A covered component that the message does not have.
+    return undefined;
+  }
+}
+
+function checkDigest(
+  header: string | string[] | undefined,
+  body: Uint8Array,
+): Refusal | undefined {
+  const mismatch = (why: string): Refusal => refuse("ERR_FED_DIGEST_MISMATCH", why);
+  if (typeof header !== "string") return mismatch("Content-Digest is missing");
+  try {
+    const digest = parseDictionary(header).get("sha-256")?.[0];
+    if (!(digest instanceof ArrayBuffer)) return mismatch("Content-Digest needs sha-256");
+    const expected = createHash("sha256").update(body).digest();
+    return Buffer.from(digest).equals(expected)
+      ? undefined
+      : mismatch("the body does not match its digest");
+  } catch {
+    return mismatch("Content-Digest cannot be parsed");
+  }
+}
+
+function checkTime(parameters: CheckedParameters, clock: Clock): Refusal | undefined {
+  const now = clock.now() / 1000;
+  const { created, expires } = parameters;
+  const fail = (code: FederationErrorCode, why: string): Refusal => refuse(code, why);
+  if (expires - created > MAX_SIGNATURE_SECONDS || expires <= created) {
+    return fail(
+      "ERR_FED_SIGNATURE_EXPIRED",
+      `expires must be within ${MAX_SIGNATURE_SECONDS} s after created`,
+    );
+  }
+  const skew = Math.round(created - now);
+  if (skew > CLOCK_SKEW_SECONDS) {
+    return fail("ERR_FED_CLOCK_SKEW", `the sender's clock is ${skew} s ahead of ours`);
+  }
+  if (expires + CLOCK_SKEW_SECONDS < now) {
+    return fail(
+      "ERR_FED_SIGNATURE_EXPIRED",
+      `the signature is ${-skew} s old: it has expired, or the clocks are apart`,
+    );
+  }
+  return undefined;
+}

@@ -1,0 +1,79 @@
+/** Compact JWS over Ed25519 (RFC 7515, RFC 8037) with an explicit `typ` (RFC 8725 §3.11). */
+import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
+import type { FederationErrorCode } from "../errors.ts";
+import { type Refusal, refuse } from "../errors.ts";
+import type { VerifyKey } from "./ed25519.ts";
+import type { SigningKey } from "./server-keys.ts";
+
+/** Tokens longer than this are refused unread. */
+export const MAX_TOKEN_LENGTH = 16 * 1024;
+
+/** Signs `payload` as a compact JWS. */
+export async function signJws(payload: object, typ: string, key: SigningKey): Promise<string> {
+  return new CompactSign(new TextEncoder().encode(JSON.stringify(payload)))
+    .setProtectedHeader({ alg: "EdDSA", typ, kid: key.kid })
+    .sign(key.privateKey);
+}
+
+/** The protected header, unverified; undefined when there is none to read. */
+export function peekHeader(token: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof token !== "string" || token.length > MAX_TOKEN_LENGTH) return undefined;
+  try {
+    return decodeProtectedHeader(token) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The payload, unverified; undefined when it is no JSON object. */
+export function peekPayload(token: string): Readonly<Record<string, unknown>> | undefined {
+  const [, payload] = token.split(".");
+  try {
+    const value: unknown = JSON.parse(Buffer.from(payload ?? "", "base64url").toString("utf8"));
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Verifies a compact JWS: size, `typ`, `alg`, then the signature of the key that `keyFor` finds. */
+export async function verifyJws(
+  token: unknown,
+  options: {
+    readonly typ: string;
+    readonly invalid: FederationErrorCode;
+    readonly keyFor: (
+      header: Readonly<Record<string, unknown>>,
+      payload: Readonly<Record<string, unknown>>,
+    ) => VerifyKey | Refusal;
+  },
+): Promise<
+  | {
+      verified: true;
+      payload: Readonly<Record<string, unknown>>;
+      header: Readonly<Record<string, unknown>>;
+      key: VerifyKey;
+    }
+  | Refusal
+> {
+  const { typ, invalid } = options;
+  const header = peekHeader(token);
+  if (header === undefined || typeof token !== "string") {
+    return refuse(invalid, "not a compact JWS");
+  }
+  if (header["typ"] !== typ) return refuse(invalid, `typ must be ${typ}`);
+  if (header["alg"] !== "EdDSA") return refuse(invalid, "alg must be EdDSA");
+  if (header["crit"] !== undefined) return refuse(invalid, "no critical extension is understood");
+  const payload = peekPayload(token);
+  if (payload === undefined) return refuse(invalid, "the payload is not a JSON object");
+  const key = options.keyFor(header, payload);
+  if ("verified" in key) return key;
+  try {
+    await compactVerify(token, key.keyObject, { algorithms: ["EdDSA"] });
+  } catch {
+    return refuse(invalid, "the signature does not verify");
+  }
+  return { verified: true, payload, header, key };
+}

@@ -1,0 +1,35 @@
+/**
+ * Normalizes a server's public URL origin (PROTOCOL 1).
+ *
+ * @throws TypeError when it is not `https://host[:port]`, or `http:` where that is allowed.
+ */
+export function normalizeOrigin(value: string, options: { allowInsecure?: boolean } = {}): string {
+  if (value.length > 300 || !URL.canParse(value)) {
+    throw new TypeError(`"${value.slice(0, 80)}" is not a URL origin such as https://worlds.example.com`);
+  }
+  const url = new URL(value);
+  const bare = url.username === "" && url.password === "" && url.search === "" && url.hash === "";
+  if (!bare || url.pathname !== "/" || value.endsWith("?") || value.endsWith("#")) {
+    throw new TypeError(`"${value}" must be an origin only: no path, query or user`);
+  }
+  if (url.protocol === "https:") return url.origin;
+  if (url.protocol === "http:" && options.allowInsecure === true) return url.origin;
+  throw new TypeError(
+    `"${value}" must use https: (http: is for development, with allowInsecure: true)`,
+  );
+}
+
+/** Whether `value` is an origin in its normal form. */
+export function isOrigin(value: unknown, options: { allowInsecure?: boolean } = {}): value is string {
+  if (typeof value !== "string") return false;
+  try {
+    return normalizeOrigin(value, options) === value;
+  } catch {
+    return false;
+  }
+}
+
+/** The origin's `host[:port]`: what portal URIs and player ids carry. */
+export function authorityOf(origin: string): string {
+  return new URL(origin).host;
+}

@@ -1,0 +1,94 @@
+/** Proofs of possession (PROTOCOL 5): a client shows that it holds the player's key. */
+import { z } from "zod";
+import { type Refusal, refuse } from "../errors.ts";
+import { importVerifyKey } from "./ed25519.ts";
+import { peekHeader, verifyJws } from "./jws.ts";
+import { CLOCK_SKEW_SECONDS } from "./pass.ts";
+
+/** Life of a proof, at most. */
+export const MAX_PROOF_SECONDS = 60;
+
+const PROOF_TYPE = "aether-pop+jwt";
+
+const jwkSchema = z.strictObject({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: z.string().max(43),
+  kid: z.string().max(64).optional(),
+  use: z.string().max(8).optional(),
+});
+const claimsSchema = z.strictObject({
+  aud: z.string().max(300),
+  sid: z.string().max(128).optional(),
+  jti: z.string().min(8).max(128),
+  iat: z.int().nonnegative(),
+  exp: z.int().nonnegative(),
+});
+
+/** What a verified proof says. */
+export interface ProofClaims {
+  readonly aud: string;
+  /** The seat it is for; absent in a login at home. */
+  readonly sid?: string | undefined;
+  readonly jti: string;
+  readonly iat: number;
+  readonly exp: number;
+  /** Thumbprint of the key that was proven. */
+  readonly jkt: string;
+}
+
+/** The federation's token types, told apart by their header; undefined for anything else. */
+export function tokenType(token: unknown): "aether-pop+jwt" | "aether-pass+jwt" | undefined {
+  if (typeof token !== "string" || !token.startsWith("ey")) return undefined;
+  const typ = peekHeader(token)?.["typ"];
+  return typ === "aether-pop+jwt" || typ === "aether-pass+jwt" ? typ : undefined;
+}
+
+/**
+ * Verifies a proof for this server; `sessionId` for a seat, without it for a login at home.
+ *
+ * Refuses with `ERR_FED_PROOF_INVALID` or `ERR_FED_WEAK_KEY`. Whether it has been used is the
+ * caller's to know.
+ */
+export async function verifyProof(
+  token: unknown,
+  options: {
+    /** Unix milliseconds. */
+    readonly now: number;
+    /** This server's origin. */
+    readonly audience: string;
+    readonly sessionId?: string;
+  },
+): Promise<{ verified: true; proof: ProofClaims } | Refusal> {
+  const result = await verifyJws(token, {
+    typ: PROOF_TYPE,
+    invalid: "ERR_FED_PROOF_INVALID",
+    keyFor: (header) => {
+      const jwk = jwkSchema.safeParse(header["jwk"]);
+      if (!jwk.success) return refuse("ERR_FED_PROOF_INVALID", "the header needs an Ed25519 jwk");
+      try {
+        return importVerifyKey(jwk.data);
+      } catch {
+        return refuse("ERR_FED_WEAK_KEY", "the key is malformed or weak");
+      }
+    },
+  });
+  if (!result.verified) return result;
+  const shape = claimsSchema.safeParse(result.payload);
+  if (!shape.success) return refuse("ERR_FED_PROOF_INVALID", "the claims are malformed");
+  const claims = shape.data;
+  const now = Math.floor(options.now / 1000);
+  if (claims.aud !== options.audience) {
+    return refuse("ERR_FED_PROOF_INVALID", "the proof is for another server");
+  }
+  if (claims.sid !== options.sessionId) {
+    return refuse("ERR_FED_PROOF_INVALID", "the proof is for another seat");
+  }
+  if (claims.exp <= now - CLOCK_SKEW_SECONDS || claims.exp - claims.iat > MAX_PROOF_SECONDS) {
+    return refuse("ERR_FED_PROOF_INVALID", "the proof has expired or lives too long");
+  }
+  if (claims.iat > now + CLOCK_SKEW_SECONDS) {
+    return refuse("ERR_FED_PROOF_INVALID", "the proof is from the future: check the clock");
+  }
+  return { verified: true, proof: { ...claims, jkt: result.key.kid } };
+}

@@ -1,0 +1,54 @@
+/** The server side of aether-federation. The client side is `aether-federation/client`. */
+export { type Federation, createFederation } from "./federation.ts";
+export type {
+  FederationOptions,
+  Identify,
+  IdentifiedPlayer,
+} from "./options.ts";
+export type { FederatedPlayer } from "./federated-player.ts";
+export type { JsonValue } from "./json.ts";
+export { type FederationEvents, FederationRuntime } from "./runtime.ts";
+export type { FederationPeers, PeerSummary } from "./peers.ts";
+export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
+export type { Clock, Fetch, Logger, Random, Store } from "./ports.ts";
+export type { FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
+
+export { HandshakeManager, type HandshakeManagerOptions } from "./handshake/handshake-manager.ts";
+export type {
+  HandshakeChallenge,
+  HandshakeCompletion,
+  HandshakeResponse,
+  HandshakeSession,
+} from "./handshake/messages.ts";
+export type { TrustCandidate, TrustDecision, TrustPolicy } from "./handshake/trust-policy.ts";
+export {
+  type FederatedServer,
+  ServerRegistry,
+  ServerStatus,
+  TrustState,
+} from "./registry/server-registry.ts";
+export {
+  type PortalRoute,
+  type ResolvedDestination,
+  RoutingTable,
+  type RoutingTableOptions,
+} from "./routing/routing-table.ts";
+export { type PortalUri, parsePortalUri } from "./routing/portal-uri.ts";
+export {
+  HealthMonitor,
+  type HealthMonitorOptions,
+  type HealthSample,
+  HealthStatus,
+  type PeerHealth,
+} from "./health/health-monitor.ts";
+export type { CrossingOutcome, CrossingProgress } from "./custody/crossing.ts";
+export type {
+  AdmissionDecision,
+  AdmissionPolicy,
+  AdmissionRequest,
+  Arrival,
+} from "./custody/arrival.ts";
+export type { ImportPolicy } from "./custody/ledger.ts";
+export { KeyvStore } from "./storage/keyv-store.ts";
+export { SqliteEngine, type SqliteEngineOptions } from "./storage/sqlite-engine.ts";
+export type { CompareAndSetEngine } from "./storage/engine.ts";

@@ -1,0 +1,389 @@
+/**
+ * The servers this one knows: who they are, by which keys, and whether they are trusted.
+ *
+ * Durable: every change of trust, keys or session is in the store before the method resolves.
+ * Health is not: it is learnt anew after a restart. Bounded by `maxPeers`; under a flood of
+ * strangers the oldest pending ones give way, trusted, quarantined and blocked ones never do.
+ */
+import { FederationError, type Refusal, refuse } from "../errors.ts";
+import type { ServerDescriptor } from "../identity/descriptor.ts";
+import { type PublicJwk, type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
+import type { Clock, Store } from "../ports.ts";
+import { BlockList } from "./block-list.ts";
+
+/** How a peer is, as health checks see it. */
+export const ServerStatus = {
+  Online: "online",
+  Degraded: "degraded",
+  Offline: "offline",
+  /** Not called at all: blocked or quarantined. */
+  Suspended: "suspended",
+} as const;
+export type ServerStatus = (typeof ServerStatus)[keyof typeof ServerStatus];
+
+/** What the operator, or the policy, has decided about a peer. */
+export const TrustState = {
+  /** Waits for the operator. */
+  Pending: "pending",
+  Trusted: "trusted",
+  /** Its key changed and nothing vouches for the new one: waits for the operator again. */
+  Quarantined: "quarantined",
+  Blocked: "blocked",
+} as const;
+export type TrustState = (typeof TrustState)[keyof typeof TrustState];
+
+/** A key that belongs to a peer. */
+export interface PinnedKey {
+  readonly jwk: PublicJwk;
+  /** Unix seconds. */
+  readonly pinnedAt: number;
+  /** Unix seconds at which the peer stopped publishing it; kept for audit, verifies nothing. */
+  readonly retiredAt?: number;
+}
+
+/** A live handshake session (PROTOCOL 4). */
+export interface PeerSession {
+  readonly sessionId: string;
+  readonly protocol: string;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+}
+
+/** One known server. */
+export interface FederatedServer {
+  readonly origin: string;
+  readonly name: string;
+  readonly endpoint: string;
+  readonly protocols: readonly string[];
+  readonly worlds: readonly string[];
+  readonly keys: readonly PinnedKey[];
+  readonly status: ServerStatus;
+  readonly trust: TrustState;
+  readonly session: PeerSession | undefined;
+  /** Unix seconds. */
+  readonly lastHandshakeAt: number | undefined;
+  /** Unix seconds. */
+  readonly descriptorValidUntil: number;
+  /** Unix seconds. */
+  readonly firstSeenAt: number;
+  /** Whether `GET /servers` names it. */
+  readonly listed: boolean;
+}
+
+/** What changed about a peer. */
+export interface RegistryEvent {
+  readonly type:
+    | "added"
+    | "removed"
+    | "trust-changed"
+    | "status-changed"
+    | "session"
+    | "keys-changed"
+    | "descriptor-changed"
+    | "quarantined"
+    | "blocked"
+    | "unblocked";
+  readonly origin: string;
+  readonly server: FederatedServer | undefined;
+}
+
+const serverKey = (origin: string): string => `peer/${origin}`;
+
+/** The registry of one server. */
+export class ServerRegistry {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #maxPeers: number;
+  readonly #servers = new Map<string, FederatedServer>();
+  readonly #blocks: BlockList;
+  readonly #listeners = new Set<(event: RegistryEvent) => void>();
+  /** Changes of one process are applied one after the other. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(options: { store: Store; clock: Clock; maxPeers: number }) {
+    if (!(options.maxPeers >= 1)) throw new TypeError("maxPeers must be at least 1");
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#maxPeers = options.maxPeers;
+    this.#blocks = new BlockList(options.store);
+  }
+
+  /** Reads what the store has. */
+  async load(): Promise<void> {
+    await this.#blocks.load();
+    for await (const [, text] of this.#store.entries("peer/")) {
+      const server = JSON.parse(text) as FederatedServer;
+      this.#servers.set(server.origin, {
+        ...server,
+        session: server.session,
+        lastHandshakeAt: server.lastHandshakeAt,
+        status: ServerStatus.Offline,
+      });
+    }
+  }
+
+  /** Hears every change once it is durable. Returns how to stop. */
+  on(listener: (event: RegistryEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  get size(): number {
+    return this.#servers.size;
+  }
+
+  get(origin: string): FederatedServer | undefined {
+    return this.#servers.get(origin);
+  }
+
+  has(origin: string): boolean {
+    return this.#servers.has(origin);
+  }
+
+  /** Known servers, optionally only those of one trust or status. */
+  list(filter: { trust?: TrustState; status?: ServerStatus } = {}): FederatedServer[] {
+    return [...this.#servers.values()].filter(
+      (server) =>
+        (filter.trust === undefined || server.trust === filter.trust) &&
+        (filter.status === undefined || server.status === filter.status),
+    );
+  }
+
+  /**
+   * Adds a server at first sight and pins its keys; one that is known already is left as it is.
+   *
+   * @throws FederationError `ERR_FED_TOO_MANY_PEERS`, `ERR_FED_BLOCKED`.
+   */
+  register(
+    descriptor: ServerDescriptor,
+    options: { trust: TrustState },
+  ): Promise<FederatedServer> {
+    return this.#serially(async () => {
+      const known = this.#servers.get(descriptor.origin);
+      if (known !== undefined) return known;
+      if (descriptor.keys.some(({ kid }) => this.isBlocked(descriptor.origin, kid))) {
+        throw new FederationError("ERR_FED_BLOCKED");
+      }
+      await this.#makeRoom();
+      const now = this.#seconds();
+      const server: FederatedServer = {
+        origin: descriptor.origin,
+        name: descriptor.name,
+        endpoint: descriptor.endpoint,
+        protocols: descriptor.protocols,
+        worlds: descriptor.worlds,
+        keys: descriptor.keys.map((jwk) => ({ jwk, pinnedAt: now })),
+        status: ServerStatus.Offline,
+        trust: options.trust,
+        session: undefined,
+        lastHandshakeAt: undefined,
+        descriptorValidUntil: descriptor.validUntil,
+        firstSeenAt: now,
+        listed: true,
+      };
+      await this.#write(server, "added");
+      return server;
+    });
+  }
+
+  /** Forgets a server and its keys. */
+  remove(origin: string): Promise<boolean> {
+    return this.#serially(async () => {
+      if (!this.#servers.has(origin)) return false;
+      await this.#store.delete(serverKey(origin));
+      this.#servers.delete(origin);
+      this.#emit({ type: "removed", origin, server: undefined });
+      return true;
+    });
+  }
+
+  /** A key the peer signs with now, by its pin; undefined for retired and unknown ones. */
+  keyFor(origin: string, kid: string): VerifyKey | undefined {
+    const pinned = this.#servers
+      .get(origin)
+      ?.keys.find(({ jwk, retiredAt }) => jwk.kid === kid && retiredAt === undefined);
+    return pinned === undefined ? undefined : importVerifyKey(pinned.jwk);
+  }
+
+  /** Whether anything is pinned for an origin, so that only those keys speak for it. */
+  hasPinnedKey(origin: string): boolean {
+    return (
+      this.#servers.get(origin)?.keys.some(({ retiredAt }) => retiredAt === undefined) ?? false
+    );
+  }
+
+  /** The operator's or the policy's decision. @throws TypeError for an unknown origin. */
+  setTrust(origin: string, trust: TrustState): Promise<void> {
+    return this.#serially(async () => {
+      const server = this.#known(origin);
+      if (server.trust === trust) return;
+      await this.#write({ ...server, trust }, "trust-changed");
+    });
+  }
+
+  /** What health checks say; not durable. */
+  setStatus(origin: string, status: ServerStatus): void {
+    const server = this.#servers.get(origin);
+    if (server === undefined || server.status === status) return;
+    const changed = { ...server, status };
+    this.#servers.set(origin, changed);
+    this.#emit({ type: "status-changed", origin, server: changed });
+  }
+
+  /**
+   * Takes a verified descriptor of a known server: a newer endpoint, name or worlds, and new keys
+   * when a pinned key signed it. Anything else quarantines the peer, but only when the descriptor
+   * came from the peer's own origin (PROTOCOL 2).
+   */
+  applyDescriptor(
+    verified: { readonly descriptor: ServerDescriptor; readonly signedBy: string },
+    options: { readonly fromOwnOrigin: boolean },
+  ): Promise<{ readonly accepted: true } | Refusal> {
+    return this.#serially(async () => {
+      const { descriptor, signedBy } = verified;
+      const server = this.#known(descriptor.origin);
+      if (this.keyFor(descriptor.origin, signedBy) === undefined) {
+        const reason = "no pinned key vouches for the key that signed the descriptor";
+        if (options.fromOwnOrigin && server.trust !== TrustState.Blocked) {
+          await this.#write({ ...server, trust: TrustState.Quarantined }, "quarantined");
+        }
+        return refuse("ERR_FED_KEY_CHANGED", reason);
+      }
+      if (!options.fromOwnOrigin) return { accepted: true };
+      const now = this.#seconds();
+      const published = new Set(descriptor.keys.map(({ kid }) => kid));
+      const known = new Set(server.keys.map(({ jwk }) => jwk.kid));
+      const keys: PinnedKey[] = [
+        ...server.keys.map((key) =>
+          published.has(key.jwk.kid) || key.retiredAt !== undefined
+            ? key
+            : { ...key, retiredAt: now },
+        ),
+        ...descriptor.keys
+          .filter(({ kid }) => !known.has(kid))
+          .map((jwk) => ({ jwk, pinnedAt: now })),
+      ];
+      const next: FederatedServer = {
+        ...server,
+        name: descriptor.name,
+        endpoint: descriptor.endpoint,
+        protocols: descriptor.protocols,
+        worlds: descriptor.worlds,
+        keys,
+        descriptorValidUntil: descriptor.validUntil,
+      };
+      if (JSON.stringify(next) !== JSON.stringify(server)) {
+        const keysChanged = JSON.stringify(keys) !== JSON.stringify(server.keys);
+        await this.#write(next, keysChanged ? "keys-changed" : "descriptor-changed");
+      }
+      return { accepted: true };
+    });
+  }
+
+  /** Pins exactly these keys: the operator has approved a quarantined peer's new identity. */
+  repin(descriptor: ServerDescriptor): Promise<void> {
+    return this.#serially(async () => {
+      const server = this.#known(descriptor.origin);
+      const now = this.#seconds();
+      const published = new Set(descriptor.keys.map(({ kid }) => kid));
+      await this.#write(
+        {
+          ...server,
+          keys: [
+            ...server.keys
+              .filter(({ jwk }) => !published.has(jwk.kid))
+              .map((key) => ({ ...key, retiredAt: key.retiredAt ?? now })),
+            ...descriptor.keys.map((jwk) => ({ jwk, pinnedAt: now })),
+          ],
+          session: undefined,
+        },
+        "keys-changed",
+      );
+    });
+  }
+
+  /** A handshake with this peer succeeded. */
+  recordSession(origin: string, session: PeerSession): Promise<void> {
+    return this.#serially(async () => {
+      const server = this.#known(origin);
+      await this.#write({ ...server, session, lastHandshakeAt: this.#seconds() }, "session");
+    });
+  }
+
+  /** The session that covers calls with this peer now. */
+  liveSession(origin: string): PeerSession | undefined {
+    const session = this.#servers.get(origin)?.session;
+    return session !== undefined && session.expiresAt > this.#seconds() ? session : undefined;
+  }
+
+  /** Blocks an origin (or `*.domain`), and the keys known for it, so that an alias is no way round. */
+  block(pattern: string): Promise<void> {
+    return this.#serially(async () => {
+      const kids = (this.#servers.get(pattern)?.keys ?? []).map(({ jwk }) => jwk.kid);
+      await this.#blocks.add([pattern, ...kids]);
+      const server = this.#servers.get(pattern);
+      if (server !== undefined) {
+        await this.#write({ ...server, trust: TrustState.Blocked, session: undefined }, "blocked");
+      }
+    });
+  }
+
+  /** Takes a block away; a known peer becomes pending. */
+  unblock(pattern: string): Promise<void> {
+    return this.#serially(async () => {
+      const kids = (this.#servers.get(pattern)?.keys ?? []).map(({ jwk }) => jwk.kid);
+      await this.#blocks.remove([pattern, ...kids]);
+      const server = this.#servers.get(pattern);
+      if (server?.trust === TrustState.Blocked) {
+        await this.#write({ ...server, trust: TrustState.Pending }, "unblocked");
+      }
+    });
+  }
+
+  /** Whether an origin or one of its keys is blocked. */
+  isBlocked(origin: string, kid?: string): boolean {
+    return this.#blocks.has(origin, kid);
+  }
+
+  async #makeRoom(): Promise<void> {
+    if (this.#servers.size < this.#maxPeers) return;
+    const pending = this.list({ trust: TrustState.Pending });
+    const oldest = pending.reduce<FederatedServer | undefined>(
+      (first, server) =>
+        first === undefined || server.firstSeenAt < first.firstSeenAt ? server : first,
+      undefined,
+    );
+    if (oldest === undefined) throw new FederationError("ERR_FED_TOO_MANY_PEERS");
+    await this.#store.delete(serverKey(oldest.origin));
+    this.#servers.delete(oldest.origin);
+    this.#emit({ type: "removed", origin: oldest.origin, server: undefined });
+  }
+
+  #known(origin: string): FederatedServer {
+    const server = this.#servers.get(origin);
+    if (server === undefined) throw new TypeError(`no server "${origin}" is registered`);
+    return server;
+  }
+
+  async #write(server: FederatedServer, type: RegistryEvent["type"]): Promise<void> {
+    await this.#store.set(serverKey(server.origin), JSON.stringify(server));
+    const status = this.#servers.get(server.origin)?.status ?? server.status;
+    const current = { ...server, status };
+    this.#servers.set(server.origin, current);
+    this.#emit({ type, origin: server.origin, server: current });
+  }
+
+  #serially<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  #emit(event: RegistryEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#clock.now() / 1000);
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Patterns of portal routes, most specific first: `aether://host/path`, `aether://host/prefix/*`,
+ * `aether://host/*`, `aether://*.suffix/*`, `*`.
+ */
+export type RoutePattern =
+  | { readonly kind: "path"; readonly authority: string; readonly path: string }
+  | { readonly kind: "prefix"; readonly authority: string; readonly segments: readonly string[] }
+  | { readonly kind: "suffix"; readonly labels: readonly string[] }
+  | { readonly kind: "any" };
+
+const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::\d{1,5})?$/u;
+
+/** Parses a pattern. @throws TypeError naming what is wrong with it. */
+export function parsePattern(pattern: string): RoutePattern {
+  const wrong = (why: string): TypeError =>
+    new TypeError(
+      `pattern "${pattern.slice(0, 120)}": ${why}; use aether://host/path, aether://host/prefix/*, aether://*.suffix/* or *`,
+    );
+  if (typeof pattern !== "string" || pattern.length > 2048) throw wrong("not a pattern");
+  if (pattern === "*") return { kind: "any" };
+  const match = /^aether:\/\/([^/?#]+)(\/[^?#]*)?$/iu.exec(pattern);
+  const [, rawAuthority = "", path = "/*"] = match ?? [];
+  if (match === null) throw wrong("it must begin with aether://");
+  const authority = rawAuthority.toLowerCase();
+  if (authority.startsWith("*.")) {
+    const suffix = authority.slice(2);
+    if (!AUTHORITY.test(suffix) || suffix.includes(":")) throw wrong("the suffix is no host name");
+    if (path !== "/*" && path !== "/") throw wrong("a suffix pattern covers all paths");
+    return { kind: "suffix", labels: suffix.split(".").reverse() };
+  }
+  if (!AUTHORITY.test(authority)) throw wrong("the authority is no host[:port]");
+  const segments = path.slice(1).split("/");
+  const last = segments.at(-1);
+  if (segments.slice(0, -1).some((segment) => segment.includes("*") || segment === "")) {
+    throw wrong("* stands for the end of a path only");
+  }
+  if (last === "*") return { kind: "prefix", authority, segments: segments.slice(0, -1) };
+  if (last === undefined || last.includes("*")) throw wrong("* stands for a whole segment only");
+  if (path === "/") return { kind: "prefix", authority, segments: [] };
+  return { kind: "path", authority, path };
+}

@@ -1,0 +1,129 @@
+/**
+ * The key file: this server's identity, mode 0600, written atomically.
+ *
+ * Nothing in it is ever logged. Losing it means a new identity: every peer will quarantine this
+ * server until its operator approves the new key.
+ */
+import { chmod, mkdir, open, readFile, rename, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { FederationError } from "../errors.ts";
+import type { PublicJwk } from "../identity/ed25519.ts";
+import {
+  type KeyRing,
+  type PrivateJwk,
+  exportSigningKey,
+  generateSigningKey,
+  importSigningKey,
+} from "../identity/server-keys.ts";
+import type { Random } from "../ports.ts";
+
+const privateSchema = z.strictObject({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: z.string().length(43),
+  d: z.string().length(43),
+});
+const publicSchema = z.strictObject({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: z.string().length(43),
+  kid: z.string().length(43),
+  use: z.literal("sig"),
+});
+const fileSchema = z.strictObject({
+  current: privateSchema,
+  next: privateSchema.optional(),
+  retired: z.array(publicSchema).max(1000),
+});
+
+/**
+ * Reads the key ring at `path`, or makes one there.
+ *
+ * @throws FederationError `ERR_FED_KEY_FILE` when the file is unreadable, malformed or open to
+ * other users.
+ */
+export async function loadOrCreateKeyRing(path: string, random: Random): Promise<KeyRing> {
+  const existing = await loadKeyRing(path);
+  if (existing !== undefined) return existing;
+  const fresh: KeyRing = { current: generateSigningKey(random), next: undefined, retired: [] };
+  await createKeyFile(path, fresh);
+  // Two processes may start at once on one folder: whoever made the file first has the key.
+  return (await loadKeyRing(path)) ?? fresh;
+}
+
+/** Reads the key ring at `path`; undefined when there is no such file. */
+export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
+  let text: string;
+  try {
+    const { mode } = await stat(path);
+    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+      throw new FederationError(
+        "ERR_FED_KEY_FILE",
+        `The key file ${path} can be read by other users: run chmod 600 on it, and rotate the key if anybody may have read it.`,
+      );
+    }
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if (cause instanceof FederationError) throw cause;
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new FederationError("ERR_FED_KEY_FILE", `The key file ${path} cannot be read.`, {
+      cause,
+    });
+  }
+  try {
+    const file = fileSchema.parse(JSON.parse(text));
+    return {
+      current: importSigningKey(file.current),
+      next: file.next === undefined ? undefined : importSigningKey(file.next),
+      retired: file.retired as PublicJwk[],
+    };
+  } catch {
+    // The cause may quote the file: it stays here.
+    throw new FederationError(
+      "ERR_FED_KEY_FILE",
+      `The key file ${path} is damaged: restore it from a backup, or remove it to take a new identity.`,
+    );
+  }
+}
+
+/** Replaces the key file in one step. */
+export async function saveKeyRing(path: string, ring: KeyRing): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  await writeSynced(temporary, ring, "w");
+  await rename(temporary, path);
+}
+
+async function createKeyFile(path: string, ring: KeyRing): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeSynced(path, ring, "wx");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return;
+    throw new FederationError(
+      "ERR_FED_KEY_FILE",
+      `No key file can be made at ${path}: check that the folder is writable.`,
+      { cause },
+    );
+  }
+}
+
+async function writeSynced(path: string, ring: KeyRing, flags: string): Promise<void> {
+  const file: { current: PrivateJwk; next?: PrivateJwk; retired: readonly PublicJwk[] } = {
+    current: strip(exportSigningKey(ring.current)),
+    ...(ring.next === undefined ? {} : { next: strip(exportSigningKey(ring.next)) }),
+    retired: ring.retired,
+  };
+  const handle = await open(path, flags, 0o600);
+  try {
+    await handle.writeFile(`${JSON.stringify(file, null, 2)}\n`);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await chmod(path, 0o600);
+}
+
+function strip({ kty, crv, x, d }: PrivateJwk): PrivateJwk {
+  return { kty, crv, x, d };
+}
