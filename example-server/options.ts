@@ -1,0 +1,63 @@
+/** The flags of `npm run world`. */
+import { parseArgs } from "node:util";
+
+export interface WorldOptions {
+  readonly name: string;
+  readonly port: number;
+  readonly data: string;
+  readonly trust: "open" | "approve" | "allowlist";
+  readonly peers: readonly string[];
+}
+
+export const USAGE = `Usage: npm run world -- --name arena --port 2568 [--data .data/arena]
+                     [--trust open|approve|allowlist] [--peer http://localhost:2567 …]
+
+Runs one world at http://localhost:<port>: the page at /, the Colyseus monitor at /monitor.
+
+  --name    name of the world and of its room: 1–64 of A-Za-z0-9_-
+  --port    port to listen at, 1–65535
+  --data    folder for its key and its database (default .data/<name>)
+  --trust   who else may connect: everybody (open), after the operator approved (approve, the
+            default), or only the peers named here (allowlist)
+  --peer    origin of a server that is trusted and connected to; may be given several times
+  --help    this text
+`;
+
+const TRUST = ["open", "approve", "allowlist"] as const;
+
+/** Reads the flags. Throws an Error with one line that says what is wrong. */
+export function readWorldOptions(args: readonly string[]): WorldOptions | "help" {
+  const { values } = parseArgs({
+    args: [...args],
+    strict: true,
+    allowPositionals: false,
+    options: {
+      name: { type: "string" },
+      port: { type: "string" },
+      data: { type: "string" },
+      trust: { type: "string" },
+      peer: { type: "string", multiple: true },
+      help: { type: "boolean" },
+    },
+  });
+  if (values.help === true) return "help";
+  const { name } = values;
+  if (name === undefined || !/^[A-Za-z0-9_-]{1,64}$/u.test(name)) {
+    throw new Error("--name must be 1–64 of A-Za-z0-9_-");
+  }
+  const port = Number(values.port);
+  if (!/^\d{1,5}$/u.test(values.port ?? "") || port < 1 || port > 65_535) {
+    throw new Error("--port must be a number from 1 to 65535");
+  }
+  const trust = TRUST.find((policy) => policy === (values.trust ?? "approve"));
+  if (trust === undefined) throw new Error("--trust must be open, approve or allowlist");
+  if (values.data === "") throw new Error("--data must name a folder");
+  const peers = (values.peer ?? []).map((peer) => {
+    const url = URL.canParse(peer) ? new URL(peer) : undefined;
+    if (url === undefined || !/^https?:$/u.test(url.protocol) || url.pathname !== "/" || url.search) {
+      throw new Error(`--peer must be an origin such as http://localhost:2567, got "${peer}"`);
+    }
+    return url.origin;
+  });
+  return { name, port, data: values.data ?? `.data/${name}`, trust, peers };
+}

@@ -1,0 +1,98 @@
+/** One world: `npm run world -- --name arena --port 2568`. */
+import { createServer } from "node:http";
+import { Server, matchMaker } from "@colyseus/core";
+import { monitor } from "@colyseus/monitor";
+import { WebSocketTransport } from "@colyseus/ws-transport";
+import { createFederation } from "aether-federation";
+import { type WorldOptions, USAGE, readWorldOptions } from "./options.ts";
+import { servePage } from "./page.ts";
+import { defineWorldRoom } from "./room.ts";
+
+const options = readOptions();
+const origin = `http://localhost:${options.port}`;
+
+const federation = createFederation({
+  origin,
+  name: options.name,
+  worlds: { [options.name]: options.name },
+  peers: options.peers,
+  trust: options.trust,
+  dataDirectory: options.data,
+  allowInsecure: true,
+  healthCheckIntervalSeconds: 3,
+  leaseSeconds: 15,
+  maxRequestsPerMinutePerAddress: 60_000,
+  logger: {
+    debug: (message) => {
+      if (process.env["AETHER_DEBUG"] !== undefined) console.error(`debug: ${message}`);
+    },
+    info: () => undefined,
+    warn: (message) => {
+      console.error(`warning: ${message}`);
+    },
+    error: (message, cause) => {
+      console.error(`error: ${message}`, cause instanceof Error ? `(${cause.message})` : "");
+    },
+  },
+});
+
+const page = await servePage(options.name);
+const http = createServer();
+const server = new Server({
+  greet: false,
+  transport: new WebSocketTransport({ server: http }),
+  logger: quietLogger(),
+  express: (app) => {
+    app.use("/monitor", monitor());
+    app.get("/status", (_request, response) => {
+      response.json({ name: options.name, origin, peers: federation.peers.list() });
+    });
+    app.use(page);
+  },
+});
+server.define(options.name, defineWorldRoom(federation, options.name));
+federation.attach(server);
+
+http.once("error", (error: NodeJS.ErrnoException) => {
+  fail(
+    error.code === "EADDRINUSE"
+      ? `port ${options.port} is taken: stop what listens there, or choose another with --port`
+      : `cannot listen at port ${options.port}: ${error.message}`,
+  );
+});
+try {
+  await server.listen(options.port);
+  // The room exists before the first visitor, so that its portals are there to see.
+  await matchMaker.createRoom(options.name, {});
+} catch (error) {
+  fail(error instanceof Error ? error.message : String(error));
+}
+console.log(`${options.name}  ${origin}  (monitor ${origin}/monitor)`);
+
+function readOptions(): WorldOptions {
+  let read: ReturnType<typeof readWorldOptions>;
+  try {
+    read = readWorldOptions(process.argv.slice(2));
+  } catch (error) {
+    const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+    console.error(`${line} (see npm run world -- --help)`);
+    process.exit(2);
+  }
+  if (read === "help") {
+    console.log(USAGE);
+    process.exit(0);
+  }
+  return read;
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}
+
+/** Colyseus logs every refused join with a stack; in an example that is noise. */
+function quietLogger(): Record<string, (...args: unknown[]) => void> {
+  const silent = (): void => undefined;
+  const debug = process.env["AETHER_DEBUG"] === undefined ? silent : console.error;
+  return { debug, info: debug, log: debug, trace: debug, warn: debug, error: debug };
+}
