@@ -147,22 +147,16 @@ export class Traveler {
    * the code where the federation refused, e.g. `ERR_FED_AWAY: …`.
    */
   async join(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
+    await this.#learnPlayerId();
     const client = new Client(this.home);
     setToken(client, this.#key?.prove(this.home));
     const room = await client.joinOrCreate(roomName, {
       ...(this.#name === undefined ? {} : { name: this.#name }),
       ...options,
     });
-    if (this.#key !== undefined) {
-      const authority = new URL(this.home).host;
-      this.#playerId = await this.#key.thumbprint().then(
-        (thumbprint) => `${thumbprint}@${authority}`,
-        () => undefined,
-      );
-    }
     const former = this.#room;
+    // Listeners are called in the same turn, so that no message of the new room is missed.
     this.#enter(room, this.home);
-    if (former !== undefined) await leaveQuietly(former);
     this.#arrive.emit({
       room,
       origin: this.home,
@@ -170,6 +164,7 @@ export class Traveler {
       from: undefined,
       transferId: undefined,
     });
+    if (former !== undefined) await leaveQuietly(former);
     return room;
   }
 
@@ -185,6 +180,15 @@ export class Traveler {
     this.#room = undefined;
     this.#origin = undefined;
     if (room !== undefined) await leaveQuietly(room);
+  }
+
+  async #learnPlayerId(): Promise<void> {
+    if (this.#key === undefined || this.#playerId !== undefined) return;
+    const authority = new URL(this.home).host;
+    this.#playerId = await this.#key.thumbprint().then(
+      (thumbprint) => `${thumbprint}@${authority}`,
+      () => undefined,
+    );
   }
 
   #enter(room: Room, origin: string): void {

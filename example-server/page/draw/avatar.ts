@@ -1,0 +1,198 @@
+import type { Avatar } from "../view.ts";
+import { disc, rounded } from "./ground.ts";
+
+const TURN = Math.PI * 2;
+
+/** Draws one avatar standing at its feet. */
+export function drawAvatar(g: CanvasRenderingContext2D, avatar: Avatar, time: number): void {
+  const { x, y, colour, facing, stride, crossing } = avatar;
+  const bob = Math.abs(Math.sin(stride)) * 4;
+  const breath = Math.sin(time * 2.2 + x) * 0.8;
+  g.save();
+  g.translate(x, y);
+  g.fillStyle = "rgb(20 10 5 / 0.28)";
+  disc(g, 0, 2, 19 - bob * 0.6, 7.5 - bob * 0.3);
+  if (crossing) {
+    g.globalAlpha = 0.55 + Math.sin(time * 9) * 0.2;
+    ring(g, time);
+  }
+  legs(g, stride);
+  g.translate(0, -bob);
+  g.scale(facing < 0 ? -1 : 1, 1);
+  body(g, colour, breath);
+  head(g, colour, time, x);
+  hat(g, avatar.hat, time);
+  g.restore();
+  nameTag(g, avatar);
+}
+
+function legs(g: CanvasRenderingContext2D, stride: number): void {
+  const swing = Math.sin(stride) * 6;
+  g.fillStyle = "#3a2d28";
+  for (const [side, lift] of [
+    [-6, swing],
+    [6, -swing],
+  ] as const) {
+    g.beginPath();
+    g.ellipse(side + lift * 0.35, -1 - Math.max(0, lift) * 0.5, 5.4, 4.2, 0, 0, TURN);
+    g.fill();
+  }
+}
+
+function body(g: CanvasRenderingContext2D, colour: string, breath: number): void {
+  const fill = g.createLinearGradient(-14, -34, 16, 0);
+  fill.addColorStop(0, lighter(colour, 14));
+  fill.addColorStop(1, lighter(colour, -16));
+  g.fillStyle = fill;
+  rounded(g, -14, -31 - breath, 28, 29 + breath, 13);
+  g.fill();
+  g.strokeStyle = "rgb(0 0 0 / 0.28)";
+  g.lineWidth = 1.6;
+  g.stroke();
+  g.fillStyle = "rgb(255 255 255 / 0.25)";
+  g.beginPath();
+  g.ellipse(-6, -20, 3.4, 7, 0.2, 0, TURN);
+  g.fill();
+}
+
+function head(g: CanvasRenderingContext2D, colour: string, time: number, seed: number): void {
+  g.fillStyle = lighter(colour, 24);
+  g.strokeStyle = "rgb(0 0 0 / 0.28)";
+  g.lineWidth = 1.6;
+  g.beginPath();
+  g.arc(0, -41, 14.5, 0, TURN);
+  g.fill();
+  g.stroke();
+  const blink = (time * 0.31 + seed * 0.013) % 1 > 0.965 ? 0.15 : 1;
+  g.fillStyle = "#1d1a18";
+  for (const eye of [1.5, 9]) {
+    g.beginPath();
+    g.ellipse(eye, -42, 2.3, 3.4 * blink, 0, 0, TURN);
+    g.fill();
+  }
+  if (blink === 1) {
+    g.fillStyle = "#fff";
+    disc(g, 2.2, -43.4, 0.9);
+    disc(g, 9.7, -43.4, 0.9);
+  }
+  g.fillStyle = "rgb(230 90 90 / 0.35)";
+  disc(g, -2, -36.5, 2.6, 1.7);
+  disc(g, 11, -36.5, 1.8, 1.6);
+}
+
+function hat(g: CanvasRenderingContext2D, kind: string, time: number): void {
+  g.lineWidth = 1.6;
+  g.strokeStyle = "rgb(0 0 0 / 0.35)";
+  switch (kind) {
+    case "cap":
+      g.fillStyle = "#d63b3b";
+      g.beginPath();
+      g.arc(0, -46, 13.5, Math.PI, 0);
+      g.closePath();
+      g.fill();
+      g.stroke();
+      rounded(g, 4, -48.5, 17, 5, 2.5);
+      g.fill();
+      g.stroke();
+      break;
+    case "crown":
+      g.fillStyle = "#f6c443";
+      g.beginPath();
+      g.moveTo(-12, -49);
+      for (const [px, py] of [
+        [-13, -63],
+        [-6, -56],
+        [0, -66],
+        [6, -56],
+        [13, -63],
+        [12, -49],
+      ] as const) {
+        g.lineTo(px, py);
+      }
+      g.closePath();
+      g.fill();
+      g.stroke();
+      g.fillStyle = "#e4475b";
+      disc(g, 0, -53, 2.2);
+      break;
+    case "wizard":
+      g.fillStyle = "#4b3c9b";
+      g.beginPath();
+      g.moveTo(-12, -50);
+      g.quadraticCurveTo(-2, -66, 6, -78);
+      g.quadraticCurveTo(6, -62, 13, -50);
+      g.closePath();
+      g.fill();
+      g.stroke();
+      g.beginPath();
+      g.ellipse(0, -50, 19, 5, 0, 0, TURN);
+      g.fill();
+      g.stroke();
+      g.fillStyle = "#ffe27a";
+      disc(g, 2, -60, 1.8);
+      disc(g, -4, -54, 1.3);
+      break;
+    case "flower":
+      g.fillStyle = "#ff8fb4";
+      for (let petal = 0; petal < 5; petal += 1) {
+        const angle = (petal / 5) * TURN + Math.sin(time) * 0.1;
+        disc(g, -8 + Math.cos(angle) * 5, -55 + Math.sin(angle) * 5, 3.6);
+      }
+      g.fillStyle = "#ffd34d";
+      disc(g, -8, -55, 3);
+      break;
+    case "horns":
+      g.fillStyle = "#f3e7cf";
+      for (const side of [-1, 1]) {
+        g.beginPath();
+        g.moveTo(side * 6, -53);
+        g.quadraticCurveTo(side * 15, -55, side * 16, -66);
+        g.quadraticCurveTo(side * 9, -62, side * 2, -55);
+        g.closePath();
+        g.fill();
+        g.stroke();
+      }
+      break;
+    default:
+  }
+}
+
+function ring(g: CanvasRenderingContext2D, time: number): void {
+  g.save();
+  g.strokeStyle = "rgb(255 255 255 / 0.9)";
+  g.lineWidth = 3;
+  g.setLineDash([10, 8]);
+  g.lineDashOffset = -time * 60;
+  g.beginPath();
+  g.ellipse(0, 0, 28, 12, 0, 0, TURN);
+  g.stroke();
+  g.restore();
+}
+
+function nameTag(g: CanvasRenderingContext2D, avatar: Avatar): void {
+  const raised = avatar.hat === "wizard" ? 90 : avatar.hat === "none" ? 66 : 80;
+  g.font = "600 14px ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
+  g.textAlign = "center";
+  g.textBaseline = "middle";
+  const width = g.measureText(avatar.name).width + 18;
+  const { x } = avatar;
+  const y = avatar.y - raised;
+  g.fillStyle = avatar.me ? "rgb(20 24 29 / 0.86)" : "rgb(20 24 29 / 0.6)";
+  rounded(g, x - width / 2, y - 11, width, 22, 11);
+  g.fill();
+  if (avatar.me) {
+    g.strokeStyle = avatar.colour;
+    g.lineWidth = 2;
+    g.stroke();
+  }
+  g.fillStyle = "#fff";
+  g.fillText(avatar.name, x, y + 0.5);
+}
+
+/** `hsl(h s% l%)` made lighter or darker. */
+export function lighter(colour: string, by: number): string {
+  const match = /^hsl\((\d+) (\d+)% (\d+)%\)$/u.exec(colour);
+  if (match === null) return colour;
+  const [, hue, saturation, lightness] = match;
+  return `hsl(${hue} ${saturation}% ${Math.max(8, Math.min(92, Number(lightness) + by))}%)`;
+}
