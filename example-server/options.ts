@@ -54,7 +54,12 @@ export function readWorldOptions(args: readonly string[]): WorldOptions | "help"
   if (values.data === "") throw new Error("--data must name a folder");
   const peers = (values.peer ?? []).map((peer) => {
     const url = URL.canParse(peer) ? new URL(peer) : undefined;
-    if (url === undefined || !/^https?:$/u.test(url.protocol) || url.pathname !== "/" || url.search) {
+    if (
+      url === undefined ||
+      !/^https?:$/u.test(url.protocol) ||
+      url.pathname !== "/" ||
+      url.search
+    ) {
       throw new Error(`--peer must be an origin such as http://localhost:2567, got "${peer}"`);
     }
     return url.origin;

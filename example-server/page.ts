@@ -26,9 +26,7 @@ export async function servePage(world: string): Promise<Router> {
     }),
   ]);
   const script = Buffer.from(bundle.outputFiles[0]?.contents ?? []);
-  const index = html
-    .replaceAll("{{world}}", world)
-    .replaceAll("{{accent}}", themeOf(world).accent);
+  const index = html.replaceAll("{{world}}", world).replaceAll("{{accent}}", themeOf(world).accent);
   const router = Router();
   const send = (path: string, type: string, body: string | Buffer): void => {
     router.get(path, (_request, response) => {

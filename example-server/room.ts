@@ -128,7 +128,8 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
       if (who === undefined) throw new Error("only players of the federation can play here");
       const carried = readBelongings(who.carried, who.id);
       const from = [...this.state.portals].find(([origin]) => origin === who.from)?.[1];
-      const at = from === undefined ? { x: WORLD_WIDTH / 2, y: WORLD_HEIGHT / 2 + 190 } : beside(from);
+      const at =
+        from === undefined ? { x: WORLD_WIDTH / 2, y: WORLD_HEIGHT / 2 + 190 } : beside(from);
       const player = new PlayerState();
       Object.assign(player, {
         id: who.id,

@@ -36,7 +36,10 @@ export const ERROR_CODES = {
   ERR_FED_HANDSHAKE_UNKNOWN: [401, "No such open handshake"],
   ERR_FED_HANDSHAKE_EXPIRED: [401, "The handshake was not completed in time"],
   ERR_FED_HANDSHAKE_PROOF: [401, "The handshake proof does not verify"],
-  ERR_FED_HANDSHAKE_MISMATCH: [400, "The handshake message is not for this server or this challenge"],
+  ERR_FED_HANDSHAKE_MISMATCH: [
+    400,
+    "The handshake message is not for this server or this challenge",
+  ],
   ERR_FED_PROTOCOL_UNSUPPORTED: [400, "No protocol version in common"],
   ERR_FED_NOT_TRUSTED: [403, "This server has not been approved by the operator"],
   ERR_FED_BLOCKED: [403, "This server or key is blocked"],

@@ -1,10 +1,6 @@
 /** The server side of aether-federation. The client side is `aether-federation/client`. */
 export { type Federation, createFederation } from "./federation.ts";
-export type {
-  FederationOptions,
-  Identify,
-  IdentifiedPlayer,
-} from "./options.ts";
+export type { FederationOptions, Identify, IdentifiedPlayer } from "./options.ts";
 export type { FederatedPlayer } from "./federated-player.ts";
 export type { JsonValue } from "./json.ts";
 export { type FederationEvents, FederationRuntime } from "./runtime.ts";

@@ -2,12 +2,7 @@ import { z } from "zod";
 
 /** Anything JSON can say. */
 export type JsonValue =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
+  null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** Carried state is at most this long as JSON (PROTOCOL 6). */
 export const MAX_STATE_BYTES = 32 * 1024;

@@ -17,7 +17,12 @@ import { type VerifyKey, importVerifyKey } from "./identity/ed25519.ts";
 import type { KeyRing, SigningKey } from "./identity/server-keys.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { type Clock, type Random, type Store, systemClock, systemRandom } from "./ports.ts";
-import { type RegistryEvent, ServerRegistry, ServerStatus, TrustState } from "./registry/server-registry.ts";
+import {
+  type RegistryEvent,
+  ServerRegistry,
+  ServerStatus,
+  TrustState,
+} from "./registry/server-registry.ts";
 import { RoutingTable } from "./routing/routing-table.ts";
 import { KeyvStore } from "./storage/keyv-store.ts";
 import { loadOrCreateKeyRing } from "./storage/key-file.ts";

@@ -37,7 +37,9 @@ export class Hud {
     byId("server-name").textContent = host;
     document.title = `${world} · ${host}`;
     document.documentElement.style.setProperty("--accent", themeOf(world).accent);
-    document.querySelector(".bar-where")?.setAttribute("aria-label", `You are in ${world} on ${host}`);
+    document
+      .querySelector(".bar-where")
+      ?.setAttribute("aria-label", `You are in ${world} on ${host}`);
   }
 
   /** Who you are. */

@@ -38,6 +38,8 @@ export class Input {
       if (event.ctrlKey || event.metaKey || event.altKey || KEYS[event.code] === undefined) return;
       if (event.target instanceof HTMLInputElement) return;
       event.preventDefault();
+      // A key held since before release() counts again only when it is pressed anew.
+      if (event.repeat) return;
       this.#held.add(event.code);
       this.#tell();
     });

@@ -28,6 +28,8 @@ traveler.onArrive(({ room, origin, world, from }) => {
   hud.crossingOver();
   hud.server(world, origin);
   if (from === undefined) return;
+  // Whoever still walks would step right back through the portal behind it.
+  input.release();
   scene.jump();
   hud.wipe();
   hud.toast(`You are in ${world}`, `on ${new URL(origin).host}, with everything you carry.`, true);
@@ -101,7 +103,11 @@ async function goHome(): Promise<void> {
     } catch (error) {
       const message = error instanceof Error ? error.message : "no answer";
       if (attempt >= RETRIES_HOME) {
-        await hud.stopped("Nobody is home", `${location.host} does not let you in: ${message}`, "Try again");
+        await hud.stopped(
+          "Nobody is home",
+          `${location.host} does not let you in: ${message}`,
+          "Try again",
+        );
         attempt = 0;
       }
       hud.toast(
@@ -170,7 +176,13 @@ Object.defineProperty(globalThis, "aether", {
       return view?.coins.map(({ x, y }) => ({ x, y }));
     },
     get portals() {
-      return view?.portals.map(({ x, y, label, status, target }) => ({ x, y, label, status, target }));
+      return view?.portals.map(({ x, y, label, status, target }) => ({
+        x,
+        y,
+        label,
+        status,
+        target,
+      }));
     },
   }),
 });

@@ -1,5 +1,16 @@
 /** A friendly name for somebody who has none yet. */
-const FIRST = ["Brisk", "Quiet", "Amber", "Lucky", "Misty", "Bold", "Velvet", "Sunny", "Nimble", "Wry"];
+const FIRST = [
+  "Brisk",
+  "Quiet",
+  "Amber",
+  "Lucky",
+  "Misty",
+  "Bold",
+  "Velvet",
+  "Sunny",
+  "Nimble",
+  "Wry",
+];
 const SECOND = ["Otter", "Wren", "Fox", "Heron", "Badger", "Comet", "Fern", "Lynx", "Pike", "Moth"];
 
 export function randomName(): string {

@@ -137,9 +137,7 @@ export class View {
   }
 }
 
-function read(
-  state: Omit<Avatar, "key" | "stride" | "me">,
-): Omit<Avatar, "key" | "stride" | "me"> {
+function read(state: Omit<Avatar, "key" | "stride" | "me">): Omit<Avatar, "key" | "stride" | "me"> {
   const { id, name, home, colour, hat, x, y, facing, moving, crossing, coins } = state;
   return { id, name, home, colour, hat, x, y, facing, moving, crossing, coins };
 }

@@ -1,12 +1,5 @@
 /** What a player's client needs: browser-safe, no server code. */
 export { Traveler } from "./traveler.ts";
-export type {
-  Arrival,
-  Departure,
-  Failure,
-  Leave,
-  Progress,
-  TravelerOptions,
-} from "./traveler.ts";
+export type { Arrival, Departure, Failure, Leave, Progress, TravelerOptions } from "./traveler.ts";
 export { PlayerKey } from "./player-key.ts";
 export type { KeyStorage } from "./player-key.ts";

@@ -285,7 +285,7 @@ function setToken(client: Client, token: string | undefined): void {
 
 async function leaveQuietly(room: Room): Promise<void> {
   room.reconnection.enabled = false;
-  await room.leave(true).catch(() => undefined);
+  if (room.connection.isOpen) await room.leave(true).catch(() => undefined);
 }
 
 function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {

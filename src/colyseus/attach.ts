@@ -10,7 +10,12 @@ import { type Server, matchMaker } from "@colyseus/core";
 import type { Application } from "express";
 import type { Middleware } from "../http/router.ts";
 import { assertInternals } from "./internals.ts";
-import { type JoinHost, exemptFromJoinHooks, installJoinHooks, wrapRoomClasses } from "./join-hooks.ts";
+import {
+  type JoinHost,
+  exemptFromJoinHooks,
+  installJoinHooks,
+  wrapRoomClasses,
+} from "./join-hooks.ts";
 import { PEERS_PER_PAGE, type PeersSource, definePeersRoom } from "./peers-room.ts";
 
 /** Name of the room that shows the peers in the Colyseus monitor. */
@@ -117,7 +122,10 @@ async function openPeersRooms(source: PeersSource): Promise<NodeJS.Timeout> {
     while (open < needed) await matchMaker.handleCreateRoom(PEERS_ROOM, { page: open++ });
   };
   await openMissing();
-  const timer = setInterval(() => void openMissing().catch(() => undefined), PAGES_CHECK_MILLISECONDS);
+  const timer = setInterval(
+    () => void openMissing().catch(() => undefined),
+    PAGES_CHECK_MILLISECONDS,
+  );
   timer.unref();
   return timer;
 }

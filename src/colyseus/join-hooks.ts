@@ -61,11 +61,7 @@ export interface JoinHost {
     | JoinRefusal
   >;
   /** After the room's own auth, before its `onJoin`: a local player's session starts. */
-  beforeJoin(
-    room: Room,
-    client: Client,
-    options: unknown,
-  ): Promise<{ ok: true } | JoinRefusal>;
+  beforeJoin(room: Room, client: Client, options: unknown): Promise<{ ok: true } | JoinRefusal>;
   /** The client has left for good. */
   left(entry: RoomPlayer): Promise<void>;
 }

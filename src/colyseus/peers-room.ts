@@ -96,5 +96,7 @@ function percent(share: number | undefined): string {
 }
 
 function time(value: number | undefined, milliseconds: number): string {
-  return value === undefined ? "–" : new Date(value * milliseconds).toISOString().slice(0, 19) + "Z";
+  return value === undefined
+    ? "–"
+    : new Date(value * milliseconds).toISOString().slice(0, 19) + "Z";
 }

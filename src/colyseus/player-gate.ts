@@ -311,7 +311,10 @@ export class PlayerGate implements JoinHost, PortalsHost {
     const proof = await this.#proof(context.token ?? "", undefined);
     if ("ok" in proof) return proof;
     if (proof.jkt !== seal.jkt || proof.jti !== seal.jti) {
-      return refusal("ERR_FED_PROOF_INVALID", "the proof is not the one the seat was reserved with");
+      return refusal(
+        "ERR_FED_PROOF_INVALID",
+        "the proof is not the one the seat was reserved with",
+      );
     }
     const used = await this.#useProof(proof, "connection");
     if (used !== undefined) return used;
@@ -368,10 +371,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
 
   // --- proofs --------------------------------------------------------------------------------
 
-  async #proof(
-    token: string,
-    sessionId: string | undefined,
-  ): Promise<ProofClaims | JoinRefusal> {
+  async #proof(token: string, sessionId: string | undefined): Promise<ProofClaims | JoinRefusal> {
     const verified = await verifyProof(token, {
       now: this.#runtime.clock.now(),
       audience: this.#runtime.options.origin,

@@ -5,7 +5,12 @@
  * which makes a new client object, changes nothing.
  */
 import { type Client, CloseCode, type Room } from "@colyseus/core";
-import type { FailedMessage, PlayerBody, PlayerSession, TransitMessage } from "../custody/player-session.ts";
+import type {
+  FailedMessage,
+  PlayerBody,
+  PlayerSession,
+  TransitMessage,
+} from "../custody/player-session.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederatedPlayer } from "../federated-player.ts";
 import { type JsonValue, MAX_STATE_BYTES } from "../json.ts";

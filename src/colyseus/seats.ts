@@ -74,8 +74,7 @@ export class ColyseusSeats implements SeatHost {
         return { ok: false, code: "ERR_FED_WORLD_LOCKED", reason: `"${world}" is locked` };
       }
       const local = matchMaker.getLocalRoomById(room.roomId) as
-        | { seatReservationTimeout: number }
-        | undefined;
+        { seatReservationTimeout: number } | undefined;
       const seconds = local?.seatReservationTimeout ?? DEFAULT_SEAT_SECONDS;
       const expiresAt = Math.floor(this.#clock.now() / 1000 + seconds);
       const reservation = await matchMaker.reserveSeatFor(room, options, {
@@ -125,8 +124,7 @@ export class ColyseusSeats implements SeatHost {
     const creating = this.#creating.get(key);
     if (creating !== undefined) await creating.catch(() => undefined);
     const free = (await matchMaker.findOneRoomAvailable(roomName, options)) as
-      | Awaited<ReturnType<typeof matchMaker.createRoom>>
-      | undefined;
+      Awaited<ReturnType<typeof matchMaker.createRoom>> | undefined;
     if (free !== undefined) return free;
     const created = matchMaker.createRoom(roomName, { ...options });
     const done = created.then(() => undefined);

@@ -372,26 +372,15 @@ export class Arrivals {
     }
   }
 
-  async #find(
-    player: string,
-    caller: string,
-    transferId: string,
-  ): Promise<SeatRecord | undefined> {
+  async #find(player: string, caller: string, transferId: string): Promise<SeatRecord | undefined> {
     const row = await this.#options.visitors.get(player);
     return row?.seats.find((seat) => seat.caller === caller && seat.transferId === transferId);
   }
 
-  async #drop(
-    player: string,
-    caller: string,
-    transferId: string,
-    release: boolean,
-  ): Promise<void> {
+  async #drop(player: string, caller: string, transferId: string, release: boolean): Promise<void> {
     let dropped: SeatRecord | undefined;
     await this.#options.visitors.update(player, (row) => {
-      dropped = row?.seats.find(
-        (seat) => seat.caller === caller && seat.transferId === transferId,
-      );
+      dropped = row?.seats.find((seat) => seat.caller === caller && seat.transferId === transferId);
       if (row === undefined || dropped === undefined) return row;
       const gone = dropped;
       return { ...row, seats: row.seats.filter((seat) => seat !== gone) };

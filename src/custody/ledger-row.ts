@@ -183,10 +183,7 @@ export function giveBack(
   if (row.transfer !== undefined) return stale("a transfer is open: cancel it first");
   return {
     ok: true,
-    row: withState(
-      { ...without(row, "last"), holder: home, epoch: row.epoch + 1 },
-      request.state,
-    ),
+    row: withState({ ...without(row, "last"), holder: home, epoch: row.epoch + 1 }, request.state),
   };
 }
 

@@ -133,8 +133,7 @@ export class CustodyLedger {
     const { origin } = this.#options;
     let saved = false;
     await this.#update(localId, (row) => {
-      saved =
-        row !== undefined && row.epoch === epoch && transitions.mayStartAtHome(row, origin);
+      saved = row !== undefined && row.epoch === epoch && transitions.mayStartAtHome(row, origin);
       return row === undefined || !saved || state === undefined ? row : { ...row, state };
     });
     return saved;

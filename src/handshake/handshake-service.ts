@@ -16,7 +16,11 @@ import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
 import { type SignedMessageParts, peekKeyId, verifyRequest } from "../identity/http-signatures.ts";
 import { isOrigin } from "../identity/origin.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
-import { type FederatedServer, type ServerRegistry, TrustState } from "../registry/server-registry.ts";
+import {
+  type FederatedServer,
+  type ServerRegistry,
+  TrustState,
+} from "../registry/server-registry.ts";
 import type { HandshakeManager } from "./handshake-manager.ts";
 import { type HandshakeSession, challengeSchema, sessionSchema } from "./messages.ts";
 import { type TrustPolicy, decideTrust } from "./trust-policy.ts";
@@ -217,9 +221,7 @@ export class HandshakeService {
       if ("verified" in applied) throw refusalError(origin, applied);
     }
     const keyFor = (kid: string): VerifyKey | undefined =>
-      registry.hasPinnedKey(origin)
-        ? registry.keyFor(origin, kid)
-        : keyIn(fetched.descriptor, kid);
+      registry.hasPinnedKey(origin) ? registry.keyFor(origin, kid) : keyIn(fetched.descriptor, kid);
     const { endpoint } = fetched.descriptor;
     const challenge = await manager.createChallenge(origin);
     const response = await transport.exchange(origin, `${endpoint}/handshake`, challenge, keyFor);
@@ -235,7 +237,10 @@ export class HandshakeService {
     if (final.status !== 200) throw peerRefusal(origin, final.body);
     const session = sessionSchema.safeParse(final.body);
     if (!session.success || session.data.peer !== this.#options.origin) {
-      throw new FederationError("ERR_FED_BAD_RESPONSE", `${origin} answered with no session of ours.`);
+      throw new FederationError(
+        "ERR_FED_BAD_RESPONSE",
+        `${origin} answered with no session of ours.`,
+      );
     }
     if (!registry.has(origin)) {
       const decision = await decideTrust(policy, fetched.descriptor, named);
@@ -295,7 +300,9 @@ export class HandshakeService {
     const running = this.#fetching.get(origin) as Promise<Fetched> | undefined;
     if (running !== undefined) return running;
     if (this.#fetching.size >= MAX_DESCRIPTOR_FETCHES) {
-      return Promise.resolve(refuse("ERR_FED_UNAVAILABLE", "too many strangers at once: try again"));
+      return Promise.resolve(
+        refuse("ERR_FED_UNAVAILABLE", "too many strangers at once: try again"),
+      );
     }
     const work = this.#fetchVerified(origin).finally(() => this.#fetching.delete(origin));
     this.#fetching.set(origin, work);
@@ -363,11 +370,7 @@ function unsigned(refusal: Refusal): HandshakeAnswer {
   return { verified: false, status: ERROR_CODES[code][0], body: undefined, code, reason };
 }
 
-function signedRefusal(
-  origin: string,
-  code: FederationErrorCode,
-  reason: string,
-): HandshakeAnswer {
+function signedRefusal(origin: string, code: FederationErrorCode, reason: string): HandshakeAnswer {
   return { verified: true, origin, status: ERROR_CODES[code][0], body: undefined, code, reason };
 }
 

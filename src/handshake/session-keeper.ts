@@ -81,8 +81,7 @@ export class SessionKeeper {
   #isFresh(origin: string): boolean {
     const expiresAt = this.#options.expiresAt(origin);
     return (
-      expiresAt !== undefined &&
-      expiresAt - this.#options.clock.now() / 1000 > RENEW_BEFORE_SECONDS
+      expiresAt !== undefined && expiresAt - this.#options.clock.now() / 1000 > RENEW_BEFORE_SECONDS
     );
   }
 

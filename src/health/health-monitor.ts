@@ -288,8 +288,7 @@ export class HealthMonitor {
       peer.failures += 1;
       peer.successes = 0;
     }
-    const slow =
-      sample.reported === "warn" || (peer.roundTrip ?? 0) > degradedAfterMilliseconds;
+    const slow = sample.reported === "warn" || (peer.roundTrip ?? 0) > degradedAfterMilliseconds;
     const up = slow ? HealthStatus.Degraded : HealthStatus.Healthy;
     let next = peer.status;
     if (!sample.ok) {

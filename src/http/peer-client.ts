@@ -6,7 +6,11 @@ import type { PeerAnswer, PeerCalls } from "../custody/home.ts";
 import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../errors.ts";
 import type { HandshakeTransport } from "../handshake/handshake-service.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
-import { type SignedMessageParts, signRequest, verifyResponse } from "../identity/http-signatures.ts";
+import {
+  type SignedMessageParts,
+  signRequest,
+  verifyResponse,
+} from "../identity/http-signatures.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { Clock, Fetch, FetchResponse, Random } from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";

@@ -154,10 +154,7 @@ export class ServerRegistry {
    *
    * @throws FederationError `ERR_FED_TOO_MANY_PEERS`, `ERR_FED_BLOCKED`.
    */
-  register(
-    descriptor: ServerDescriptor,
-    options: { trust: TrustState },
-  ): Promise<FederatedServer> {
+  register(descriptor: ServerDescriptor, options: { trust: TrustState }): Promise<FederatedServer> {
     return this.#serially(async () => {
       const known = this.#servers.get(descriptor.origin);
       if (known !== undefined) return known;

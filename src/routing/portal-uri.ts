@@ -23,7 +23,8 @@ const WORLD = /^[A-Za-z0-9_-]{1,64}$/u;
 /** Parses a portal URI. Never throws: a refusal says what is wrong. */
 export function parsePortalUri(
   value: unknown,
-): { readonly ok: true; readonly uri: PortalUri } | { readonly ok: false; readonly reason: string } {
+):
+  { readonly ok: true; readonly uri: PortalUri } | { readonly ok: false; readonly reason: string } {
   const no = (reason: string): { ok: false; reason: string } => ({ ok: false, reason });
   if (typeof value !== "string") return no("a portal URI is a string");
   if (value.length > MAX_URI_LENGTH) return no(`longer than ${MAX_URI_LENGTH} characters`);

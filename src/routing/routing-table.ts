@@ -99,7 +99,9 @@ export class RoutingTable {
   addRoute(route: PortalRoute): void {
     const { priority = 0, weight = 1, server } = route;
     if (!URL.canParse(server) || new URL(server).origin !== server) {
-      throw new TypeError(`server must be an origin such as https://arena.example.org, got "${server}"`);
+      throw new TypeError(
+        `server must be an origin such as https://arena.example.org, got "${server}"`,
+      );
     }
     if (!Number.isFinite(priority)) throw new TypeError("priority must be a finite number");
     if (!(weight >= 0 && Number.isFinite(weight))) {

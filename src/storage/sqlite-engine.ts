@@ -164,7 +164,9 @@ export class SqliteEngine extends EventEmitter {
       if (next === undefined) {
         return this.#statements.removeExpected.run(stored, expected, now).changes === 1;
       }
-      return this.#statements.replace.run(next, expires ?? null, stored, expected, now).changes === 1;
+      return (
+        this.#statements.replace.run(next, expires ?? null, stored, expected, now).changes === 1
+      );
     });
   }
 

@@ -94,7 +94,8 @@ function fountain(g: CanvasRenderingContext2D, x: number, y: number, time: numbe
     const angle = noise(drop, 2, 3) * TURN;
     const reach = 8 + noise(drop, 3, 3) * 42;
     const px = Math.cos(angle) * reach * phase;
-    const py = -62 - Math.sin(phase * Math.PI) * 46 + phase * 62 + Math.sin(angle) * reach * phase * 0.4;
+    const py =
+      -62 - Math.sin(phase * Math.PI) * 46 + phase * 62 + Math.sin(angle) * reach * phase * 0.4;
     g.fillStyle = `rgb(230 250 255 / ${0.9 * (1 - phase * 0.7)})`;
     disc(g, px, py, 2.6);
   }
@@ -247,7 +248,13 @@ function frame(x: number, y: number, seed: number): Prop {
       g.fillRect(x - 42, y - 40, 84, 62);
       for (let hill = 0; hill < 3; hill += 1) {
         g.fillStyle = `hsl(${(seed * 67 + 120 + hill * 18) % 360} 40% ${46 - hill * 9}%)`;
-        disc(g, x - 40 + noise(hill, seed) * 80, y + 26 + hill * 2, 46, 24 + noise(seed, hill) * 16);
+        disc(
+          g,
+          x - 40 + noise(hill, seed) * 80,
+          y + 26 + hill * 2,
+          46,
+          24 + noise(seed, hill) * 16,
+        );
       }
       g.fillStyle = "rgb(255 240 190 / 0.9)";
       disc(g, x + (noise(seed, 5) - 0.5) * 50, y - 22, 7);

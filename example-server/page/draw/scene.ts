@@ -52,7 +52,8 @@ export class Scene {
     const ratio = Math.min(3, devicePixelRatio || 1);
     const width = innerWidth;
     const height = innerHeight;
-    if (this.#canvas.width !== Math.round(width * ratio)) this.#canvas.width = Math.round(width * ratio);
+    if (this.#canvas.width !== Math.round(width * ratio))
+      this.#canvas.width = Math.round(width * ratio);
     if (this.#canvas.height !== Math.round(height * ratio)) {
       this.#canvas.height = Math.round(height * ratio);
     }
@@ -64,7 +65,14 @@ export class Scene {
     g.fillStyle = this.#theme.beyond;
     g.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
     const scale = ratio * zoom;
-    g.setTransform(scale, 0, 0, scale, (width / 2 - x * zoom) * ratio, (height / 2 - y * zoom) * ratio);
+    g.setTransform(
+      scale,
+      0,
+      0,
+      scale,
+      (width / 2 - x * zoom) * ratio,
+      (height / 2 - y * zoom) * ratio,
+    );
     const ground = this.#ground;
     if (ground !== undefined) {
       const { margin } = ground;
