@@ -123,7 +123,8 @@ export class PlayerGate implements JoinHost, PortalsHost {
     const jkt = known === undefined ? undefined : this.#keys.get(known);
     const wished = wishedName(options);
     const auth = client.auth as unknown;
-    const hostAuth = auth !== undefined && auth !== null && auth !== known?.player;
+    // An `onAuth` that answers true says yes and names nobody.
+    const hostAuth = auth !== undefined && auth !== null && auth !== true && auth !== known?.player;
     const account = hostAuth
       ? await this.#runtime.options.identify(auth, { options, sessionId: client.sessionId })
       : undefined;

@@ -1,0 +1,27 @@
+/** Programs of the machine that some tests need. In CI their absence is a failure. */
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const NEEDS = {
+  chromium: { what: "browser tests", add: "apt-get install chromium" },
+  "redis-server": { what: "Redis tests", add: "apt-get install redis-server" },
+} as const;
+
+/** The program's path; skips the suite, or fails it in CI, when it is not there. */
+export function requireProgram(context: Mocha.Context, name: keyof typeof NEEDS): string {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      continue;
+    }
+  }
+  const { what, add } = NEEDS[name];
+  const line = `Left out: ${what}, for want of ${name} (add it with: ${add})`;
+  if (process.env["CI"] !== undefined) throw new Error(line);
+  const suite = context.test?.parent;
+  if (suite !== undefined) Object.assign(suite, { leftOut: line });
+  context.skip();
+}
