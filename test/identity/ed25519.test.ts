@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { createHash, createPrivateKey, sign, verify } from "node:crypto";
+import { createHash, createPrivateKey, sign } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
+import nacl from "tweetnacl";
 import { importVerifyKey, thumbprint } from "../../src/identity/ed25519.ts";
 import { generateSigningKey, importSigningKey } from "../../src/identity/server-keys.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -115,7 +116,8 @@ describe("identity/ed25519", () => {
     const s = (toNumber(h) * toNumber(scalar)) % ORDER;
     const forged = Buffer.concat([identity, hex(s.toString(16).padStart(64, "0")).reverse()]);
     const verifyKey = importVerifyKey(key.jwk);
-    assert.equal(verify(null, message, verifyKey.keyObject, forged), true, "the sum itself holds");
+    // Versions of OpenSSL differ here, which is why the check is ours.
+    assert.equal(nacl.sign.detached.verify(message, forged, point), true, "the sum itself holds");
     assert.equal(verifyKey.verify(message, forged), false);
   });
 
