@@ -38,7 +38,12 @@ const keySchema = z.strictObject({
 
 const descriptorSchema = z.strictObject({
   origin: z.string().max(300),
-  name: z.string().min(1).max(64),
+  // Shown to operators and players: no control characters and nothing that turns text around.
+  name: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[^\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+$/u),
   endpoint: z.string().max(1024),
   protocols: z.array(z.string().min(1).max(32)).min(1).max(16),
   worlds: z.array(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u)).max(128),
@@ -84,7 +89,7 @@ export async function verifyDescriptor(
   const jws =
     typeof input === "string" ? input : (input as { jws?: unknown } | null | undefined)?.jws;
   let parsed: z.infer<typeof descriptorSchema> | undefined;
-  const result = await verifyJws(jws, {
+  const result = verifyJws(jws, {
     typ: DESCRIPTOR_TYPE,
     invalid: "ERR_FED_DESCRIPTOR_INVALID",
     keyFor: (header, payload) => {

@@ -1,6 +1,6 @@
 /**
- * Strict Ed25519 over `node:crypto` (RFC 8032 §5.1.7): S below the group order, no small-order and
- * no non-canonical public keys.
+ * Strict Ed25519 over `node:crypto` (RFC 8032 §5.1.7): S below the group order; no public key and no
+ * R that is of small order or not canonical; no public key off the curve.
  */
 import { type KeyObject, createHash, createPublicKey, verify } from "node:crypto";
 import { FederationError } from "../errors.ts";
@@ -44,6 +44,10 @@ const SMALL_ORDER = new Set([
   "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ]);
 
+/** The curve's constant d and its field, for the one check that needs arithmetic. */
+const P = 2n ** 255n - 19n;
+const D = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n;
+
 const CACHE_SIZE = 4096;
 const cache = new Map<string, VerifyKey>();
 
@@ -78,13 +82,14 @@ export function importVerifyKey(jwk: {
   if (point.length !== 32 || point.toString("base64url") !== x) {
     throw new FederationError("ERR_FED_WEAK_KEY", "The public key's encoding is not canonical.");
   }
-  const y = Buffer.from(point);
-  y.writeUInt8(y.readUInt8(31) & 0x7f, 31);
-  if (SMALL_ORDER.has(y.toString("hex")) || !isBelow(y, FIELD_PRIME)) {
+  if (!isStrictPoint(point)) {
     throw new FederationError(
       "ERR_FED_WEAK_KEY",
       "The public key is of small order or not canonical.",
     );
+  }
+  if (!isOnCurve(point)) {
+    throw new FederationError("ERR_FED_WEAK_KEY", "The public key is no point of the curve.");
   }
   const keyObject = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
   const kid = thumbprint(x);
@@ -95,6 +100,7 @@ export function importVerifyKey(jwk: {
     verify: (data, signature) =>
       signature.length === 64 &&
       isBelow(signature.subarray(32), GROUP_ORDER) &&
+      isStrictPoint(signature.subarray(0, 32)) &&
       verify(null, data, keyObject, signature),
   };
   cache.set(x, key);
@@ -103,6 +109,38 @@ export function importVerifyKey(jwk: {
     if (oldest !== undefined) cache.delete(oldest);
   }
   return key;
+}
+
+/** Whether 32 bytes encode a y below p that is not of a point of small order. */
+function isStrictPoint(point: Uint8Array): boolean {
+  const y = Buffer.from(point);
+  y.writeUInt8(y.readUInt8(31) & 0x7f, 31);
+  return isBelow(y, FIELD_PRIME) && !SMALL_ORDER.has(y.toString("hex"));
+}
+
+/** Whether x² = (y² − 1) / (d·y² + 1) has a root: a quotient is a square where the product is. */
+function isOnCurve(point: Uint8Array): boolean {
+  const bigEndian = Buffer.from(point).reverse();
+  bigEndian.writeUInt8(bigEndian.readUInt8(0) & 0x7f, 0);
+  const y = BigInt(`0x${bigEndian.toString("hex")}`);
+  const ySquared = (y * y) % P;
+  return jacobi(((ySquared + P - 1n) * (D * ySquared + 1n)) % P, P) === 1;
+}
+
+/** The Jacobi symbol (value / modulus) for an odd modulus. */
+function jacobi(value: bigint, modulus: bigint): number {
+  let [a, n, sign] = [value, modulus, 1];
+  while (a !== 0n) {
+    while ((a & 1n) === 0n) {
+      a >>= 1n;
+      const rest = n & 7n;
+      if (rest === 3n || rest === 5n) sign = -sign;
+    }
+    [a, n] = [n, a];
+    if ((a & 3n) === 3n && (n & 3n) === 3n) sign = -sign;
+    a %= n;
+  }
+  return n === 1n ? sign : 0;
 }
 
 /** Compares two little-endian numbers of 32 bytes. Not constant time: both are public. */

@@ -28,6 +28,8 @@ export const SIGNATURE_TAG = "aether-federation";
 export const MAX_SIGNATURE_SECONDS = 60;
 
 const MAX_SIGNATURE_HEADER_LENGTH = 4096;
+/** More than any policy asks for; what a stranger names is looked up before it is verified. */
+const MAX_COVERED_COMPONENTS = 16;
 const REQUEST_COMPONENTS = ['"@method"', '"@target-uri"'];
 const RESPONSE_COMPONENTS = [
   '"@status"',
@@ -105,6 +107,10 @@ export async function verifyRequest(
 ): Promise<
   { verified: true; origin: string; kid: string; nonce: string; created: number } | Refusal
 > {
+  // The library folds case, which would let a changed method pass.
+  if (!/^[A-Z]{1,16}$/u.test(request.method)) {
+    return refuse("ERR_FED_MALFORMED", "the method must be in upper case");
+  }
   const ours = findOurs(request.headers);
   if ("verified" in ours) return ours;
   const required =
@@ -125,7 +131,8 @@ export async function verifyRequest(
   }
   const time = checkTime(parameters, options.clock);
   if (time !== undefined) return time;
-  const ttl = (MAX_SIGNATURE_SECONDS + 2 * CLOCK_SKEW_SECONDS) * 1000;
+  // Remembered for longer than this very message can pass the check above.
+  const ttl = (parameters.expires + CLOCK_SKEW_SECONDS + 1) * 1000 - options.clock.now();
   if (!(await options.consumeNonce(`${parameters.kid}/${parameters.nonce}`, ttl))) {
     return refuse("ERR_FED_REPLAYED", "this nonce has been used before");
   }
@@ -295,11 +302,19 @@ function findOurs(headers: SignedMessageParts["headers"]): Ours | Refusal {
   if (label !== SIGNATURE_LABEL) {
     return refuse("ERR_FED_SIGNATURE_MALFORMED", `the label must be "${SIGNATURE_LABEL}"`);
   }
-  const signature = signatures.get(label);
-  if (!isInnerList(input) || signature === undefined || !(signature[0] instanceof ArrayBuffer)) {
+  const signature = signatures.get(label)?.[0];
+  if (!isInnerList(input) || !(signature instanceof ArrayBuffer)) {
     return refuse("ERR_FED_SIGNATURE_MALFORMED", "the signature is not of RFC 9421's form");
   }
-  return { input, parameters: input[1], signature: new Uint8Array(signature[0]) };
+  if (input[0].length > MAX_COVERED_COMPONENTS) {
+    return refuse("ERR_FED_SIGNATURE_MALFORMED", "the signature covers too many components");
+  }
+  // Base64 leaves spare bits: a signature has one spelling only.
+  const bytes = new Uint8Array(signature);
+  if (!signatureHeader.includes(`${label}=:${Buffer.from(bytes).toString("base64")}:`)) {
+    return refuse("ERR_FED_SIGNATURE_MALFORMED", "the signature is not canonical base64");
+  }
+  return { input, parameters: input[1], signature: bytes };
 }
 
 interface CheckedParameters {
@@ -385,14 +400,14 @@ function checkTime(parameters: CheckedParameters, clock: Clock): Refusal | undef
       `expires must be within ${MAX_SIGNATURE_SECONDS} s after created`,
     );
   }
-  const skew = Math.round(created - now);
-  if (skew > CLOCK_SKEW_SECONDS) {
-    return fail("ERR_FED_CLOCK_SKEW", `the sender's clock is ${skew} s ahead of ours`);
+  const ahead = created - now;
+  if (ahead > CLOCK_SKEW_SECONDS) {
+    return fail("ERR_FED_CLOCK_SKEW", `the sender's clock is ${Math.round(ahead)} s ahead of ours`);
   }
   if (expires + CLOCK_SKEW_SECONDS < now) {
     return fail(
       "ERR_FED_SIGNATURE_EXPIRED",
-      `the signature is ${-skew} s old: it has expired, or the clocks are apart`,
+      `the signature is ${Math.round(-ahead)} s old: it has expired, or the sender's clock is behind ours`,
     );
   }
   return undefined;

@@ -1,5 +1,5 @@
 /** Compact JWS over Ed25519 (RFC 7515, RFC 8037) with an explicit `typ` (RFC 8725 §3.11). */
-import { CompactSign, compactVerify, decodeProtectedHeader } from "jose";
+import { CompactSign, decodeProtectedHeader } from "jose";
 import type { FederationErrorCode } from "../errors.ts";
 import { type Refusal, refuse } from "../errors.ts";
 import type { VerifyKey } from "./ed25519.ts";
@@ -38,8 +38,13 @@ export function peekPayload(token: string): Readonly<Record<string, unknown>> | 
   }
 }
 
-/** Verifies a compact JWS: size, `typ`, `alg`, then the signature of the key that `keyFor` finds. */
-export async function verifyJws(
+/**
+ * Verifies a compact JWS: size, form, `typ`, `alg`, then the signature of the key that `keyFor` finds.
+ *
+ * The signature is checked by the strict {@link VerifyKey}, and every part must be canonical
+ * base64url, so that one signed statement has one spelling.
+ */
+export function verifyJws(
   token: unknown,
   options: {
     readonly typ: string;
@@ -49,19 +54,23 @@ export async function verifyJws(
       payload: Readonly<Record<string, unknown>>,
     ) => VerifyKey | Refusal;
   },
-): Promise<
+):
   | {
       verified: true;
       payload: Readonly<Record<string, unknown>>;
       header: Readonly<Record<string, unknown>>;
       key: VerifyKey;
     }
-  | Refusal
-> {
+  | Refusal {
   const { typ, invalid } = options;
   const header = peekHeader(token);
   if (header === undefined || typeof token !== "string") {
     return refuse(invalid, "not a compact JWS");
+  }
+  const parts = token.split(".");
+  const [protectedPart = "", payloadPart = "", signaturePart = ""] = parts;
+  if (parts.length !== 3 || !parts.every(isCanonicalBase64url)) {
+    return refuse(invalid, "not three parts of canonical base64url");
   }
   if (header["typ"] !== typ) return refuse(invalid, `typ must be ${typ}`);
   if (header["alg"] !== "EdDSA") return refuse(invalid, "alg must be EdDSA");
@@ -70,10 +79,13 @@ export async function verifyJws(
   if (payload === undefined) return refuse(invalid, "the payload is not a JSON object");
   const key = options.keyFor(header, payload);
   if ("verified" in key) return key;
-  try {
-    await compactVerify(token, key.keyObject, { algorithms: ["EdDSA"] });
-  } catch {
+  const signed = Buffer.from(`${protectedPart}.${payloadPart}`, "latin1");
+  if (!key.verify(signed, Buffer.from(signaturePart, "base64url"))) {
     return refuse(invalid, "the signature does not verify");
   }
   return { verified: true, payload, header, key };
+}
+
+function isCanonicalBase64url(part: string): boolean {
+  return part !== "" && Buffer.from(part, "base64url").toString("base64url") === part;
 }

@@ -14,6 +14,10 @@ export function normalizeOrigin(value: string, options: { allowInsecure?: boolea
   if (!bare || url.pathname !== "/" || value.endsWith("?") || value.endsWith("#")) {
     throw new TypeError(`"${value}" must be an origin only: no path, query or user`);
   }
+  // "host." resolves as "host" does, and would be a second name past blocks and pins.
+  if (url.hostname.endsWith(".")) {
+    throw new TypeError(`"${value}" must not end its host name with a dot`);
+  }
   if (url.protocol === "https:") return url.origin;
   if (url.protocol === "http:" && options.allowInsecure === true) return url.origin;
   throw new TypeError(

@@ -71,7 +71,7 @@ export async function verifyPass(
     readonly keyFor: (issuer: string, kid: string) => VerifyKey | undefined;
   },
 ): Promise<{ verified: true; claims: PassClaims } | Refusal> {
-  const result = await verifyJws(token, {
+  const result = verifyJws(token, {
     typ: PASS_TYPE,
     invalid: "ERR_FED_PASS_INVALID",
     keyFor: (header, payload) => {

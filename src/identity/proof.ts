@@ -60,7 +60,7 @@ export async function verifyProof(
     readonly sessionId?: string;
   },
 ): Promise<{ verified: true; proof: ProofClaims } | Refusal> {
-  const result = await verifyJws(token, {
+  const result = verifyJws(token, {
     typ: PROOF_TYPE,
     invalid: "ERR_FED_PROOF_INVALID",
     keyFor: (header) => {

@@ -30,7 +30,7 @@ export async function verifyReceipt(
   token: unknown,
   keyFor: (issuer: string, kid: string) => VerifyKey | undefined,
 ): Promise<{ verified: true; claims: ReceiptClaims } | Refusal> {
-  const result = await verifyJws(token, {
+  const result = verifyJws(token, {
     typ: RECEIPT_TYPE,
     invalid: "ERR_FED_SIGNATURE_INVALID",
     keyFor: (header, payload) => {

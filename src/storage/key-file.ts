@@ -4,7 +4,8 @@
  * Nothing in it is ever logged. Losing it means a new identity: every peer will quarantine this
  * server until its operator approves the new key.
  */
-import { chmod, mkdir, open, readFile, rename, stat } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { chmod, link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { FederationError } from "../errors.ts";
@@ -87,34 +88,67 @@ export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
   }
 }
 
-/** Replaces the key file in one step. */
+/**
+ * Replaces the key file in one step: after a crash there is the old ring or the new one.
+ *
+ * @throws FederationError `ERR_FED_KEY_FILE` when it cannot be written.
+ */
 export async function saveKeyRing(path: string, ring: KeyRing): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  await writeSynced(temporary, ring, "w");
-  await rename(temporary, path);
+  await writeWhole(path, ring, rename);
 }
 
 async function createKeyFile(path: string, ring: KeyRing): Promise<void> {
+  // A link fails where a file is already, so of two that start at once one makes the key.
+  await writeWhole(path, ring, async (temporary, target) => {
+    try {
+      await link(temporary, target);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
+}
+
+/** Writes and syncs a file beside `path`, puts it in place, syncs the folder. */
+async function writeWhole(
+  path: string,
+  ring: KeyRing,
+  place: (temporary: string, target: string) => Promise<void>,
+): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeSynced(path, ring, "wx");
+    const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
+    await writeSynced(temporary, ring);
+    await place(temporary, path);
+    await syncFolder(dirname(path));
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EEXIST") return;
     throw new FederationError(
       "ERR_FED_KEY_FILE",
-      `No key file can be made at ${path}: check that the folder is writable.`,
+      `The key file ${path} cannot be written: check that the folder is writable.`,
       { cause },
     );
   }
 }
 
-async function writeSynced(path: string, ring: KeyRing, flags: string): Promise<void> {
+async function syncFolder(path: string): Promise<void> {
+  // Windows does not open folders; there the rename is as durable as it gets.
+  if (process.platform === "win32") return;
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeSynced(path: string, ring: KeyRing): Promise<void> {
   const file: { current: PrivateJwk; next?: PrivateJwk; retired: readonly PublicJwk[] } = {
     current: strip(exportSigningKey(ring.current)),
     ...(ring.next === undefined ? {} : { next: strip(exportSigningKey(ring.next)) }),
     retired: ring.retired,
   };
-  const handle = await open(path, flags, 0o600);
+  const handle = await open(path, "wx", 0o600);
   try {
     await handle.writeFile(`${JSON.stringify(file, null, 2)}\n`);
     await handle.sync();

@@ -1,0 +1,98 @@
+import { FederationError } from "../../src/errors.ts";
+import type { Clock, Store } from "../../src/ports.ts";
+
+interface MemoryEntry {
+  readonly value: string;
+  /** On the clock's wall time; undefined lives for ever. */
+  readonly expiresAt: number | undefined;
+}
+
+/**
+ * A {@link Store} in memory, for tests: the whole port, with expiry on the given clock.
+ *
+ * Two stores built over the same `disk` behave as two processes over one database, and a second
+ * store over the first one's `disk` as a restart.
+ */
+export class MemoryStore implements Store {
+  readonly #clock: Pick<Clock, "now">;
+  readonly #disk: Map<string, MemoryEntry>;
+  #closed = false;
+  /** While true, every call rejects with `ERR_FED_STORE_UNAVAILABLE`. */
+  failing = false;
+
+  constructor(clock: Pick<Clock, "now">, disk: MemoryDisk = new Map()) {
+    this.#clock = clock;
+    this.#disk = disk;
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    await this.#turn();
+    return this.#read(key);
+  }
+
+  async compareAndSet(
+    key: string,
+    expected: string | undefined,
+    next: string | undefined,
+    ttlMilliseconds?: number,
+  ): Promise<boolean> {
+    await this.#turn();
+    if (this.#read(key) !== expected) return false;
+    if (next === undefined) this.#disk.delete(key);
+    else this.#write(key, next, ttlMilliseconds);
+    return true;
+  }
+
+  async set(key: string, value: string, ttlMilliseconds?: number): Promise<void> {
+    await this.#turn();
+    this.#write(key, value, ttlMilliseconds);
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#turn();
+    this.#disk.delete(key);
+  }
+
+  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: string]> {
+    await this.#turn();
+    const keys = [...this.#disk.keys()].filter((key) => key.startsWith(prefix)).sort();
+    for (const key of keys) {
+      const value = this.#read(key);
+      if (value !== undefined) yield [key, value];
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve();
+    this.#closed = true;
+  }
+
+  /** How many live entries there are. */
+  get size(): number {
+    return [...this.#disk.keys()].filter((key) => this.#read(key) !== undefined).length;
+  }
+
+  #read(key: string): string | undefined {
+    const entry = this.#disk.get(key);
+    if (entry === undefined) return undefined;
+    if (entry.expiresAt === undefined || this.#clock.now() < entry.expiresAt) return entry.value;
+    this.#disk.delete(key);
+    return undefined;
+  }
+
+  #write(key: string, value: string, ttlMilliseconds: number | undefined): void {
+    const expiresAt =
+      ttlMilliseconds === undefined ? undefined : this.#clock.now() + ttlMilliseconds;
+    this.#disk.set(key, { value, expiresAt });
+  }
+
+  // A real store never answers in the same turn; code that counts on it must fail here too.
+  async #turn(): Promise<void> {
+    await Promise.resolve();
+    if (this.#closed) throw new FederationError("ERR_FED_STORE_UNAVAILABLE", "The store is closed");
+    if (this.failing) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
+  }
+}
+
+/** What outlives a {@link MemoryStore}. */
+export type MemoryDisk = Map<string, MemoryEntry>;
