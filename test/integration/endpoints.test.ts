@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { request } from "node:http";
+import { verifyDescriptor } from "../../src/identity/descriptor.ts";
+import { operatorKey, signedPost } from "../support/operator.ts";
+import { type ServerProcess, Servers } from "../support/processes.ts";
+
+describe("the endpoints of a live server", function () {
+  this.timeout(60_000);
+  const servers = new Servers();
+  let plaza: ServerProcess;
+  let arena: ServerProcess;
+
+  before(async () => {
+    [plaza, arena] = (await servers.worlds("plaza", "arena")) as [ServerProcess, ServerProcess];
+  });
+  after(() => servers.stop());
+
+  it("serves a descriptor that verifies", async () => {
+    const response = await fetch(`${plaza.origin}/.well-known/aether-federation`);
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type") ?? "", /^application\/json/u);
+    assert.equal(response.headers.get("access-control-allow-origin"), "*");
+    assert.equal(response.headers.get("access-control-allow-credentials"), null);
+    const maxAge = /max-age=(\d+)/u.exec(response.headers.get("cache-control") ?? "")?.[1];
+    assert.ok(Number(maxAge) <= 3600);
+    const document = (await response.json()) as Record<string, unknown>;
+    const verified = await verifyDescriptor(document, {
+      now: Date.now(),
+      origin: plaza.origin,
+      allowInsecure: true,
+    });
+    assert.ok(verified.verified);
+    const { jws: _jws, ...members } = document;
+    assert.deepEqual(verified.descriptor, members);
+    assert.deepEqual(members["protocols"], ["aether/1"]);
+    assert.deepEqual(members["worlds"], ["plaza"]);
+    assert.equal(members["endpoint"], `${plaza.origin}/federation`);
+  });
+
+  it("serves health", async () => {
+    const response = await fetch(`${plaza.origin}/federation/health`);
+    assert.equal(response.status, 200);
+    assert.match(response.headers.get("content-type") ?? "", /^application\/health\+json/u);
+    const body = (await response.json()) as Record<string, unknown>;
+    assert.equal(body["status"], "pass");
+    assert.match(String(body["version"]), /^\d+\.\d+\.\d+$/u);
+  });
+
+  it("answers an unknown path with a problem document", async () => {
+    await problem("GET", "/nope", undefined, 404, "ERR_FED_NOT_FOUND");
+  });
+
+  it("answers an unknown custody call with a problem document", async () => {
+    await problem("POST", "/custody/steal", "{}", 404, "ERR_FED_NOT_FOUND");
+  });
+
+  it("answers a wrong method with 405 and Allow", async () => {
+    const response = await problem(
+      "GET",
+      "/custody/claim",
+      undefined,
+      405,
+      "ERR_FED_METHOD_NOT_ALLOWED",
+    );
+    assert.equal(response.headers.get("allow"), "POST");
+  });
+
+  it("refuses an unsigned call", async () => {
+    await problem("POST", "/custody/claim", "{}", 401, "ERR_FED_SIGNATURE_MISSING");
+  });
+
+  it("asks an origin it has never met for a handshake", async () => {
+    const stranger = { origin: "http://localhost:9", key: await operatorKey(arena) };
+    const { status, body } = await signedPost(
+      stranger,
+      `${plaza.origin}/federation/custody/claim`,
+      { transferId: crypto.randomUUID() },
+    );
+    assert.deepEqual([status, body["code"]], [401, "ERR_FED_HANDSHAKE_REQUIRED"]);
+  });
+
+  it("refuses a body over 64 KiB before parsing it", async () => {
+    await problem("POST", "/custody/claim", "x".repeat(65 * 1024), 413, "ERR_FED_BODY_TOO_LARGE");
+  });
+
+  it("refuses a body over 64 KiB that does not say how long it is", async () => {
+    const status = await new Promise<number>((resolve, reject) => {
+      const sent = request(
+        `${plaza.origin}/federation/custody/claim`,
+        { method: "POST" },
+        (answer) => {
+          answer.resume();
+          resolve(answer.statusCode ?? 0);
+        },
+      );
+      sent.on("error", reject);
+      for (let chunk = 0; chunk < 70; chunk += 1) sent.write("x".repeat(1024));
+      sent.end();
+    });
+    assert.equal(status, 413);
+  });
+
+  it("refuses a signed body that is not JSON", async () => {
+    const from = { origin: arena.origin, key: await operatorKey(arena) };
+    const answer = await signedPost(from, `${plaza.origin}/federation/custody/claim`, "no object");
+    assert.deepEqual([answer.status, answer.body["code"]], [400, "ERR_FED_MALFORMED"]);
+    assert.ok(answer.headers.has("signature"));
+  });
+
+  it("refuses a signed body that nests too deeply", async () => {
+    let deep: unknown = {};
+    for (let level = 0; level < 200; level += 1) deep = { deep };
+    const from = { origin: arena.origin, key: await operatorKey(arena) };
+    const answer = await signedPost(from, `${plaza.origin}/federation/custody/claim`, deep);
+    assert.deepEqual([answer.status, answer.body["code"]], [400, "ERR_FED_MALFORMED"]);
+  });
+
+  it("serves the page at / and the monitor at /monitor", async () => {
+    const page = await fetch(plaza.origin);
+    assert.equal(page.status, 200);
+    assert.match(await page.text(), /data-world="plaza"/u);
+    const monitor = await fetch(`${plaza.origin}/monitor`);
+    assert.equal(monitor.status, 200);
+  });
+
+  async function problem(
+    method: string,
+    path: string,
+    body: string | undefined,
+    status: number,
+    code: string,
+  ): Promise<Response> {
+    const response = await fetch(`${plaza.origin}/federation${path}`, {
+      method,
+      ...(body === undefined ? {} : { body }),
+    });
+    const document = (await response.json()) as Record<string, unknown>;
+    assert.equal(response.status, status);
+    assert.match(response.headers.get("content-type") ?? "", /^application\/problem\+json/u);
+    assert.equal(document["status"], status);
+    assert.equal(document["code"], code);
+    assert.equal(typeof document["type"], "string");
+    assert.equal(typeof document["title"], "string");
+    assert.equal(document["stack"], undefined);
+    return response;
+  }
+});

@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { Client } from "@colyseus/sdk";
+import { PlayerKey } from "aether-federation/client";
+import { CompactSign, UnsecuredJWT } from "jose";
+import type { PassClaims } from "../../src/identity/pass.ts";
+import { generateSigningKey, type SigningKey } from "../../src/identity/server-keys.ts";
+import { systemRandom } from "../../src/ports.ts";
+import { goodClaims, operatorKey, passOf, signedPost } from "../support/operator.ts";
+import { Player, RoomWatch } from "../support/player.ts";
+import { type ServerProcess, Servers } from "../support/processes.ts";
+
+describe("passes and seats that are refused", function () {
+  this.timeout(60_000);
+  const servers = new Servers();
+  let plaza: ServerProcess;
+  let arena: ServerProcess;
+  let key: SigningKey;
+
+  before(async () => {
+    [plaza, arena] = (await servers.worlds("plaza", "arena")) as [ServerProcess, ServerProcess];
+    key = await operatorKey(plaza);
+  });
+  after(() => servers.stop());
+
+  function claims(changes: Partial<PassClaims> = {}): PassClaims {
+    return { ...goodClaims(plaza, arena, "arena"), ...changes };
+  }
+
+  async function reserve(
+    pass: string,
+    of: PassClaims,
+    changes: Record<string, unknown> = {},
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
+    return signedPost({ origin: plaza.origin, key }, `${arena.origin}/federation/reservations`, {
+      transferId: of.xfer,
+      pass,
+      world: of.world,
+      ...changes,
+    });
+  }
+
+  async function refuses(
+    code: string,
+    changes: Partial<PassClaims>,
+    signer: SigningKey = key,
+  ): Promise<void> {
+    const spoilt = claims(changes);
+    const { status, body } = await reserve(await passOf(spoilt, signer), spoilt);
+    assert.equal(body["code"], code, JSON.stringify(body));
+    assert.equal(status, body["status"]);
+    assert.ok(status >= 400 && status < 500);
+  }
+
+  it("gives a seat for a good pass, and the same again for the same transfer", async () => {
+    const good = claims();
+    const pass = await passOf(good, key);
+    const first = await reserve(pass, good);
+    assert.equal(first.status, 201, JSON.stringify(first.body));
+    assert.equal(first.body["origin"], arena.origin);
+    const second = await reserve(pass, good);
+    assert.equal(second.status, 201);
+    assert.deepEqual(second.body["reservation"], first.body["reservation"]);
+  });
+
+  it("a forged pass: signed by a key that is not the issuer's", () =>
+    refuses("ERR_FED_PASS_ISSUER", {}, generateSigningKey(systemRandom)));
+
+  it("a forged pass: another key under the issuer's kid", async () => {
+    const forger = generateSigningKey(systemRandom);
+    await refuses("ERR_FED_PASS_INVALID", {}, { ...forger, kid: key.kid });
+  });
+
+  it("a pass of an unknown issuer", () =>
+    refuses("ERR_FED_PASS_ISSUER", { iss: "http://localhost:9" }));
+
+  it("a pass that pretends the destination issued it", () =>
+    refuses("ERR_FED_PASS_ISSUER", { iss: arena.origin }));
+
+  it("a pass for another server", () =>
+    refuses("ERR_FED_PASS_AUDIENCE", { aud: "http://localhost:9" }));
+
+  it("a pass for several servers at once", () =>
+    refuses("ERR_FED_PASS_AUDIENCE", { aud: [arena.origin] as unknown as string }));
+
+  it("a pass for no server", () =>
+    refuses("ERR_FED_PASS_AUDIENCE", { aud: undefined as unknown as string }));
+
+  it("an expired pass", () => {
+    const now = Math.floor(Date.now() / 1000);
+    return refuses("ERR_FED_PASS_EXPIRED", { iat: now - 90, exp: now - 31 });
+  });
+
+  it("a pass that lives too long", () => {
+    const now = Math.floor(Date.now() / 1000);
+    return refuses("ERR_FED_PASS_EXPIRED", { iat: now, exp: now + 121 });
+  });
+
+  it("a pass from the future", () => {
+    const now = Math.floor(Date.now() / 1000);
+    return refuses("ERR_FED_PASS_INVALID", { iat: now + 45, exp: now + 60 });
+  });
+
+  it("a pass whose source is not the caller", () =>
+    refuses("ERR_FED_PASS_SOURCE", { src: "http://localhost:9" }));
+
+  it("a pass for an unknown world", () => refuses("ERR_FED_WORLD_UNKNOWN", { world: "cellar" }));
+
+  it("a pass with a malformed player id", () => refuses("ERR_FED_PASS_INVALID", { sub: "a b" }));
+
+  it("a pass for another world than the body's", async () => {
+    const good = claims();
+    const { body } = await reserve(await passOf(good, key), good, { world: "other" });
+    assert.equal(body["code"], "ERR_FED_PASS_WORLD");
+  });
+
+  it("a pass for another transfer than the body's", async () => {
+    const good = claims();
+    const { body } = await reserve(await passOf(good, key), good, {
+      transferId: crypto.randomUUID(),
+    });
+    assert.equal(body["code"], "ERR_FED_PASS_TRANSFER");
+  });
+
+  it("a pass used again under another transfer", async () => {
+    const first = claims();
+    assert.equal((await reserve(await passOf(first, key), first)).status, 201);
+    const second = { ...first, xfer: crypto.randomUUID() };
+    const { body } = await reserve(await passOf(second, key), second);
+    assert.equal(body["code"], "ERR_FED_PASS_REUSED");
+  });
+
+  it("a pass with alg none", async () => {
+    const good = claims();
+    const { body } = await reserve(new UnsecuredJWT({ ...good }).encode(), good);
+    assert.equal(body["code"], "ERR_FED_PASS_INVALID");
+  });
+
+  it("a pass with alg HS256", async () => {
+    const good = claims();
+    const token = await new CompactSign(new TextEncoder().encode(JSON.stringify(good)))
+      .setProtectedHeader({ alg: "HS256", typ: "aether-pass+jwt", kid: key.kid })
+      .sign(new TextEncoder().encode(key.jwk.x));
+    assert.equal((await reserve(token, good)).body["code"], "ERR_FED_PASS_INVALID");
+  });
+
+  it("a token of another type", async () => {
+    const good = claims();
+    const token = await new CompactSign(new TextEncoder().encode(JSON.stringify(good)))
+      .setProtectedHeader({ alg: "EdDSA", typ: "aether-receipt+jwt", kid: key.kid })
+      .sign(key.privateKey);
+    assert.equal((await reserve(token, good)).body["code"], "ERR_FED_PASS_INVALID");
+  });
+
+  it("a reservation with unknown members", async () => {
+    const good = claims();
+    const { status, body } = await reserve(await passOf(good, key), good, { extra: true });
+    assert.deepEqual([status, body["code"]], [400, "ERR_FED_MALFORMED"]);
+  });
+
+  it("a seat whose transfer home never opened: the client is not let in", async () => {
+    const good = claims();
+    const { body } = await reserve(await passOf(good, key), good);
+    await assert.rejects(
+      new Client(arena.origin).consumeSeatReservation(body["reservation"] as never),
+      /ERR_FED_TRANSFER_UNKNOWN/u,
+    );
+  });
+
+  describe("somebody else's reservation", () => {
+    const thieves: [string, (seat: { sessionId: string }) => string | undefined, RegExp][] = [
+      ["without a proof", () => undefined, /ERR_FED_PROOF_REQUIRED/u],
+      [
+        "with another key's proof",
+        ({ sessionId }) => PlayerKey.generate().prove(arena.origin, sessionId),
+        /ERR_FED_PROOF_INVALID/u,
+      ],
+      [
+        "with a proof for another seat",
+        () => PlayerKey.generate().prove(arena.origin, "another-seat"),
+        /ERR_FED_PROOF_INVALID/u,
+      ],
+      ["with garbage", () => "garbage", /ERR_FED_PROOF_INVALID/u],
+    ];
+    for (const [how, token, refusal] of thieves) {
+      it(`is refused ${how}, and its owner still gets in`, async () => {
+        const key = PlayerKey.generate();
+        const owner = await keyJoin(key, "Owner");
+        const { id } = owner.me;
+        // The owner's client gets the reservation, but a thief is faster.
+        const { reservation } = await transit(owner);
+        const thief = new Client(arena.origin);
+        thief.http.authToken = token(reservation);
+        await assert.rejects(thief.consumeSeatReservation(reservation), refusal);
+
+        const client = new Client(arena.origin);
+        const { sessionId } = reservation as { sessionId: string };
+        client.http.authToken = key.prove(arena.origin, sessionId);
+        const watch = new RoomWatch(await client.consumeSeatReservation(reservation));
+        await watch.settled();
+        assert.equal(watch.me.id, id);
+        await watch.room.leave();
+      });
+    }
+  });
+
+  it("a proof used twice for a login", async () => {
+    const proof = PlayerKey.generate().prove(plaza.origin);
+    const client = new Client(plaza.origin);
+    client.http.authToken = proof;
+    const room = await client.joinOrCreate("plaza", { name: "Once" });
+    await assert.rejects(client.joinOrCreate("plaza", {}), /ERR_FED_PROOF_REPLAYED/u);
+    await room.leave();
+  });
+
+  it("a proof for another server at a login", async () => {
+    const client = new Client(plaza.origin);
+    client.http.authToken = PlayerKey.generate().prove(arena.origin);
+    await assert.rejects(client.joinOrCreate("plaza", {}), /ERR_FED_PROOF_INVALID/u);
+  });
+
+  it("custody calls for a player the caller does not hold", async () => {
+    const resident = new Player(plaza.origin, "Resident");
+    await resident.join("plaza");
+    const from = { origin: arena.origin, key: await operatorKey(arena) };
+    const player = resident.at.me.id;
+    const transferId = crypto.randomUUID();
+    const calls: [string, Record<string, unknown>][] = [
+      ["depart", { transferId, player, epoch: 0, to: arena.origin, world: "arena" }],
+      ["cancel", { transferId, player, epoch: 0 }],
+      ["return", { player, epoch: 0, state: { coins: ["forged"] } }],
+    ];
+    for (const [call, body] of calls) {
+      const answer = await signedPost(from, `${plaza.origin}/federation/custody/${call}`, body);
+      assert.equal(answer.status, 409, call);
+      assert.equal(answer.body["code"], "ERR_FED_STALE_CUSTODY", call);
+      assert.ok(answer.headers.has("signature"), "refusals are signed");
+    }
+    const renew = await signedPost(from, `${plaza.origin}/federation/custody/renew`, {
+      players: [{ player, epoch: 0 }],
+    });
+    assert.deepEqual(renew.body["lost"], [{ player, epoch: 0 }]);
+    const revoke = await signedPost(from, `${plaza.origin}/federation/custody/revoke`, {
+      player,
+      epoch: 0,
+    });
+    assert.equal(revoke.body["code"], "ERR_FED_NOT_HOME");
+    await resident.traveler.leave();
+  });
+
+  it("a claim by anyone but the destination", async () => {
+    const player = await keyJoin(PlayerKey.generate(), "Claimed");
+    const { room } = player;
+    const { transferId } = await transit(player);
+    const { body } = await signedPost(
+      { origin: plaza.origin, key },
+      `${arena.origin}/federation/custody/claim`,
+      { transferId },
+    );
+    assert.equal(body["code"], "ERR_FED_TRANSFER_UNKNOWN");
+    const failed = new Promise<{ code: string }>((resolve) => {
+      room.onMessage("federation:failed", resolve);
+    });
+    room.send("federation:cancel", { transferId });
+    assert.equal((await failed).code, "ERR_FED_CROSSING_ABANDONED");
+    await player.pickUpCoin();
+    const late = await signedPost(
+      { origin: arena.origin, key: await operatorKey(arena) },
+      `${plaza.origin}/federation/custody/claim`,
+      { transferId },
+    );
+    assert.deepEqual([late.status, late.body["code"]], [409, "ERR_FED_TRANSFER_CANCELLED"]);
+    await room.leave();
+  });
+
+  /** A player with a key, but without a Traveler that would follow a transit by itself. */
+  async function keyJoin(holder: PlayerKey, name: string): Promise<RoomWatch> {
+    const client = new Client(plaza.origin);
+    client.http.authToken = holder.prove(plaza.origin);
+    const watch = new RoomWatch(await client.joinOrCreate("plaza", { name }));
+    await watch.settled();
+    return watch;
+  }
+
+  function transit({ room }: RoomWatch): Promise<{ transferId: string; reservation: never }> {
+    const message = new Promise<{ transferId: string; reservation: never }>((resolve) => {
+      room.onMessage("federation:transit", resolve);
+    });
+    room.send("federation:enter", { to: `aether://${arena.authority}/arena` });
+    return message;
+  }
+});

@@ -1,0 +1,68 @@
+/** What only the operator of a server could do: sign with its key. Attackers in tests included. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { signRequest } from "../../src/identity/http-signatures.ts";
+import { type PassClaims, issuePass } from "../../src/identity/pass.ts";
+import {
+  type PrivateJwk,
+  type SigningKey,
+  importSigningKey,
+} from "../../src/identity/server-keys.ts";
+import { systemClock, systemRandom } from "../../src/ports.ts";
+import type { ServerProcess } from "./processes.ts";
+
+/** A server's signing key, from its key file. */
+export async function operatorKey(server: ServerProcess): Promise<SigningKey> {
+  const text = await readFile(join(server.spec.data, "keys.json"), "utf8");
+  return importSigningKey((JSON.parse(text) as { current: PrivateJwk }).current);
+}
+
+/** Claims of a pass that is fine in every respect, for tests to spoil one by one. */
+export function goodClaims(
+  home: ServerProcess,
+  destination: ServerProcess,
+  world: string,
+): PassClaims {
+  const now = Math.floor(Date.now() / 1000);
+  return {
+    iss: home.origin,
+    sub: `somebody-${crypto.randomUUID().slice(0, 8)}`,
+    aud: destination.origin,
+    iat: now,
+    exp: now + 60,
+    jti: crypto.randomUUID(),
+    xfer: crypto.randomUUID(),
+    src: home.origin,
+    world,
+    name: "Somebody",
+  };
+}
+
+/** A pass, signed by whoever has `key`. */
+export function passOf(claims: PassClaims, key: SigningKey): Promise<string> {
+  return issuePass(claims, key);
+}
+
+/** A signed POST as `from` would send it; the raw answer. */
+export async function signedPost(
+  from: { readonly origin: string; readonly key: SigningKey },
+  url: string,
+  body: unknown,
+): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }> {
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  const { headers } = await signRequest(
+    { method: "POST", targetUri: url, body: bytes },
+    { origin: from.origin, key: from.key },
+    { clock: systemClock, random: systemRandom },
+  );
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body: bytes,
+  });
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Record<string, unknown>,
+  };
+}
