@@ -375,10 +375,7 @@ function signatureBase(
   }
 }
 
-function checkDigest(
-  header: string | string[] | undefined,
-  body: Uint8Array,
-): Refusal | undefined {
+function checkDigest(header: string | string[] | undefined, body: Uint8Array): Refusal | undefined {
   const mismatch = (why: string): Refusal => refuse("ERR_FED_DIGEST_MISMATCH", why);
   if (typeof header !== "string") return mismatch("Content-Digest is missing");
   try {

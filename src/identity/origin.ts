@@ -5,7 +5,9 @@
  */
 export function normalizeOrigin(value: string, options: { allowInsecure?: boolean } = {}): string {
   if (value.length > 300 || !URL.canParse(value)) {
-    throw new TypeError(`"${value.slice(0, 80)}" is not a URL origin such as https://worlds.example.com`);
+    throw new TypeError(
+      `"${value.slice(0, 80)}" is not a URL origin such as https://worlds.example.com`,
+    );
   }
   const url = new URL(value);
   const bare = url.username === "" && url.password === "" && url.search === "" && url.hash === "";
@@ -24,7 +26,10 @@ export function normalizeOrigin(value: string, options: { allowInsecure?: boolea
 }
 
 /** Whether `value` is an origin in its normal form. */
-export function isOrigin(value: unknown, options: { allowInsecure?: boolean } = {}): value is string {
+export function isOrigin(
+  value: unknown,
+  options: { allowInsecure?: boolean } = {},
+): value is string {
   if (typeof value !== "string") return false;
   try {
     return normalizeOrigin(value, options) === value;
