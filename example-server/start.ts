@@ -163,7 +163,7 @@ async function stop(code: number): Promise<void> {
   await Promise.all(
     running.map((child) =>
       child.exitCode !== null || child.signalCode !== null
-        ? undefined
+        ? Promise.resolve()
         : new Promise((resolve) => child.once("exit", resolve)),
     ),
   );

@@ -38,8 +38,9 @@ const THEMES: Readonly<Record<string, Theme>> = {
   },
 };
 
+const PLAIN_GROUND: Theme["ground"] = ["#8fae7a", "#9bb986", "#a7c493"];
 const GROUNDS: readonly Theme["ground"][] = [
-  ["#8fae7a", "#9bb986", "#a7c493"],
+  PLAIN_GROUND,
   ["#a996c4", "#b4a3cd", "#bfb0d6"],
   ["#86b3b0", "#93bdba", "#a0c7c4"],
   ["#c9b07e", "#d2bb8c", "#dbc69a"],
@@ -52,10 +53,10 @@ export function themeOf(name: string): Theme {
   if (known !== undefined) return known;
   const hash = hashOf(name);
   return {
-    ground: GROUNDS[hash % GROUNDS.length] ?? GROUNDS[0]!,
+    ground: GROUNDS[hash % GROUNDS.length] ?? PLAIN_GROUND,
     beyond: "#4a5a4f",
     edge: "#6d7a6a",
-    accent: ACCENTS[(hash >>> 4) % ACCENTS.length] ?? ACCENTS[0]!,
+    accent: ACCENTS[(hash >>> 4) % ACCENTS.length] ?? "#e4572e",
     centrepiece: "tree",
     motto: "A world of its own",
   };

@@ -16,7 +16,7 @@ export function isShallow(value: unknown, limit: number = MAX_STATE_DEPTH): bool
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth > limit) return false;
     level = level.flatMap((item) =>
-      typeof item === "object" && item !== null ? Object.values(item) : [],
+      typeof item === "object" && item !== null ? (Object.values(item) as unknown[]) : [],
     );
   }
   return true;

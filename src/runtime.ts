@@ -128,8 +128,8 @@ export class FederationRuntime {
   ): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners);
-    listeners.add(listener as (event: never) => void);
-    return () => listeners.delete(listener as (event: never) => void);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }
 
   /**
@@ -258,7 +258,7 @@ export class FederationRuntime {
     if (this.#autosave !== undefined) this.clock.clearTimeout(this.#autosave);
     running.keeper.stop();
     await running.health.stop();
-    await running.custody.stop();
+    running.custody.stop();
     await running.close();
     await running.store.close();
     this.#running = undefined;

@@ -67,7 +67,7 @@ export class Hud {
     box?.setAttribute("aria-label", `You carry ${count} ${count === 1 ? "coin" : "coins"}`);
     if (!more || box === null) return;
     box.classList.remove("got");
-    void box.offsetWidth;
+    box.getBoundingClientRect();
     box.classList.add("got");
   }
 
@@ -93,7 +93,7 @@ export class Hud {
   wipe(): void {
     const wipe = byId("wipe");
     wipe.classList.remove("play");
-    void wipe.offsetWidth;
+    wipe.getBoundingClientRect();
     wipe.classList.add("play");
   }
 

@@ -112,7 +112,7 @@ async function goHome(): Promise<void> {
       }
       hud.toast(
         `On the way home to ${location.host}`,
-        /ERR_FED_AWAY/u.test(message)
+        message.includes("ERR_FED_AWAY")
           ? "The other server still holds you; home takes you back as soon as that has lapsed."
           : "The server does not answer yet.",
       );

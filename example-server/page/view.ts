@@ -37,10 +37,11 @@ export interface Coin {
   readonly y: number;
 }
 
+/** Nothing is there before the first patch. */
 interface RoomState {
-  readonly world: string;
-  readonly width: number;
-  readonly height: number;
+  readonly world?: string;
+  readonly width?: number;
+  readonly height?: number;
   readonly players?: ReadonlyMap<string, Omit<Avatar, "key" | "stride" | "me">>;
   readonly coins?: ReadonlyMap<string, Omit<Coin, "key">>;
   readonly portals?: ReadonlyMap<string, Omit<Portal, "key">>;

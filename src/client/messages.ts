@@ -42,7 +42,7 @@ export function parseTransit(message: unknown): Transit | undefined {
     to,
     origin,
     expiresAt,
-    reservation: reservation as unknown as SeatReservation,
+    reservation: reservation as SeatReservation,
   };
 }
 

@@ -7,7 +7,6 @@
  * health checks.
  */
 import { type Server, matchMaker } from "@colyseus/core";
-import type { Application } from "express";
 import type { Middleware } from "../http/router.ts";
 import { assertInternals } from "./internals.ts";
 import {
@@ -63,7 +62,7 @@ export function attachToServer(server: Server, attachment: Attachment): void {
   const hostExpress = options.express;
   options.express = async (app) => {
     const endpoints = attachment.endpoints();
-    for (const path of attachment.paths) (app as Application).use(path, endpoints as never);
+    for (const path of attachment.paths) app.use(path, endpoints as never);
     await hostExpress?.(app);
     wrapRoomClasses();
   };

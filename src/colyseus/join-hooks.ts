@@ -72,12 +72,18 @@ const FEDERATION_PREFIX = "federation:";
 
 interface Hooked {
   host: JoinHost;
+  /** What `Room.onAuth` is to everybody else. */
   inner: StaticOnAuth;
-  frameworkDefault: StaticOnAuth;
 }
 
 /** One federation in a process: the matchmaker itself is one. */
 let hooked: Hooked | undefined;
+
+function theHooked(): Hooked {
+  if (hooked === undefined) throw new TypeError("no federation is attached");
+  return hooked;
+}
+
 const wrappers = new WeakSet<StaticOnAuth>();
 const answers = new WeakMap<AuthContext, Map<StaticOnAuth, Promise<unknown>>>();
 const hookedRooms = new WeakSet<Room>();
@@ -99,15 +105,10 @@ export function installJoinHooks(host: JoinHost): void {
       "another federation is attached in this process: Colyseus has one matchmaker per process, so run one server each",
     );
   }
-  const original = Room.onAuth as StaticOnAuth;
-  hooked = { host, inner: original, frameworkDefault: original };
+  const original: StaticOnAuth = Room.onAuth.bind(Room);
+  hooked = { host, inner: original };
   const base: StaticOnAuth = (token, options, context) => {
-    const state = hooked as Hooked;
-    return authenticate(base, state.inner, state.inner === state.frameworkDefault, [
-      token,
-      options,
-      context,
-    ]);
+    return authenticate(base, theHooked().inner, true, [token, options, context]);
   };
   wrappers.add(base);
   Object.defineProperty(Room, "onAuth", {
@@ -115,7 +116,7 @@ export function installJoinHooks(host: JoinHost): void {
     enumerable: true,
     get: () => base,
     set(this: object, value: StaticOnAuth) {
-      if (this === Room) (hooked as Hooked).inner = value;
+      if (this === Room) theHooked().inner = value;
       else {
         Object.defineProperty(this, "onAuth", {
           configurable: true,
@@ -175,22 +176,31 @@ function authenticate(
   }
   let answer = perContext.get(wrapper);
   if (answer === undefined) {
-    answer = authenticateOnce(type, token, context);
+    answer = type === "aether-pop+jwt" ? loginByKey(inner, args) : joinByPass(token, context);
     perContext.set(wrapper, answer);
   }
   return answer;
 }
 
-async function authenticateOnce(
-  type: "aether-pass+jwt" | "aether-pop+jwt",
-  token: string,
-  context: AuthContext,
+/** A key is good enough where the host lets anybody in without a token. */
+async function loginByKey(
+  inner: StaticOnAuth,
+  [token, options, context]: Parameters<StaticOnAuth>,
 ): Promise<unknown> {
-  const { host } = hooked as Hooked;
-  const result =
-    type === "aether-pop+jwt"
-      ? await host.loginByKey(token)
-      : await host.joinByPass(token, await roomNameOf(context));
+  const anonymous = Object.create(context, { token: { value: undefined } }) as AuthContext;
+  if ((await inner(undefined as unknown as string, options, anonymous)) !== true) {
+    return inner(token, options, context);
+  }
+  return sealed(await theHooked().host.loginByKey(token));
+}
+
+async function joinByPass(token: string, context: AuthContext): Promise<unknown> {
+  return sealed(await theHooked().host.joinByPass(token, await roomNameOf(context)));
+}
+
+function sealed(
+  result: { ok: true; seal: string; sessionId: string } | JoinRefusal,
+): Readonly<Record<string, string>> {
   if (!result.ok) throw refusalError(result);
   return { sessionId: result.sessionId, [SEAL_MEMBER]: result.seal };
 }
@@ -219,11 +229,11 @@ async function joinRoom(
   hookRoom(host, room);
   const { _reservedSeats: seats } = internalsOf(room);
   const seat = seats[client.sessionId];
-  const sealed = sealOf(seat);
-  if (seat === undefined || sealed === undefined) {
+  const sealText = sealOf(seat);
+  if (seat === undefined || sealText === undefined) {
     return join.call(room, client, context, options);
   }
-  const seal = host.sealer().open(sealed, client.sessionId);
+  const seal = host.sealer().open(sealText, client.sessionId);
   if (seal === undefined) {
     throw refusalError({
       code: "ERR_FED_SEAT_UNKNOWN",

@@ -145,7 +145,7 @@ export class RoomSessions {
 }
 
 function clientOf(entry: RoomPlayer): Client | undefined {
-  return entry.room.clients.get(entry.sessionId) as Client | undefined;
+  return entry.room.clients.get(entry.sessionId);
 }
 
 /** Closes the connection for good: no reconnection grace survives the end of custody. */

@@ -85,7 +85,11 @@ export interface Arrival {
   readonly receipt: string;
 }
 
-type Refused = { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string };
+interface Refused {
+  readonly ok: false;
+  readonly code: FederationErrorCode;
+  readonly reason: string;
+}
 
 const reservationSchema = z.strictObject({
   transferId: transferIdSchema,

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { type z } from "zod";
 import { FederationError, type FederationErrorCode } from "../errors.ts";
 import type { CustodyLedger, LedgerAnswer } from "./ledger.ts";
 import {

@@ -57,10 +57,16 @@ const stale = (reason: string): Transition => ({
   reason,
 });
 
-function without<K extends keyof LedgerRow>(row: LedgerRow, ...keys: K[]): Omit<LedgerRow, K> {
-  const copy: Partial<LedgerRow> = { ...row };
-  for (const key of keys) delete copy[key];
-  return copy as Omit<LedgerRow, K>;
+/** The row without an open transfer. */
+function closed(row: LedgerRow): LedgerRow {
+  const { transfer: _decided, ...rest } = row;
+  return rest;
+}
+
+/** The row without a transfer and without a decision that could be repeated. */
+function settled(row: LedgerRow): LedgerRow {
+  const { transfer: _decided, last: _over, ...rest } = row;
+  return rest;
 }
 
 function withState(row: LedgerRow, state: JsonValue | undefined): LedgerRow {
@@ -104,7 +110,7 @@ export function claim(row: LedgerRow, by: string, transferId: string, at: number
       to: by,
       at,
     };
-    return { ok: true, row: { ...without(row, "transfer"), holder: by, epoch, last } };
+    return { ok: true, row: { ...closed(row), holder: by, epoch, last } };
   }
   const last = row.last;
   if (last?.transferId === transferId) {
@@ -157,7 +163,7 @@ export function cancel(
   return {
     ok: true,
     row: {
-      ...without(row, "transfer"),
+      ...closed(row),
       epoch,
       last: {
         kind: "cancel",
@@ -183,7 +189,7 @@ export function giveBack(
   if (row.transfer !== undefined) return stale("a transfer is open: cancel it first");
   return {
     ok: true,
-    row: withState({ ...without(row, "last"), holder: home, epoch: row.epoch + 1 }, request.state),
+    row: withState({ ...settled(row), holder: home, epoch: row.epoch + 1 }, request.state),
   };
 }
 
@@ -203,7 +209,7 @@ export function expire(row: LedgerRow, home: string): Transition {
   if (row.holder === home) return stale("the player is at home");
   return {
     ok: true,
-    row: { ...without(row, "transfer", "last"), holder: home, epoch: row.epoch + 1 },
+    row: { ...settled(row), holder: home, epoch: row.epoch + 1 },
   };
 }
 

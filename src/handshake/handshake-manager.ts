@@ -62,6 +62,7 @@ interface OpenResponse {
   readonly protocol: string;
   readonly kid: string;
   readonly descriptor: ServerDescriptor;
+  readonly signedBy: string;
   readonly until: number;
 }
 
@@ -92,7 +93,8 @@ export class HandshakeManager {
 
   /** Initiator, first step. */
   async createChallenge(responder: string): Promise<HandshakeChallenge> {
-    const { clock, random, ownDescriptor, signingKey } = this.#options;
+    const { origin, clock, random, ownDescriptor, signingKey } = this.#options;
+    if (responder === origin) throw new TypeError("responder is this very server");
     const nonce = Buffer.from(random.bytes(32)).toString("base64url");
     const descriptor = await ownDescriptor();
     this.#remember(this.#challenges, nonce, {
@@ -160,6 +162,7 @@ export class HandshakeManager {
       protocol,
       kid: key.kid,
       descriptor: verified.descriptor,
+      signedBy: verified.signedBy,
       until: this.#until(),
     };
     this.#remember(this.#responses, handshakeId, open);
@@ -263,7 +266,8 @@ export class HandshakeManager {
   finish(
     completion: unknown,
     from: HandshakeSender,
-  ): { verified: true; descriptor: ServerDescriptor; protocol: string } | Refusal {
+  ):
+    { verified: true; descriptor: ServerDescriptor; signedBy: string; protocol: string } | Refusal {
     const { origin, clock } = this.#options;
     const shape = completionSchema.safeParse(completion);
     if (!shape.success) return malformed(shape.error);
@@ -296,7 +300,12 @@ export class HandshakeManager {
         Buffer.from(proof, "base64url"),
       );
     return proven
-      ? { verified: true, descriptor: open.descriptor, protocol: open.protocol }
+      ? {
+          verified: true,
+          descriptor: open.descriptor,
+          signedBy: open.signedBy,
+          protocol: open.protocol,
+        }
       : refuse("ERR_FED_HANDSHAKE_PROOF", "the initiator's proof does not verify");
   }
 

@@ -82,13 +82,22 @@ export interface HandshakeServiceOptions {
 const SESSION_SECONDS = 24 * 3600;
 const REFRESH_COOL_DOWN_MILLISECONDS = 60_000;
 const MAX_DESCRIPTOR_FETCHES = 16;
+/** How long a stranger's descriptor is not asked for again: anybody can make us ask. */
+const STRANGER_COOL_DOWN_MILLISECONDS = 1_000;
+const MAX_REMEMBERED_STRANGERS = 1_024;
+
+type Fetched = { verified: true; descriptor: ServerDescriptor; signedBy: string } | Refusal;
 
 /** Performs handshakes with other servers and answers theirs. */
 export class HandshakeService {
   readonly #options: HandshakeServiceOptions;
   readonly #connecting = new Map<string, Promise<FederatedServer>>();
-  readonly #fetching = new Map<string, Promise<unknown>>();
-  readonly #refreshedAt = new Map<string, number>();
+  readonly #fetching = new Map<string, Promise<Fetched>>();
+  readonly #strangers = new Map<
+    string,
+    { readonly at: number; readonly result: Promise<Fetched> }
+  >();
+  readonly #refreshes = new Map<string, { readonly at: number; readonly done: Promise<void> }>();
 
   constructor(options: HandshakeServiceOptions) {
     this.#options = options;
@@ -172,7 +181,10 @@ export class HandshakeService {
       return signedRefusal(from.origin, "ERR_FED_BLOCKED", "this server or key is blocked");
     }
     let server = registry.get(from.origin);
-    if (server === undefined) {
+    if (server !== undefined) {
+      const applied = await registry.applyDescriptor(result, { fromOwnOrigin: false });
+      if ("verified" in applied) return signedRefusal(from.origin, applied.code, applied.reason);
+    } else {
       const decision = await decideTrust(policy, result.descriptor, named);
       if (decision === "refused") {
         return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "not on this server's list");
@@ -198,13 +210,26 @@ export class HandshakeService {
     return { verified: true, origin: from.origin, status: 200, body: session };
   }
 
-  /** Reads a known peer's descriptor from its own origin, at most once a minute. */
-  async refreshDescriptor(origin: string): Promise<void> {
+  /**
+   * Reads a known peer's descriptor from its own origin, at most once a minute; whoever asks
+   * meanwhile waits for the same answer. Rejects when the peer cannot be asked.
+   */
+  refreshDescriptor(origin: string): Promise<void> {
     const { registry, clock } = this.#options;
-    if (!registry.has(origin)) return;
-    const last = this.#refreshedAt.get(origin);
-    if (last !== undefined && clock.monotonic() - last < REFRESH_COOL_DOWN_MILLISECONDS) return;
-    this.#refreshedAt.set(origin, clock.monotonic());
+    if (!registry.has(origin)) return Promise.resolve();
+    const at = clock.monotonic();
+    for (const [known, refresh] of this.#refreshes) {
+      if (at - refresh.at >= REFRESH_COOL_DOWN_MILLISECONDS) this.#refreshes.delete(known);
+    }
+    const last = this.#refreshes.get(origin);
+    if (last !== undefined) return last.done;
+    const done = this.#refresh(origin);
+    this.#refreshes.set(origin, { at, done });
+    return done;
+  }
+
+  async #refresh(origin: string): Promise<void> {
+    const { registry } = this.#options;
     const verified = await this.#fetchVerified(origin);
     if (verified.verified && registry.has(origin)) {
       await registry.applyDescriptor(verified, { fromOwnOrigin: true });
@@ -216,13 +241,16 @@ export class HandshakeService {
     if (registry.isBlocked(origin)) throw new FederationError("ERR_FED_BLOCKED");
     const fetched = await this.#fetchVerified(origin);
     if (!fetched.verified) throw refusalError(origin, fetched);
+    if (fetched.descriptor.keys.some(({ kid }) => registry.isBlocked(origin, kid))) {
+      throw new FederationError("ERR_FED_BLOCKED", `${origin} uses a key that is blocked here.`);
+    }
     if (registry.has(origin)) {
       const applied = await registry.applyDescriptor(fetched, { fromOwnOrigin: true });
       if ("verified" in applied) throw refusalError(origin, applied);
     }
     const keyFor = (kid: string): VerifyKey | undefined =>
       registry.hasPinnedKey(origin) ? registry.keyFor(origin, kid) : keyIn(fetched.descriptor, kid);
-    const { endpoint } = fetched.descriptor;
+    const endpoint = fetched.descriptor.endpoint.replace(/\/$/u, "");
     const challenge = await manager.createChallenge(origin);
     const response = await transport.exchange(origin, `${endpoint}/handshake`, challenge, keyFor);
     if (response.status !== 200) throw peerRefusal(origin, response.body);
@@ -277,9 +305,9 @@ export class HandshakeService {
       }
       return { keyFor: (from, id) => registry.keyFor(from, id), descriptor: undefined };
     }
-    let fetched: Awaited<ReturnType<HandshakeService["fetchVerifiedOnce"]>>;
+    let fetched: Fetched;
     try {
-      fetched = await this.fetchVerifiedOnce(origin);
+      fetched = await this.#askStranger(origin);
     } catch (cause) {
       const code = cause instanceof FederationError ? cause.code : "ERR_FED_UNREACHABLE";
       return refuse(code, "your descriptor could not be read from your origin");
@@ -292,26 +320,30 @@ export class HandshakeService {
     };
   }
 
-  /** @internal One fetch per origin, a bounded number at once. */
-  fetchVerifiedOnce(
-    origin: string,
-  ): Promise<{ verified: true; descriptor: ServerDescriptor; signedBy: string } | Refusal> {
-    type Fetched = { verified: true; descriptor: ServerDescriptor; signedBy: string } | Refusal;
-    const running = this.#fetching.get(origin) as Promise<Fetched> | undefined;
+  /** One fetch per origin and second, a bounded number at once. */
+  #askStranger(origin: string): Promise<Fetched> {
+    const running = this.#fetching.get(origin);
     if (running !== undefined) return running;
+    const at = this.#options.clock.monotonic();
+    for (const [known, asked] of this.#strangers) {
+      const fresh = at - asked.at < STRANGER_COOL_DOWN_MILLISECONDS;
+      if (fresh && this.#strangers.size < MAX_REMEMBERED_STRANGERS) break;
+      this.#strangers.delete(known);
+    }
+    const asked = this.#strangers.get(origin);
+    if (asked !== undefined) return asked.result;
     if (this.#fetching.size >= MAX_DESCRIPTOR_FETCHES) {
       return Promise.resolve(
         refuse("ERR_FED_UNAVAILABLE", "too many strangers at once: try again"),
       );
     }
-    const work = this.#fetchVerified(origin).finally(() => this.#fetching.delete(origin));
-    this.#fetching.set(origin, work);
-    return work;
+    const result = this.#fetchVerified(origin).finally(() => this.#fetching.delete(origin));
+    this.#fetching.set(origin, result);
+    this.#strangers.set(origin, { at, result });
+    return result;
   }
 
-  async #fetchVerified(
-    origin: string,
-  ): Promise<{ verified: true; descriptor: ServerDescriptor; signedBy: string } | Refusal> {
+  async #fetchVerified(origin: string): Promise<Fetched> {
     const { transport, clock, allowInsecure } = this.#options;
     return verifyDescriptor(await transport.fetchDescriptor(origin), {
       now: clock.now(),

@@ -25,6 +25,8 @@ interface Waiting {
 const ROUND_MILLISECONDS = 500;
 const FIRST_RETRY_MILLISECONDS = 1_000;
 const LONGEST_RETRY_MILLISECONDS = 60_000;
+/** A session shorter than the renewal's lead is not renewed more often than this. */
+const SHORTEST_RENEWAL_MILLISECONDS = 60_000;
 /** Renew when this much of a day is left. */
 const RENEW_BEFORE_SECONDS = 2 * 3600;
 
@@ -71,7 +73,8 @@ export class SessionKeeper {
       if (this.#isFresh(origin)) continue;
       const waiting = this.#waiting.get(origin) ?? { failures: 0, nextAt: 0, busy: false };
       this.#waiting.set(origin, waiting);
-      if (!waiting.busy && waiting.nextAt <= now) void this.#connect(origin, waiting);
+      const lapsed = waiting.failures === 0 && this.#options.expiresAt(origin) === undefined;
+      if (!waiting.busy && (lapsed || waiting.nextAt <= now)) void this.#connect(origin, waiting);
     }
     this.#timer = clock.setTimeout(() => {
       this.#round();
@@ -91,6 +94,7 @@ export class SessionKeeper {
     try {
       await connect(origin);
       waiting.failures = 0;
+      waiting.nextAt = clock.monotonic() + SHORTEST_RENEWAL_MILLISECONDS;
     } catch (cause) {
       waiting.failures += 1;
       const longest = Math.min(

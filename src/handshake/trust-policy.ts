@@ -22,7 +22,9 @@ export type TrustPolicy =
   | "allowlist"
   | ((candidate: TrustCandidate) => TrustDecision | Promise<TrustDecision>);
 
-/** Decides about a server by policy. A policy function that throws refuses. */
+const DECISIONS: ReadonlySet<unknown> = new Set(["trusted", "pending", "refused"]);
+
+/** Decides about a server by policy. A policy function that throws, or answers otherwise, refuses. */
 export async function decideTrust(
   policy: TrustPolicy,
   descriptor: ServerDescriptor,
@@ -30,12 +32,14 @@ export async function decideTrust(
 ): Promise<TrustDecision> {
   if (typeof policy === "function") {
     try {
-      return await policy({
+      const decision = await policy({
         origin: descriptor.origin,
         name: descriptor.name,
         kids: descriptor.keys.map(({ kid }) => kid),
         worlds: descriptor.worlds,
       });
+      // It is the host's own code, perhaps without types: nothing but a clear yes is one.
+      return DECISIONS.has(decision) ? decision : "refused";
     } catch {
       return "refused";
     }

@@ -190,7 +190,7 @@ export class HealthMonitor {
       peer.timer = undefined;
     }
     for (const start of this.#queue.splice(0)) start();
-    await Promise.allSettled([...this.#watched.values()].map((peer) => peer.running));
+    await Promise.allSettled([...this.#watched.values()].flatMap((peer) => peer.running ?? []));
   }
 
   /** Hears every change of status. Returns how to stop. */

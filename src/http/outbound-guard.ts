@@ -29,7 +29,9 @@ export interface OutboundGuardOptions {
 }
 
 /** Answered by cloud providers to whoever asks from inside. */
-const METADATA = new Set(["168.63.129.16", "fd00:ec2::254"]);
+const METADATA = new Set(["168.63.129.16", "100.100.100.200", "fd00:ec2::254"]);
+/** All that IPv6 gives out so far; "unicast" elsewhere is merely unassigned, or IPv4 in disguise. */
+const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR("2000::/3");
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Whether an address may be called. */
@@ -45,7 +47,7 @@ export function isAllowedAddress(
   }
   if (METADATA.has(parsed.toString())) return false;
   const range = parsed.range();
-  if (range === "unicast") return true;
+  if (range === "unicast") return !(parsed instanceof ipaddr.IPv6) || parsed.match(GLOBAL_IPV6);
   if (range === "loopback") return options.allowInsecure;
   return (
     options.allowPrivateNetwork &&
@@ -61,6 +63,8 @@ export function createGuardedFetch(
   const connectTimeout = options.connectTimeoutMilliseconds ?? 3_000;
   const connect = buildConnector({
     timeout: connectTimeout,
+    // The cap on headers is HTTP/1's.
+    allowH2: false,
     lookup: (hostname, lookupOptions, callback) => {
       dnsLookup(hostname, { ...lookupOptions, all: true }, (error, addresses) => {
         if (error !== null) {
@@ -85,6 +89,7 @@ export function createGuardedFetch(
     bodyTimeout: timeout,
     maxHeaderSize: MAX_HEADER_BYTES,
     pipelining: 1,
+    allowH2: false,
     connect: (target, callback) => {
       const host = target.hostname.replace(/^\[|\]$/gu, "");
       // Literals never reach the resolver.
@@ -175,6 +180,9 @@ function asFederationError(cause: unknown, origin: string, timedOut: boolean): F
   if (cause instanceof FederationError) return cause;
   const inner = (cause as { cause?: unknown } | null)?.cause;
   if (inner instanceof FederationError) return inner;
+  if (cause instanceof errors.HeadersOverflowError) {
+    return new FederationError("ERR_FED_RESPONSE_TOO_LARGE", `${origin} sends too many headers.`);
+  }
   if (
     timedOut ||
     cause instanceof errors.ConnectTimeoutError ||

@@ -27,7 +27,38 @@ export interface PeerClientOptions {
   readonly reconnect: (origin: string) => Promise<void>;
 }
 
+/** Bodies are at most this long (PROTOCOL, first page). */
+const ANSWER_MAX_BYTES = 64 * 1024;
 const DESCRIPTOR_MAX_BYTES = 64 * 1024;
+/**
+ * What an answer without a valid signature may be reported as: reasons why the call got nowhere.
+ * Nobody takes an unsigned word on custody, seats or passes.
+ */
+const UNSIGNED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
+  "ERR_FED_BLOCKED",
+  "ERR_FED_BODY_TOO_LARGE",
+  "ERR_FED_CLOCK_SKEW",
+  "ERR_FED_DESCRIPTOR_EXPIRED",
+  "ERR_FED_DESCRIPTOR_INVALID",
+  "ERR_FED_DIGEST_MISMATCH",
+  "ERR_FED_HANDSHAKE_MISMATCH",
+  "ERR_FED_HANDSHAKE_REQUIRED",
+  "ERR_FED_HANDSHAKE_UNKNOWN",
+  "ERR_FED_MALFORMED",
+  "ERR_FED_NOT_FOUND",
+  "ERR_FED_NOT_TRUSTED",
+  "ERR_FED_RATE_LIMITED",
+  "ERR_FED_REPLAYED",
+  "ERR_FED_SIGNATURE_COMPONENTS",
+  "ERR_FED_SIGNATURE_EXPIRED",
+  "ERR_FED_SIGNATURE_INVALID",
+  "ERR_FED_SIGNATURE_PARAMETERS",
+  "ERR_FED_STORE_UNAVAILABLE",
+  "ERR_FED_UNAVAILABLE",
+  "ERR_FED_UNKNOWN_KEY",
+  "ERR_FED_UNREACHABLE",
+  "ERR_FED_WEAK_KEY",
+]);
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
 const HEALTH_TIMEOUT_MILLISECONDS = 5_000;
 
@@ -67,7 +98,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       }
       const { response, request } = await this.#send(
         origin,
-        `${server.endpoint}${path}`,
+        `${server.endpoint.replace(/\/$/u, "")}${path}`,
         body,
         options.timeoutMilliseconds,
       );
@@ -158,6 +189,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       headers,
       body: bytes,
       timeoutMilliseconds: timeoutMilliseconds ?? CALL_TIMEOUT_MILLISECONDS,
+      maxBodyBytes: ANSWER_MAX_BYTES,
     });
     return { response, request: { method: "POST", targetUri: url, headers, body: bytes } };
   }
@@ -213,7 +245,7 @@ function unverified(
   body?: unknown,
 ): FederationError {
   const detail = (body as { detail?: unknown } | null | undefined)?.detail;
-  if (code !== undefined && status >= 400) {
+  if (code !== undefined && status >= 400 && UNSIGNED_CODES.has(code)) {
     const why = typeof detail === "string" ? detail.slice(0, 200) : "unsigned refusal";
     return new FederationError(code, `${origin}: ${why}`);
   }

@@ -175,16 +175,14 @@ async function serve(
       ? options.handshake.handleChallenge(message)
       : options.handshake.handleCompletion(message));
     if (answer.verified && answer.status === 200) options.onVerifiedCall?.(answer.origin);
-    await (answer.verified
-      ? sendSigned(options, message, response, answerOf(answer))
-      : Promise.resolve(send(response, answerOf(answer))));
+    if (answer.verified) await sendSigned(options, message, response, answerOf(answer));
+    else send(response, answerOf(answer));
     return;
   }
   const caller = await authenticate(options, message);
   if ("refused" in caller) {
-    await (caller.verified
-      ? sendSigned(options, message, response, caller.refused)
-      : Promise.resolve(send(response, caller.refused)));
+    if (caller.verified) await sendSigned(options, message, response, caller.refused);
+    else send(response, caller.refused);
     return;
   }
   if (!limitPeer(caller.origin)) {

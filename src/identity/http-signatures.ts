@@ -191,8 +191,15 @@ export function contentDigest(body: Uint8Array): string {
 
 // --- signing -----------------------------------------------------------------------------------
 
-type LibraryRequest = { method: string; url: string; headers: Record<string, string | string[]> };
-type LibraryResponse = { status: number; headers: Record<string, string | string[]> };
+interface LibraryRequest {
+  method: string;
+  url: string;
+  headers: Record<string, string | string[]>;
+}
+interface LibraryResponse {
+  status: number;
+  headers: Record<string, string | string[]>;
+}
 
 function libraryRequest(request: SignedMessageParts): LibraryRequest {
   const headers: Record<string, string | string[]> = {};

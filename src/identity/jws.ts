@@ -19,7 +19,7 @@ export async function signJws(payload: object, typ: string, key: SigningKey): Pr
 export function peekHeader(token: unknown): Readonly<Record<string, unknown>> | undefined {
   if (typeof token !== "string" || token.length > MAX_TOKEN_LENGTH) return undefined;
   try {
-    return decodeProtectedHeader(token) as Record<string, unknown>;
+    return decodeProtectedHeader(token);
   } catch {
     return undefined;
   }

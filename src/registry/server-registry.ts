@@ -37,7 +37,10 @@ export interface PinnedKey {
   readonly jwk: PublicJwk;
   /** Unix seconds. */
   readonly pinnedAt: number;
-  /** Unix seconds at which the peer stopped publishing it; kept for audit, verifies nothing. */
+  /**
+   * Unix seconds at which the peer stopped publishing it. What it had signed by then still verifies
+   * for a short while; after that the key is kept for audit only.
+   */
   readonly retiredAt?: number;
 }
 
@@ -57,6 +60,8 @@ export interface FederatedServer {
   readonly protocols: readonly string[];
   readonly worlds: readonly string[];
   readonly keys: readonly PinnedKey[];
+  /** While quarantined: the keys that nothing vouches for, pinned when the operator approves. */
+  readonly proposedKeys?: readonly PublicJwk[];
   readonly status: ServerStatus;
   readonly trust: TrustState;
   readonly session: PeerSession | undefined;
@@ -87,6 +92,11 @@ export interface RegistryEvent {
   readonly server: FederatedServer | undefined;
 }
 
+/** The longest that a pass of the old key can be under way: its life and the clocks' difference. */
+const RETIRED_KEY_GRACE_SECONDS = 150;
+/** Retired keys kept of one peer; the oldest give way, so that rotating for ever fills no store. */
+const MAX_RETIRED_KEYS = 32;
+
 const serverKey = (origin: string): string => `peer/${origin}`;
 
 /** The registry of one server. */
@@ -111,8 +121,17 @@ export class ServerRegistry {
   /** Reads what the store has. */
   async load(): Promise<void> {
     await this.#blocks.load();
-    for await (const [, text] of this.#store.entries("peer/")) {
-      const server = JSON.parse(text) as FederatedServer;
+    for await (const [key, text] of this.#store.entries("peer/")) {
+      let server: FederatedServer;
+      try {
+        server = JSON.parse(text) as FederatedServer;
+      } catch (cause) {
+        throw new FederationError(
+          "ERR_FED_STORE_UNAVAILABLE",
+          `The store's entry "${key}" is damaged: restore the store, or delete the entry to meet that server as a stranger.`,
+          { cause },
+        );
+      }
       this.#servers.set(server.origin, {
         ...server,
         session: server.session,
@@ -194,12 +213,18 @@ export class ServerRegistry {
     });
   }
 
-  /** A key the peer signs with now, by its pin; undefined for retired and unknown ones. */
+  /**
+   * A pinned key of the peer; undefined for unknown ones and for those it stopped publishing longer
+   * ago than a pass can live, so that a rotation refuses nothing that was under way.
+   */
   keyFor(origin: string, kid: string): VerifyKey | undefined {
-    const pinned = this.#servers
-      .get(origin)
-      ?.keys.find(({ jwk, retiredAt }) => jwk.kid === kid && retiredAt === undefined);
-    return pinned === undefined ? undefined : importVerifyKey(pinned.jwk);
+    const pinned = this.#servers.get(origin)?.keys.find(({ jwk }) => jwk.kid === kid);
+    if (pinned === undefined) return undefined;
+    const { jwk, retiredAt } = pinned;
+    if (retiredAt !== undefined && this.#seconds() >= retiredAt + RETIRED_KEY_GRACE_SECONDS) {
+      return undefined;
+    }
+    return importVerifyKey(jwk);
   }
 
   /** Whether anything is pinned for an origin, so that only those keys speak for it. */
@@ -209,12 +234,24 @@ export class ServerRegistry {
     );
   }
 
-  /** The operator's or the policy's decision. @throws TypeError for an unknown origin. */
+  /**
+   * The operator's or the policy's decision. Taking a peer out of quarantine pins the keys it was
+   * quarantined for, and only those. @throws TypeError for an unknown origin.
+   */
   setTrust(origin: string, trust: TrustState): Promise<void> {
     return this.#serially(async () => {
       const server = this.#known(origin);
       if (server.trust === trust) return;
-      await this.#write({ ...server, trust }, "trust-changed");
+      const { proposedKeys, ...rest } = server;
+      const approved = trust === TrustState.Trusted || trust === TrustState.Pending;
+      if (!approved || proposedKeys === undefined) {
+        await this.#write({ ...server, trust }, "trust-changed");
+        return;
+      }
+      // The keys before are not to be believed any more: no time of grace for them.
+      const gone = this.#seconds() - RETIRED_KEY_GRACE_SECONDS;
+      const keys = this.#nextKeys(server.keys, proposedKeys, gone);
+      await this.#write({ ...rest, trust, keys, session: undefined }, "trust-changed");
     });
   }
 
@@ -228,9 +265,10 @@ export class ServerRegistry {
   }
 
   /**
-   * Takes a verified descriptor of a known server: a newer endpoint, name or worlds, and new keys
-   * when a pinned key signed it. Anything else quarantines the peer, but only when the descriptor
-   * came from the peer's own origin (PROTOCOL 2).
+   * Takes a verified descriptor of a known server when a key that is pinned now signed it: name,
+   * endpoint, worlds and keys. Anything else quarantines the peer, but only when the descriptor came
+   * from the peer's own origin. `fromOwnOrigin: false` is for one that a completed handshake carried
+   * (PROTOCOL 2).
    */
   applyDescriptor(
     verified: { readonly descriptor: ServerDescriptor; readonly signedBy: string },
@@ -239,29 +277,20 @@ export class ServerRegistry {
     return this.#serially(async () => {
       const { descriptor, signedBy } = verified;
       const server = this.#known(descriptor.origin);
-      if (this.keyFor(descriptor.origin, signedBy) === undefined) {
-        const reason = "no pinned key vouches for the key that signed the descriptor";
-        if (options.fromOwnOrigin && server.trust !== TrustState.Blocked) {
-          await this.#write({ ...server, trust: TrustState.Quarantined }, "quarantined");
-        }
-        return refuse("ERR_FED_KEY_CHANGED", reason);
+      const vouches = server.keys.some(
+        ({ jwk, retiredAt }) => jwk.kid === signedBy && retiredAt === undefined,
+      );
+      if (!vouches) {
+        if (options.fromOwnOrigin) await this.#quarantine(server, descriptor.keys);
+        return refuse(
+          "ERR_FED_KEY_CHANGED",
+          "no pinned key vouches for the key that signed the descriptor",
+        );
       }
-      if (!options.fromOwnOrigin) return { accepted: true };
-      const now = this.#seconds();
-      const published = new Set(descriptor.keys.map(({ kid }) => kid));
-      const known = new Set(server.keys.map(({ jwk }) => jwk.kid));
-      const keys: PinnedKey[] = [
-        ...server.keys.map((key) =>
-          published.has(key.jwk.kid) || key.retiredAt !== undefined
-            ? key
-            : { ...key, retiredAt: now },
-        ),
-        ...descriptor.keys
-          .filter(({ kid }) => !known.has(kid))
-          .map((jwk) => ({ jwk, pinnedAt: now })),
-      ];
+      const keys = this.#nextKeys(server.keys, descriptor.keys, this.#seconds());
+      const { proposedKeys: _, ...rest } = server;
       const next: FederatedServer = {
-        ...server,
+        ...rest,
         name: descriptor.name,
         endpoint: descriptor.endpoint,
         protocols: descriptor.protocols,
@@ -277,33 +306,16 @@ export class ServerRegistry {
     });
   }
 
-  /** Pins exactly these keys: the operator has approved a quarantined peer's new identity. */
-  repin(descriptor: ServerDescriptor): Promise<void> {
-    return this.#serially(async () => {
-      const server = this.#known(descriptor.origin);
-      const now = this.#seconds();
-      const published = new Set(descriptor.keys.map(({ kid }) => kid));
-      await this.#write(
-        {
-          ...server,
-          keys: [
-            ...server.keys
-              .filter(({ jwk }) => !published.has(jwk.kid))
-              .map((key) => ({ ...key, retiredAt: key.retiredAt ?? now })),
-            ...descriptor.keys.map((jwk) => ({ jwk, pinnedAt: now })),
-          ],
-          session: undefined,
-        },
-        "keys-changed",
-      );
-    });
-  }
-
-  /** A handshake with this peer succeeded. */
+  /** A handshake with this peer succeeded. A session ends with the descriptor it stands on. */
   recordSession(origin: string, session: PeerSession): Promise<void> {
     return this.#serially(async () => {
       const server = this.#known(origin);
-      await this.#write({ ...server, session, lastHandshakeAt: this.#seconds() }, "session");
+      const expiresAt = Math.min(session.expiresAt, server.descriptorValidUntil);
+      const lastHandshakeAt = this.#seconds();
+      await this.#write(
+        { ...server, session: { ...session, expiresAt }, lastHandshakeAt },
+        "session",
+      );
     });
   }
 
@@ -340,6 +352,38 @@ export class ServerRegistry {
   /** Whether an origin or one of its keys is blocked. */
   isBlocked(origin: string, kid?: string): boolean {
     return this.#blocks.has(origin, kid);
+  }
+
+  /** Suspends a peer until its operator is asked; what is blocked stays blocked. */
+  async #quarantine(server: FederatedServer, proposedKeys: readonly PublicJwk[]): Promise<void> {
+    if (server.trust === TrustState.Blocked) return;
+    const same =
+      server.trust === TrustState.Quarantined &&
+      JSON.stringify(server.proposedKeys) === JSON.stringify(proposedKeys);
+    if (same) return;
+    await this.#write(
+      { ...server, trust: TrustState.Quarantined, proposedKeys, session: undefined },
+      "quarantined",
+    );
+  }
+
+  /** The pins after a peer publishes `published`: the rest is retired, and kept within bounds. */
+  #nextKeys(
+    keys: readonly PinnedKey[],
+    published: readonly PublicJwk[],
+    retiredAt: number,
+  ): PinnedKey[] {
+    const pinnedAt = this.#seconds();
+    const kids = new Set(published.map(({ kid }) => kid));
+    const active = published.map((jwk): PinnedKey => {
+      const known = keys.find((key) => key.jwk.kid === jwk.kid && key.retiredAt === undefined);
+      return known ?? { jwk, pinnedAt };
+    });
+    const retired = keys
+      .filter(({ jwk }) => !kids.has(jwk.kid))
+      .map((key): PinnedKey => ({ ...key, retiredAt: key.retiredAt ?? retiredAt }))
+      .slice(-MAX_RETIRED_KEYS);
+    return [...retired, ...active];
   }
 
   async #makeRoom(): Promise<void> {

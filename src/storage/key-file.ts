@@ -77,7 +77,7 @@ export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
     return {
       current: importSigningKey(file.current),
       next: file.next === undefined ? undefined : importSigningKey(file.next),
-      retired: file.retired as PublicJwk[],
+      retired: file.retired,
     };
   } catch {
     // The cause may quote the file: it stays here.
