@@ -212,7 +212,14 @@ function look(page: Page): Promise<Aether> {
 }
 
 async function shot(page: Page, name: string): Promise<void> {
-  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
+  // What moves on its own for ever is fine; what fades in or out has to be over.
+  await page.evaluate(async () => {
+    const passing = document
+      .getAnimations()
+      .filter(({ effect }) => effect?.getTiming().iterations !== Infinity);
+    await Promise.allSettled(passing.map(({ finished }) => finished));
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  });
   await page.screenshot({ path: `${results}${name}.png` });
 }
 

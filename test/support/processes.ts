@@ -36,7 +36,11 @@ export class ServerProcess {
     this.#child = spawn(
       process.execPath,
       ["--disable-warning=ExperimentalWarning", join(root, spec.script), ...spec.flags],
-      { cwd: root, stdio: ["ignore", "pipe", "pipe"] },
+      {
+        cwd: root,
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, AETHER_DEBUG: "1" },
+      },
     );
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
