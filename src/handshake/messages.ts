@@ -1,9 +1,15 @@
 /** The messages of PROTOCOL 4. */
 import { z } from "zod";
-import { MAX_TOKEN_LENGTH } from "../identity/jws.ts";
+import { MAX_TOKEN_LENGTH, isCanonicalBase64url } from "../identity/jws.ts";
 
-const nonceSchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/u, "not 32 bytes in base64url");
-const proofSchema = z.string().regex(/^[A-Za-z0-9_-]{86}$/u, "not 64 bytes in base64url");
+const nonceSchema = z
+  .string()
+  .length(43)
+  .refine(isCanonicalBase64url, "not 32 bytes in canonical base64url");
+const proofSchema = z
+  .string()
+  .length(86)
+  .refine(isCanonicalBase64url, "not 64 bytes in canonical base64url");
 const idSchema = z.string().min(8).max(128);
 const secondsSchema = z.int().nonnegative();
 

@@ -86,6 +86,7 @@ export function verifyJws(
   return { verified: true, payload, header, key };
 }
 
-function isCanonicalBase64url(part: string): boolean {
+/** Whether `part` is base64url as an encoder writes it: no padding, no spare bits set, not empty. */
+export function isCanonicalBase64url(part: string): boolean {
   return part !== "" && Buffer.from(part, "base64url").toString("base64url") === part;
 }

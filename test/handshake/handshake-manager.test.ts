@@ -1,0 +1,435 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
+import { transcriptBytes } from "../../src/handshake/transcript.ts";
+import { decideTrust } from "../../src/handshake/trust-policy.ts";
+import { type KeyRing } from "../../src/identity/server-keys.ts";
+import { flipBit } from "../support/bits.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { descriptorOf, ringOf, verifiedDescriptorOf } from "../support/parties.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+const A = "https://a.example";
+const B = "https://b.example";
+const C = "https://c.example";
+
+interface Party {
+  readonly origin: string;
+  readonly ring: KeyRing;
+  readonly manager: HandshakeManager;
+  readonly from: { origin: string; kid: string };
+}
+
+describe("handshake/handshake-manager", () => {
+  let clock: ManualClock;
+  let a: Party;
+  let b: Party;
+  let c: Party;
+
+  const party = (origin: string, options: object = {}): Party => {
+    const ring = ringOf(origin);
+    const manager = new HandshakeManager({
+      origin,
+      signingKey: () => ring.current,
+      ownDescriptor: async () => (await descriptorOf(origin, ring, clock.now())).jws,
+      clock,
+      random: seededRandom(origin),
+      ...options,
+    });
+    return { origin, ring, manager, from: { origin, kid: ring.current.kid } };
+  };
+  beforeEach(() => {
+    clock = new ManualClock();
+    [a, b, c] = [party(A), party(B), party(C)];
+  });
+
+  const challenge = (by = a, to = b) => by.manager.createChallenge(to.origin);
+  const respond = async (by = a, to = b, changes: object = {}) => {
+    const message = { ...(await challenge(by, to)), ...changes };
+    const result = await to.manager.respond(message, by.from);
+    assert.ok(result.verified, JSON.stringify(result));
+    return result.response;
+  };
+  const complete = async (by = a, to = b) => {
+    const result = await by.manager.complete(to.origin, await respond(by, to), to.from);
+    assert.ok(result.verified, JSON.stringify(result));
+    return result.completion;
+  };
+  type Verdict = { verified: boolean; code?: string; reason?: string };
+  const refused = (result: Verdict, code: string): void => {
+    assert.equal(result.verified, false);
+    assert.equal(result.code, code, result.reason);
+  };
+
+  it("ends with both sides having proven themselves", async () => {
+    const completion = await complete();
+    const result = b.manager.finish(completion, a.from);
+    assert.ok(result.verified);
+    assert.equal(result.protocol, "aether/1");
+    assert.equal(result.descriptor.origin, A);
+    assert.equal(a.manager.open + b.manager.open, 0);
+  });
+
+  it("signs the transcript of PROTOCOL 4, byte for byte", () => {
+    const bytes = Buffer.from(
+      transcriptBytes({
+        role: "responder",
+        originA: "https://a",
+        originB: "https://b",
+        kidA: "ka",
+        kidB: "kb",
+        nonceA: "AQ",
+        nonceB: "Ag",
+        protocol: "aether/1",
+      }),
+    );
+    const lp = (part: string | Buffer): string => {
+      const raw = Buffer.from(part as string);
+      return `${raw.length.toString(16).padStart(8, "0")}${raw.toString("hex")}`;
+    };
+    const parts = ["responder", "https://a", "https://b", "ka", "kb"];
+    const nonces = [Buffer.from([1]), Buffer.from([2])];
+    assert.equal(
+      bytes.toString("hex"),
+      `${Buffer.from("aether/1 handshake\0").toString("hex")}${parts.map(lp).join("")}${nonces
+        .map(lp)
+        .join("")}${lp("aether/1")}`,
+    );
+  });
+
+  it("never shifts bytes from one part of the transcript to the next", () => {
+    const base = { kidA: "ka", kidB: "kb", nonceA: "AQ", nonceB: "Ag", protocol: "p" };
+    const one = transcriptBytes({ role: "initiator", originA: "ab", originB: "c", ...base });
+    const two = transcriptBytes({ role: "initiator", originA: "a", originB: "bc", ...base });
+    assert.notDeepEqual(one, two);
+  });
+
+  describe("respond refuses", () => {
+    it("a challenge for another server", async () => {
+      refused(await c.manager.respond(await challenge(), a.from), "ERR_FED_HANDSHAKE_MISMATCH");
+    });
+    it("itself", async () => {
+      const message = { ...(await challenge(a, b)), responder: A };
+      refused(await a.manager.respond(message, a.from), "ERR_FED_HANDSHAKE_MISMATCH");
+    });
+    it("a challenge that another server passes on", async () => {
+      refused(await b.manager.respond(await challenge(), c.from), "ERR_FED_DESCRIPTOR_INVALID");
+    });
+    it("a descriptor that does not list the signing key", async () => {
+      refused(
+        await b.manager.respond(await challenge(), { origin: A, kid: c.from.kid }),
+        "ERR_FED_HANDSHAKE_MISMATCH",
+      );
+    });
+    it("an expired descriptor", async () => {
+      const { jws } = await descriptorOf(A, a.ring, clock.now() - 3600_000);
+      const message = { ...(await challenge()), descriptor: jws };
+      refused(await b.manager.respond(message, a.from), "ERR_FED_DESCRIPTOR_EXPIRED");
+    });
+    for (const [skew, way] of [
+      [31, "ahead of"],
+      [-31, "behind"],
+    ] as const) {
+      it(`a clock ${way} ours by more than 30 s, naming the skew`, async () => {
+        const message = await challenge();
+        const result = await b.manager.respond(
+          { ...message, issuedAt: message.issuedAt + skew },
+          a.from,
+        );
+        refused(result, "ERR_FED_CLOCK_SKEW");
+        assert.match(result.verified ? "" : result.reason, new RegExp(`31 s ${way}`, "u"));
+      });
+    }
+    it("a protocol it does not speak", async () => {
+      const message = { ...(await challenge()), protocols: ["aether/0", "aether/2"] };
+      refused(await b.manager.respond(message, a.from), "ERR_FED_PROTOCOL_UNSUPPORTED");
+    });
+    it("an unknown member", async () => {
+      const message = { ...(await challenge()), more: 1 };
+      refused(await b.manager.respond(message, a.from), "ERR_FED_MALFORMED");
+    });
+    it("a nonce of another length", async () => {
+      const message = { ...(await challenge()), nonce: "AAAA" };
+      refused(await b.manager.respond(message, a.from), "ERR_FED_MALFORMED");
+    });
+    it("anything else, without throwing", () =>
+      fc.assert(
+        fc.asyncProperty(fc.anything(), async (value) => {
+          refused(await b.manager.respond(value, a.from), "ERR_FED_MALFORMED");
+          refused(await b.manager.complete(A, value, a.from), "ERR_FED_MALFORMED");
+          refused(b.manager.finish(value, a.from), "ERR_FED_MALFORMED");
+        }),
+      ));
+  });
+
+  describe("complete refuses", () => {
+    it("a response to a challenge never made", async () => {
+      const response = await respond();
+      refused(await c.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+    });
+    it("a response twice", async () => {
+      const response = await respond();
+      assert.ok((await a.manager.complete(B, response, b.from)).verified);
+      refused(await a.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+    });
+    it("a response from another than the one challenged", async () => {
+      const response = await respond();
+      refused(await a.manager.complete(C, response, c.from), "ERR_FED_HANDSHAKE_MISMATCH");
+      assert.ok((await a.manager.complete(B, response, b.from)).verified, "and B still may");
+    });
+    it("a response that came too late", async () => {
+      const response = await respond();
+      clock.advance(10_000);
+      refused(await a.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_EXPIRED");
+    });
+    it("a proof with any one bit flipped", async () => {
+      for (let bit = 0; bit < 86 * 8; bit += 1) {
+        const response = await respond();
+        const proof = flipBit(response.proof, bit);
+        const result = await a.manager.complete(B, { ...response, proof }, b.from);
+        assert.equal(result.verified, false, `bit ${bit}`);
+      }
+    }).timeout(20_000);
+    it("a counter nonce other than the proven one", async () => {
+      const response = await respond();
+      const counterNonce = Buffer.alloc(32, 9).toString("base64url");
+      refused(
+        await a.manager.complete(B, { ...response, counterNonce }, b.from),
+        "ERR_FED_HANDSHAKE_PROOF",
+      );
+    });
+    it("a version downgrade", async () => {
+      const response = { ...(await respond()), protocol: "aether/0" };
+      refused(await a.manager.complete(B, response, b.from), "ERR_FED_PROTOCOL_UNSUPPORTED");
+    });
+    it("a reflected proof: the initiator's role in the responder's place", async () => {
+      const message = await challenge();
+      const response = await b.manager.respond(message, a.from);
+      assert.ok(response.verified);
+      const { nonce, counterNonce, protocol } = response.response;
+      const proof = b.ring.current.sign(
+        transcriptBytes({
+          role: "initiator",
+          originA: A,
+          originB: B,
+          kidA: a.from.kid,
+          kidB: b.from.kid,
+          nonceA: nonce,
+          nonceB: counterNonce,
+          protocol,
+        }),
+      );
+      refused(
+        await a.manager.complete(
+          B,
+          { ...response.response, proof: Buffer.from(proof).toString("base64url") },
+          b.from,
+        ),
+        "ERR_FED_HANDSHAKE_PROOF",
+      );
+    });
+    it("another server's descriptor", async () => {
+      const response = await respond();
+      const { jws } = await descriptorOf(C, c.ring, clock.now());
+      refused(
+        await a.manager.complete(B, { ...response, descriptor: jws }, b.from),
+        "ERR_FED_DESCRIPTOR_INVALID",
+      );
+    });
+    it("an unknown member", async () => {
+      const response = { ...(await respond()), more: 1 };
+      refused(await a.manager.complete(B, response, b.from), "ERR_FED_MALFORMED");
+    });
+  });
+
+  describe("finish refuses", () => {
+    it("a completion without a challenge", () => {
+      const completion = { handshakeId: "11111111", proof: "A".repeat(86) };
+      refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+    });
+    it("a completion twice", async () => {
+      const completion = await complete();
+      assert.ok(b.manager.finish(completion, a.from).verified);
+      refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+    });
+    it("a second try after a wrong proof", async () => {
+      const completion = await complete();
+      const wrong = { ...completion, proof: "A".repeat(86) };
+      refused(b.manager.finish(wrong, a.from), "ERR_FED_HANDSHAKE_PROOF");
+      refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+    });
+    it("a completion that came too late", async () => {
+      const completion = await complete();
+      clock.advance(10_000);
+      refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_EXPIRED");
+    });
+    it("another server's completion, without ending the handshake", async () => {
+      const completion = await complete();
+      refused(b.manager.finish(completion, c.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+      assert.ok(b.manager.finish(completion, a.from).verified);
+    });
+    it("the responder's own proof, reflected", async () => {
+      const response = await respond();
+      const completion = { handshakeId: response.handshakeId, proof: response.proof };
+      refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_PROOF");
+    });
+    it("another key of the same origin", async () => {
+      const completion = await complete();
+      refused(
+        b.manager.finish(completion, { origin: A, kid: c.from.kid }),
+        "ERR_FED_HANDSHAKE_MISMATCH",
+      );
+    });
+    it("a proof with any one bit flipped", async () => {
+      for (let bit = 0; bit < 86 * 8; bit += 1) {
+        const completion = await complete();
+        const proof = flipBit(completion.proof, bit);
+        assert.equal(
+          b.manager.finish({ ...completion, proof }, a.from).verified,
+          false,
+          `bit ${bit}`,
+        );
+      }
+    }).timeout(20_000);
+  });
+
+  it("takes a shorter time to complete when told so", async () => {
+    b = party(B, { handshakeTimeoutSeconds: 2 });
+    const completion = await complete();
+    clock.advance(2_000);
+    refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_EXPIRED");
+  });
+
+  it("is not fooled by a wall clock set back", async () => {
+    const completion = await complete();
+    clock.advance(10_000);
+    clock.jumpWall(-60_000);
+    refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_EXPIRED");
+  });
+
+  it("challenges not itself", async () => {
+    await assert.rejects(a.manager.createChallenge(A), TypeError);
+  });
+
+  it("refuses options that make no sense", () => {
+    assert.throws(() => party(A, { handshakeTimeoutSeconds: 0 }), TypeError);
+    assert.throws(() => party(A, { maxOpenHandshakes: 0 }), TypeError);
+  });
+
+  it("keeps memory bounded under 100,000 opened and never finished", async () => {
+    const { jws } = await descriptorOf(B, b.ring, clock.now());
+    const cheap = new HandshakeManager({
+      origin: A,
+      signingKey: () => a.ring.current,
+      ownDescriptor: () => Promise.resolve(jws),
+      clock,
+      random: seededRandom("flood"),
+      maxOpenHandshakes: 100,
+    });
+    for (let index = 0; index < 100_000; index += 1) {
+      await cheap.createChallenge(B);
+      assert.ok(cheap.open <= 100);
+    }
+    clock.advance(10_000);
+    await cheap.createChallenge(B);
+    assert.equal(cheap.open, 1, "the expired ones are gone");
+  }).timeout(20_000);
+
+  it("leaves no session unproven, in any order of messages of three servers", async () => {
+    let finished = 0;
+    const server = fc.integer({ min: 0, max: 2 });
+    const step = fc.record({
+      // Mostly the honest next step; else a message is repeated, late, or sent by or to another.
+      act: fc.constantFrom("challenge", "honest", "honest", "honest", "misuse", "wait"),
+      sender: server,
+      receiver: server,
+      back: fc.integer({ min: 0, max: 3 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+        clock = new ManualClock();
+        const parties = [party(A), party(B), party(C)];
+        const messages: { kind: 1 | 2 | 3; by: Party; to: Party; body: unknown }[] = [];
+        /** What each initiator itself chose to prove, and to whom. */
+        const proven = new Set<string>();
+        for (const { act, sender, receiver, back } of steps) {
+          const [one = a, two = b] = [parties[sender], parties[receiver]];
+          if (act === "wait") clock.advance(4_000);
+          if (act === "challenge" && one !== two) {
+            const body = await one.manager.createChallenge(two.origin);
+            messages.push({ kind: 1, by: one, to: two, body });
+          }
+          const message = messages.at(-1 - (act === "misuse" ? back : 0));
+          if (message === undefined || act === "wait" || act === "challenge") continue;
+          const { kind, body } = message;
+          const [from, to] = act === "misuse" ? [one, two] : [message.by, message.to];
+          if (kind === 1) {
+            const result = await to.manager.respond(body, from.from);
+            if (!result.verified) continue;
+            assert.deepEqual([message.by, message.to], [from, to]);
+            messages.push({ kind: 2, by: to, to: from, body: result.response });
+          } else if (kind === 2) {
+            const result = await to.manager.complete(from.origin, body, from.from);
+            if (!result.verified) continue;
+            assert.deepEqual([message.by, message.to], [from, to]);
+            proven.add(`${to.origin} to ${from.origin}: ${result.completion.handshakeId}`);
+            messages.push({ kind: 3, by: to, to: from, body: result.completion });
+          } else {
+            const result = to.manager.finish(body, from.from);
+            if (!result.verified) continue;
+            finished += 1;
+            const { handshakeId } = body as { handshakeId: string };
+            const session = `${from.origin} to ${to.origin}: ${handshakeId}`;
+            assert.ok(proven.delete(session), "proven by the initiator, and finished once");
+          }
+        }
+      }),
+      { numRuns: 200 },
+    );
+    assert.ok(finished > 50, `only ${finished} handshakes got to their end`);
+  }).timeout(60_000);
+});
+
+describe("handshake/trust-policy", () => {
+  const stranger = async () => (await verifiedDescriptorOf(A, ringOf(A), 0)).descriptor;
+
+  it("open trusts, approve waits, allowlist refuses", async () => {
+    const descriptor = await stranger();
+    assert.equal(await decideTrust("open", descriptor, []), "trusted");
+    assert.equal(await decideTrust("approve", descriptor, []), "pending");
+    assert.equal(await decideTrust("allowlist", descriptor, []), "refused");
+  });
+  it("trusts whom the operator named, under each of them", async () => {
+    const descriptor = await stranger();
+    for (const policy of ["open", "approve", "allowlist"] as const) {
+      assert.equal(await decideTrust(policy, descriptor, [A]), "trusted");
+    }
+  });
+  it("asks a function, and takes nothing but a clear answer", async () => {
+    const descriptor = await stranger();
+    const seen: unknown[] = [];
+    assert.equal(
+      await decideTrust(
+        (candidate) => {
+          seen.push(candidate);
+          return "pending";
+        },
+        descriptor,
+        [],
+      ),
+      "pending",
+    );
+    assert.deepEqual(seen, [
+      { origin: A, name: "A server", kids: [ringOf(A).current.kid], worlds: ["plaza"] },
+    ]);
+    for (const answer of [undefined, true, "yes", null]) {
+      assert.equal(await decideTrust(() => answer as never, descriptor, []), "refused");
+    }
+  });
+  it("refuses when the function throws", async () => {
+    const fails = (): never => {
+      throw new Error("no");
+    };
+    assert.equal(await decideTrust(fails, await stranger(), []), "refused");
+  });
+});

@@ -1,0 +1,338 @@
+import assert from "node:assert/strict";
+import { announceNextKey, revokeKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
+import {
+  type RegistryEvent,
+  ServerRegistry,
+  ServerStatus,
+  TrustState,
+} from "../../src/registry/server-registry.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { type MemoryDisk, MemoryStore } from "../support/memory-store.ts";
+import { descriptorOf, ringOf, verifiedDescriptorOf } from "../support/parties.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+const A = "https://a.example";
+const SESSION = { sessionId: "session-1", protocol: "aether/1" };
+
+describe("registry/server-registry", () => {
+  let clock: ManualClock;
+  let disk: MemoryDisk;
+  let registry: ServerRegistry;
+  const open = async (maxPeers = 4): Promise<ServerRegistry> => {
+    const opened = new ServerRegistry({ store: new MemoryStore(clock, disk), clock, maxPeers });
+    await opened.load();
+    return opened;
+  };
+  const describeNow = (origin: string, ring = ringOf(origin), changes = {}) =>
+    verifiedDescriptorOf(origin, ring, clock.now(), changes);
+  const meet = async (origin: string, trust: TrustState = TrustState.Trusted) =>
+    registry.register((await describeNow(origin)).descriptor, { trust });
+  const seconds = (): number => Math.floor(clock.now() / 1000);
+
+  beforeEach(async () => {
+    clock = new ManualClock();
+    disk = new Map();
+    registry = await open();
+  });
+
+  it("registers, gets, lists and removes", async () => {
+    await meet(A);
+    await meet("https://b.example", TrustState.Pending);
+    assert.equal(registry.get(A)?.endpoint, `${A}/federation`);
+    assert.deepEqual(
+      registry.list({ trust: TrustState.Pending }).map(({ origin }) => origin),
+      ["https://b.example"],
+    );
+    assert.equal(await registry.remove(A), true);
+    assert.equal(await registry.remove(A), false);
+    assert.equal(registry.has(A), false);
+    assert.equal((await open()).size, 1);
+  });
+
+  it("keeps everything but the status over a restart", async () => {
+    await meet(A);
+    await registry.recordSession(A, { ...SESSION, expiresAt: seconds() + 600 });
+    registry.setStatus(A, ServerStatus.Online);
+    const before = registry.get(A);
+    const after = (await open()).get(A);
+    assert.deepEqual({ ...after, status: before?.status }, before);
+    assert.equal(after?.status, ServerStatus.Offline);
+  });
+
+  it("names the entry when the store is damaged", async () => {
+    await meet(A);
+    disk.set(`peer/${A}`, { value: "{", expiresAt: undefined });
+    await assert.rejects(open(), { code: "ERR_FED_STORE_UNAVAILABLE", message: /peer\/https/u });
+  });
+
+  it("changes nothing when the store does not answer", async () => {
+    const store = new MemoryStore(clock);
+    const shaky = new ServerRegistry({ store, clock, maxPeers: 4 });
+    const { descriptor } = await describeNow(A);
+    store.failing = true;
+    await assert.rejects(shaky.register(descriptor, { trust: TrustState.Trusted }), {
+      code: "ERR_FED_STORE_UNAVAILABLE",
+    });
+    assert.equal(shaky.has(A), false);
+    store.failing = false;
+    await shaky.register(descriptor, { trust: TrustState.Trusted });
+    assert.ok(shaky.has(A));
+  });
+
+  describe("keys", () => {
+    it("pins at first sight, and only for that origin", async () => {
+      await meet(A);
+      const { kid } = ringOf(A).current;
+      assert.equal(registry.keyFor(A, kid)?.kid, kid);
+      assert.equal(registry.keyFor("https://b.example", kid), undefined);
+      assert.equal(registry.keyFor(A, ringOf("other").current.kid), undefined);
+    });
+
+    it("leaves a known server as it is when it is registered again", async () => {
+      await meet(A);
+      const stranger = await describeNow(A, ringOf("thief"));
+      await registry.register(stranger.descriptor, { trust: TrustState.Trusted });
+      assert.equal(registry.keyFor(A, ringOf("thief").current.kid), undefined);
+    });
+
+    for (const fromOwnOrigin of [true, false]) {
+      it(`follows a rotation, ${fromOwnOrigin ? "fetched" : "told in a handshake"}`, async () => {
+        await meet(A);
+        const first = ringOf(A);
+        const announced = announceNextKey(first, seededRandom("next"));
+        const switched = switchToNextKey(announced);
+        await registry.applyDescriptor(await describeNow(A, announced), { fromOwnOrigin });
+        assert.ok(registry.keyFor(A, switched.current.kid), "the next key is pinned before use");
+        assert.ok(registry.keyFor(A, first.current.kid), "the current one still is");
+        const applied = await registry.applyDescriptor(await describeNow(A, switched), {
+          fromOwnOrigin,
+        });
+        assert.deepEqual(applied, { accepted: true });
+        assert.equal(registry.get(A)?.trust, TrustState.Trusted);
+        assert.ok(registry.keyFor(A, first.current.kid), "what was under way still verifies");
+        clock.advance(150_000);
+        assert.equal(registry.keyFor(A, first.current.kid), undefined);
+        assert.equal(registry.get(A)?.keys.length, 2, "kept for audit");
+        assert.ok(registry.hasPinnedKey(A));
+      });
+    }
+
+    it("lets a key that is not published any more vouch for nothing, grace or not", async () => {
+      await meet(A);
+      const first = ringOf(A);
+      const announced = announceNextKey(first, seededRandom("next"));
+      await registry.applyDescriptor(await describeNow(A, announced), { fromOwnOrigin: true });
+      const switched = await describeNow(A, switchToNextKey(announced));
+      await registry.applyDescriptor(switched, { fromOwnOrigin: true });
+      const thief = { ...first, next: ringOf("thief").current };
+      const applied = await registry.applyDescriptor(await describeNow(A, thief), {
+        fromOwnOrigin: false,
+      });
+      assert.equal("code" in applied ? applied.code : "", "ERR_FED_KEY_CHANGED");
+      assert.equal(registry.keyFor(A, ringOf("thief").current.kid), undefined);
+    });
+
+    it("quarantines for a key that nothing vouches for, from the peer's own origin", async () => {
+      await meet(A);
+      await registry.recordSession(A, { ...SESSION, expiresAt: seconds() + 600 });
+      const thief = ringOf("thief");
+      const applied = await registry.applyDescriptor(await describeNow(A, thief), {
+        fromOwnOrigin: true,
+      });
+      assert.equal("code" in applied ? applied.code : "", "ERR_FED_KEY_CHANGED");
+      assert.equal(registry.get(A)?.trust, TrustState.Quarantined);
+      assert.equal(registry.keyFor(A, thief.current.kid), undefined);
+      assert.equal(registry.liveSession(A), undefined);
+      assert.equal((await open()).get(A)?.trust, TrustState.Quarantined);
+    });
+
+    it("quarantines nobody for what did not come from its own origin", async () => {
+      await meet(A);
+      const before = registry.get(A);
+      await registry.applyDescriptor(await describeNow(A, ringOf("thief")), {
+        fromOwnOrigin: false,
+      });
+      assert.deepEqual(registry.get(A), before);
+    });
+
+    it("writes and tells of a quarantine once", async () => {
+      await meet(A);
+      const events: RegistryEvent["type"][] = [];
+      registry.on(({ type }) => events.push(type));
+      for (let round = 0; round < 3; round += 1) {
+        const descriptor = await describeNow(A, ringOf("thief"));
+        await registry.applyDescriptor(descriptor, { fromOwnOrigin: true });
+      }
+      assert.deepEqual(events, ["quarantined"]);
+    });
+
+    it("pins the new keys, and forgets the old, when the operator approves", async () => {
+      await meet(A);
+      const changed = ringOf("reinstalled");
+      await registry.applyDescriptor(await describeNow(A, changed), { fromOwnOrigin: true });
+      await registry.setTrust(A, TrustState.Trusted);
+      assert.ok(registry.keyFor(A, changed.current.kid));
+      assert.equal(registry.keyFor(A, ringOf(A).current.kid), undefined);
+      const again = await registry.applyDescriptor(await describeNow(A, changed), {
+        fromOwnOrigin: true,
+      });
+      assert.deepEqual(again, { accepted: true });
+      assert.equal(registry.get(A)?.trust, TrustState.Trusted);
+      assert.equal(registry.get(A)?.proposedKeys, undefined);
+    });
+
+    it("keeps the old keys when the peer took its change back before the operator approved", async () => {
+      await meet(A);
+      const thief = ringOf("thief");
+      await registry.applyDescriptor(await describeNow(A, thief), { fromOwnOrigin: true });
+      await registry.applyDescriptor(await describeNow(A), { fromOwnOrigin: true });
+      assert.equal(registry.get(A)?.trust, TrustState.Quarantined, "only the operator ends it");
+      await registry.setTrust(A, TrustState.Trusted);
+      assert.equal(registry.keyFor(A, thief.current.kid), undefined);
+      assert.ok(registry.keyFor(A, ringOf(A).current.kid));
+    });
+
+    it("keeps a bounded number of retired keys", async () => {
+      await meet(A);
+      let ring = ringOf(A);
+      for (let round = 0; round < 40; round += 1) {
+        ring = announceNextKey(ring, seededRandom(`round ${round}`));
+        await registry.applyDescriptor(await describeNow(A, ring), { fromOwnOrigin: false });
+        ring = switchToNextKey(ring);
+        await registry.applyDescriptor(await describeNow(A, ring), { fromOwnOrigin: false });
+      }
+      assert.equal(registry.get(A)?.keys.length, 33);
+      assert.ok(registry.keyFor(A, ring.current.kid));
+    });
+  });
+
+  describe("sessions", () => {
+    it("lapse by themselves", async () => {
+      await meet(A);
+      await registry.recordSession(A, { ...SESSION, expiresAt: seconds() + 60 });
+      assert.equal(registry.liveSession(A)?.sessionId, "session-1");
+      clock.advance(60_000);
+      assert.equal(registry.liveSession(A), undefined);
+    });
+
+    it("end with the descriptor they stand on", async () => {
+      await meet(A);
+      await registry.recordSession(A, { ...SESSION, expiresAt: seconds() + 86_400 });
+      clock.advance(3600_000);
+      assert.equal(registry.liveSession(A), undefined);
+    });
+  });
+
+  describe("maxPeers", () => {
+    it("holds, and lets the oldest pending give way, never a trusted one", async () => {
+      await meet("https://t1.example");
+      await meet("https://t2.example");
+      for (let index = 0; index < 50; index += 1) {
+        clock.advance(1000);
+        await meet(`https://p${index}.example`, TrustState.Pending);
+      }
+      assert.equal(registry.size, 4);
+      assert.deepEqual(
+        registry.list().map(({ origin }) => origin),
+        ["https://t1.example", "https://t2.example", "https://p48.example", "https://p49.example"],
+      );
+    });
+
+    it("refuses one more when nobody is pending", async () => {
+      for (const trust of [TrustState.Trusted, TrustState.Trusted, TrustState.Quarantined]) {
+        await meet(`https://${Math.floor(clock.now())}.example`, trust);
+        clock.advance(1);
+      }
+      await meet(A);
+      await assert.rejects(meet("https://late.example"), { code: "ERR_FED_TOO_MANY_PEERS" });
+      assert.equal(registry.size, 4);
+    });
+  });
+
+  describe("blocks", () => {
+    it("hold for the origin and for its keys under an alias", async () => {
+      await meet(A);
+      await registry.recordSession(A, { ...SESSION, expiresAt: seconds() + 60 });
+      await registry.block(A);
+      assert.equal(registry.get(A)?.trust, TrustState.Blocked);
+      assert.equal(registry.liveSession(A), undefined);
+      assert.ok(registry.isBlocked(A));
+      assert.ok(registry.isBlocked("https://alias.example", ringOf(A).current.kid));
+      const alias = await describeNow("https://alias.example", ringOf(A));
+      await assert.rejects(registry.register(alias.descriptor, { trust: TrustState.Trusted }), {
+        code: "ERR_FED_BLOCKED",
+      });
+      assert.ok((await open()).isBlocked(A), "after a restart too");
+    });
+
+    it("survive a changed key: quarantine does not replace them", async () => {
+      await meet(A);
+      await registry.block(A);
+      await registry.applyDescriptor(await describeNow(A, ringOf("new")), { fromOwnOrigin: true });
+      assert.equal(registry.get(A)?.trust, TrustState.Blocked);
+    });
+
+    it("are taken away again, leaving the peer pending", async () => {
+      await meet(A);
+      await registry.block(A);
+      await registry.unblock(A);
+      assert.equal(registry.isBlocked(A, ringOf(A).current.kid), false);
+      assert.equal(registry.get(A)?.trust, TrustState.Pending);
+    });
+
+    it("cover a domain but for its exceptions", async () => {
+      await registry.block("*.bad.example");
+      await registry.block("!https://good.bad.example");
+      assert.ok(registry.isBlocked("https://x.bad.example"));
+      assert.ok(registry.isBlocked("https://y.x.bad.example:8443"));
+      assert.equal(registry.isBlocked("https://good.bad.example"), false);
+      assert.equal(registry.isBlocked("https://notbad.example"), false);
+      assert.equal(registry.isBlocked("https://bad.example.org"), false);
+    });
+
+    it("of a key hold within an excepted origin", async () => {
+      await meet(A);
+      await registry.block(A);
+      await registry.block("!https://good.example");
+      assert.ok(registry.isBlocked("https://good.example", ringOf(A).current.kid));
+    });
+  });
+});
+
+describe("identity/key-rotation", () => {
+  it("announces once, switches, and keeps the old for audit", () => {
+    const ring = ringOf("a");
+    const announced = announceNextKey(ring, seededRandom(1));
+    assert.equal(announceNextKey(announced, seededRandom(2)).next?.kid, announced.next?.kid);
+    const switched = switchToNextKey(announced);
+    assert.equal(switched.current.kid, announced.next?.kid);
+    assert.deepEqual(
+      switched.retired.map(({ kid }) => kid),
+      [ring.current.kid],
+    );
+    assert.equal(switched.next, undefined);
+  });
+  it("does not switch to a key nobody has seen", () => {
+    assert.throws(() => switchToNextKey(ringOf("a")), TypeError);
+  });
+  it("revokes the current key in favour of the announced one", () => {
+    const announced = announceNextKey(ringOf("a"), seededRandom(1));
+    const revoked = revokeKey(announced, announced.current.kid, seededRandom(2));
+    assert.equal(revoked.current.kid, announced.next?.kid);
+  });
+  it("revokes an announced key before it is used", () => {
+    const announced = announceNextKey(ringOf("a"), seededRandom(1));
+    const revoked = revokeKey(announced, announced.next?.kid ?? "", seededRandom(2));
+    assert.equal(revoked.next, undefined);
+    assert.equal(revoked.current.kid, announced.current.kid);
+  });
+  it("revokes no key it does not use", () => {
+    assert.throws(() => revokeKey(ringOf("a"), "nobody", seededRandom(1)), TypeError);
+  });
+  it("publishes what peers need to follow", async () => {
+    const announced = announceNextKey(ringOf("a"), seededRandom(1));
+    const { keys } = await descriptorOf(A, announced, 0);
+    assert.equal(keys.length, 2);
+    assert.ok(keys.every((key) => !("d" in key)));
+  });
+});
