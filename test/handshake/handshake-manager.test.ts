@@ -55,7 +55,11 @@ describe("handshake/handshake-manager", () => {
     assert.ok(result.verified, JSON.stringify(result));
     return result.completion;
   };
-  interface Verdict { verified: boolean; code?: string; reason?: string }
+  interface Verdict {
+    verified: boolean;
+    code?: string;
+    reason?: string;
+  }
   const refused = (result: Verdict, code: string): void => {
     assert.equal(result.verified, false);
     assert.equal(result.code, code, result.reason);

@@ -35,7 +35,11 @@ const unsignedJwt = (claims: object, header: object): string =>
     )
     .join(".");
 
-interface Verdict { verified: boolean; code?: string; reason?: string }
+interface Verdict {
+  verified: boolean;
+  code?: string;
+  reason?: string;
+}
 async function refused(verdict: Verdict | Promise<Verdict>, code: string): Promise<void> {
   const result = await verdict;
   assert.equal(result.verified, false);

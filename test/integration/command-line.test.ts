@@ -87,7 +87,7 @@ describe("npm run world", function () {
   it("with --trust allowlist, refuses a server it was not told about", async () => {
     const { closed, stranger } = await pair("allowlist");
     await stranger.ready();
-    await waitFor(() => Promise.resolve(stranger.output.includes('refuses the handshake')));
+    await waitFor(() => Promise.resolve(stranger.output.includes("refuses the handshake")));
     assert.deepEqual(await closed.peers(), []);
   });
 
