@@ -79,7 +79,21 @@ describe("handshake/handshake-service", () => {
   });
 
   it("ends in one session when both sides begin at once", async () => {
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 8; round += 1) {
+      // The worst order: each has finished the other's handshake before it hears the end of its own.
+      let waiting = 0;
+      let release: () => void = () => undefined;
+      const both = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      network.tamper = async ({ url }, response) => {
+        if (url.endsWith("/complete")) {
+          waiting += 1;
+          if (waiting === 2) release();
+          await both;
+        }
+        return response;
+      };
       await Promise.all([a.handshake.connect(B), b.handshake.connect(A)]);
       assert.deepEqual(a.registry.liveSession(B), b.registry.liveSession(A));
       clock.advance(20_000);
@@ -316,6 +330,26 @@ describe("handshake/handshake-service", () => {
       await b.registry.setTrust(A, TrustState.Trusted);
       await a.handshake.connect(B);
       assert.equal(b.registry.get(A)?.trust, TrustState.Trusted);
+    });
+
+    it("leave a quarantined peer outside though it calls with the old key again", async () => {
+      await a.handshake.connect(B);
+      const old = a.ring;
+      a.ring = ringOf("reinstalled");
+      await assert.rejects(a.handshake.connect(B));
+      a.ring = old;
+      await rejected(a.handshake.connect(B), "ERR_FED_NOT_TRUSTED");
+      assert.equal(b.registry.liveSession(A), undefined);
+    });
+
+    it("are not taken from a known peer when they are blocked here", async () => {
+      await a.handshake.connect(B);
+      const c = network.add("https://c.example");
+      await a.handshake.connect(c.origin);
+      await a.registry.block(c.origin);
+      b.ring = { ...b.ring, next: c.ring.current };
+      await rejected(a.handshake.connect(B), "ERR_FED_BLOCKED");
+      assert.equal(a.registry.keyFor(B, c.ring.current.kid), undefined);
     });
 
     it("are fetched once for an unknown kid, then not for a minute", async () => {

@@ -32,7 +32,9 @@ export class TestNetwork {
   /** What a test does to traffic: answer instead of the server, or throw. */
   intercept: ((request: FetchRequest) => FetchResponse | undefined) | undefined;
   /** What a test does to an answer on its way back. */
-  tamper: ((request: FetchRequest, response: FetchResponse) => FetchResponse) | undefined;
+  tamper:
+    | ((request: FetchRequest, response: FetchResponse) => FetchResponse | Promise<FetchResponse>)
+    | undefined;
 
   constructor(clock: ManualClock) {
     this.clock = clock;
@@ -55,7 +57,7 @@ export class TestNetwork {
       throw new FederationError("ERR_FED_UNREACHABLE", `${origin} cannot be reached.`);
     }
     const response = await server.answer(request);
-    return this.tamper?.(request, response) ?? response;
+    return this.tamper === undefined ? response : this.tamper(request, response);
   };
 
   /** How often a descriptor was fetched from `origin`. */
