@@ -116,6 +116,8 @@ export function createGuardedFetch(
         body: request.body ?? null,
         signal: abort.signal,
       });
+      // A body given up on reports that as an error; unheard, it would end the process.
+      response.body.on("error", () => undefined);
       if (response.statusCode >= 300 && response.statusCode < 400) {
         response.body.destroy();
         throw new FederationError(

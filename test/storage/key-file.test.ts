@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FederationError } from "../../src/errors.ts";
+import { announceNextKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
+import { loadKeyRing, loadOrCreateKeyRing, saveKeyRing } from "../../src/storage/key-file.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+describe("storage/key-file", () => {
+  let folder: string;
+  let path: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "aether-keys-"));
+    path = join(folder, "data", "keys.json");
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const refused = (reason: RegExp): Promise<void> =>
+    assert.rejects(loadOrCreateKeyRing(path, seededRandom(9)), (error: unknown) => {
+      assert.ok(error instanceof FederationError);
+      assert.equal(error.code, "ERR_FED_KEY_FILE");
+      assert.match(error.message, reason);
+      assert.ok(!JSON.stringify(error).includes('"d"'));
+      return true;
+    });
+
+  it("makes a key once, readable by its owner only", async () => {
+    const made = await loadOrCreateKeyRing(path, seededRandom(1));
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.equal(statSync(join(folder, "data")).mode & 0o777, 0o700);
+    const read = await loadOrCreateKeyRing(path, seededRandom(2));
+    assert.equal(read.current.kid, made.current.kid);
+    const message = Buffer.from("m");
+    assert.deepEqual(read.current.sign(message), made.current.sign(message));
+    assert.deepEqual(readdirSync(join(folder, "data")), ["keys.json"]);
+  });
+
+  it("gives the same key to all that start at once", async () => {
+    const rings = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => loadOrCreateKeyRing(path, seededRandom(index))),
+    );
+    assert.equal(new Set(rings.map(({ current }) => current.kid)).size, 1);
+    assert.deepEqual(readdirSync(join(folder, "data")), ["keys.json"]);
+  });
+
+  it("keeps the announced and the retired keys", async () => {
+    const first = await loadOrCreateKeyRing(path, seededRandom(1));
+    const announced = announceNextKey(first, seededRandom(2));
+    await saveKeyRing(path, announced);
+    assert.equal((await loadKeyRing(path))?.next?.kid, announced.next?.kid);
+    await saveKeyRing(path, switchToNextKey(announced));
+    const ring = await loadKeyRing(path);
+    assert.equal(ring?.current.kid, announced.next?.kid);
+    assert.deepEqual(
+      ring?.retired.map(({ kid }) => kid),
+      [first.current.kid],
+    );
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    assert.equal(readFileSync(path, "utf8").match(/"d"/gu)?.length, 1, "no retired secret stays");
+  });
+
+  it("refuses a file that others can read", async () => {
+    await loadOrCreateKeyRing(path, seededRandom(1));
+    chmodSync(path, 0o640);
+    await refused(/chmod 600/u);
+  });
+
+  for (const [what, text] of [
+    ["empty", ""],
+    ["no JSON", "{"],
+    ["of another shape", '{"current":{}}'],
+    ["an array", "[]"],
+  ] as const) {
+    it(`refuses a file that is ${what}, and leaves it alone`, async () => {
+      await loadOrCreateKeyRing(path, seededRandom(1));
+      writeFileSync(path, text);
+      await refused(/damaged/u);
+      assert.equal(readFileSync(path, "utf8"), text);
+    });
+  }
+
+  it("refuses a public half that is not the private one's", async () => {
+    await loadOrCreateKeyRing(path, seededRandom(1));
+    const other = join(folder, "other.json");
+    await loadOrCreateKeyRing(other, seededRandom(2));
+    const [mine, theirs] = [path, other].map(
+      (file) => JSON.parse(readFileSync(file, "utf8")) as { current: { x: string } },
+    );
+    writeFileSync(
+      path,
+      JSON.stringify({ ...mine, current: { ...mine?.current, x: theirs?.current.x } }),
+    );
+    await refused(/damaged/u);
+  });
+
+  it("says when no file can be made there", async () => {
+    writeFileSync(join(folder, "data"), "a file where the folder should be");
+    await refused(/cannot be (read|written)/u);
+  });
+});

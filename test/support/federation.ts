@@ -1,0 +1,185 @@
+import { FederationError } from "../../src/errors.ts";
+import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
+import { HandshakeService } from "../../src/handshake/handshake-service.ts";
+import type { TrustPolicy } from "../../src/handshake/trust-policy.ts";
+import { PeerClient } from "../../src/http/peer-client.ts";
+import {
+  type SignedMessageParts,
+  signResponse,
+  verifyRequest,
+} from "../../src/identity/http-signatures.ts";
+import type { KeyRing } from "../../src/identity/server-keys.ts";
+import type { Fetch, FetchRequest, FetchResponse } from "../../src/ports.ts";
+import { ServerRegistry } from "../../src/registry/server-registry.ts";
+import type { ManualClock } from "./manual-clock.ts";
+import { type MemoryDisk, MemoryStore } from "./memory-store.ts";
+import { descriptorOf, ringOf } from "./parties.ts";
+import { seededRandom } from "./seeded-random.ts";
+
+/** Options of {@link TestServer}. */
+export interface TestServerOptions {
+  readonly policy?: TrustPolicy;
+  readonly named?: readonly string[];
+  readonly maxPeers?: number;
+  readonly disk?: MemoryDisk;
+}
+
+/** Servers that reach each other through nothing but a map; what passes is kept for replays. */
+export class TestNetwork {
+  readonly clock: ManualClock;
+  readonly servers = new Map<string, TestServer>();
+  readonly sent: FetchRequest[] = [];
+  /** What a test does to traffic: answer instead of the server, or throw. */
+  intercept: ((request: FetchRequest) => FetchResponse | undefined) | undefined;
+  /** What a test does to an answer on its way back. */
+  tamper:
+    | ((request: FetchRequest, response: FetchResponse) => FetchResponse | Promise<FetchResponse>)
+    | undefined;
+
+  constructor(clock: ManualClock) {
+    this.clock = clock;
+  }
+
+  add(origin: string, options: TestServerOptions = {}): TestServer {
+    const server = new TestServer(this, origin, options);
+    this.servers.set(origin, server);
+    return server;
+  }
+
+  readonly fetch: Fetch = async (request) => {
+    this.sent.push(request);
+    await Promise.resolve();
+    const answered = this.intercept?.(request);
+    if (answered !== undefined) return answered;
+    const { origin } = new URL(request.url);
+    const server = this.servers.get(origin);
+    if (server === undefined) {
+      throw new FederationError("ERR_FED_UNREACHABLE", `${origin} cannot be reached.`);
+    }
+    const response = await server.answer(request);
+    return this.tamper === undefined ? response : this.tamper(request, response);
+  };
+
+  /** How often a descriptor was fetched from `origin`. */
+  descriptorFetches(origin: string): number {
+    return this.sent.filter(({ url }) => url === `${origin}/.well-known/aether-federation`).length;
+  }
+}
+
+/** One server: the trust layer whole, behind the least of a router. */
+export class TestServer {
+  readonly origin: string;
+  readonly registry: ServerRegistry;
+  readonly handshake: HandshakeService;
+  readonly peers: PeerClient;
+  readonly store: MemoryStore;
+  readonly #network: TestNetwork;
+  ring: KeyRing;
+  /** What it answers to calls beside the handshake. */
+  onCall: (path: string, body: unknown) => { status: number; body: unknown } = () => ({
+    status: 200,
+    body: {},
+  });
+
+  constructor(network: TestNetwork, origin: string, options: TestServerOptions) {
+    const { clock, fetch } = network;
+    this.#network = network;
+    this.origin = origin;
+    this.ring = ringOf(origin);
+    this.store = new MemoryStore(clock, options.disk);
+    const random = seededRandom(origin);
+    this.registry = new ServerRegistry({
+      store: this.store,
+      clock,
+      maxPeers: options.maxPeers ?? 100,
+    });
+    const signingKey = () => this.ring.current;
+    this.peers = new PeerClient({
+      origin,
+      signingKey,
+      registry: this.registry,
+      fetch,
+      clock,
+      random,
+      reconnect: async (peer) => {
+        await this.handshake.connect(peer);
+      },
+    });
+    const ignore = (): void => undefined;
+    this.handshake = new HandshakeService({
+      origin,
+      manager: new HandshakeManager({
+        origin,
+        signingKey,
+        ownDescriptor: async () => (await this.descriptor()).jws,
+        clock,
+        random,
+      }),
+      registry: this.registry,
+      policy: options.policy ?? "open",
+      named: options.named ?? [],
+      transport: this.peers,
+      store: this.store,
+      clock,
+      random,
+      logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+    });
+  }
+
+  descriptor() {
+    return descriptorOf(this.origin, this.ring, this.#network.clock.now());
+  }
+
+  /** What the HTTP router would make of a request. */
+  async answer(request: FetchRequest): Promise<FetchResponse> {
+    const path = new URL(request.url).pathname;
+    if (path === "/.well-known/aether-federation") return plain(200, await this.descriptor());
+    const parts: SignedMessageParts = {
+      method: request.method,
+      targetUri: request.url,
+      headers: request.headers,
+      body: request.body,
+    };
+    if (path.startsWith("/federation/handshake")) {
+      const answer = await (path.endsWith("/complete")
+        ? this.handshake.handleCompletion(parts)
+        : this.handshake.handleChallenge(parts));
+      const body = answer.code === undefined ? answer.body : problemOf(answer.code, answer.reason);
+      return answer.verified ? this.sign(answer.status, body, parts) : plain(answer.status, body);
+    }
+    const { clock } = this.#network;
+    const verified = await verifyRequest(parts, {
+      clock,
+      keyFor: (origin, kid) => this.registry.keyFor(origin, kid),
+      consumeNonce: () => Promise.resolve(true),
+    });
+    if (!verified.verified) return plain(401, problemOf(verified.code, verified.reason));
+    if (this.registry.liveSession(verified.origin) === undefined) {
+      return this.sign(401, problemOf("ERR_FED_HANDSHAKE_REQUIRED"), parts);
+    }
+    const json: unknown = JSON.parse(Buffer.from(request.body ?? []).toString());
+    const { status, body } = this.onCall(path, json);
+    return this.sign(status, body, parts);
+  }
+
+  async sign(status: number, json: unknown, to: SignedMessageParts): Promise<FetchResponse> {
+    const body = Buffer.from(JSON.stringify(json));
+    const { headers } = await signResponse(
+      { status, body },
+      to,
+      { origin: this.origin, key: this.ring.current },
+      { clock: this.#network.clock, random: seededRandom(this.#network.sent.length) },
+    );
+    return { status, headers, body };
+  }
+}
+
+/** An unsigned answer. */
+export function plain(status: number, body: unknown): FetchResponse {
+  return { status, headers: {}, body: Buffer.from(JSON.stringify(body) ?? "") };
+}
+
+/** A problem document as far as anybody reads it. */
+export function problemOf(code: string, detail?: string): object {
+  return { code, ...(detail === undefined ? {} : { detail }) };
+}
