@@ -296,22 +296,23 @@ function hookRoom(host: JoinHost, room: Room): void {
     try {
       await onLeave?.call(room, client, code);
     } finally {
-      if (entry !== undefined) leaveUnlessReconnecting(host, room, client, entry);
+      // Awaited, so that a room that closes down has stored what its players carry.
+      if (entry !== undefined) await leaveUnlessReconnecting(host, room, client, entry);
     }
   };
 }
 
 /** `onLeave` itself may have allowed a reconnection; the player is gone only when that fails. */
-function leaveUnlessReconnecting(
+async function leaveUnlessReconnecting(
   host: JoinHost,
   room: Room,
   client: Client,
   entry: RoomPlayer,
-): void {
+): Promise<void> {
   if (room.clients.get(entry.sessionId) !== undefined) return;
   const waiting = internalsOf(room)._reconnections[client.reconnectionToken];
   if (waiting === undefined) {
-    void host.left(entry);
+    await host.left(entry);
     return;
   }
   waiting[1].then(

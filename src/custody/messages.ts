@@ -68,7 +68,7 @@ export const departedAnswerSchema = z.strictObject({
 });
 export const claimAnswerSchema = z.strictObject({
   player: playerIdSchema,
-  name: z.string().max(64),
+  name: z.string().max(128),
   epoch: epochSchema,
   state: stateSchema.optional(),
   leaseSeconds: leaseSecondsSchema,

@@ -10,7 +10,7 @@ const proofSchema = z
   .string()
   .length(86)
   .refine(isCanonicalBase64url, "not 64 bytes in canonical base64url");
-const idSchema = z.string().min(8).max(128);
+const idSchema = z.string().min(1).max(128);
 const secondsSchema = z.int().nonnegative();
 
 export const challengeSchema = z.strictObject({

@@ -18,11 +18,11 @@ const passSchema = z.strictObject({
   aud: z.string().max(300),
   iat: z.int().nonnegative(),
   exp: z.int().nonnegative(),
-  jti: z.string().min(8).max(128),
+  jti: z.string().min(1).max(128),
   xfer: z.string().max(64),
   src: z.string().max(300),
   world: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u),
-  name: z.string().max(64),
+  name: z.string().max(128),
   cnf: z.strictObject({ jkt: z.string().regex(/^[A-Za-z0-9_-]{43}$/u) }).optional(),
 });
 

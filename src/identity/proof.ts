@@ -20,7 +20,7 @@ const jwkSchema = z.strictObject({
 const claimsSchema = z.strictObject({
   aud: z.string().max(300),
   sid: z.string().max(128).optional(),
-  jti: z.string().min(8).max(128),
+  jti: z.string().min(1).max(128),
   iat: z.int().nonnegative(),
   exp: z.int().nonnegative(),
 });
