@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { type HealthEvent, HealthMonitor, HealthStatus } from "../../src/health/health-monitor.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+const PEER = "https://peer.example";
+
+type Answer = "pass" | "warn" | "fail" | "refused" | "silent";
+
+/** A monitor over peers that answer as they are told, on a clock the test moves. */
+function setUp(options: Partial<ConstructorParameters<typeof HealthMonitor>[0]> = {}) {
+  const clock = new ManualClock();
+  const world = { answer: "pass" as Answer, delay: 0, probes: [] as number[], running: 0, most: 0 };
+  const events: HealthEvent[] = [];
+  const monitor = new HealthMonitor({
+    clock,
+    random: seededRandom("health"),
+    intervalSeconds: 10,
+    probe: async () => {
+      world.probes.push(clock.monotonic());
+      world.running += 1;
+      world.most = Math.max(world.most, world.running);
+      try {
+        if (world.delay > 0) {
+          await new Promise<void>((resolve) => clock.setTimeout(resolve, world.delay));
+        }
+        if (world.answer === "silent") await new Promise(() => undefined);
+        if (world.answer === "refused") throw new Error("connection refused");
+        return { status: world.answer as "pass" };
+      } finally {
+        world.running -= 1;
+      }
+    },
+    ...options,
+  });
+  monitor.on((event) => events.push(event));
+  return { clock, world, monitor, events };
+}
+
+describe("health/health-monitor", () => {
+  it("probes at once, and knows nothing before", async () => {
+    const { clock, monitor } = setUp();
+    monitor.watch(PEER);
+    assert.equal(monitor.status(PEER)?.status, undefined);
+    monitor.start();
+    await clock.advanceAsync(1);
+    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
+    assert.equal(monitor.status("https://other.example"), undefined);
+  });
+
+  it("finds a peer unreachable within two intervals, and back at its next answer", async () => {
+    const { clock, world, monitor, events } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1_000);
+    world.answer = "refused";
+    await clock.advanceAsync(20_000);
+    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+    world.answer = "pass";
+    await clock.advanceAsync(11_500);
+    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
+    assert.deepEqual(
+      events.map(({ from, to }) => [from, to]),
+      [
+        [undefined, "healthy"],
+        ["healthy", "unreachable"],
+        ["unreachable", "healthy"],
+      ],
+    );
+  });
+
+  it("forgives one lost probe", async () => {
+    const { clock, world, monitor, events } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1_000);
+    world.answer = "refused";
+    await monitor.check(PEER);
+    world.answer = "pass";
+    await clock.advanceAsync(30_000);
+    assert.deepEqual(
+      events.map(({ to }) => to),
+      ["healthy"],
+    );
+  });
+
+  it("calls a peer degraded that is slow or says so", async () => {
+    const { clock, world, monitor } = setUp({ degradedAfterMilliseconds: 500 });
+    monitor.watch(PEER);
+    world.delay = 2_000;
+    monitor.start();
+    await clock.advanceAsync(3_000);
+    assert.equal(monitor.status(PEER)?.status, HealthStatus.Degraded);
+    assert.equal(monitor.status(PEER)?.roundTripMilliseconds, 2_000);
+    const told = setUp();
+    told.world.answer = "warn";
+    told.monitor.watch(PEER);
+    told.monitor.start();
+    await told.clock.advanceAsync(1_000);
+    assert.equal(told.monitor.status(PEER)?.status, HealthStatus.Degraded);
+  });
+
+  it("counts a peer that reports fail as down", async () => {
+    const { clock, world, monitor } = setUp();
+    world.answer = "fail";
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1_000);
+    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+  });
+
+  it("gives up on a probe without answer", async () => {
+    const { clock, world, monitor } = setUp({ timeoutSeconds: 3 });
+    world.answer = "silent";
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(2_900);
+    assert.equal(monitor.status(PEER)?.status, undefined);
+    await clock.advanceAsync(200);
+    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+  });
+
+  it("spreads its probes by jitter and never runs two of one peer at once", async () => {
+    const { clock, world, monitor } = setUp();
+    world.delay = 4_000;
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(200_000);
+    assert.equal(world.most, 1);
+    const gaps = world.probes.slice(1).map((at, index) => at - (world.probes[index] ?? 0));
+    assert.ok(
+      gaps.every((gap) => gap >= 13_000 - 1 && gap <= 15_000 + 1),
+      gaps.join(),
+    );
+    assert.ok(new Set(gaps.map(Math.round)).size > 5, "jitter");
+  });
+
+  it("bounds the probes under way", async () => {
+    const { clock, world, monitor } = setUp({ maxConcurrentProbes: 3 });
+    world.delay = 1_000;
+    for (let peer = 0; peer < 10; peer += 1) monitor.watch(`https://peer-${peer}.example`);
+    monitor.start();
+    await clock.advanceAsync(500);
+    assert.equal(world.most, 3);
+    await clock.advanceAsync(4_000);
+    assert.equal(world.probes.length, 10);
+    assert.equal(world.most, 3);
+  });
+
+  it("asks less often of a peer that stays down, and at once when it is heard of", async () => {
+    const { clock, world, monitor } = setUp();
+    world.answer = "refused";
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(400_000);
+    world.probes.length = 0;
+    await clock.advanceAsync(200_000);
+    assert.ok(world.probes.length <= 6, `${world.probes.length} probes in 20 intervals`);
+    world.answer = "pass";
+    monitor.wake(PEER);
+    await clock.advanceAsync(1);
+    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
+  });
+
+  it("leaves a healthy peer alone when it is heard of", async () => {
+    const { clock, world, monitor } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1);
+    for (let call = 0; call < 100; call += 1) monitor.wake(PEER);
+    await clock.advanceAsync(1);
+    assert.equal(world.probes.length, 1);
+  });
+
+  it("keeps a bounded history, oldest first", async () => {
+    const { clock, monitor } = setUp({ intervalSeconds: 1 });
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(400_000);
+    const history = monitor.history(PEER);
+    assert.equal(history.length, 240);
+    assert.ok((history[0]?.at ?? 0) < (history.at(-1)?.at ?? 0));
+    assert.deepEqual(monitor.history("https://other.example"), []);
+  });
+
+  it("stops", async () => {
+    const { clock, world, monitor } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1);
+    await monitor.stop();
+    await clock.advanceAsync(100_000);
+    assert.equal(world.probes.length, 1);
+  });
+
+  it("weighs uptime by time, over an hour, a day and a month", async () => {
+    const { clock, world, monitor } = setUp({ intervalSeconds: 60 });
+    monitor.watch(PEER);
+    assert.deepEqual(monitor.status(PEER)?.uptime, {
+      hour: undefined,
+      day: undefined,
+      month: undefined,
+    });
+    monitor.start();
+    await clock.advanceAsync(45 * 60_000);
+    world.answer = "refused";
+    await clock.advanceAsync(15 * 60_000);
+    const { hour, day, month } = monitor.status(PEER)!.uptime;
+    assert.ok(Math.abs((hour ?? 0) - 0.75) < 0.03, `hour ${hour}`);
+    assert.ok(Math.abs((day ?? 0) - 0.75) < 0.03, `day ${day}`);
+    assert.ok(Math.abs((month ?? 0) - 0.75) < 0.03, `month ${month}`);
+    world.answer = "pass";
+    monitor.wake(PEER);
+    await clock.advanceAsync(3 * 3_600_000);
+    const later = monitor.status(PEER)!.uptime;
+    assert.equal(later.hour, 1);
+    assert.ok((later.day ?? 1) < 0.96 && (later.day ?? 0) > 0.9, `day ${later.day}`);
+  });
+
+  it("names the option that is wrong", () => {
+    assert.throws(() => setUp({ intervalSeconds: 0 }), /intervalSeconds/u);
+  });
+});

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type PortalRoute, RoutingTable } from "../../src/routing/routing-table.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+const A = "https://a.example";
+const B = "https://b.example";
+const C = "https://c.example";
+
+describe("routing/routing-table", () => {
+  it("prefers the most specific pattern", () => {
+    const table = new RoutingTable();
+    const servers = {
+      "*": "https://any.example",
+      "aether://*.example.org/*": "https://suffix.example",
+      "aether://*.eu.example.org/*": "https://longer-suffix.example",
+      "aether://x.eu.example.org/*": "https://host.example",
+      "aether://x.eu.example.org/pit/*": "https://prefix.example",
+      "aether://x.eu.example.org/pit/deep/*": "https://longer-prefix.example",
+      "aether://x.eu.example.org/pit/deep/hole": "https://path.example",
+    };
+    for (const [pattern, server] of Object.entries(servers)) table.addRoute({ pattern, server });
+    const origin = (uri: string) => table.resolve(uri)?.origin;
+    assert.equal(origin("aether://x.eu.example.org/pit/deep/hole"), "https://path.example");
+    assert.equal(origin("aether://x.eu.example.org/pit/deep/x"), "https://longer-prefix.example");
+    assert.equal(origin("aether://x.eu.example.org/pit/x"), "https://prefix.example");
+    assert.equal(origin("aether://x.eu.example.org/pit"), "https://host.example");
+    assert.equal(origin("aether://y.eu.example.org/pit"), "https://longer-suffix.example");
+    assert.equal(origin("aether://y.example.org/pit"), "https://suffix.example");
+    assert.equal(origin("aether://example.org/pit"), "https://any.example");
+    assert.equal(table.size, 7);
+  });
+
+  it("tells ports of one host apart", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "aether://host:2567/*", server: A });
+    assert.equal(table.resolve("aether://host:2567/plaza")?.origin, A);
+    assert.equal(table.resolve("aether://host:2568/plaza"), undefined);
+    assert.equal(table.resolve("aether://host/plaza"), undefined);
+  });
+
+  it("resolves a URI of this server to itself, whatever the routes say", () => {
+    const table = new RoutingTable({ self: A, isHealthy: () => false });
+    table.addRoute({ pattern: "*", server: B });
+    const destination = table.resolve("aether://a.example/plaza?spawn=north");
+    assert.deepEqual(destination, {
+      origin: A,
+      world: "plaza",
+      options: { spawn: "north" },
+      uri: "aether://a.example/plaza?spawn=north",
+      local: true,
+      pattern: undefined,
+      healthy: true,
+      alternatives: [],
+    });
+  });
+
+  it("needs no route for a known peer", () => {
+    const table = new RoutingTable({
+      peerFor: (authority) => (authority === "b.example" ? B : undefined),
+    });
+    assert.equal(table.resolve("aether://b.example/pit")?.origin, B);
+    assert.equal(table.resolve("aether://c.example/pit"), undefined);
+  });
+
+  it("sends to another world where the route says so", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "aether://old.example/*", server: A, world: "lobby" });
+    assert.equal(table.resolve("aether://old.example/pit")?.world, "lobby");
+  });
+
+  it("fails over to the next priority, and back", () => {
+    const down = new Set<string>();
+    const table = new RoutingTable({ isHealthy: (origin) => !down.has(origin) });
+    table.addRoute({ pattern: "*", server: A, priority: 0 });
+    table.addRoute({ pattern: "*", server: B, priority: 1 });
+    const origin = () => table.resolve("aether://x.example/pit");
+    assert.equal(origin()?.origin, A);
+    assert.deepEqual(origin()?.alternatives, [B]);
+    down.add(A);
+    assert.equal(origin()?.origin, B);
+    assert.equal(origin()?.healthy, true);
+    down.add(B);
+    assert.equal(origin()?.origin, A);
+    assert.equal(origin()?.healthy, false);
+    down.clear();
+    assert.equal(origin()?.origin, A);
+  });
+
+  it("shares by weight within one priority", () => {
+    const table = new RoutingTable({ random: seededRandom("weights") });
+    table.addRoute({ pattern: "*", server: A, weight: 3 });
+    table.addRoute({ pattern: "*", server: B, weight: 1 });
+    table.addRoute({ pattern: "*", server: C, weight: 0 });
+    const counts = new Map<string, number>();
+    for (let draw = 0; draw < 4_000; draw += 1) {
+      const { origin } = table.resolve("aether://x.example/pit")!;
+      counts.set(origin, (counts.get(origin) ?? 0) + 1);
+    }
+    assert.equal(counts.get(C), undefined);
+    const share = (counts.get(A) ?? 0) / 4_000;
+    assert.ok(Math.abs(share - 0.75) < 0.04, `share ${share}`);
+  });
+
+  it("replaces a route of the same pattern and server", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "*", server: A });
+    table.addRoute({ pattern: "*", server: A, world: "lobby" });
+    assert.equal(table.size, 1);
+    assert.equal(table.resolve("aether://x.example/pit")?.world, "lobby");
+  });
+
+  it("removes one server of a pattern, or all", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "aether://x.example/*", server: A });
+    table.addRoute({ pattern: "aether://x.example/*", server: B });
+    assert.equal(table.removeRoute("aether://x.example/*", A), true);
+    assert.equal(table.removeRoute("aether://x.example/*", A), false);
+    assert.equal(table.resolve("aether://x.example/pit")?.origin, B);
+    assert.equal(table.removeRoute("aether://x.example/*"), true);
+    assert.equal(table.resolve("aether://x.example/pit"), undefined);
+    assert.deepEqual([table.size, table.routes()], [0, []]);
+  });
+
+  for (const [why, route, message] of [
+    ["a server that is no origin", { pattern: "*", server: "https://a.example/x" }, /^server/u],
+    ["another scheme", { pattern: "https://a.example/*", server: A }, /^pattern/u],
+    ["a star in the middle", { pattern: "aether://a.example/*/x", server: A }, /^pattern/u],
+    ["a star in a segment", { pattern: "aether://a.example/x*", server: A }, /^pattern/u],
+    ["a path below a suffix", { pattern: "aether://*.example/x", server: A }, /^pattern/u],
+    ["a negative weight", { pattern: "*", server: A, weight: -1 }, /^weight/u],
+    ["a priority that is no number", { pattern: "*", server: A, priority: NaN }, /^priority/u],
+    ["a bad world", { pattern: "*", server: A, world: "a b" }, /^world/u],
+  ] as const) {
+    it(`refuses ${why}, naming the option`, () => {
+      assert.throws(
+        () => {
+          new RoutingTable().addRoute(route);
+        },
+        { name: "TypeError", message },
+      );
+    });
+  }
+
+  it("holds no more than maxRoutes, and leaves nothing of what it refused", () => {
+    const table = new RoutingTable({ maxRoutes: 1 });
+    table.addRoute({ pattern: "*", server: A });
+    assert.throws(() => {
+      table.addRoute({ pattern: "aether://x.example/*", server: B });
+    }, /maxRoutes/u);
+    assert.equal(table.routes().length, 1);
+    assert.equal(table.resolve("aether://x.example/pit")?.origin, A);
+  });
+
+  it("agrees with a plain search through all routes, whatever is added and removed", () => {
+    const label = fc.constantFrom("a", "b", "c");
+    const host = fc.array(label, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("."));
+    const path = fc.array(label, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
+    const pattern = fc.oneof(
+      fc.constant("*"),
+      host.map((name) => `aether://*.${name}/*`),
+      host.map((name) => `aether://${name}/*`),
+      fc.tuple(host, path).map(([name, at]) => `aether://${name}/${at}/*`),
+      fc.tuple(host, path).map(([name, at]) => `aether://${name}/${at}`),
+    );
+    const change = fc.tuple(fc.constantFrom("add", "add", "remove"), pattern);
+    fc.assert(
+      fc.property(
+        fc.array(change, { maxLength: 30 }),
+        fc.array(fc.tuple(host, path), { maxLength: 12 }),
+        (changes, targets) => {
+          const table = new RoutingTable();
+          const plain = new Map<string, PortalRoute>();
+          for (const [what, each] of changes) {
+            if (what === "add") {
+              table.addRoute({ pattern: each, server: A });
+              plain.set(each, { pattern: each, server: A });
+            } else {
+              assert.equal(table.removeRoute(each), plain.delete(each));
+            }
+          }
+          assert.equal(table.size, plain.size);
+          for (const [name, at] of targets) {
+            const found = table.resolve(`aether://${name}/${at}`)?.pattern;
+            assert.equal(found, bestOf([...plain.keys()], name, at));
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});
+
+/** The most specific pattern, found by looking at all of them. */
+function bestOf(patterns: readonly string[], host: string, path: string): string | undefined {
+  let best: string | undefined;
+  let bestRank: readonly [number, number] = [-1, -1];
+  for (const pattern of patterns) {
+    const rank = rankOf(pattern, host, path);
+    if (rank === undefined) continue;
+    if (rank[0] > bestRank[0] || (rank[0] === bestRank[0] && rank[1] > bestRank[1])) {
+      best = pattern;
+      bestRank = rank;
+    }
+  }
+  return best;
+}
+
+function rankOf(
+  pattern: string,
+  host: string,
+  path: string,
+): readonly [kind: number, length: number] | undefined {
+  if (pattern === "*") return [0, 0];
+  const rest = pattern.slice("aether://".length);
+  const slash = rest.indexOf("/");
+  const [authority, where] = [rest.slice(0, slash), rest.slice(slash + 1)];
+  if (authority.startsWith("*.")) {
+    const suffix = authority.slice(1);
+    return host.endsWith(suffix) && host.length > suffix.length ? [1, suffix.length] : undefined;
+  }
+  if (authority !== host) return undefined;
+  if (where === "*") return [2, 0];
+  if (!where.endsWith("/*")) return where === path ? [3, 0] : undefined;
+  const prefix = where.slice(0, -1);
+  return path.startsWith(prefix) ? [2, prefix.length] : undefined;
+}
