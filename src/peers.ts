@@ -1,5 +1,11 @@
+import {
+  ALL_ROLES,
+  type ServerRegistry,
+  ServerStatus,
+  type TrustRoles,
+  TrustState,
+} from "./registry/server-registry.ts";
 import type { FederationRuntime } from "./runtime.ts";
-import { ServerStatus, TrustState } from "./registry/server-registry.ts";
 
 /** One peer as an operator sees it. */
 export interface PeerSummary {
@@ -57,9 +63,14 @@ export class FederationPeers {
       .sort((a, b) => a.origin.localeCompare(b.origin));
   }
 
-  /** Lets players cross to and from a peer; ends quarantine. */
-  async approve(origin: string): Promise<void> {
-    await this.#runtime.registry.setTrust(origin, TrustState.Trusted);
+  /**
+   * Lets players cross to and from a peer, or one way only; ends quarantine. A blocked peer has to be
+   * unblocked first.
+   *
+   * @throws TypeError for a peer that is not known, or blocked.
+   */
+  async approve(origin: string, roles: TrustRoles = ALL_ROLES): Promise<void> {
+    await approvePeer(this.#runtime.registry, origin, roles);
   }
 
   /** Refuses everything from a peer from now on, under whatever name its keys come. */
@@ -81,4 +92,16 @@ export class FederationPeers {
   async retry(origin: string): Promise<void> {
     await this.#runtime.handshake.connect(origin);
   }
+}
+
+/** What `approve` does, for whoever has only the registry. */
+export async function approvePeer(
+  registry: ServerRegistry,
+  origin: string,
+  roles: TrustRoles,
+): Promise<void> {
+  if (registry.get(origin)?.trust === TrustState.Blocked) {
+    throw new TypeError(`"${origin}" is blocked: unblock it first`);
+  }
+  await registry.setTrust(origin, TrustState.Trusted, roles);
 }

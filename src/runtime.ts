@@ -22,10 +22,12 @@ import {
   ServerRegistry,
   ServerStatus,
   TrustState,
+  ALL_ROLES,
 } from "./registry/server-registry.ts";
 import { RoutingTable } from "./routing/routing-table.ts";
 import { KeyvStore } from "./storage/keyv-store.ts";
-import { loadOrCreateKeyRing } from "./storage/key-file.ts";
+import { AuditLog } from "./storage/audit-log.ts";
+import { keyFileVersion, loadKeyRing, loadOrCreateKeyRing } from "./storage/key-file.ts";
 import { SqliteEngine } from "./storage/sqlite-engine.ts";
 
 /** What a federation tells those who listen. */
@@ -45,11 +47,22 @@ export interface FederationEvents {
 const DESCRIPTOR_LIFE_SECONDS = 24 * 3600;
 const DESCRIPTOR_REFRESH_SECONDS = 3600;
 const AUTOSAVE_MILLISECONDS = 5_000;
+/** How soon what the operator's command line did takes effect here. */
+const WATCH_MILLISECONDS = 1_000;
+/** Files in the data folder. */
+export const DATA_FILES = {
+  keys: "keys.json",
+  store: "federation.sqlite",
+  audit: "audit.jsonl",
+} as const;
+/** Entries of the store by which the command line asks for a handshake. */
+export const RETRY_PREFIX = "retry/";
 
 /** The parts that exist only while the federation runs. */
 interface Running {
   readonly store: Store;
-  readonly keys: KeyRing;
+  keys: KeyRing;
+  keysVersion: string;
   readonly registry: ServerRegistry;
   readonly handshake: HandshakeService;
   readonly keeper: SessionKeeper;
@@ -70,6 +83,7 @@ export class FederationRuntime {
   #running: Running | undefined;
   #descriptor: { document: DescriptorDocument; at: number } | undefined;
   #autosave: ReturnType<Clock["setTimeout"]> | undefined;
+  #watch: ReturnType<Clock["setTimeout"]> | undefined;
 
   constructor(options: ResolvedOptions) {
     this.options = options;
@@ -116,7 +130,8 @@ export class FederationRuntime {
     if (issuer === this.options.origin) {
       return kid === keys.current.kid ? importVerifyKey(keys.current.jwk) : undefined;
     }
-    return registry.get(issuer)?.trust === TrustState.Trusted
+    const server = registry.get(issuer);
+    return server?.trust === TrustState.Trusted && (server.roles ?? ALL_ROLES).inbound
       ? registry.keyFor(issuer, kid)
       : undefined;
   }
@@ -143,10 +158,14 @@ export class FederationRuntime {
     const { options, clock, random } = this;
     const { origin, logger, allowInsecure, allowPrivateNetwork } = options;
     const store = new KeyvStore(
-      options.store ?? new SqliteEngine({ path: join(options.dataDirectory, "federation.sqlite") }),
+      options.store ??
+        new SqliteEngine({ path: join(options.dataDirectory, DATA_FILES.store), clock }),
     );
-    const keys = await loadOrCreateKeyRing(join(options.dataDirectory, "keys.json"), random);
-    const signingKey = (): SigningKey => keys.current;
+    const keyPath = join(options.dataDirectory, DATA_FILES.keys);
+    const keys = await loadOrCreateKeyRing(keyPath, random);
+    const keysVersion = await keyFileVersion(keyPath);
+    const signingKey = (): SigningKey => (this.#running?.keys ?? keys).current;
+    const audit = new AuditLog(join(options.dataDirectory, DATA_FILES.audit));
     const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers });
     await registry.load();
     const fetch = createGuardedFetch({ allowInsecure, allowPrivateNetwork });
@@ -200,6 +219,7 @@ export class FederationRuntime {
       seats,
       signingKey,
       issuerKey: (issuer, kid) => this.issuerKey(issuer, kid),
+      mayGoTo: (destination) => this.mayGoTo(destination),
       leaseSeconds: options.leaseSeconds,
       onAway: options.onAway,
       ...(options.accept === undefined ? {} : { accept: options.accept }),
@@ -221,6 +241,7 @@ export class FederationRuntime {
       logger,
     });
     registry.on((event) => {
+      this.#audit(audit, event);
       this.#watchPeers();
       this.#emit("peer", event);
     });
@@ -231,6 +252,7 @@ export class FederationRuntime {
     this.#running = {
       store,
       keys,
+      keysVersion,
       registry,
       handshake,
       keeper,
@@ -249,6 +271,7 @@ export class FederationRuntime {
     health.start();
     keeper.start();
     this.#scheduleAutosave();
+    this.#scheduleWatch();
   }
 
   /** Stops every timer, gives the store back. What is open is settled by the next start. */
@@ -256,6 +279,7 @@ export class FederationRuntime {
     const running = this.#running;
     if (running === undefined) return;
     if (this.#autosave !== undefined) this.clock.clearTimeout(this.#autosave);
+    if (this.#watch !== undefined) this.clock.clearTimeout(this.#watch);
     running.keeper.stop();
     await running.health.stop();
     running.custody.stop();
@@ -294,6 +318,17 @@ export class FederationRuntime {
       this.#descriptor = { document, at: now };
     }
     return this.#descriptor.document;
+  }
+
+  /** Whether our players may go to a server: it is not known for anything that speaks against it. */
+  mayGoTo(origin: string): boolean {
+    const { registry } = this.#parts();
+    if (registry.isBlocked(origin)) return false;
+    const server = registry.get(origin);
+    if (server === undefined || origin === this.options.origin) return true;
+    const suspended =
+      server.trust === TrustState.Blocked || server.trust === TrustState.Quarantined;
+    return !suspended && (server.roles ?? ALL_ROLES).outbound;
   }
 
   /** Whether players can be sent to a server now, as far as health checks know. */
@@ -341,6 +376,70 @@ export class FederationRuntime {
     for (const origin of known) {
       if (running.health.status(origin) === undefined) running.health.watch(origin);
     }
+  }
+
+  /** Takes over what the operator's command line, or another process, has changed. */
+  #scheduleWatch(): void {
+    this.#watch = this.clock.setTimeout(() => {
+      void this.#refresh()
+        .catch((cause: unknown) => {
+          this.options.logger.error("changes of the operator could not be read", cause);
+        })
+        .finally(() => {
+          if (this.#running !== undefined) this.#scheduleWatch();
+        });
+    }, WATCH_MILLISECONDS);
+  }
+
+  async #refresh(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    await running.registry.refresh();
+    for await (const [key] of running.store.entries(RETRY_PREFIX)) {
+      await running.store.delete(key);
+      const origin = key.slice(RETRY_PREFIX.length);
+      await running.handshake.connect(origin).catch((cause: unknown) => {
+        const why = cause instanceof Error ? cause.message : "unknown";
+        this.options.logger.warn(`the handshake with ${origin} failed: ${why}`);
+      });
+    }
+    const path = join(this.options.dataDirectory, DATA_FILES.keys);
+    const version = await keyFileVersion(path);
+    if (version === running.keysVersion) return;
+    const keys = await loadKeyRing(path);
+    if (keys === undefined) return;
+    running.keys = keys;
+    running.keysVersion = version;
+    this.#descriptor = undefined;
+    // Peers learn of a key from a handshake: they must know the next one before it is used.
+    for (const { origin } of running.registry.list({ trust: TrustState.Trusted })) {
+      void running.handshake.connect(origin).catch(() => undefined);
+    }
+  }
+
+  #audit(log: AuditLog, event: RegistryEvent): void {
+    if (event.fromStore === true) return;
+    const silent = ["status-changed", "session", "descriptor-changed"];
+    if (silent.includes(event.type)) return;
+    const { server } = event;
+    log
+      .append({
+        at: new Date(this.clock.now()).toISOString(),
+        by: "server",
+        what: event.type,
+        subject: event.origin,
+        ...(server === undefined
+          ? {}
+          : {
+              trust: server.trust,
+              keys: server.keys
+                .filter(({ retiredAt }) => retiredAt === undefined)
+                .map(({ jwk }) => jwk.kid),
+            }),
+      })
+      .catch((cause: unknown) => {
+        this.options.logger.error("a trust decision could not be written to the audit log", cause);
+      });
   }
 
   #scheduleAutosave(): void {

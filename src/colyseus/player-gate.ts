@@ -218,7 +218,8 @@ export class PlayerGate implements JoinHost, PortalsHost {
     }
     const { origin, world } = destination;
     if (destination.local) return this.#enterHere(uri, world, destination.options, session, stay);
-    if (registry.get(origin)?.trust !== TrustState.Trusted && !options.peers.includes(origin)) {
+    const known = registry.get(origin)?.trust === TrustState.Trusted;
+    if (!(known || options.peers.includes(origin)) || !this.#runtime.mayGoTo(origin)) {
       return stay("ERR_FED_NOT_TRUSTED", "This server and the other do not trust each other yet.");
     }
     if (!destination.healthy) {

@@ -58,6 +58,8 @@ export interface CustodyOptions {
   readonly seats: SeatHost;
   readonly signingKey: () => SigningKey;
   readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
+  /** Whether home lets its players go to a server. Default: to every server. */
+  readonly mayGoTo?: (origin: string) => boolean;
   readonly leaseSeconds?: number;
   readonly accept?: ImportPolicy;
   readonly admit?: AdmissionPolicy;
@@ -90,6 +92,7 @@ export class Custody {
       clock,
       random,
       signingKey: options.signingKey,
+      ...(options.mayGoTo === undefined ? {} : { mayGoTo: options.mayGoTo }),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       ...(options.accept === undefined ? {} : { accept: options.accept }),
     });

@@ -60,6 +60,8 @@ export interface CustodyLedgerOptions {
   readonly passSeconds?: number;
   /** Default: {@link acceptEverything}. */
   readonly accept?: ImportPolicy;
+  /** Whether home lets its players go to a server. Default: to every server. */
+  readonly mayGoTo?: (origin: string) => boolean;
 }
 
 const DEFAULT_NAME = "Traveler";
@@ -81,7 +83,12 @@ export class CustodyLedger {
     if (!(passSeconds > 0 && passSeconds <= 120)) {
       throw new TypeError("passSeconds must be more than 0 and at most 120");
     }
-    this.#options = { ...options, passSeconds, accept: options.accept ?? acceptEverything };
+    this.#options = {
+      ...options,
+      passSeconds,
+      accept: options.accept ?? acceptEverything,
+      mayGoTo: options.mayGoTo ?? (() => true),
+    };
     this.#authority = new URL(options.origin).host;
     this.leases = new LeaseBook({ clock: options.clock, leaseSeconds: options.leaseSeconds ?? 30 });
   }
@@ -153,6 +160,10 @@ export class CustodyLedger {
   async depart(by: string, request: DepartRequest): Promise<LedgerAnswer<DepartAnswer>> {
     const localId = this.localId(request.player);
     if (localId === undefined) return unknownPlayer();
+    if (!this.#options.mayGoTo(request.to)) {
+      const reason = `home does not let its players go to ${request.to}`;
+      return { ok: false, code: "ERR_FED_NOT_TRUSTED", reason };
+    }
     const deadline = this.#seconds() + this.#options.passSeconds;
     const index = transferKey(request.transferId);
     // Written together with the row (one group commit): a claim names only the transfer.

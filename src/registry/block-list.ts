@@ -8,16 +8,19 @@ const blockKey = (entry: string): string => `block/${entry}`;
  */
 export class BlockList {
   readonly #store: Store;
-  readonly #entries = new Set<string>();
+  #entries = new Set<string>();
 
   constructor(store: Store) {
     this.#store = store;
   }
 
+  /** Reads what the store has, in place of what is known. */
   async load(): Promise<void> {
+    const entries = new Set<string>();
     for await (const [key] of this.#store.entries("block/")) {
-      this.#entries.add(key.slice("block/".length));
+      entries.add(key.slice("block/".length));
     }
+    this.#entries = entries;
   }
 
   async add(entries: readonly string[]): Promise<void> {
@@ -32,6 +35,11 @@ export class BlockList {
       await this.#store.delete(blockKey(entry));
       this.#entries.delete(entry);
     }
+  }
+
+  /** Every entry, in order. */
+  list(): string[] {
+    return [...this.#entries].sort();
   }
 
   /** Whether the key, the origin, or a domain above it is blocked and no exception is made. */

@@ -52,6 +52,17 @@ export interface PeerSession {
   readonly expiresAt: number;
 }
 
+/** What a trusted peer is trusted for. */
+export interface TrustRoles {
+  /** Whether players it vouches for are let in. */
+  readonly inbound: boolean;
+  /** Whether our players are let go to it. */
+  readonly outbound: boolean;
+}
+
+/** Trusted for everything. */
+export const ALL_ROLES: TrustRoles = Object.freeze({ inbound: true, outbound: true });
+
 /** One known server. */
 export interface FederatedServer {
   readonly origin: string;
@@ -64,6 +75,8 @@ export interface FederatedServer {
   readonly proposedKeys?: readonly PublicJwk[];
   readonly status: ServerStatus;
   readonly trust: TrustState;
+  /** What it is trusted for while it is trusted. Absent: everything. */
+  readonly roles?: TrustRoles;
   readonly session: PeerSession | undefined;
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;
@@ -90,7 +103,16 @@ export interface RegistryEvent {
     | "unblocked";
   readonly origin: string;
   readonly server: FederatedServer | undefined;
+  /** Another process made the change; this one has read it from the store. */
+  readonly fromStore?: boolean;
 }
+
+/** Another process changed the same entry meanwhile. */
+class ConflictError extends Error {}
+
+const CONFLICT_TRIES = 8;
+/** Rewritten by every change, so that other processes notice. */
+const VERSION_KEY = "registry/version";
 
 /** The longest that a pass of the old key can be under way: its life and the clocks' difference. */
 const RETIRED_KEY_GRACE_SECONDS = 150;
@@ -105,6 +127,9 @@ export class ServerRegistry {
   readonly #clock: Clock;
   readonly #maxPeers: number;
   readonly #servers = new Map<string, FederatedServer>();
+  /** What the store has under each server's key, for compare-and-set. */
+  readonly #texts = new Map<string, string>();
+  #version: string | undefined;
   readonly #blocks: BlockList;
   readonly #listeners = new Set<(event: RegistryEvent) => void>();
   /** Changes of one process are applied one after the other. */
@@ -120,7 +145,21 @@ export class ServerRegistry {
 
   /** Reads what the store has. */
   async load(): Promise<void> {
+    await this.#read(false);
+    this.#version = await this.#store.get(VERSION_KEY);
+  }
+
+  /** Takes over what other processes have changed since; cheap when nothing has. */
+  async refresh(): Promise<void> {
+    const version = await this.#store.get(VERSION_KEY);
+    if (version === this.#version) return;
+    await this.#serially(() => this.#read(true));
+    this.#version = version;
+  }
+
+  async #read(tell: boolean): Promise<void> {
     await this.#blocks.load();
+    const found = new Set<string>();
     for await (const [key, text] of this.#store.entries("peer/")) {
       let server: FederatedServer;
       try {
@@ -132,12 +171,43 @@ export class ServerRegistry {
           { cause },
         );
       }
-      this.#servers.set(server.origin, {
+      const { origin } = server;
+      found.add(origin);
+      if (this.#texts.get(origin) === text) continue;
+      const before = this.#servers.get(origin);
+      const current: FederatedServer = {
         ...server,
         session: server.session,
         lastHandshakeAt: server.lastHandshakeAt,
-        status: ServerStatus.Offline,
-      });
+        status: before?.status ?? ServerStatus.Offline,
+      };
+      this.#texts.set(origin, text);
+      this.#servers.set(origin, current);
+      if (!tell) continue;
+      const type =
+        before === undefined
+          ? "added"
+          : before.trust === current.trust
+            ? "descriptor-changed"
+            : "trust-changed";
+      this.#emit({ type, origin, server: current, fromStore: true });
+    }
+    for (const origin of [...this.#servers.keys()]) {
+      if (found.has(origin)) continue;
+      this.#servers.delete(origin);
+      this.#texts.delete(origin);
+      if (tell) this.#emit({ type: "removed", origin, server: undefined, fromStore: true });
+    }
+  }
+
+  /** Counts up in the store; a count that is not ours plus one has changes of others in it. */
+  async #bumpVersion(): Promise<void> {
+    for (;;) {
+      const current = await this.#store.get(VERSION_KEY);
+      const next = String(Number(current ?? 0) + 1);
+      if (!(await this.#store.compareAndSet(VERSION_KEY, current, next))) continue;
+      if (current === this.#version) this.#version = next;
+      return;
     }
   }
 
@@ -206,9 +276,7 @@ export class ServerRegistry {
   remove(origin: string): Promise<boolean> {
     return this.#serially(async () => {
       if (!this.#servers.has(origin)) return false;
-      await this.#store.delete(serverKey(origin));
-      this.#servers.delete(origin);
-      this.#emit({ type: "removed", origin, server: undefined });
+      await this.#delete(origin);
       return true;
     });
   }
@@ -236,12 +304,15 @@ export class ServerRegistry {
 
   /**
    * The operator's or the policy's decision. Taking a peer out of quarantine pins the keys it was
-   * quarantined for, and only those. @throws TypeError for an unknown origin.
+   * quarantined for, and only those. `roles` narrows what it is trusted for.
+   *
+   * @throws TypeError for an unknown origin.
    */
-  setTrust(origin: string, trust: TrustState): Promise<void> {
+  setTrust(origin: string, trust: TrustState, roles?: TrustRoles): Promise<void> {
     return this.#serially(async () => {
-      const server = this.#known(origin);
-      if (server.trust === trust) return;
+      const known = this.#known(origin);
+      const server = roles === undefined ? known : { ...known, roles };
+      if (server.trust === trust && roles === undefined) return;
       const { proposedKeys, ...rest } = server;
       const approved = trust === TrustState.Trusted || trust === TrustState.Pending;
       if (!approved || proposedKeys === undefined) {
@@ -330,6 +401,7 @@ export class ServerRegistry {
     return this.#serially(async () => {
       const kids = (this.#servers.get(pattern)?.keys ?? []).map(({ jwk }) => jwk.kid);
       await this.#blocks.add([pattern, ...kids]);
+      await this.#bumpVersion();
       const server = this.#servers.get(pattern);
       if (server !== undefined) {
         await this.#write({ ...server, trust: TrustState.Blocked, session: undefined }, "blocked");
@@ -342,11 +414,17 @@ export class ServerRegistry {
     return this.#serially(async () => {
       const kids = (this.#servers.get(pattern)?.keys ?? []).map(({ jwk }) => jwk.kid);
       await this.#blocks.remove([pattern, ...kids]);
+      await this.#bumpVersion();
       const server = this.#servers.get(pattern);
       if (server?.trust === TrustState.Blocked) {
         await this.#write({ ...server, trust: TrustState.Pending }, "unblocked");
       }
     });
+  }
+
+  /** What is blocked: origins, domains, key ids and `!` exceptions. */
+  blocks(): string[] {
+    return this.#blocks.list();
   }
 
   /** Whether an origin or one of its keys is blocked. */
@@ -395,9 +473,7 @@ export class ServerRegistry {
       undefined,
     );
     if (oldest === undefined) throw new FederationError("ERR_FED_TOO_MANY_PEERS");
-    await this.#store.delete(serverKey(oldest.origin));
-    this.#servers.delete(oldest.origin);
-    this.#emit({ type: "removed", origin: oldest.origin, server: undefined });
+    await this.#delete(oldest.origin);
   }
 
   #known(origin: string): FederatedServer {
@@ -407,15 +483,43 @@ export class ServerRegistry {
   }
 
   async #write(server: FederatedServer, type: RegistryEvent["type"]): Promise<void> {
-    await this.#store.set(serverKey(server.origin), JSON.stringify(server));
+    const text = JSON.stringify(server);
+    const { origin } = server;
+    const expected = this.#texts.get(origin);
+    if (!(await this.#store.compareAndSet(serverKey(origin), expected, text))) {
+      throw new ConflictError();
+    }
+    this.#texts.set(origin, text);
+    await this.#bumpVersion();
     const status = this.#servers.get(server.origin)?.status ?? server.status;
     const current = { ...server, status };
     this.#servers.set(server.origin, current);
     this.#emit({ type, origin: server.origin, server: current });
   }
 
+  async #delete(origin: string): Promise<void> {
+    const expected = this.#texts.get(origin);
+    if (!(await this.#store.compareAndSet(serverKey(origin), expected, undefined))) {
+      throw new ConflictError();
+    }
+    this.#texts.delete(origin);
+    this.#servers.delete(origin);
+    await this.#bumpVersion();
+    this.#emit({ type: "removed", origin, server: undefined });
+  }
+
+  /** Whoever loses a race with another process reads what that one wrote and decides again. */
   #serially<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(work);
+    const attempt = async (tries: number): Promise<T> => {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof ConflictError) || tries >= CONFLICT_TRIES) throw error;
+        await this.#read(true);
+        return attempt(tries + 1);
+      }
+    };
+    const result = this.#queue.then(() => attempt(1));
     this.#queue = result.catch(() => undefined);
     return result;
   }

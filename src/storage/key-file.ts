@@ -53,6 +53,16 @@ export async function loadOrCreateKeyRing(path: string, random: Random): Promise
   return (await loadKeyRing(path)) ?? fresh;
 }
 
+/** Changes whenever the key file is replaced; empty when there is none. */
+export async function keyFileVersion(path: string): Promise<string> {
+  try {
+    const { ino, mtimeMs, size } = await stat(path);
+    return `${ino}.${mtimeMs}.${size}`;
+  } catch {
+    return "";
+  }
+}
+
 /** Reads the key ring at `path`; undefined when there is no such file. */
 export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
   let text: string;

@@ -16,12 +16,14 @@ interface WorldState {
 export class RoomWatch {
   readonly room: Room;
   belongings: readonly string[] = [];
+  #told = false;
 
   constructor(room: Room) {
     this.room = room;
     room.reconnection.enabled = false;
     room.onMessage("belongings", ({ coins }: { coins: string[] }) => {
       this.belongings = coins;
+      this.#told = true;
     });
   }
 
@@ -40,7 +42,13 @@ export class RoomWatch {
   }
 
   async settled(): Promise<void> {
-    await eventually(() => this.me, { what: "the player stands in the room" });
+    await eventually(
+      () => {
+        if (!this.#told) throw new Error("the room has not said what the player carries");
+        return this.me;
+      },
+      { what: "the player stands in the room" },
+    );
   }
 
   /** Walks to a place of the world, or until `until` holds. */

@@ -1,0 +1,56 @@
+/** A server's data folder, as the command line works on it beside the running server. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { systemClock } from "../ports.ts";
+import { ServerRegistry } from "../registry/server-registry.ts";
+import { DATA_FILES } from "../runtime.ts";
+import { AuditLog } from "../storage/audit-log.ts";
+import { KeyvStore } from "../storage/keyv-store.ts";
+import { SqliteEngine } from "../storage/sqlite-engine.ts";
+import { CommandError } from "./output.ts";
+
+/** What a command has to work with. */
+export interface Deployment {
+  readonly folder: string;
+  readonly keyPath: string;
+  readonly store: KeyvStore;
+  readonly registry: ServerRegistry;
+  audit(what: string, subject: string, trust?: string): Promise<void>;
+}
+
+const MAX_PEERS = 100_000;
+
+/** Opens the data folder of a server that has run at least once, for the time `work` takes. */
+export async function withDeployment<Result>(
+  folder: string,
+  work: (deployment: Deployment) => Promise<Result>,
+): Promise<Result> {
+  const storePath = join(folder, DATA_FILES.store);
+  if (!existsSync(storePath)) {
+    throw new CommandError(
+      `there is no federation data in ${folder}: name the server's data folder with --data`,
+    );
+  }
+  const store = new KeyvStore(new SqliteEngine({ path: storePath }));
+  try {
+    const registry = new ServerRegistry({ store, clock: systemClock, maxPeers: MAX_PEERS });
+    await registry.load();
+    const log = new AuditLog(join(folder, DATA_FILES.audit));
+    return await work({
+      folder,
+      keyPath: join(folder, DATA_FILES.keys),
+      store,
+      registry,
+      audit: (what, subject, trust) =>
+        log.append({
+          at: new Date(systemClock.now()).toISOString(),
+          by: "operator",
+          what,
+          subject,
+          ...(trust === undefined ? {} : { trust }),
+        }),
+    });
+  } finally {
+    await store.close();
+  }
+}

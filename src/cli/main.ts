@@ -1,0 +1,123 @@
+#!/usr/bin/env node
+/** `npx aether-federation`: the operator's command line. */
+import { parseArgs } from "node:util";
+import { FederationError } from "../errors.ts";
+import type { TrustRoles } from "../registry/server-registry.ts";
+import { type Deployment, withDeployment } from "./deployment.ts";
+import { diagnose } from "./doctor.ts";
+import { revokeOneKey, rotateKeys, showKeys } from "./keys.ts";
+import { CommandError, type CommandResult, EXIT } from "./output.ts";
+import { decidePeer, listPeers } from "./peers.ts";
+
+const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
+
+  keys show                    key ids of this server
+  keys rotate                  announce the next key
+  keys rotate --switch         sign with it, once peers have seen it
+  keys revoke <key id>         stop using a key that may be in other hands
+
+  peers list                   who is known, and how far trusted
+  peers approve <origin>       trust a peer; ends quarantine
+        --inbound-only         let its players in, but not ours go there
+        --outbound-only        let ours go there, but not its players in
+  peers block <origin|*.domain|!exception|key id>
+  peers unblock <…>
+  peers remove <origin>        forget it
+  peers retry <origin>         shake hands now
+
+  doctor <origin>              examine a server as a stranger sees it
+        --allow-insecure       http: and loopback, for development
+
+Works beside the running server: it notices within a second. Exit codes: 0 done, 1 failed or
+something to fix, 2 wrong usage.
+`;
+
+const PEER_VERBS = ["approve", "block", "unblock", "remove", "retry"] as const;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  let json = args.includes("--json");
+  try {
+    const { values, positionals } = readArguments(args);
+    json = values.json ?? false;
+    if (values.help === true || positionals.length === 0) {
+      process.stdout.write(USAGE);
+      return values.help === true ? EXIT.ok : EXIT.usage;
+    }
+    const result = await run(positionals, {
+      data: values.data ?? ".federation",
+      switch: values.switch ?? false,
+      roles: rolesOf(values["inbound-only"] ?? false, values["outbound-only"] ?? false),
+      allowInsecure: values["allow-insecure"] ?? false,
+    });
+    process.stdout.write(`${json ? JSON.stringify(result.json, null, 2) : result.text}\n`);
+    return result.exitCode ?? EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof CommandError || error instanceof FederationError)) throw error;
+    process.stderr.write(`${json ? JSON.stringify({ error: error.message }) : error.message}\n`);
+    return error instanceof CommandError ? error.exitCode : EXIT.failed;
+  }
+}
+
+function readArguments(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        data: { type: "string" },
+        json: { type: "boolean" },
+        help: { type: "boolean" },
+        switch: { type: "boolean" },
+        "inbound-only": { type: "boolean" },
+        "outbound-only": { type: "boolean" },
+        "allow-insecure": { type: "boolean" },
+      },
+    });
+  } catch (cause) {
+    throw usage(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "wrong flags");
+  }
+}
+
+function rolesOf(inboundOnly: boolean, outboundOnly: boolean): TrustRoles {
+  if (inboundOnly && outboundOnly)
+    throw usage("--inbound-only and --outbound-only exclude each other");
+  return { inbound: !outboundOnly, outbound: !inboundOnly };
+}
+
+async function run(
+  positionals: readonly string[],
+  flags: {
+    readonly data: string;
+    readonly switch: boolean;
+    readonly roles: TrustRoles;
+    readonly allowInsecure: boolean;
+  },
+): Promise<CommandResult> {
+  const [command, verb, subject, ...rest] = positionals;
+  const within = (work: (deployment: Deployment) => Promise<CommandResult>) =>
+    withDeployment(flags.data, work);
+  if (command === "doctor") {
+    if (subject !== undefined) throw usage("doctor takes one origin");
+    return diagnose(verb, flags);
+  }
+  if (rest.length > 0) throw usage(`"${rest.join(" ")}" is too much`);
+  if (command === "keys") {
+    if (verb === "show") return within(showKeys);
+    if (verb === "rotate") return within((deployment) => rotateKeys(deployment, flags));
+    if (verb === "revoke") return within((deployment) => revokeOneKey(deployment, subject));
+  }
+  if (command === "peers") {
+    if (verb === "list") return within((deployment) => Promise.resolve(listPeers(deployment)));
+    const decision = PEER_VERBS.find((each) => each === verb);
+    if (decision !== undefined) {
+      return within((deployment) => decidePeer(deployment, decision, subject, flags.roles));
+    }
+  }
+  throw usage(`"${positionals.join(" ")}" is no command`);
+}
+
+function usage(message: string): CommandError {
+  return new CommandError(`${message} (see aether-federation --help)`, EXIT.usage);
+}

@@ -1,0 +1,105 @@
+/** `peers list|approve|block|unblock|remove|retry`. */
+import { approvePeer } from "../peers.ts";
+import { ALL_ROLES, type FederatedServer, type TrustRoles } from "../registry/server-registry.ts";
+import { RETRY_PREFIX } from "../runtime.ts";
+import type { Deployment } from "./deployment.ts";
+import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
+
+/** Every known peer and every block. */
+export function listPeers({ registry }: Deployment): CommandResult {
+  const peers = registry.list().sort((a, b) => a.origin.localeCompare(b.origin));
+  const blocks = registry.blocks();
+  const rows = peers.map((peer) => [
+    peer.origin,
+    peer.name,
+    peer.trust,
+    rolesText(peer),
+    registry.liveSession(peer.origin) === undefined ? "none" : "live",
+    when(peer.lastHandshakeAt),
+    peer.worlds.join(", "),
+  ]);
+  const heads = ["origin", "name", "trust", "for", "session", "last handshake", "worlds"];
+  const text = peers.length === 0 ? "No peer is known." : table(heads, rows);
+  return {
+    text: blocks.length === 0 ? text : `${text}\n\nBlocked: ${blocks.join(", ")}`,
+    json: {
+      peers: peers.map((peer) => ({
+        origin: peer.origin,
+        name: peer.name,
+        trust: peer.trust,
+        roles: peer.roles ?? ALL_ROLES,
+        worlds: peer.worlds,
+        session: registry.liveSession(peer.origin) !== undefined,
+        lastHandshakeAt: peer.lastHandshakeAt ?? null,
+        keys: peer.keys.map(({ jwk, retiredAt }) => ({
+          kid: jwk.kid,
+          retiredAt: retiredAt ?? null,
+        })),
+        proposedKeys: peer.proposedKeys?.map(({ kid }) => kid) ?? [],
+      })),
+      blocks,
+    },
+  };
+}
+
+/** Carries out one decision about one peer. */
+export async function decidePeer(
+  deployment: Deployment,
+  verb: "approve" | "block" | "unblock" | "remove" | "retry",
+  subject: string | undefined,
+  roles: TrustRoles,
+): Promise<CommandResult> {
+  const { registry, store } = deployment;
+  if (subject === undefined) throw new CommandError(`name the peer to ${verb}`, EXIT.usage);
+  const known = registry.get(subject);
+  const needsKnown = verb === "approve" || verb === "remove" || verb === "retry";
+  if (needsKnown && known === undefined) {
+    throw new CommandError(`no peer ${subject} is known: see peers list`);
+  }
+  switch (verb) {
+    case "approve":
+      try {
+        await approvePeer(registry, subject, roles);
+      } catch (cause) {
+        throw new CommandError(cause instanceof Error ? cause.message : "it cannot be approved");
+      }
+      break;
+    case "block":
+      await registry.block(subject);
+      break;
+    case "unblock":
+      if (!registry.blocks().includes(subject)) throw new CommandError(`${subject} is not blocked`);
+      await registry.unblock(subject);
+      break;
+    case "remove":
+      await registry.remove(subject);
+      break;
+    case "retry":
+      await store.set(RETRY_PREFIX + subject, "1", 60_000);
+      break;
+  }
+  const now = registry.get(subject);
+  await deployment.audit(verb, subject, now?.trust);
+  return { text: sentence(verb, subject, now), json: { verb, subject, trust: now?.trust ?? null } };
+}
+
+function sentence(verb: string, subject: string, now: FederatedServer | undefined): string {
+  switch (verb) {
+    case "approve":
+      return `${subject} is trusted (${now === undefined ? "" : rolesText(now)}). A running server knows within a second.`;
+    case "block":
+      return `${subject} is blocked, and so is every key it is known by.`;
+    case "unblock":
+      return `${subject} is not blocked any more${now === undefined ? "" : `; it is ${now.trust}`}.`;
+    case "remove":
+      return `${subject} is forgotten: it would be met as a stranger.`;
+    default:
+      return `A running server shakes hands with ${subject} within a second; see peers list.`;
+  }
+}
+
+function rolesText({ roles = ALL_ROLES }: FederatedServer): string {
+  if (roles.inbound && roles.outbound) return "both ways";
+  if (roles.inbound) return "its players in";
+  return roles.outbound ? "our players out" : "nothing";
+}

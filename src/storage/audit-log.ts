@@ -1,0 +1,54 @@
+/** The audit log: one JSON line for every trust decision, on disk before the method resolves. */
+import { mkdir, open } from "node:fs/promises";
+import { dirname } from "node:path";
+import { FederationError } from "../errors.ts";
+
+/** One decision. */
+export interface AuditEntry {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** `server` for what policy and protocol decided, `operator` for the command line and the API. */
+  readonly by: "server" | "operator";
+  readonly what: string;
+  /** Origin, pattern or key it is about. */
+  readonly subject: string;
+  /** What it is now. */
+  readonly trust?: string;
+  readonly keys?: readonly string[];
+}
+
+/** An append-only file, mode 0600. Several processes may append to one. */
+export class AuditLog {
+  readonly #path: string;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Appends. @throws FederationError `ERR_FED_STORE_UNAVAILABLE`. */
+  append(entry: AuditEntry): Promise<void> {
+    const written = this.#queue.then(() => this.#write(`${JSON.stringify(entry)}\n`));
+    this.#queue = written.catch(() => undefined);
+    return written;
+  }
+
+  async #write(line: string): Promise<void> {
+    try {
+      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
+      const file = await open(this.#path, "a", 0o600);
+      try {
+        await file.appendFile(line);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    } catch (cause) {
+      throw new FederationError(
+        "ERR_FED_STORE_UNAVAILABLE",
+        `The audit log ${this.#path} cannot be written.`,
+        { cause },
+      );
+    }
+  }
+}
