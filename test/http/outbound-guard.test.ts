@@ -246,6 +246,7 @@ describe("http/outbound-guard", () => {
     it("makes sense of no answer that is not HTTP", async () => {
       const odd = createNetServer((socket) => {
         socket.on("error", () => undefined);
+        socket.resume();
         socket.end("hello\r\n\r\n");
       });
       const url = `http://127.0.0.1:${await listen(odd)}/`;

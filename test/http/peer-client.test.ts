@@ -102,7 +102,7 @@ describe("http/peer-client", () => {
     const c = network.add("https://c.example");
     await a.handshake.connect(c.origin);
     network.servers.set(B, c);
-    await rejected(call(), "ERR_FED_UNKNOWN_KEY");
+    await rejected(call(), "ERR_FED_BAD_RESPONSE");
   });
 
   it("shakes hands again, once, when the peer has lost the session", async () => {

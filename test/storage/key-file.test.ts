@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -50,6 +52,24 @@ describe("storage/key-file", () => {
       Array.from({ length: 8 }, (_, index) => loadOrCreateKeyRing(path, seededRandom(index))),
     );
     assert.equal(new Set(rings.map(({ current }) => current.kid)).size, 1);
+    assert.deepEqual(readdirSync(join(folder, "data")), ["keys.json"]);
+  });
+
+  it("takes the key of whoever made the file first, between its own look and its write", async () => {
+    const first = join(folder, "first.json");
+    const theirs = await loadOrCreateKeyRing(first, seededRandom(1));
+    const random = seededRandom(2);
+    const late = {
+      ...random,
+      bytes: (length: number) => {
+        mkdirSync(join(folder, "data"));
+        copyFileSync(first, path);
+        chmodSync(path, 0o600);
+        return random.bytes(length);
+      },
+    };
+    const ours = await loadOrCreateKeyRing(path, late);
+    assert.equal(ours.current.kid, theirs.current.kid);
     assert.deepEqual(readdirSync(join(folder, "data")), ["keys.json"]);
   });
 

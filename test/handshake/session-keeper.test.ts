@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { SessionKeeper } from "../../src/handshake/session-keeper.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const A = "https://a.example";
+
+describe("handshake/session-keeper", () => {
+  let clock: ManualClock;
+  let keeper: SessionKeeper;
+  let wanted: string[];
+  let sessions: Map<string, number>;
+  let calls: number[];
+  let answer: (origin: string) => Promise<unknown>;
+  const seconds = (): number => Math.floor(clock.now() / 1000);
+  /** A handshake that succeeds with a session of this length. */
+  const succeed =
+    (lifeSeconds: number) =>
+    (origin: string): Promise<unknown> => {
+      sessions.set(origin, seconds() + lifeSeconds);
+      return Promise.resolve();
+    };
+  const fail = (): Promise<never> => Promise.reject(new Error("away"));
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    wanted = [A];
+    sessions = new Map();
+    calls = [];
+    answer = succeed(24 * 3600);
+    const ignore = (): void => undefined;
+    keeper = new SessionKeeper({
+      wanted: () => wanted,
+      expiresAt: (origin) => {
+        const expiresAt = sessions.get(origin);
+        return expiresAt !== undefined && expiresAt > seconds() ? expiresAt : undefined;
+      },
+      connect: (origin) => {
+        calls.push(clock.monotonic());
+        return answer(origin);
+      },
+      clock,
+      random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: () => 1 },
+      logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+    });
+  });
+  afterEach(() => {
+    keeper.stop();
+  });
+
+  it("shakes hands at once, then leaves a fresh session alone", async () => {
+    keeper.start();
+    await clock.advanceAsync(60_000);
+    assert.deepEqual(calls, [0]);
+  });
+
+  it("renews before a session lapses", async () => {
+    keeper.start();
+    await clock.advanceAsync(1_000);
+    clock.jumpWall(21 * 3600_000);
+    await clock.advanceAsync(61_000);
+    assert.equal(calls.length, 1, "three hours are left");
+    clock.jumpWall(3600_000);
+    await clock.advanceAsync(1_000);
+    assert.equal(calls.length, 2);
+  });
+
+  it("renews a short session no more than once a minute, but before it lapses", async () => {
+    answer = succeed(600);
+    keeper.start();
+    await clock.advanceAsync(599_000);
+    assert.ok(calls.length <= 10, `${calls.length} handshakes in ten minutes`);
+    assert.ok(calls.length >= 2);
+  });
+
+  it("shakes hands again at once when the session is gone", async () => {
+    keeper.start();
+    await clock.advanceAsync(5_000);
+    sessions.clear();
+    await clock.advanceAsync(600);
+    assert.equal(calls.length, 2);
+  });
+
+  it("waits longer after each failure, up to a minute", async () => {
+    answer = fail;
+    keeper.start();
+    await clock.advanceAsync(400_000);
+    const waits = calls.slice(1).map((at, index) => at - (calls[index] ?? 0));
+    assert.deepEqual(waits.slice(0, 7), [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
+    assert.ok(waits.slice(7).every((wait) => wait === 60_000));
+  });
+
+  it("tries at once when the peer was heard of", async () => {
+    answer = fail;
+    keeper.start();
+    await clock.advanceAsync(130_000);
+    const before = calls.length;
+    answer = succeed(24 * 3600);
+    keeper.wake(A);
+    await clock.advanceAsync(500);
+    assert.equal(calls.length, before + 1);
+    assert.ok(sessions.has(A));
+  });
+
+  it("begins no second handshake while one is under way", async () => {
+    answer = () => new Promise(() => undefined);
+    keeper.start();
+    await clock.advanceAsync(10_000);
+    assert.equal(calls.length, 1);
+  });
+
+  it("forgets whom nobody wants any more, and stops when told to", async () => {
+    answer = fail;
+    keeper.start();
+    await clock.advanceAsync(100);
+    wanted = [];
+    await clock.advanceAsync(60_000);
+    assert.equal(calls.length, 1);
+    keeper.stop();
+    assert.equal(clock.pendingTimers, 0);
+  });
+});
