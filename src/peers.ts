@@ -13,6 +13,8 @@ export interface PeerSummary {
   readonly name: string;
   readonly worlds: readonly string[];
   readonly trust: TrustState;
+  /** What it is trusted for while it is trusted. */
+  readonly roles: TrustRoles;
   readonly status: ServerStatus;
   /** Whether calls can be made now without a new handshake. */
   readonly hasSession: boolean;
@@ -52,6 +54,7 @@ export class FederationPeers {
           name: server.name,
           worlds: server.worlds,
           trust: server.trust,
+          roles: server.roles ?? ALL_ROLES,
           status: suspended ? ServerStatus.Suspended : server.status,
           hasSession: registry.liveSession(server.origin) !== undefined,
           roundTripMilliseconds: state?.roundTripMilliseconds,

@@ -18,6 +18,7 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
 
   peers list                   who is known, and how far trusted
   peers approve <origin>       trust a peer; ends quarantine
+        --key <key id>         only if this is the key it comes with
         --inbound-only         let its players in, but not ours go there
         --outbound-only        let ours go there, but not its players in
   peers block <origin|*.domain|!exception|key id>
@@ -48,6 +49,7 @@ async function main(args: readonly string[]): Promise<number> {
     const result = await run(positionals, {
       data: values.data ?? ".federation",
       switch: values.switch ?? false,
+      key: values.key,
       roles: rolesOf(values["inbound-only"] ?? false, values["outbound-only"] ?? false),
       allowInsecure: values["allow-insecure"] ?? false,
     });
@@ -69,6 +71,7 @@ function readArguments(args: readonly string[]) {
         data: { type: "string" },
         json: { type: "boolean" },
         help: { type: "boolean" },
+        key: { type: "string" },
         switch: { type: "boolean" },
         "inbound-only": { type: "boolean" },
         "outbound-only": { type: "boolean" },
@@ -91,6 +94,7 @@ async function run(
   flags: {
     readonly data: string;
     readonly switch: boolean;
+    readonly key: string | undefined;
     readonly roles: TrustRoles;
     readonly allowInsecure: boolean;
   },
@@ -112,7 +116,9 @@ async function run(
     if (verb === "list") return within((deployment) => Promise.resolve(listPeers(deployment)));
     const decision = PEER_VERBS.find((each) => each === verb);
     if (decision !== undefined) {
-      return within((deployment) => decidePeer(deployment, decision, subject, flags.roles));
+      return within((deployment) =>
+        decidePeer(deployment, decision, subject, flags.roles, flags.key),
+      );
     }
   }
   throw usage(`"${positionals.join(" ")}" is no command`);

@@ -48,6 +48,7 @@ export async function decidePeer(
   verb: "approve" | "block" | "unblock" | "remove" | "retry",
   subject: string | undefined,
   roles: TrustRoles,
+  kid?: string,
 ): Promise<CommandResult> {
   const { registry, store } = deployment;
   if (subject === undefined) throw new CommandError(`name the peer to ${verb}`, EXIT.usage);
@@ -58,6 +59,11 @@ export async function decidePeer(
   }
   switch (verb) {
     case "approve":
+      if (kid !== undefined && !keysToApprove(known).includes(kid)) {
+        throw new CommandError(
+          `${subject} does not come with key ${kid}, but with ${keysToApprove(known).join(", ")}: ask its operator which is right`,
+        );
+      }
       try {
         await approvePeer(registry, subject, roles);
       } catch (cause) {
@@ -86,7 +92,7 @@ export async function decidePeer(
 function sentence(verb: string, subject: string, now: FederatedServer | undefined): string {
   switch (verb) {
     case "approve":
-      return `${subject} is trusted (${now === undefined ? "" : rolesText(now)}). A running server knows within a second.`;
+      return `${subject} is trusted (${now === undefined ? "" : rolesText(now)}), by the key ${keysToApprove(now).join(", ")}. A running server knows within a second.`;
     case "block":
       return `${subject} is blocked, and so is every key it is known by.`;
     case "unblock":
@@ -96,6 +102,14 @@ function sentence(verb: string, subject: string, now: FederatedServer | undefine
     default:
       return `A running server shakes hands with ${subject} within a second; see peers list.`;
   }
+}
+
+/** The keys an approval pins: what a quarantined peer came with, else what it has. */
+function keysToApprove(peer: FederatedServer | undefined): string[] {
+  return (
+    peer?.proposedKeys?.map(({ kid }) => kid) ??
+    (peer?.keys ?? []).filter(({ retiredAt }) => retiredAt === undefined).map(({ jwk }) => jwk.kid)
+  );
 }
 
 function rolesText({ roles = ALL_ROLES }: FederatedServer): string {

@@ -21,6 +21,7 @@ export interface ServerSpec {
 export interface PeerStatus {
   readonly origin: string;
   readonly trust: string;
+  readonly roles: { readonly inbound: boolean; readonly outbound: boolean };
   readonly status: string;
   readonly hasSession: boolean;
 }
