@@ -50,6 +50,10 @@ export class ServerProcess {
     }
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get origin(): string {
     return this.spec.origin;
   }
