@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
+import { join } from "node:path";
 import { verifyDescriptor } from "../../src/identity/descriptor.ts";
 import { operatorKey, signedPost } from "../support/operator.ts";
-import { type ServerProcess, Servers } from "../support/processes.ts";
+import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
 
 describe("the endpoints of a live server", function () {
   this.timeout(60_000);
@@ -121,6 +122,31 @@ describe("the endpoints of a live server", function () {
     assert.match(await page.text(), /data-world="plaza"/u);
     const monitor = await fetch(`${plaza.origin}/monitor`);
     assert.equal(monitor.status, 200);
+  });
+
+  it("answers too many requests from one address with 429, before reading any further", async () => {
+    const port = await freePort();
+    const folder = await servers.folder();
+    const busy = servers.run({
+      name: "busy",
+      port,
+      origin: `http://localhost:${port}`,
+      data: join(folder, "busy"),
+      script: "test/fixtures/rooms-server.ts",
+      flags: ["--port", String(port), "--data", join(folder, "busy"), "--limit", "20"],
+    });
+    await busy.ready();
+    const url = `${busy.origin}/federation/custody/claim`;
+    const codes: unknown[] = [];
+    let last: Response | undefined;
+    for (let request = 0; request < 25; request += 1) {
+      last = await fetch(url, { method: "POST", body: "{}" });
+      codes.push(((await last.json()) as { code: unknown }).code);
+    }
+    assert.ok(codes.slice(0, 20).every((code) => code === "ERR_FED_SIGNATURE_MISSING"));
+    assert.ok(codes.slice(20).every((code) => code === "ERR_FED_RATE_LIMITED"));
+    assert.equal(last?.status, 429);
+    assert.ok(Number(last?.headers.get("retry-after")) > 0);
   });
 
   async function problem(

@@ -37,6 +37,18 @@ describe("storage/sqlite-engine", () => {
     await Promise.all([a?.close(), b?.close()]);
   });
 
+  it("lets one of two processes use a nonce up", async () => {
+    const path = join(folder, "nonces.sqlite");
+    const [one, two] = [0, 1].map(() => new KeyvStore(new SqliteEngine({ path })));
+    for (let nonce = 0; nonce < 20; nonce += 1) {
+      const won = await Promise.all(
+        [one, two].map((store) => store?.compareAndSet(`nonce/${nonce}`, undefined, "1", 60_000)),
+      );
+      assert.deepEqual(won.sort(), [false, true]);
+    }
+    await Promise.all([one?.close(), two?.close()]);
+  });
+
   it("refuses a store without compare-and-set", () => {
     assert.throws(
       () => new KeyvStore(new Keyv()),

@@ -1,0 +1,34 @@
+/** `npm run bench -- signatures [--json]`: speed, as ratios within one run. */
+import { parseArgs } from "node:util";
+import { type Section, benchSignatures } from "./signatures.ts";
+
+const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
+  signatures: benchSignatures,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "boolean", default: false } },
+});
+const chosen = positionals.length === 0 ? Object.keys(BENCHES) : positionals;
+const unknown = chosen.filter((name) => BENCHES[name] === undefined);
+if (unknown.length > 0) {
+  console.error(`no bench "${unknown.join(", ")}"; there are: ${Object.keys(BENCHES).join(", ")}`);
+  process.exit(2);
+}
+const sections: Section[] = [];
+for (const name of chosen) {
+  for (const section of (await BENCHES[name]?.()) ?? []) {
+    sections.push(section);
+    if (!values.json) console.log(`${section.text}\n`);
+  }
+}
+if (values.json) {
+  console.log(
+    JSON.stringify(
+      sections.map(({ title, results }) => ({ title, results })),
+      null,
+      2,
+    ),
+  );
+}

@@ -1,0 +1,168 @@
+/** What signing and verifying cost, against `node:crypto` on the same bytes. */
+import { sign, verify } from "node:crypto";
+import { HandshakeManager } from "../src/handshake/handshake-manager.ts";
+import { signDescriptor } from "../src/identity/descriptor.ts";
+import { importVerifyKey } from "../src/identity/ed25519.ts";
+import { signRequest, verifyRequest } from "../src/identity/http-signatures.ts";
+import { type SigningKey, generateSigningKey } from "../src/identity/server-keys.ts";
+import { systemClock, systemRandom } from "../src/ports.ts";
+import { freePort } from "../test/support/processes.ts";
+import { Servers } from "../test/support/processes.ts";
+import { type Measured, measure, report, summary } from "./measure.ts";
+
+const ports = { clock: systemClock, random: systemRandom };
+const A = "https://a.example";
+const B = "https://b.example";
+const TARGET = `${B}/federation/custody/claim`;
+
+/** One part of the report. */
+export interface Section {
+  readonly title: string;
+  readonly results: readonly Measured[];
+  readonly text: string;
+}
+
+export async function benchSignatures(): Promise<Section[]> {
+  return [...(await requests()), await handshake(), await flood()];
+}
+
+async function requests(): Promise<Section[]> {
+  const key = generateSigningKey(systemRandom);
+  const verifyKey = importVerifyKey(key.jwk);
+  const body = Buffer.from(JSON.stringify({ transferId: crypto.randomUUID() }));
+  const signed = await signRequest({ method: "POST", targetUri: TARGET, body }, by(A, key), ports);
+  const message = { method: "POST", targetUri: TARGET, headers: signed.headers, body };
+  // What is signed is about as long as this.
+  const base = Buffer.from("x".repeat(430));
+  const signature = sign(null, base, key.privateKey);
+  const check = {
+    clock: systemClock,
+    keyFor: () => verifyKey,
+    consumeNonce: () => Promise.resolve(true),
+  };
+  const valid = await verifyRequest(message, check);
+  if (!valid.verified) throw new Error(`the benchmark's own request is refused: ${valid.reason}`);
+  const verifying = await measure({
+    "node:crypto verify": () => verify(null, base, verifyKey.keyObject, signature),
+    "verifyRequest, whole policy": () => verifyRequest(message, check),
+  });
+  const signing = await measure({
+    "node:crypto sign": () => sign(null, base, key.privateKey),
+    "signRequest, end to end": () =>
+      signRequest({ method: "POST", targetUri: TARGET, body }, by(A, key), ports),
+  });
+  return [section("verify a request", verifying), section("sign a request", signing)];
+}
+
+async function handshake(): Promise<Section> {
+  const [a, b] = await Promise.all([manager(A), manager(B)]);
+  const results = await measure(
+    {
+      "one verify": await oneVerify(),
+      initiator: async () => {
+        const challenge = await a.manager.createChallenge(B);
+        const responded = await b.manager.respond(challenge, { origin: A, kid: a.key.kid });
+        if (!responded.verified) throw new Error(responded.reason);
+        const done = await a.manager.complete(B, responded.response, { kid: b.key.kid });
+        if (!done.verified) throw new Error(done.reason);
+        const end = b.manager.finish(done.completion, { origin: A, kid: a.key.kid });
+        if (!end.verified) throw new Error(end.reason);
+      },
+    },
+    { roundMilliseconds: 80 },
+  );
+  return section(
+    "a handshake, both sides",
+    results.map((each) => (each.name === "initiator" ? { ...each, name: "all four steps" } : each)),
+  );
+}
+
+/** What an unauthenticated flood costs a live server: CPU for each request it refuses. */
+async function flood(): Promise<Section> {
+  const servers = new Servers();
+  try {
+    const [server] = await servers.worlds(`bench-${await freePort()}`);
+    if (server === undefined) throw new Error("no server");
+    const shots = {
+      "health (anchor)": { path: "/federation/health", method: "GET" },
+      "no signature": { path: "/federation/custody/claim", method: "POST", body: "{}" },
+      "garbage signature": {
+        path: "/federation/custody/claim",
+        method: "POST",
+        body: "{}",
+        headers: { signature: "aether=:AAAA:", "signature-input": 'aether=("@method");tag="x"' },
+      },
+      "65 KiB": { path: "/federation/custody/claim", method: "POST", body: "x".repeat(66_000) },
+    };
+    const samples = new Map<string, number[]>();
+    for (let round = -1; round < 5; round += 1) {
+      for (const [name, { path, ...request }] of Object.entries(shots)) {
+        const before = await cpuOf(server.pid);
+        const count = 1_200;
+        for (let each = 0; each < count; each += 20) {
+          await Promise.all(
+            Array.from({ length: 20 }, async () => {
+              const response = await fetch(`${server.origin}${path}`, request);
+              await response.arrayBuffer();
+            }),
+          );
+        }
+        const spent = ((await cpuOf(server.pid)) - before) / count;
+        if (round >= 0) samples.set(name, [...(samples.get(name) ?? []), spent]);
+      }
+    }
+    return section(
+      "server CPU for a refused request",
+      [...samples].map(([name, values]) => summary(name, values)),
+    );
+  } finally {
+    await servers.stop();
+  }
+}
+
+/** Microseconds of CPU a process has used. */
+async function cpuOf(pid: number): Promise<number> {
+  const { readFile } = await import("node:fs/promises");
+  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+}
+
+function by(origin: string, key: SigningKey): { origin: string; key: SigningKey } {
+  return { origin, key };
+}
+
+async function oneVerify(): Promise<() => boolean> {
+  const key = generateSigningKey(systemRandom);
+  const base = Buffer.from("x".repeat(430));
+  const signature = sign(null, base, key.privateKey);
+  const { keyObject } = importVerifyKey(key.jwk);
+  return () => verify(null, base, keyObject, signature);
+}
+
+async function manager(origin: string) {
+  const key = generateSigningKey(systemRandom);
+  const { jws } = await signDescriptor(
+    {
+      origin,
+      name: "bench",
+      endpoint: `${origin}/federation`,
+      protocols: ["aether/1"],
+      worlds: ["plaza"],
+      validUntil: Math.floor(Date.now() / 1000) + 3600,
+    },
+    { current: key, next: undefined, retired: [] },
+  );
+  return {
+    key,
+    manager: new HandshakeManager({
+      origin,
+      signingKey: () => key,
+      ownDescriptor: () => Promise.resolve(jws),
+      ...ports,
+    }),
+  };
+}
+
+function section(title: string, results: readonly Measured[]): Section {
+  return { title, results, text: report(title, results) };
+}
