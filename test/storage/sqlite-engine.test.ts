@@ -39,14 +39,15 @@ describe("storage/sqlite-engine", () => {
 
   it("lets one of two processes use a nonce up", async () => {
     const path = join(folder, "nonces.sqlite");
-    const [one, two] = [0, 1].map(() => new KeyvStore(new SqliteEngine({ path })));
+    const one = new KeyvStore(new SqliteEngine({ path }));
+    const two = new KeyvStore(new SqliteEngine({ path }));
     for (let nonce = 0; nonce < 20; nonce += 1) {
       const won = await Promise.all(
-        [one, two].map((store) => store?.compareAndSet(`nonce/${nonce}`, undefined, "1", 60_000)),
+        [one, two].map((store) => store.compareAndSet(`nonce/${nonce}`, undefined, "1", 60_000)),
       );
       assert.deepEqual(won.sort(), [false, true]);
     }
-    await Promise.all([one?.close(), two?.close()]);
+    await Promise.all([one.close(), two.close()]);
   });
 
   it("refuses a store without compare-and-set", () => {
