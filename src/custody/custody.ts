@@ -47,6 +47,19 @@ export type CustodyEvent =
 /** What to do when a player logs in at home while another server holds it. */
 export type OnAway = "recall" | "refuse";
 
+/** Who logs in at home. Without a name the row keeps the one it has. */
+export interface LoginName {
+  readonly name: string | undefined;
+  /** Thumbprint of the key it proved, if it has one. */
+  readonly jkt: string | undefined;
+  readonly guest: boolean;
+}
+
+/** A session at home, with what the player carries; or why there is none. */
+export type LoginResult =
+  | { readonly ok: true; readonly session: PlayerSession; readonly state: JsonValue | undefined }
+  | Exclude<CustodyAnswer, { ok: true }>;
+
 /** Options of {@link Custody}. */
 export interface CustodyOptions {
   readonly origin: string;
@@ -82,6 +95,8 @@ export class Custody {
   readonly arrivals: Arrivals;
   readonly #options: CustodyOptions;
   readonly #local: Home;
+  /** Logins under way, by local id. */
+  readonly #logins = new Map<string, Promise<void>>();
 
   constructor(options: CustodyOptions) {
     this.#options = options;
@@ -185,18 +200,22 @@ export class Custody {
    * Starts a session at home (rule 9). A player that is away is recalled or refused (`onAway`); a
    * session it has here already is ended: the newest wins.
    */
-  async login(
-    localId: string,
-    known: {
-      readonly name: string | undefined;
-      readonly jkt: string | undefined;
-      readonly guest: boolean;
-    },
-    body: PlayerBody,
-  ): Promise<
-    | { readonly ok: true; readonly session: PlayerSession; readonly state: JsonValue | undefined }
-    | Exclude<CustodyAnswer, { ok: true }>
-  > {
+  login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
+    // One after the other: of two devices that log in at once, the second ends the first's session.
+    const former = this.#logins.get(localId) ?? Promise.resolve();
+    const login = former.then(() => this.#login(localId, known, body));
+    const settled = login.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#logins.set(localId, settled);
+    void settled.then(() => {
+      if (this.#logins.get(localId) === settled) this.#logins.delete(localId);
+    });
+    return login;
+  }
+
+  async #login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
     const { origin, onAway } = this.#options;
     const player = `${localId}@${new URL(origin).host}`;
     await this.crossings.giveUp(player);

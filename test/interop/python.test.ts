@@ -32,7 +32,7 @@ interface Answer {
 
 describe("tokens, verified by Python's jwt", () => {
   const key = generateSigningKey(seededRandom("python"));
-  const now = Math.floor(Date.now() / 1000);
+  const seconds = (): number => Math.floor(Date.now() / 1000);
 
   before(function () {
     if (spawnSync(PYTHON, ["-c", "import jwt, cryptography"]).status === 0) return;
@@ -49,7 +49,7 @@ describe("tokens, verified by Python's jwt", () => {
         endpoint: "https://worlds.example.com/federation",
         protocols: ["aether/1"],
         worlds: ["plaza"],
-        validUntil: now + 3600,
+        validUntil: seconds() + 3600,
       },
       { current: key, next: undefined, retired: [] },
     );
@@ -59,6 +59,7 @@ describe("tokens, verified by Python's jwt", () => {
   });
 
   it("a pass, and refuses it for another audience or by another key", async () => {
+    const now = seconds();
     const pass = {
       iss: "https://home.example",
       sub: "ada",

@@ -72,7 +72,7 @@ export class RoomWatch {
     const { x, y } = this.me;
     // The message that it was picked up may come before the patch that takes it off the ground.
     const nearest = [...this.state.coins.entries()]
-      .filter(([serial]) => !this.belongings.includes(serial))
+      .filter(([serial, coin]) => !this.belongings.includes(serial) && this.#isFree(coin))
       .map(([, coin]) => coin)
       .reduce((best, coin) =>
         Math.hypot(coin.x - x, coin.y - y) < Math.hypot(best.x - x, best.y - y) ? coin : best,
@@ -80,6 +80,18 @@ export class RoomWatch {
     await this.walkTo(nearest.x, nearest.y, () => this.belongings.length > before);
     await eventually(() => {
       if (this.belongings.length <= before) throw new Error("no coin yet");
+    });
+  }
+
+  /** Whether the way there leads through no portal. */
+  #isFree(coin: { x: number; y: number }): boolean {
+    const { x, y } = this.me;
+    const [dx, dy] = [coin.x - x, coin.y - y];
+    const length = Math.hypot(dx, dy) || 1;
+    return this.portals.every((portal) => {
+      const along = ((portal.x - x) * dx + (portal.y - y) * dy) / (length * length);
+      const at = Math.min(1, Math.max(0, along));
+      return Math.hypot(portal.x - x - dx * at, portal.y - y - dy * at) > 60;
     });
   }
 }

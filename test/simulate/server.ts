@@ -1,0 +1,259 @@
+/** A simulated server: the shipped custody code on simulated ports, with players who play. */
+import type { SeatClaim, SeatHost } from "../../src/custody/arrival.ts";
+import { Custody } from "../../src/custody/custody.ts";
+import type { PeerAnswer, PeerCalls } from "../../src/custody/home.ts";
+import type {
+  PlayerBody,
+  PlayerSession,
+  TransitMessage,
+} from "../../src/custody/player-session.ts";
+import { ERROR_CODES, FederationError } from "../../src/errors.ts";
+import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
+import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
+import type { JsonValue } from "../../src/json.ts";
+import { CrashingStore, type Disk, DriftingClock, type World, never } from "./world.ts";
+
+/** What a player carries: every change has an id and remembers which one it grew from. */
+export interface Carried {
+  readonly id: number;
+  readonly items: readonly string[];
+}
+
+const CALL_TIMEOUT = 5_000;
+const SEAT_LIFE = 15_000;
+const LEASE_SECONDS = 15;
+
+/** Servers that can reach each other. */
+export interface Neighbourhood {
+  readonly world: World;
+  readonly servers: readonly SimulatedServer[];
+  /** Takes a change of what a player carries down in the book of all changes. */
+  grow(from: Carried | undefined, item: string | undefined): Carried;
+}
+
+/** One server over all its lives. */
+export class SimulatedServer implements PeerCalls {
+  readonly origin: string;
+  readonly disk: Disk = new Map();
+  readonly key: SigningKey;
+  readonly verifyKey: VerifyKey;
+  readonly #hood: Neighbourhood;
+  readonly #rate: number;
+  readonly #offset: number;
+  #life = 0;
+  #up = false;
+  #custody: Custody | undefined;
+  #seats = new Map<string, { claim: SeatClaim; until: number }>();
+  #cutUntil = new Map<string, number>();
+  #minted = 0;
+
+  constructor(hood: Neighbourhood, name: string) {
+    this.#hood = hood;
+    this.origin = `https://${name}.example`;
+    this.key = generateSigningKey(hood.world.random);
+    this.verifyKey = importVerifyKey(this.key.jwk);
+    // Clocks run up to 2 % apart and show times up to 10 s apart.
+    this.#rate = hood.world.between(0.98, 1.02);
+    this.#offset = hood.world.between(-5_000, 5_000);
+  }
+
+  get authority(): string {
+    return new URL(this.origin).host;
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** The custody code of the present life. */
+  get custody(): Custody | undefined {
+    return this.#up ? this.#custody : undefined;
+  }
+
+  start(): void {
+    const { world } = this.#hood;
+    const life = ++this.#life;
+    this.#up = true;
+    this.#seats = new Map();
+    const alive = (): boolean => this.#up && this.#life === life;
+    const store = new CrashingStore(world, this.disk, alive, () => {
+      this.crash();
+    });
+    const silent = (): void => undefined;
+    this.#custody = new Custody({
+      origin: this.origin,
+      store,
+      clock: new DriftingClock(world, alive, this.#rate, this.#offset),
+      random: world.random,
+      logger: { debug: silent, info: silent, warn: silent, error: silent },
+      peers: { call: (origin, path, body) => this.#callAs(alive, origin, path, body) },
+      seats: this.#seatHost(alive),
+      signingKey: () => this.key,
+      issuerKey: (issuer, kid) => {
+        const server = this.#hood.servers.find(({ origin }) => origin === issuer);
+        return server?.key.kid === kid ? server.verifyKey : undefined;
+      },
+      leaseSeconds: LEASE_SECONDS,
+    });
+    this.#custody.start().catch(silent);
+  }
+
+  /** Dies, and comes back some time later. */
+  crash(): void {
+    if (!this.#up) return;
+    this.#up = false;
+    this.#hood.world.schedule(this.#hood.world.between(50, 20_000), () => {
+      this.start();
+    });
+  }
+
+  call(origin: string, path: string, body: unknown): Promise<PeerAnswer> {
+    return this.#callAs(() => this.#up, origin, path, body);
+  }
+
+  /** A new thing, found here and nowhere else. */
+  mint(): string {
+    this.#minted += 1;
+    return `${this.authority}-${this.#life}-${this.#minted}`;
+  }
+
+  /** A client comes with a reservation: as the real gate does, claim first, then the session. */
+  async connect(
+    reservation: JsonValue,
+    bodyOf: (state: JsonValue | undefined) => PlayerBody,
+  ): Promise<PlayerSession | undefined> {
+    const custody = this.custody;
+    const { sessionId } = reservation as { sessionId: string };
+    const seat = this.#seats.get(sessionId);
+    if (custody === undefined || seat === undefined || seat.until < this.#hood.world.now) return;
+    const record = await custody.arrivals.find(seat.claim, sessionId);
+    if (record === undefined) return;
+    const claimed = await custody.arrivals.claim(seat.claim, record);
+    if (!claimed.ok || this.custody !== custody) return;
+    this.#seats.delete(sessionId);
+    return custody.arrive(claimed.arrival, bodyOf(claimed.arrival.state));
+  }
+
+  #seatHost(alive: () => boolean): SeatHost {
+    const { world } = this.#hood;
+    return {
+      hasWorld: () => true,
+      reserve: async ({ sessionId, claim }) => {
+        if (!alive()) return never();
+        if (world.random.fraction() < 0.02) {
+          return { ok: false, code: "ERR_FED_WORLD_FULL", reason: "full" };
+        }
+        this.#seats.set(sessionId, { claim, until: world.now + SEAT_LIFE });
+        const now = 1_767_225_600_000 + world.now * this.#rate + this.#offset;
+        const reservation = { sessionId, roomId: "r", processId: "p", name: "world" };
+        return { ok: true, reservation, expiresAt: Math.floor((now + SEAT_LIFE) / 1000) };
+      },
+      isReserved: async (reservation) => {
+        const { sessionId } = reservation as { sessionId: string };
+        return (this.#seats.get(sessionId)?.until ?? 0) > world.now;
+      },
+      release: async (reservation) => {
+        this.#seats.delete((reservation as { sessionId: string }).sessionId);
+      },
+    };
+  }
+
+  /** A signed call, as far as custody can tell: an answer, or nobody knows. */
+  #callAs(alive: () => boolean, to: string, path: string, body: unknown): Promise<PeerAnswer> {
+    const { world, servers } = this.#hood;
+    const target = servers.find(({ origin }) => origin === to);
+    const text = JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void): void => {
+        if (alive()) finish();
+      };
+      world.schedule(CALL_TIMEOUT, () => {
+        settle(() => {
+          reject(new FederationError("ERR_FED_TIMEOUT"));
+        });
+      });
+      const deliver = (): void => {
+        if (this.#cut(to) || world.strikes("loss")) return;
+        world.schedule(travel(world), () => {
+          target?.answer(this.origin, path, JSON.parse(text)).then(
+            (answer) => {
+              if (answer === undefined || world.strikes("loss")) return;
+              world.schedule(travel(world), () => {
+                settle(() => {
+                  resolve(answer);
+                });
+              });
+            },
+            () => undefined,
+          );
+        });
+      };
+      deliver();
+      if (world.strikes("duplication")) deliver();
+    });
+  }
+
+  /** What the router does with a verified call. */
+  async answer(caller: string, path: string, body: unknown): Promise<PeerAnswer | undefined> {
+    const custody = this.custody;
+    if (custody === undefined) return undefined;
+    const result =
+      path === "/reservations"
+        ? await custody.arrivals.reserve(caller, body)
+        : path === "/reservations/cancel"
+          ? await custody.arrivals.cancel(caller, body)
+          : await custody.answer(caller, path.slice("/custody/".length), body);
+    if (this.custody !== custody) return undefined;
+    if (result.ok) {
+      const text = JSON.stringify(result.body);
+      return { ok: true, status: 200, body: JSON.parse(text) as unknown };
+    }
+    const { code, reason } = result;
+    return { ok: false, status: ERROR_CODES[code][0], code, detail: reason };
+  }
+
+  #cut(to: string): boolean {
+    const { world, servers } = this.#hood;
+    const until = this.#cutUntil.get(to) ?? 0;
+    if (world.now < until) return true;
+    if (!world.strikes("partition")) return false;
+    const end = world.now + world.between(1_000, 30_000);
+    this.#cutUntil.set(to, end);
+    for (const server of servers) if (server.origin === to) server.#cutUntil.set(this.origin, end);
+    return true;
+  }
+}
+
+function travel(world: World): number {
+  return world.strikes("delay") ? world.between(500, 12_000) : world.between(1, 60);
+}
+
+/** A body in the simulation: carries, freezes, and tells its client what it is told. */
+export function bodyOf(
+  hood: Neighbourhood,
+  state: JsonValue | undefined,
+  client: { connected: boolean; transit(message: TransitMessage): void; ended(): void },
+): PlayerBody & { carried: Carried; frozen: boolean } {
+  return {
+    carried: (state as unknown as Carried | undefined) ?? hood.grow(undefined, undefined),
+    frozen: false,
+    get connected() {
+      return client.connected;
+    },
+    carry() {
+      return this.carried as unknown as JsonValue;
+    },
+    setFrozen(frozen: boolean) {
+      this.frozen = frozen;
+    },
+    transit(message) {
+      client.transit(message);
+    },
+    failed() {
+      // The client stays where it is.
+    },
+    end() {
+      client.ended();
+    },
+  };
+}

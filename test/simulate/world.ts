@@ -1,0 +1,299 @@
+/** The world of the simulation: one clock, a faulty network, disks that survive, clocks that drift. */
+import type { Clock, Random, Store, TimerHandle } from "../../src/ports.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+
+interface Event {
+  readonly at: number;
+  readonly order: number;
+  readonly run: () => void;
+  cancelled: boolean;
+}
+
+/** Faults, per chance or duration; all off is a perfect world. */
+export interface Faults {
+  /** Chance that a message, or its answer, is lost. */
+  loss: number;
+  /** Chance that a message is delivered twice. */
+  duplication: number;
+  /** Chance that a message takes seconds, and overtakes or is overtaken. */
+  delay: number;
+  /** Chance that a server dies at one of its durable writes. */
+  crash: number;
+  /** Chance, per message, that two servers lose sight of each other for a while. */
+  partition: number;
+}
+
+export const NO_FAULTS: Faults = { loss: 0, duplication: 0, delay: 0, crash: 0, partition: 0 };
+
+/** Signing runs in other threads; the world moves on only when none is under way. */
+let signing = 0;
+const { subtle } = globalThis.crypto;
+const realSign = subtle.sign.bind(subtle);
+subtle.sign = async (...args: Parameters<typeof realSign>) => {
+  signing += 1;
+  try {
+    return await realSign(...args);
+  } finally {
+    signing -= 1;
+  }
+};
+
+/** One deterministic run: the same seed, the same events. */
+export class World {
+  now = 0;
+  readonly random: Random;
+  faults: Faults = { ...NO_FAULTS };
+  readonly counts: Record<keyof Faults, number> = {
+    loss: 0,
+    duplication: 0,
+    delay: 0,
+    crash: 0,
+    partition: 0,
+  };
+  readonly #heap: Event[] = [];
+  #order = 0;
+
+  constructor(seed: string) {
+    this.random = fastRandom(seed);
+  }
+
+  /** Whether a fault of this kind happens now; counted when it does. */
+  strikes(kind: keyof Faults): boolean {
+    if (this.faults[kind] === 0 || this.random.fraction() >= this.faults[kind]) return false;
+    this.counts[kind] += 1;
+    return true;
+  }
+
+  /** A number from `low` to `high`. */
+  between(low: number, high: number): number {
+    return low + this.random.fraction() * (high - low);
+  }
+
+  pick<T>(list: readonly T[]): T {
+    const item = list[Math.floor(this.random.fraction() * list.length)];
+    if (item === undefined) throw new Error("nothing to pick from");
+    return item;
+  }
+
+  schedule(milliseconds: number, run: () => void): Event {
+    const event: Event = {
+      at: this.now + Math.max(0, milliseconds),
+      order: this.#order++,
+      run,
+      cancelled: false,
+    };
+    push(this.#heap, event);
+    return event;
+  }
+
+  sleep(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => this.schedule(milliseconds, resolve));
+  }
+
+  /** Runs events one by one until `done` or `until`; `after` looks at the world in between. */
+  async run(until: number, done: () => boolean, after: () => void): Promise<void> {
+    await settle();
+    while (this.now < until && !done()) {
+      const event = pop(this.#heap);
+      if (event === undefined) return;
+      if (event.cancelled) continue;
+      this.now = Math.max(this.now, event.at);
+      event.run();
+      await settle();
+      after();
+    }
+  }
+}
+
+/** Lets all that is ready run, signatures included. */
+async function settle(): Promise<void> {
+  do {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  } while (signing > 0);
+}
+
+/** A server's clock: its own offset and rate, and dead with its process. */
+export class DriftingClock implements Clock {
+  readonly #world: World;
+  readonly #alive: () => boolean;
+  readonly #rate: number;
+  readonly #offset: number;
+  readonly #startedAt: number;
+
+  constructor(world: World, alive: () => boolean, rate: number, offset: number) {
+    this.#world = world;
+    this.#alive = alive;
+    this.#rate = rate;
+    this.#offset = offset;
+    this.#startedAt = world.now;
+  }
+
+  now(): number {
+    return 1_767_225_600_000 + this.#world.now * this.#rate + this.#offset;
+  }
+
+  monotonic(): number {
+    return (this.#world.now - this.#startedAt) * this.#rate;
+  }
+
+  setTimeout(callback: () => void, milliseconds: number): TimerHandle {
+    return this.#world.schedule(milliseconds / this.#rate, () => {
+      if (this.#alive()) callback();
+    });
+  }
+
+  clearTimeout(handle: TimerHandle): void {
+    (handle as Event).cancelled = true;
+  }
+}
+
+/** What survives a crash. */
+export type Disk = Map<string, { value: string; expires: number }>;
+
+/** A store whose process may die at any durable write: before it, or after it and before it is told. */
+export class CrashingStore implements Store {
+  readonly #world: World;
+  readonly #disk: Disk;
+  readonly #alive: () => boolean;
+  readonly #crash: () => void;
+
+  constructor(world: World, disk: Disk, alive: () => boolean, crash: () => void) {
+    this.#world = world;
+    this.#disk = disk;
+    this.#alive = alive;
+    this.#crash = crash;
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    await this.#turn();
+    return this.#read(key);
+  }
+
+  async set(key: string, value: string, ttlMilliseconds?: number): Promise<void> {
+    await this.#write(() => {
+      this.#disk.set(key, { value, expires: this.#expiry(ttlMilliseconds) });
+      return true;
+    });
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#write(() => this.#disk.delete(key));
+  }
+
+  async compareAndSet(
+    key: string,
+    expected: string | undefined,
+    next: string | undefined,
+    ttlMilliseconds?: number,
+  ): Promise<boolean> {
+    return this.#write(() => {
+      if (this.#read(key) !== expected) return false;
+      if (next === undefined) this.#disk.delete(key);
+      else this.#disk.set(key, { value: next, expires: this.#expiry(ttlMilliseconds) });
+      return true;
+    });
+  }
+
+  async *entries(prefix: string): AsyncGenerator<readonly [key: string, value: string]> {
+    await this.#turn();
+    for (const key of [...this.#disk.keys()].filter((each) => each.startsWith(prefix)).sort()) {
+      const value = this.#read(key);
+      if (value !== undefined) yield [key, value];
+    }
+  }
+
+  async close(): Promise<void> {
+    // The disk outlives everybody.
+  }
+
+  async #write(change: () => boolean): Promise<boolean> {
+    await this.#turn();
+    const dies = this.#world.strikes("crash");
+    if (dies && this.#world.random.fraction() < 0.5) {
+      this.#crash();
+      return never();
+    }
+    const result = change();
+    if (dies) {
+      this.#crash();
+      return never();
+    }
+    return result;
+  }
+
+  async #turn(): Promise<void> {
+    if (!this.#alive()) return never();
+    await Promise.resolve();
+  }
+
+  #read(key: string): string | undefined {
+    const entry = this.#disk.get(key);
+    return entry === undefined || entry.expires <= this.#world.now ? undefined : entry.value;
+  }
+
+  #expiry(ttlMilliseconds: number | undefined): number {
+    return ttlMilliseconds === undefined ? Infinity : this.#world.now + ttlMilliseconds;
+  }
+}
+
+/** What a dead process waits for. */
+export function never<T>(): Promise<T> {
+  return new Promise(() => undefined);
+}
+
+/** Seeded, and fast enough for millions of draws (xorshift128). */
+function fastRandom(seed: string): Random {
+  const seeds = Buffer.from(seededRandom(seed).bytes(16));
+  let [a, b, c, d] = [0, 4, 8, 12].map((at) => seeds.readUInt32LE(at)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const next = (): number => {
+    const mixed = a ^ (a << 11);
+    [a, b, c] = [b, c, d];
+    d = (d ^ (d >>> 19) ^ mixed ^ (mixed >>> 8)) >>> 0;
+    return d;
+  };
+  const bytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => next() & 0xff);
+  return {
+    bytes,
+    fraction: () => next() / 2 ** 32,
+    uuid: () => {
+      const hex = Buffer.from(bytes(16)).toString("hex");
+      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
+    },
+  };
+}
+
+function before(a: Event, b: Event): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+function push(heap: Event[], event: Event): void {
+  let at = heap.push(event) - 1;
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    if (!before(heap[at]!, heap[parent]!)) break;
+    [heap[at], heap[parent]] = [heap[parent]!, heap[at]!];
+    at = parent;
+  }
+}
+
+function pop(heap: Event[]): Event | undefined {
+  const [first] = heap;
+  const last = heap.pop();
+  if (last === undefined || first === last) return first;
+  heap[0] = last;
+  for (let at = 0; ;) {
+    const left = 2 * at + 1;
+    const right = left + 1;
+    let least = at;
+    if (left < heap.length && before(heap[left]!, heap[least]!)) least = left;
+    if (right < heap.length && before(heap[right]!, heap[least]!)) least = right;
+    if (least === at) return first;
+    [heap[at], heap[least]] = [heap[least]!, heap[at]!];
+    at = least;
+  }
+}
