@@ -31,11 +31,11 @@ export interface SimulationResult {
 }
 
 const DEFAULT_FAULTS: Faults = {
-  loss: 0.03,
-  duplication: 0.05,
-  delay: 0.04,
-  crash: 0.004,
-  partition: 0.0015,
+  loss: 0.06,
+  duplication: 0.08,
+  delay: 0.06,
+  crash: 0.006,
+  partition: 0.006,
 };
 /** When faults stop, this is how long until everybody can play again: a lease, a retry, a start. */
 const RECOVERY_MILLISECONDS = 90_000;
@@ -282,7 +282,8 @@ class Traveller {
     const carried = result.state as unknown as Carried | undefined;
     if (carried !== undefined) entry.body.carried = carried;
     this.#simulation.note(`${this.name} plays at home ${home.authority}@${result.session.epoch}`);
-    this.#arrive({ server: home, custody, session: result.session, ...entry });
+    // Another device: whatever the player still has elsewhere is for the servers to end.
+    this.#place = { server: home, custody, session: result.session, ...entry };
   }
 
   #cross(place: Place): void {
