@@ -1,3 +1,5 @@
+import { table } from "../src/cli/output.ts";
+
 /** Measuring: things that are compared run in turns within one process, and medians are told. */
 export interface Measured {
   readonly name: string;
@@ -52,14 +54,5 @@ export function report(title: string, results: readonly Measured[]): string {
     `${low.toFixed(1)}–${high.toFixed(1)}`,
     ((anchor?.median ?? 0) / median).toFixed(2),
   ]);
-  const heads = [title, "µs", "spread", "of the anchor's speed"];
-  const widths = heads.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => (row[column] ?? "").length)),
-  );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd();
-  return [line(heads), ...rows.map(line)].join("\n");
+  return table([title, "µs", "spread", "of the anchor's speed"], rows);
 }

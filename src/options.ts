@@ -8,7 +8,7 @@ import type { PortalRoute } from "./routing/routing-table.ts";
 
 /** A player as the host's own accounts know it. */
 export interface IdentifiedPlayer {
-  /** Local id: 1–64 of `A-Za-z0-9_-`, stable for the account. */
+  /** Local id: 1–64 of `A-Za-z0-9_-`, stable for the account; not beginning with `guest-`. */
   readonly id: string;
   /** Name to show. Default: the name the client asks for. */
   readonly name?: string;

@@ -128,8 +128,10 @@ export class PlayerGate implements JoinHost, PortalsHost {
     const account = hostAuth
       ? await this.#runtime.options.identify(auth, { options, sessionId: client.sessionId })
       : undefined;
-    if (account !== undefined && !isLocalId(account.id)) {
-      throw new TypeError("identify() must return an id of 1–64 of A-Za-z0-9_-");
+    if (account !== undefined && (!isLocalId(account.id) || account.id.startsWith(GUEST_PREFIX))) {
+      throw new TypeError(
+        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${GUEST_PREFIX}"`,
+      );
     }
     const identified: IdentifiedPlayer | undefined =
       account ?? (jkt === undefined ? undefined : { id: jkt });

@@ -2,40 +2,20 @@
  * Custody as one thing: the ledger at home, the crossing at the source, the arrival at the
  * destination, wired to each other and to the calls of PROTOCOL 6 that come in from peers.
  */
-import type { z } from "zod";
-import type { FederationErrorCode } from "../errors.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
 import { type AdmissionPolicy, type Arrival, Arrivals, type SeatHost } from "./arrival.ts";
 import { Crossings, type CrossingOutcome, type CrossingProgress } from "./crossing.ts";
+import { type CustodyAnswer, answerCall } from "./inbound.ts";
 import { type Home, type PeerCalls, localHome, remoteHome } from "./home.ts";
 import { type ImportPolicy, CustodyLedger, type LedgerDecision } from "./ledger.ts";
 import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
 import { Leases } from "./leases.ts";
-import {
-  cancelSchema,
-  claimSchema,
-  departSchema,
-  departedSchema,
-  renewSchema,
-  returnSchema,
-  revokeSchema,
-} from "./messages.ts";
 import { type PlayerBody, PlayerSession, PlayerSessions } from "./player-session.ts";
 import { Settlement } from "./settlement.ts";
 import { VisitorBook } from "./visitors.ts";
-
-/** Answer to a call from a peer: a 200 body, or a coded refusal. */
-export type CustodyAnswer =
-  | { readonly ok: true; readonly body: unknown }
-  | {
-      readonly ok: false;
-      readonly code: FederationErrorCode;
-      readonly reason: string;
-      readonly retryAfterSeconds?: number;
-    };
 
 /** What happens to players, for logs and operators. */
 export type CustodyEvent =
@@ -172,28 +152,8 @@ export class Custody {
   }
 
   /** Answers a call of PROTOCOL 6 from `caller`, whose signature has been verified. */
-  async answer(caller: string, call: string, body: unknown): Promise<CustodyAnswer> {
-    const { ledger } = this;
-    switch (call) {
-      case "depart":
-        return parsed(departSchema, body, (request) => ledger.depart(caller, request));
-      case "claim":
-        return parsed(claimSchema, body, ({ transferId }) => ledger.claim(caller, transferId));
-      case "cancel":
-        return parsed(cancelSchema, body, (request) => ledger.cancel(caller, request));
-      case "return":
-        return parsed(returnSchema, body, (request) => ledger.giveBack(caller, request));
-      case "renew":
-        return parsed(renewSchema, body, (request) => ledger.renew(caller, request));
-      case "departed":
-        return parsed(departedSchema, body, (request) =>
-          this.#departed(caller, request.player, request.transferId),
-        );
-      case "revoke":
-        return parsed(revokeSchema, body, (request) => this.#revoked(caller, request));
-      default:
-        return { ok: false, code: "ERR_FED_NOT_FOUND", reason: `no custody call "${call}"` };
-    }
+  answer(caller: string, call: string, body: unknown): Promise<CustodyAnswer> {
+    return answerCall(this, caller, call, body);
   }
 
   /**
@@ -318,7 +278,7 @@ export class Custody {
         ...(state === undefined ? {} : { state }),
       }),
     );
-    this.#settleInBackground(session.player);
+    this.settleInBackground(session.player);
   }
 
   /** A claim was won but no session came of it: the player goes home unchanged. */
@@ -329,7 +289,7 @@ export class Custody {
       (held) => held.phase === "held" && held.epoch === arrival.epoch,
       (held) => ({ epoch: held.epoch, phase: "returning" }),
     );
-    this.#settleInBackground(arrival.player);
+    this.settleInBackground(arrival.player);
   }
 
   /** Stores what players at home carry, so that a crash loses little. */
@@ -393,54 +353,6 @@ export class Custody {
     void tell(1);
   }
 
-  async #departed(caller: string, player: string, transferId: string): Promise<CustodyAnswer> {
-    const row = await this.visitors.get(player);
-    if (row !== undefined && row.home !== caller) {
-      return { ok: false, code: "ERR_FED_NOT_HOME", reason: "you are not this player's home" };
-    }
-    if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {
-      await this.crossings.departed(player, transferId);
-    }
-    return { ok: true, body: {} };
-  }
-
-  /** Rule 10. */
-  async #revoked(
-    caller: string,
-    request: { readonly player: string; readonly epoch: number },
-  ): Promise<CustodyAnswer> {
-    const { player, epoch } = request;
-    if (new URL(caller).host !== player.slice(player.lastIndexOf("@") + 1)) {
-      return { ok: false, code: "ERR_FED_NOT_HOME", reason: "you are not this player's home" };
-    }
-    const row = await this.visitors.get(player);
-    if (row?.held === undefined || row.held.epoch !== epoch || row.home !== caller) {
-      return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "not held with that epoch" };
-    }
-    const session = this.sessions.get(player);
-    const state = session?.frozen === false ? session.body.carry() : undefined;
-    if (session !== undefined) {
-      this.sessions.remove(session);
-      this.leases.lost(session);
-    }
-    const matched = await this.visitors.changeHeld(
-      player,
-      (held) => held.epoch === epoch,
-      (held) =>
-        held.phase === "held"
-          ? { epoch, phase: "returning", ...(state === undefined ? {} : { state }) }
-          : held,
-    );
-    session?.body.end("ERR_FED_SUPERSEDED", "Your home server called you back.");
-    if (!matched) {
-      return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "not held with that epoch" };
-    }
-    const transferId = this.crossings.transferOf(player);
-    if (transferId !== undefined) this.crossings.abandon(player, transferId);
-    this.#settleInBackground(player);
-    return { ok: true, body: {} };
-  }
-
   /** Asks the holder to give a player back, and waits a little for it. */
   async #recall(localId: string, player: string): Promise<void> {
     const { origin, peers, clock, logger } = this.#options;
@@ -471,7 +383,8 @@ export class Custody {
     }
   }
 
-  #settleInBackground(player: string): void {
+  /** @internal Settles without anybody waiting for it. */
+  settleInBackground(player: string): void {
     this.settlement.settle(player).catch((cause: unknown) => {
       this.#options.logger.error(`settling ${player} failed; the next start repeats it`, cause);
     });
@@ -483,20 +396,4 @@ export const GUEST_PREFIX = "guest-";
 
 function isGuest(player: string): boolean {
   return player.startsWith(GUEST_PREFIX);
-}
-
-async function parsed<Request>(
-  schema: z.ZodType<Request>,
-  body: unknown,
-  handle: (request: Request) => Promise<CustodyAnswer>,
-): Promise<CustodyAnswer> {
-  const result = schema.safeParse(body);
-  if (result.success) return handle(result.data);
-  const issue = result.error.issues[0];
-  const where = issue?.path.join(".") ?? "";
-  return {
-    ok: false,
-    code: "ERR_FED_MALFORMED",
-    reason: `${where === "" ? "body" : where}: ${issue?.message ?? "malformed"}`,
-  };
 }

@@ -6,7 +6,8 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { rateLimit } from "express-rate-limit";
-import type { Custody, CustodyAnswer } from "../custody/custody.ts";
+import type { Custody } from "../custody/custody.ts";
+import type { CustodyAnswer } from "../custody/inbound.ts";
 import { FederationError, type FederationErrorCode } from "../errors.ts";
 import type { HandshakeService } from "../handshake/handshake-service.ts";
 import type { DescriptorDocument } from "../identity/descriptor.ts";

@@ -1,0 +1,122 @@
+/** The calls of PROTOCOL 6 as they come in from peers: parsed, then decided. */
+import type { z } from "zod";
+import type { FederationErrorCode } from "../errors.ts";
+import type { Custody } from "./custody.ts";
+import {
+  cancelSchema,
+  claimSchema,
+  departSchema,
+  departedSchema,
+  renewSchema,
+  returnSchema,
+  revokeSchema,
+} from "./messages.ts";
+
+/** Answer to a call from a peer: a 200 body, or a coded refusal. */
+export type CustodyAnswer =
+  | { readonly ok: true; readonly body: unknown }
+  | {
+      readonly ok: false;
+      readonly code: FederationErrorCode;
+      readonly reason: string;
+      readonly retryAfterSeconds?: number;
+    };
+
+/** Answers one call from `caller`, whose signature has been verified. */
+export async function answerCall(
+  custody: Custody,
+  caller: string,
+  call: string,
+  body: unknown,
+): Promise<CustodyAnswer> {
+  const { ledger } = custody;
+  switch (call) {
+    case "depart":
+      return parsed(departSchema, body, (request) => ledger.depart(caller, request));
+    case "claim":
+      return parsed(claimSchema, body, ({ transferId }) => ledger.claim(caller, transferId));
+    case "cancel":
+      return parsed(cancelSchema, body, (request) => ledger.cancel(caller, request));
+    case "return":
+      return parsed(returnSchema, body, (request) => ledger.giveBack(caller, request));
+    case "renew":
+      return parsed(renewSchema, body, (request) => ledger.renew(caller, request));
+    case "departed":
+      return parsed(departedSchema, body, (request) => departed(custody, caller, request));
+    case "revoke":
+      return parsed(revokeSchema, body, (request) => revoked(custody, caller, request));
+    default:
+      return refusal("ERR_FED_NOT_FOUND", `no custody call "${call}"`);
+  }
+}
+
+/** Rule 5: it counts only while the player is frozen here for that very transfer. */
+async function departed(
+  custody: Custody,
+  caller: string,
+  { player, transferId }: { readonly player: string; readonly transferId: string },
+): Promise<CustodyAnswer> {
+  const row = await custody.visitors.get(player);
+  if (row !== undefined && row.home !== caller) {
+    return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
+  }
+  if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {
+    await custody.crossings.departed(player, transferId);
+  }
+  return { ok: true, body: {} };
+}
+
+/** Rule 10: the epoch has to match; the session ends durably, then the player goes home. */
+async function revoked(
+  custody: Custody,
+  caller: string,
+  { player, epoch }: { readonly player: string; readonly epoch: number },
+): Promise<CustodyAnswer> {
+  const { visitors, sessions, leases, crossings } = custody;
+  if (new URL(caller).host !== player.slice(player.lastIndexOf("@") + 1)) {
+    return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
+  }
+  const row = await visitors.get(player);
+  if (row?.held === undefined || row.held.epoch !== epoch || row.home !== caller) {
+    return refusal("ERR_FED_STALE_CUSTODY", "not held with that epoch");
+  }
+  const session = sessions.get(player);
+  const state = session?.frozen === false ? session.body.carry() : undefined;
+  if (session !== undefined) {
+    sessions.remove(session);
+    leases.lost(session);
+  }
+  const matched = await visitors.changeHeld(
+    player,
+    (held) => held.epoch === epoch,
+    (held) =>
+      held.phase === "held"
+        ? { epoch, phase: "returning", ...(state === undefined ? {} : { state }) }
+        : held,
+  );
+  session?.body.end("ERR_FED_SUPERSEDED", "Your home server called you back.");
+  if (!matched) return refusal("ERR_FED_STALE_CUSTODY", "not held with that epoch");
+  const transferId = crossings.transferOf(player);
+  if (transferId !== undefined) crossings.abandon(player, transferId);
+  custody.settleInBackground(player);
+  return { ok: true, body: {} };
+}
+
+async function parsed<Request>(
+  schema: z.ZodType<Request>,
+  body: unknown,
+  handle: (request: Request) => Promise<CustodyAnswer>,
+): Promise<CustodyAnswer> {
+  const result = schema.safeParse(body);
+  if (result.success) return handle(result.data);
+  const issue = result.error.issues[0];
+  const where = issue?.path.join(".") ?? "";
+  return refusal(
+    "ERR_FED_MALFORMED",
+    `${where === "" ? "body" : where}: ${issue?.message ?? "malformed"}`,
+  );
+}
+
+function refusal(code: FederationErrorCode, reason: string): CustodyAnswer {
+  return { ok: false, code, reason };
+}
