@@ -11,7 +11,7 @@ import { ERROR_CODES, FederationError } from "../../src/errors.ts";
 import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { JsonValue } from "../../src/json.ts";
-import { CrashingStore, type Disk, DriftingClock, type World, never } from "./world.ts";
+import { CrashingStore, type Disk, DriftingClock, EPOCH, type World, never } from "./world.ts";
 
 /** What a player carries: every change has an id and remembers which one it grew from. */
 export interface Carried {
@@ -52,7 +52,7 @@ export class SimulatedServer implements PeerCalls {
     this.origin = `https://${name}.example`;
     this.key = generateSigningKey(hood.world.random);
     this.verifyKey = importVerifyKey(this.key.jwk);
-    // Clocks run up to 2 % apart and show times up to 10 s apart.
+    // Clocks run up to 4 % apart and show times up to 10 s apart.
     this.#rate = hood.world.between(0.98, 1.02);
     this.#offset = hood.world.between(-5_000, 5_000);
   }
@@ -76,7 +76,7 @@ export class SimulatedServer implements PeerCalls {
     this.#up = true;
     this.#seats = new Map();
     const alive = (): boolean => this.#up && this.#life === life;
-    const store = new CrashingStore(world, this.disk, alive, () => {
+    const store = new CrashingStore(world, this.origin, this.disk, alive, () => {
       this.crash();
     });
     const silent = (): void => undefined;
@@ -144,7 +144,7 @@ export class SimulatedServer implements PeerCalls {
           return { ok: false, code: "ERR_FED_WORLD_FULL", reason: "full" };
         }
         this.#seats.set(sessionId, { claim, until: world.now + SEAT_LIFE });
-        const now = 1_767_225_600_000 + world.now * this.#rate + this.#offset;
+        const now = EPOCH + world.now + this.#offset;
         const reservation = { sessionId, roomId: "r", processId: "p", name: "world" };
         return { ok: true, reservation, expiresAt: Math.floor((now + SEAT_LIFE) / 1000) };
       },

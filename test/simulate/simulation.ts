@@ -157,17 +157,14 @@ class Simulation implements Neighbourhood {
   }
 
   #watchLedgers(): void {
-    for (const server of this.servers) {
-      for (const [key, { value }] of server.disk) {
-        if (!key.startsWith("custody/")) continue;
-        const id = `${server.origin} ${key}`;
-        const before = this.#rows.get(id);
-        if (before?.text === value) continue;
-        const row = JSON.parse(value) as LedgerRow;
-        this.#rows.set(id, { text: value, row });
-        if (before !== undefined) this.#compare(key, before.row, row);
-      }
+    for (const [id, text] of this.world.written) {
+      const before = this.#rows.get(id);
+      if (text === "" || before?.text === text) continue;
+      const row = JSON.parse(text) as LedgerRow;
+      this.#rows.set(id, { text, row });
+      if (before !== undefined) this.#compare(id, before.row, row);
     }
+    this.world.written.clear();
   }
 
   #compare(key: string, before: LedgerRow, after: LedgerRow): void {

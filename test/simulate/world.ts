@@ -41,6 +41,8 @@ subtle.sign = async (...args: Parameters<typeof realSign>) => {
 /** One deterministic run: the same seed, the same events. */
 export class World {
   now = 0;
+  /** Custody rows written since somebody looked. */
+  readonly written = new Map<string, string>();
   readonly random: Random;
   faults: Faults = { ...NO_FAULTS };
   readonly counts: Record<keyof Faults, number> = {
@@ -112,6 +114,9 @@ async function settle(): Promise<void> {
   } while (signing > 0);
 }
 
+/** Unix milliseconds at which a simulation begins. */
+export const EPOCH = 1_767_225_600_000;
+
 /** A server's clock: its own offset and rate, and dead with its process. */
 export class DriftingClock implements Clock {
   readonly #world: World;
@@ -128,8 +133,9 @@ export class DriftingClock implements Clock {
     this.#startedAt = world.now;
   }
 
+  /** Set right by NTP again and again: off by a little, never by more and more. */
   now(): number {
-    return 1_767_225_600_000 + this.#world.now * this.#rate + this.#offset;
+    return EPOCH + this.#world.now + this.#offset;
   }
 
   monotonic(): number {
@@ -156,9 +162,11 @@ export class CrashingStore implements Store {
   readonly #disk: Disk;
   readonly #alive: () => boolean;
   readonly #crash: () => void;
+  readonly #name: string;
 
-  constructor(world: World, disk: Disk, alive: () => boolean, crash: () => void) {
+  constructor(world: World, name: string, disk: Disk, alive: () => boolean, crash: () => void) {
     this.#world = world;
+    this.#name = name;
     this.#disk = disk;
     this.#alive = alive;
     this.#crash = crash;
@@ -170,14 +178,14 @@ export class CrashingStore implements Store {
   }
 
   async set(key: string, value: string, ttlMilliseconds?: number): Promise<void> {
-    await this.#write(() => {
+    await this.#write(key, () => {
       this.#disk.set(key, { value, expires: this.#expiry(ttlMilliseconds) });
       return true;
     });
   }
 
   async delete(key: string): Promise<void> {
-    await this.#write(() => this.#disk.delete(key));
+    await this.#write(key, () => this.#disk.delete(key));
   }
 
   async compareAndSet(
@@ -186,7 +194,7 @@ export class CrashingStore implements Store {
     next: string | undefined,
     ttlMilliseconds?: number,
   ): Promise<boolean> {
-    return this.#write(() => {
+    return this.#write(key, () => {
       if (this.#read(key) !== expected) return false;
       if (next === undefined) this.#disk.delete(key);
       else this.#disk.set(key, { value: next, expires: this.#expiry(ttlMilliseconds) });
@@ -206,7 +214,7 @@ export class CrashingStore implements Store {
     // The disk outlives everybody.
   }
 
-  async #write(change: () => boolean): Promise<boolean> {
+  async #write(key: string, change: () => boolean): Promise<boolean> {
     await this.#turn();
     const dies = this.#world.strikes("crash");
     if (dies && this.#world.random.fraction() < 0.5) {
@@ -214,6 +222,9 @@ export class CrashingStore implements Store {
       return never();
     }
     const result = change();
+    if (key.startsWith("custody/")) {
+      this.#world.written.set(`${this.#name} ${key}`, this.#disk.get(key)?.value ?? "");
+    }
     if (dies) {
       this.#crash();
       return never();
