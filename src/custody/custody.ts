@@ -151,9 +151,12 @@ export class Custody {
     this.settlement.stop();
   }
 
-  /** Answers a call of PROTOCOL 6 from `caller`, whose signature has been verified. */
-  answer(caller: string, call: string, body: unknown): Promise<CustodyAnswer> {
-    return answerCall(this, caller, call, body);
+  /**
+   * Answers a call of PROTOCOL 6 from `caller`, whose signature has been verified; `sentAt` is its
+   * `created`.
+   */
+  answer(caller: string, call: string, body: unknown, sentAt: number): Promise<CustodyAnswer> {
+    return answerCall(this, caller, call, body, sentAt);
   }
 
   /**

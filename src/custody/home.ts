@@ -70,7 +70,7 @@ export function localHome(ledger: CustodyLedger, origin: string): Home {
     claim: (transferId) => ledger.claim(origin, transferId),
     cancel: (request) => ledger.cancel(origin, request),
     giveBack: (request) => ledger.giveBack(origin, request),
-    renew: (request) => ledger.renew(origin, request),
+    renew: (request) => ledger.renew(origin, request, 0),
   };
 }
 

@@ -22,12 +22,13 @@ export type CustodyAnswer =
       readonly retryAfterSeconds?: number;
     };
 
-/** Answers one call from `caller`, whose signature has been verified. */
+/** Answers one call from `caller`, whose signature, made at `sentAt`, has been verified. */
 export async function answerCall(
   custody: Custody,
   caller: string,
   call: string,
   body: unknown,
+  sentAt: number,
 ): Promise<CustodyAnswer> {
   const { ledger } = custody;
   switch (call) {
@@ -40,7 +41,7 @@ export async function answerCall(
     case "return":
       return parsed(returnSchema, body, (request) => ledger.giveBack(caller, request));
     case "renew":
-      return parsed(renewSchema, body, (request) => ledger.renew(caller, request));
+      return parsed(renewSchema, body, (request) => ledger.renew(caller, request, sentAt));
     case "departed":
       return parsed(departedSchema, body, (request) => departed(custody, caller, request));
     case "revoke":

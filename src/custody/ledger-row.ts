@@ -44,6 +44,8 @@ export interface LedgerRow {
   readonly last?: LastDecision;
   /** What the player carries, as home knows it. */
   readonly state?: JsonValue;
+  /** Under this epoch, when the holder sent the renewal that `state` came with (its Unix seconds). */
+  readonly stateSentAt?: number;
 }
 
 /** A transition's outcome: the next row (the same object when nothing changes), or a refusal. */
@@ -59,13 +61,13 @@ const stale = (reason: string): Transition => ({
 
 /** The row without an open transfer. */
 function closed(row: LedgerRow): LedgerRow {
-  const { transfer: _decided, ...rest } = row;
+  const { transfer: _decided, stateSentAt: _past, ...rest } = row;
   return rest;
 }
 
 /** The row without a transfer and without a decision that could be repeated. */
 function settled(row: LedgerRow): LedgerRow {
-  const { transfer: _decided, last: _over, ...rest } = row;
+  const { transfer: _decided, last: _over, stateSentAt: _past, ...rest } = row;
   return rest;
 }
 
@@ -193,15 +195,20 @@ export function giveBack(
   };
 }
 
-/** A heartbeat: the holder keeps the player. State is taken only while no transfer is open. */
+/**
+ * A heartbeat: the holder keeps the player. State is taken only while no transfer is open, and never
+ * from a renewal that was sent before the one whose state is there: messages overtake each other.
+ */
 export function renew(
   row: LedgerRow,
   by: string,
   request: { readonly epoch: number; readonly state: JsonValue | undefined },
+  sentAt: number,
 ): Transition {
   if (row.holder !== by || row.epoch !== request.epoch) return stale("not held any more");
-  if (row.transfer !== undefined) return { ok: true, row };
-  return { ok: true, row: withState(row, request.state) };
+  const late = row.stateSentAt !== undefined && sentAt < row.stateSentAt;
+  if (row.transfer !== undefined || late || request.state === undefined) return { ok: true, row };
+  return { ok: true, row: { ...row, state: request.state, stateSentAt: sentAt } };
 }
 
 /** Rule 7: every lease has surely run out; home takes the player back as it knows it. */

@@ -256,13 +256,18 @@ export class CustodyLedger {
     return decision.ok ? { ok: true, body: { epoch: decision.row.epoch } } : decision;
   }
 
-  async renew(by: string, request: RenewRequest): Promise<LedgerAnswer<RenewAnswer>> {
+  /** `sentAt`: when the holder signed the request, its own Unix seconds. */
+  async renew(
+    by: string,
+    request: RenewRequest,
+    sentAt: number,
+  ): Promise<LedgerAnswer<RenewAnswer>> {
     const kept = await Promise.all(
       request.players.map(async ({ player, epoch, state }) => {
         const localId = this.localId(player);
         if (localId === undefined) return false;
         const decision = await this.#decide(localId, undefined, (row) =>
-          transitions.renew(row, by, { epoch, state: this.#imported(row, state, by) }),
+          transitions.renew(row, by, { epoch, state: this.#imported(row, state, by) }, sentAt),
         );
         if (decision.ok) this.#answered(by, decision.row);
         return decision.ok;

@@ -193,7 +193,7 @@ async function serve(
   options.onVerifiedCall?.(caller.origin);
   let answer: Answer;
   try {
-    answer = await dispatch(options, caller.origin, path, body);
+    answer = await dispatch(options, caller, path, body);
   } catch (cause) {
     options.logger.error(`${path} from ${caller.origin} failed`, cause);
     const code =
@@ -216,7 +216,7 @@ function methodOf(path: string): "GET" | "POST" | undefined {
 async function authenticate(
   options: EndpointsOptions,
   message: SignedMessageParts,
-): Promise<{ origin: string } | { refused: Answer; verified: boolean }> {
+): Promise<{ origin: string; created: number } | { refused: Answer; verified: boolean }> {
   const { registry, store } = options;
   const claimed = peekKeyId(message.headers);
   if (claimed !== undefined && !registry.hasPinnedKey(claimed.origin)) {
@@ -249,12 +249,12 @@ async function authenticate(
   if (registry.get(verified.origin)?.trust !== TrustState.Trusted) {
     return refuseSigned("ERR_FED_NOT_TRUSTED");
   }
-  return { origin: verified.origin };
+  return { origin: verified.origin, created: verified.created };
 }
 
 async function dispatch(
   options: EndpointsOptions,
-  caller: string,
+  { origin: caller, created }: { readonly origin: string; readonly created: number },
   path: string,
   raw: Uint8Array | undefined,
 ): Promise<Answer> {
@@ -281,7 +281,7 @@ async function dispatch(
     return custodyAnswer(await options.custody.arrivals.cancel(caller, body), 200);
   }
   const call = path.slice("/custody/".length);
-  return custodyAnswer(await options.custody.answer(caller, call, body), 200);
+  return custodyAnswer(await options.custody.answer(caller, call, body, created), 200);
 }
 
 function custodyAnswer(answer: CustodyAnswer, status: number): Answer {

@@ -162,16 +162,28 @@ describe("custody/ledger-row", () => {
 
   describe("renew", () => {
     it("keeps the player and takes the state, without raising the epoch", () => {
-      const next = ok(renew(row(), X, { epoch: 4, state: { coins: 3 } }));
+      const next = ok(renew(row(), X, { epoch: 4, state: { coins: 3 } }, 10));
       assert.deepEqual([next.holder, next.epoch, next.state], [X, 4, { coins: 3 }]);
     });
     it("takes no state while a transfer is open: what departed is what counts", () => {
       const open = row({ transfer: transfer() });
-      assert.equal(ok(renew(open, X, { epoch: 4, state: { coins: 3 } })), open);
+      assert.equal(ok(renew(open, X, { epoch: 4, state: { coins: 3 } }, 10)), open);
+    });
+    it("keeps the newer state when an older renewal arrives late", () => {
+      const newer = ok(renew(row(), X, { epoch: 4, state: { coins: 3 } }, 20));
+      const late = ok(renew(newer, X, { epoch: 4, state: { coins: 2 } }, 15));
+      assert.equal(late, newer);
+      const next = ok(renew(newer, X, { epoch: 4, state: { coins: 4 } }, 25));
+      assert.deepEqual(next.state, { coins: 4 });
+    });
+    it("forgets when it was sent with the epoch it was sent under", () => {
+      const renewed = ok(renew(row(), X, { epoch: 4, state: { coins: 3 } }, 1_000));
+      const home = ok(giveBack(renewed, X, H, { epoch: 4, state: undefined }));
+      assert.equal(home.stateSentAt, undefined);
     });
     it("refuses anyone but the holder, and another epoch", () => {
-      refused(renew(row(), Y, { epoch: 4, state: undefined }), "ERR_FED_STALE_CUSTODY");
-      refused(renew(row(), X, { epoch: 3, state: undefined }), "ERR_FED_STALE_CUSTODY");
+      refused(renew(row(), Y, { epoch: 4, state: undefined }, 10), "ERR_FED_STALE_CUSTODY");
+      refused(renew(row(), X, { epoch: 3, state: undefined }, 10), "ERR_FED_STALE_CUSTODY");
     });
   });
 
@@ -186,7 +198,7 @@ describe("custody/ledger-row", () => {
     });
     it("leaves the late holder with nothing", () => {
       const next = ok(expire(row(), H));
-      refused(renew(next, X, { epoch: 4, state: undefined }), "ERR_FED_STALE_CUSTODY");
+      refused(renew(next, X, { epoch: 4, state: undefined }, 10), "ERR_FED_STALE_CUSTODY");
       refused(giveBack(next, X, H, { epoch: 4, state: undefined }), "ERR_FED_STALE_CUSTODY");
       refused(cancel(next, X, { transferId: T, epoch: 4 }, 1), "ERR_FED_STALE_CUSTODY");
     });

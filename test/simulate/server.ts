@@ -163,6 +163,7 @@ export class SimulatedServer implements PeerCalls {
     const { world, servers } = this.#hood;
     const target = servers.find(({ origin }) => origin === to);
     const text = JSON.stringify(body);
+    const created = Math.floor((EPOCH + world.now + this.#offset) / 1000);
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void): void => {
         if (alive()) finish();
@@ -175,7 +176,7 @@ export class SimulatedServer implements PeerCalls {
       const deliver = (): void => {
         if (this.#cut(to) || world.strikes("loss")) return;
         world.schedule(travel(world), () => {
-          target?.answer(this.origin, path, JSON.parse(text)).then(
+          target?.answer(this.origin, path, JSON.parse(text), created).then(
             (answer) => {
               if (answer === undefined || world.strikes("loss")) return;
               world.schedule(travel(world), () => {
@@ -194,7 +195,12 @@ export class SimulatedServer implements PeerCalls {
   }
 
   /** What the router does with a verified call. */
-  async answer(caller: string, path: string, body: unknown): Promise<PeerAnswer | undefined> {
+  async answer(
+    caller: string,
+    path: string,
+    body: unknown,
+    created: number,
+  ): Promise<PeerAnswer | undefined> {
     const custody = this.custody;
     if (custody === undefined) return undefined;
     const result =
@@ -202,7 +208,7 @@ export class SimulatedServer implements PeerCalls {
         ? await custody.arrivals.reserve(caller, body)
         : path === "/reservations/cancel"
           ? await custody.arrivals.cancel(caller, body)
-          : await custody.answer(caller, path.slice("/custody/".length), body);
+          : await custody.answer(caller, path.slice("/custody/".length), body, created);
     if (this.custody !== custody) return undefined;
     if (result.ok) {
       const text = JSON.stringify(result.body);

@@ -4,14 +4,16 @@ import { simulate } from "./simulation.ts";
 describe("custody, simulated", function () {
   this.timeout(60_000);
 
-  it("loses and doubles nobody under faults of every kind", async () => {
-    const seed = process.env["SIMULATION_SEED"] ?? String(Date.now() % 1_000_000);
-    const result = await simulate({ seed, crossings: 2_000 });
-    const told = `seed ${seed}: ${result.violation ?? ""}\n${result.trace.join("\n")}`;
-    assert.equal(result.violation, undefined, told);
-    assert.ok(result.arrived > 500, told);
-    for (const [kind, count] of Object.entries(result.faults)) assert.ok(count > 0, kind);
-  });
+  // 5958 is where renewals that overtake each other once took a player's state back.
+  for (const seed of ["1", "42", "5958"]) {
+    it(`loses and doubles nobody under faults of every kind, seed ${seed}`, async () => {
+      const result = await simulate({ seed, crossings: 2_000 });
+      const told = `${result.violation ?? ""}\n${result.trace.join("\n")}`;
+      assert.equal(result.violation, undefined, told);
+      assert.ok(result.arrived > 500, told);
+      for (const [kind, count] of Object.entries(result.faults)) assert.ok(count > 0, kind);
+    });
+  }
 
   it("lets every crossing arrive when nothing goes wrong but full rooms", async () => {
     const none = { loss: 0, duplication: 0, delay: 0, crash: 0, partition: 0 };
