@@ -181,11 +181,11 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
         if (this.plugins.federation.isFrozen(client)) continue;
         const moving = body.dx !== 0 || body.dy !== 0;
         if (player.moving !== moving) player.moving = moving;
-        this.#pickUp(client, player, body);
         if (!moving) continue;
         player.x = clamp(player.x + body.dx * SPEED * seconds, 24, WORLD_WIDTH - 24);
         player.y = clamp(player.y + body.dy * SPEED * seconds, 36, WORLD_HEIGHT - 20);
         if (body.dx !== 0) player.facing = body.dx > 0 ? 1 : -1;
+        this.#pickUp(client, player, body);
         this.#enterPortal(client, player, body);
       }
     }

@@ -225,7 +225,9 @@ async function shot(page: Page, name: string): Promise<void> {
 
 async function collectCoin(page: Page, touch: boolean): Promise<void> {
   const { coins, ground, x, y } = await look(page);
-  const nearest = ground.reduce((best, coin) =>
+  // Not at one's feet already, and not behind the portal on the right.
+  const apart = ground.filter((coin) => Math.hypot(coin.x - x, coin.y - y) > 40 && coin.x < 1_300);
+  const nearest = apart.reduce((best, coin) =>
     Math.hypot(coin.x - x, coin.y - y) < Math.hypot(best.x - x, best.y - y) ? coin : best,
   );
   await walk(page, nearest, touch, async () => (await look(page)).coins.length > coins.length);

@@ -88,6 +88,8 @@ export class RoomWatch {
     const { x, y } = this.me;
     const [dx, dy] = [coin.x - x, coin.y - y];
     const length = Math.hypot(dx, dy) || 1;
+    // What lies at one's feet is picked up by walking on, not by walking there.
+    if (length < 40) return false;
     return this.portals.every((portal) => {
       const along = ((portal.x - x) * dx + (portal.y - y) * dy) / (length * length);
       const at = Math.min(1, Math.max(0, along));
