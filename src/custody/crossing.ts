@@ -14,7 +14,7 @@ import { type Home, type PeerCalls, isDecidedElsewhere } from "./home.ts";
 import type { Leases } from "./leases.ts";
 import type { CancelRequest, DepartRequest } from "./messages.ts";
 import type { PlayerSession, PlayerSessions } from "./player-session.ts";
-import type { Settlement } from "./settlement.ts";
+import type { CancelOutcome, Settlement } from "./settlement.ts";
 import type { VisitorBook } from "./visitors.ts";
 
 /** Where a crossing goes. */
@@ -48,14 +48,20 @@ export interface CrossingProgress {
   readonly stage: "departing" | "reserving" | "transit";
 }
 
+type Verdict = "departed" | "expired" | "abandoned";
+
 interface OpenCrossing {
   readonly transferId: string;
   readonly session: PlayerSession;
   readonly destination: CrossingDestination;
   /** Tells the waiting crossing what happened. */
-  readonly decide: (verdict: "departed" | "expired" | "abandoned") => void;
+  readonly decide: (verdict: Verdict) => void;
   /** Resolves once the crossing is over. */
   readonly over: Promise<void>;
+  /** Whether the client has been told of its seat: before that nobody can have claimed the player. */
+  told: boolean;
+  /** How settling has ended the departure, when it has. */
+  settled: CancelOutcome | undefined;
 }
 
 /** Options of {@link Crossings}. */
@@ -135,14 +141,22 @@ export class Crossings {
       return stayed("ERR_FED_CROSSING_BUSY", "You are on your way already.");
     }
     let decide: OpenCrossing["decide"] = () => undefined;
-    const verdict = new Promise<"departed" | "expired" | "abandoned">((resolve) => {
+    const verdict = new Promise<Verdict>((resolve) => {
       decide = resolve;
     });
     let finish: () => void = () => undefined;
     const over = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    const crossing: OpenCrossing = { transferId, session, destination, decide, over };
+    const crossing: OpenCrossing = {
+      transferId,
+      session,
+      destination,
+      decide,
+      over,
+      told: false,
+      settled: undefined,
+    };
     this.#open.set(session.player, crossing);
     session.freeze("crossing");
     let outcome: CrossingOutcome;
@@ -199,6 +213,14 @@ export class Crossings {
     if (crossing?.transferId === transferId) crossing.decide("abandoned");
   }
 
+  /** Settling has ended a departure, perhaps for another reason than its crossing's. */
+  settled(player: string, transferId: string, outcome: CancelOutcome): void {
+    const crossing = this.#open.get(player);
+    if (crossing?.transferId !== transferId) return;
+    crossing.settled = outcome;
+    crossing.decide("abandoned");
+  }
+
   /** Gives up whatever crossing the player is on and waits until it is over. */
   async giveUp(player: string): Promise<void> {
     const crossing = this.#open.get(player);
@@ -209,7 +231,7 @@ export class Crossings {
 
   async #leave(
     crossing: OpenCrossing,
-    verdict: Promise<"departed" | "expired" | "abandoned">,
+    verdict: Promise<Verdict>,
   ): Promise<"departed" | [code: FederationErrorCode, message: string]> {
     const { clock } = this.#options;
     try {
@@ -218,6 +240,7 @@ export class Crossings {
       this.#progress(crossing, "reserving");
       const seat = await this.#reserve(crossing, pass);
       this.#progress(crossing, "transit");
+      crossing.told = true;
       crossing.session.body.transit({
         transferId: crossing.transferId,
         to: crossing.destination.uri,
@@ -320,14 +343,27 @@ export class Crossings {
 
   async #takeBack(crossing: OpenCrossing, stayed: CrossingOutcome): Promise<CrossingOutcome> {
     const { session, transferId, destination } = crossing;
-    const arrived: CrossingOutcome = { kind: "arrived", transferId, to: destination.uri };
+    // Decided elsewhere: by the destination's claim, unless nobody could have claimed yet.
+    const left: CrossingOutcome = crossing.told
+      ? { kind: "arrived", transferId, to: destination.uri }
+      : {
+          kind: "stayed",
+          transferId,
+          to: destination.uri,
+          code: "ERR_FED_STALE_CUSTODY",
+          message: "Your home server has taken you back.",
+        };
     this.#freeSeat(crossing);
     if (!session.atHome) {
-      const result = await this.#options.settlement.settle(session.player);
-      if (result === "resumed") session.thaw("crossing");
-      else if (result === "gone") return arrived;
-      else if (!session.ended && (await this.#stillHeld(session))) session.thaw("crossing");
-      return stayed;
+      await this.#options.settlement.settle(session.player);
+      const resumed =
+        crossing.settled === "resumed" ||
+        // The freeze itself had failed: home was never asked.
+        (crossing.settled === undefined && (await this.#stillHeld(session)));
+      if (resumed) session.thaw("crossing");
+      return crossing.settled === "gone" || (crossing.settled === undefined && !resumed)
+        ? left
+        : stayed;
     }
     const request: CancelRequest = { transferId, player: session.player, epoch: session.epoch };
     const answer = await this.#options.homeAt(session.home).cancel(request);
@@ -341,10 +377,9 @@ export class Crossings {
       throw new FederationError("ERR_FED_UNAVAILABLE", answer.reason);
     }
     this.#end(session);
-    return arrived;
+    return left;
   }
 
-  /** Nothing was opened at home (the freeze itself failed), so there is nothing to cancel. */
   async #stillHeld(session: PlayerSession): Promise<boolean> {
     const held = (await this.#options.visitors.get(session.player))?.held;
     return held?.phase === "held" && held.epoch === session.epoch;

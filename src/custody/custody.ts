@@ -105,6 +105,9 @@ export class Custody {
       clock,
       random,
       logger,
+      onCancelled: (...settled) => {
+        this.crossings.settled(...settled);
+      },
     });
     const { settlement } = this;
     this.crossings = new Crossings({

@@ -23,6 +23,9 @@ export type SettlementOutcome =
   /** Nothing was held, or it is being played. */
   | "nothing";
 
+/** How home's answer to a cancel left a player that was frozen for a departure. */
+export type CancelOutcome = "resumed" | "returning" | "gone";
+
 const FIRST_RETRY_MILLISECONDS = 250;
 const LONGEST_RETRY_MILLISECONDS = 15_000;
 
@@ -35,6 +38,8 @@ export interface SettlementOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** A departure was settled: whoever still waits for it needs to know. */
+  readonly onCancelled?: (player: string, transferId: string, outcome: CancelOutcome) => void;
 }
 
 /** Brings every player this server holds and does not play to an end, one at a time per player. */
@@ -143,6 +148,10 @@ export class Settlement {
     const answer = await this.#options
       .homeAt(home)
       .cancel({ transferId, player, epoch: held.epoch });
+    const tell = (outcome: CancelOutcome): CancelOutcome => {
+      this.#options.onCancelled?.(player, transferId, outcome);
+      return outcome;
+    };
     if (answer.ok) {
       const session = sessions.get(player);
       const resume =
@@ -155,16 +164,16 @@ export class Settlement {
       if (!applied) return "nothing";
       if (!resume) {
         if (session !== undefined) this.#end(session.player, undefined, "The player left.");
-        return "returning";
+        return tell("returning");
       }
       session.epoch = answer.body.epoch;
       leases.won(session, sentAt, answer.body.leaseSeconds);
-      return "resumed";
+      return tell("resumed");
     }
     if (!isDecidedElsewhere(answer.code)) return "retry";
     if (!(await visitors.changeHeld(player, matches, () => undefined))) return "nothing";
     this.#end(player, undefined, "The player is in another world.");
-    return "gone";
+    return tell("gone");
   }
 
   async #return(

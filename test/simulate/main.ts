@@ -1,9 +1,11 @@
 /**
- * `npm run simulate -- --crossings N --seed S`: the shipped custody code under faults, on a virtual
- * clock, network and disk.
+ * `npm run simulate -- --crossings N --seed S`: the shipped custody code under faults and attacks,
+ * on a virtual clock, network and disk. With `--mutant NAME`, one safety rule less, until it shows;
+ * `--list-mutants` tells the rules.
  */
 import { parseArgs } from "node:util";
-import { simulate } from "./simulation.ts";
+import { table } from "../../src/cli/output.ts";
+import { MUTANTS, takeAway } from "./mutants.ts";
 
 const { values } = parseArgs({
   options: {
@@ -11,8 +13,22 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     servers: { type: "string", default: "4" },
     players: { type: "string", default: "12" },
+    mutant: { type: "string" },
+    "list-mutants": { type: "boolean", default: false },
+    /** Seconds to look for a shorter way to a violation. */
+    shorten: { type: "string", default: "15" },
   },
 });
+
+/** Runs of a mutant before it is given up as not caught. */
+const MUTANT_RUNS = 30;
+const SHOWN_LINES = 60;
+
+if (values["list-mutants"]) {
+  const rows = Object.entries(MUTANTS).map(([name, { rule }]) => [name, rule]);
+  console.log(table(["mutant", "the rule it takes away"], rows));
+  process.exit(0);
+}
 const crossings = Number(values.crossings);
 const servers = Number(values.servers);
 const players = Number(values.players);
@@ -20,10 +36,36 @@ if (!(crossings > 0) || !(servers >= 2) || !(players >= 1)) {
   console.error("--crossings and --players must be at least 1, --servers at least 2");
   process.exit(2);
 }
+const mutant = values.mutant === undefined ? undefined : MUTANTS[values.mutant];
+if (values.mutant !== undefined && mutant === undefined) {
+  console.error(`no mutant "${values.mutant}": --list-mutants tells them`);
+  process.exit(2);
+}
+if (mutant !== undefined) {
+  takeAway(mutant);
+  console.log(`without     ${mutant.rule}`);
+}
+// Imported only now: a mutant changes what is loaded.
+const { simulate } = await import("./simulation.ts");
+const { shortest } = await import("./shortest.ts");
+
 const startedAt = performance.now();
-const result = await simulate({ seed: values.seed, crossings, servers, players });
+const base = {
+  seed: values.seed,
+  crossings,
+  servers,
+  players,
+  ...(mutant?.faults === undefined ? {} : { faults: mutant.faults }),
+};
+let options = base;
+let result = await simulate(options);
+for (let run = 1; mutant !== undefined && result.violation === undefined; run += 1) {
+  if (run === MUTANT_RUNS) break;
+  options = { ...base, seed: `${values.seed}.${run}` };
+  result = await simulate(options);
+}
 const took = ((performance.now() - startedAt) / 1000).toFixed(1);
-console.log(`seed        ${values.seed}`);
+console.log(`seed        ${options.seed}`);
 console.log(
   `crossings   ${result.crossings}: ${result.arrived} arrived, ${result.stayed} stayed, ${result.cutShort} cut short by a crash`,
 );
@@ -33,9 +75,20 @@ console.log(
     .map(([kind, count]) => `${count} ${kind}`)
     .join(", ")}`,
 );
+console.log(`attacks     ${result.attacks}`);
 console.log(`time        ${result.virtualSeconds} s simulated in ${took} s`);
 console.log(`violations  ${result.violation === undefined ? 0 : 1}`);
 if (result.violation !== undefined) {
-  console.log(`\n${result.violation}\n\nWhat happened last:\n${result.trace.join("\n")}`);
-  process.exitCode = 1;
+  console.log(`\n${result.violation}`);
+  const traced = { ...options, traceLength: 1_000_000 };
+  const found = { options: traced, result: await simulate(traced) };
+  const best = (await shortest(base, found, Number(values.shorten) * 1000)) ?? found;
+  const { seed, servers: few, players: fewer, crossings: count } = best.options;
+  const { trace } = best.result;
+  console.log(
+    `\nThe shortest way there that was found (--seed ${seed} --servers ${few ?? 0} --players ${fewer ?? 0} --crossings ${count}):\n${trace.slice(-SHOWN_LINES).join("\n")}`,
+  );
+  if (trace.length > SHOWN_LINES) console.log(`  (${trace.length - SHOWN_LINES} lines before)`);
 }
+// A mutant has to be caught; the code as it is must not be.
+if ((result.violation === undefined) === (mutant !== undefined)) process.exitCode = 1;

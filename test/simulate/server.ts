@@ -29,6 +29,10 @@ export interface Neighbourhood {
   readonly servers: readonly SimulatedServer[];
   /** Takes a change of what a player carries down in the book of all changes. */
   grow(from: Carried | undefined, item: string | undefined): Carried;
+  /** A seat was given for what `caller` sent. */
+  seated(caller: string, body: unknown, to: SimulatedServer): void;
+  /** Something that must never be. */
+  violate(what: string): void;
 }
 
 /** One server over all its lives. */
@@ -42,6 +46,7 @@ export class SimulatedServer implements PeerCalls {
   readonly #offset: number;
   #life = 0;
   #up = false;
+  #ready = false;
   #custody: Custody | undefined;
   #seats = new Map<string, { claim: SeatClaim; until: number }>();
   #cutUntil = new Map<string, number>();
@@ -67,7 +72,7 @@ export class SimulatedServer implements PeerCalls {
 
   /** The custody code of the present life. */
   get custody(): Custody | undefined {
-    return this.#up ? this.#custody : undefined;
+    return this.#up && this.#ready ? this.#custody : undefined;
   }
 
   start(): void {
@@ -95,14 +100,21 @@ export class SimulatedServer implements PeerCalls {
       },
       leaseSeconds: LEASE_SECONDS,
     });
-    this.#custody.start().catch(silent);
+    // As the real one: nobody is let in before what a former run left open is settled.
+    this.#ready = false;
+    this.#custody.start().then(() => {
+      if (alive()) this.#ready = true;
+    }, silent);
   }
 
   /** Dies, and comes back some time later. */
   crash(): void {
     if (!this.#up) return;
+    const { world } = this.#hood;
     this.#up = false;
-    this.#hood.world.schedule(this.#hood.world.between(50, 20_000), () => {
+    world.note(() => `${this.authority} dies`);
+    world.schedule(world.between(50, 20_000), () => {
+      world.note(() => `${this.authority} is started again`);
       this.start();
     });
   }
@@ -143,6 +155,14 @@ export class SimulatedServer implements PeerCalls {
         if (world.random.fraction() < 0.02) {
           return { ok: false, code: "ERR_FED_WORLD_FULL", reason: "full" };
         }
+        for (const seat of this.#seats.values()) {
+          const same = seat.claim.caller === claim.caller && seat.until > world.now;
+          if (same && seat.claim.transferId === claim.transferId) {
+            this.#hood.violate(
+              `${this.authority} gave two seats for one transfer of ${claim.player}`,
+            );
+          }
+        }
         this.#seats.set(sessionId, { claim, until: world.now + SEAT_LIFE });
         const now = EPOCH + world.now + this.#offset;
         const reservation = { sessionId, roomId: "r", processId: "p", name: "world" };
@@ -174,12 +194,24 @@ export class SimulatedServer implements PeerCalls {
         });
       });
       const deliver = (): void => {
-        if (this.#cut(to) || world.strikes("loss")) return;
+        const line = (): string =>
+          `${this.authority} → ${target?.authority ?? to} ${tellCall(path, text)}`;
+        if (this.#cut(to) || world.strikes("loss")) {
+          world.note(() => `${line()}: lost`);
+          return;
+        }
         world.schedule(travel(world), () => {
+          world.note(line);
           target?.answer(this.origin, path, JSON.parse(text), created).then(
             (answer) => {
-              if (answer === undefined || world.strikes("loss")) return;
+              if (answer === undefined) return;
+              const told = answer.ok ? "ok" : answer.code;
+              if (world.strikes("loss")) {
+                world.note(() => `${line()}: ${told}, but the answer is lost`);
+                return;
+              }
               world.schedule(travel(world), () => {
+                world.note(() => `${line()}: ${told}`);
                 settle(() => {
                   resolve(answer);
                 });
@@ -211,6 +243,7 @@ export class SimulatedServer implements PeerCalls {
           : await custody.answer(caller, path.slice("/custody/".length), body, created);
     if (this.custody !== custody) return undefined;
     if (result.ok) {
+      if (path === "/reservations") this.#hood.seated(caller, body, this);
       const text = JSON.stringify(result.body);
       return { ok: true, status: 200, body: JSON.parse(text) as unknown };
     }
@@ -223,11 +256,27 @@ export class SimulatedServer implements PeerCalls {
     const until = this.#cutUntil.get(to) ?? 0;
     if (world.now < until) return true;
     if (!world.strikes("partition")) return false;
-    const end = world.now + world.between(1_000, 30_000);
+    const end = world.now + world.between(1_000, 45_000);
     this.#cutUntil.set(to, end);
     for (const server of servers) if (server.origin === to) server.#cutUntil.set(this.origin, end);
     return true;
   }
+}
+
+/** A call in a few words. */
+function tellCall(path: string, text: string): string {
+  const body = JSON.parse(text) as {
+    transferId?: string;
+    player?: string;
+    epoch?: number;
+    players?: { player: string; epoch: number }[];
+  };
+  const who =
+    body.players?.map(({ player, epoch }) => `${player.split("@")[0] ?? ""}@${epoch}`).join(" ") ??
+    `${body.player?.split("@")[0] ?? ""}${body.epoch === undefined ? "" : `@${body.epoch}`}`;
+  return [path.replace("/custody/", ""), who, body.transferId?.slice(0, 4) ?? ""]
+    .filter((part) => part !== "")
+    .join(" ");
 }
 
 function travel(world: World): number {

@@ -21,9 +21,18 @@ export interface Faults {
   crash: number;
   /** Chance, per message, that two servers lose sight of each other for a while. */
   partition: number;
+  /** Chance that the disk takes its time, so that others come in between. */
+  slow: number;
 }
 
-export const NO_FAULTS: Faults = { loss: 0, duplication: 0, delay: 0, crash: 0, partition: 0 };
+export const NO_FAULTS: Faults = {
+  loss: 0,
+  duplication: 0,
+  delay: 0,
+  crash: 0,
+  partition: 0,
+  slow: 0,
+};
 
 /** Signing runs in other threads; the world moves on only when none is under way. */
 let signing = 0;
@@ -41,8 +50,12 @@ subtle.sign = async (...args: Parameters<typeof realSign>) => {
 /** One deterministic run: the same seed, the same events. */
 export class World {
   now = 0;
-  /** Custody rows written since somebody looked. */
-  readonly written = new Map<string, string>();
+  /** Rows written since somebody looked: whose, and what is on disk now. */
+  readonly written: [id: string, text: string][] = [];
+  /** What happened, oldest first; kept only where somebody wants to read it. */
+  readonly trace: string[] = [];
+  /** Lines of the trace that are kept; 0 keeps none. */
+  traceLength = 0;
   readonly random: Random;
   faults: Faults = { ...NO_FAULTS };
   readonly counts: Record<keyof Faults, number> = {
@@ -51,6 +64,7 @@ export class World {
     delay: 0,
     crash: 0,
     partition: 0,
+    slow: 0,
   };
   readonly #heap: Event[] = [];
   #order = 0;
@@ -86,6 +100,13 @@ export class World {
     };
     push(this.#heap, event);
     return event;
+  }
+
+  /** Adds a line to the trace. */
+  note(what: () => string): void {
+    if (this.traceLength === 0) return;
+    this.trace.push(`${(this.now / 1000).toFixed(3).padStart(9)}  ${what()}`);
+    if (this.trace.length > this.traceLength) this.trace.shift();
   }
 
   sleep(milliseconds: number): Promise<void> {
@@ -222,8 +243,8 @@ export class CrashingStore implements Store {
       return never();
     }
     const result = change();
-    if (key.startsWith("custody/")) {
-      this.#world.written.set(`${this.#name} ${key}`, this.#disk.get(key)?.value ?? "");
+    if (result && (key.startsWith("custody/") || key.startsWith("visitor/"))) {
+      this.#world.written.push([`${this.#name} ${key}`, this.#disk.get(key)?.value ?? ""]);
     }
     if (dies) {
       this.#crash();
@@ -235,6 +256,9 @@ export class CrashingStore implements Store {
   async #turn(): Promise<void> {
     if (!this.#alive()) return never();
     await Promise.resolve();
+    if (!this.#world.strikes("slow")) return;
+    await this.#world.sleep(this.#world.between(1, 80));
+    if (!this.#alive()) return never();
   }
 
   #read(key: string): string | undefined {

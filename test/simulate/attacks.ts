@@ -1,0 +1,159 @@
+/**
+ * What dishonest operators of trusted servers try: every attempt has to be refused.
+ *
+ * `https://mallory.example` is a trusted peer that holds nobody and that nobody travels to; the
+ * other attempts come from an honest-looking server's own operator.
+ */
+import { type PassClaims, issuePass } from "../../src/identity/pass.ts";
+import type { SimulatedServer } from "./server.ts";
+import { EPOCH, type World } from "./world.ts";
+import type { Watcher } from "./watcher.ts";
+
+const MALLORY = "https://mallory.example";
+
+interface SeenSeat {
+  readonly caller: string;
+  readonly body: { readonly transferId: string; readonly pass: string; readonly world: string };
+  readonly to: SimulatedServer;
+}
+
+/** Tries things that must not work. */
+export class Attacks {
+  readonly #world: World;
+  readonly #servers: readonly SimulatedServer[];
+  readonly #watcher: Watcher;
+  readonly #violate: (what: string) => void;
+  #seen: SeenSeat | undefined;
+  tried = 0;
+
+  constructor(
+    world: World,
+    servers: readonly SimulatedServer[],
+    watcher: Watcher,
+    violate: (what: string) => void,
+  ) {
+    this.#world = world;
+    this.#servers = servers;
+    this.#watcher = watcher;
+    this.#violate = violate;
+  }
+
+  /** A seat was given: its pass is known to source and destination. */
+  seated(caller: string, body: unknown, to: SimulatedServer): void {
+    this.#seen = { caller, body: body as SeenSeat["body"], to };
+  }
+
+  async goOn(everyMilliseconds: number): Promise<void> {
+    for (;;) {
+      await this.#world.sleep(this.#world.between(0, 2 * everyMilliseconds));
+      await this.#attack();
+    }
+  }
+
+  async #attack(): Promise<void> {
+    const what = this.#world.pick([
+      this.#otherAudience,
+      this.#stolenPass,
+      this.#usedPass,
+      this.#wrongDoor,
+      this.#notTheHolder,
+      this.#notTheHome,
+    ]);
+    await what();
+  }
+
+  /** A source takes a pass to another server than the one it is for. */
+  readonly #otherAudience = async (): Promise<void> => {
+    const seen = this.#seen;
+    if (seen === undefined) return;
+    const others = this.#servers.filter((server) => server !== seen.to);
+    await this.#refused("a pass for another server", this.#world.pick(others), seen.caller, [
+      "/reservations",
+      seen.body,
+    ]);
+  };
+
+  /** Somebody else than the source presents a pass it has got hold of. */
+  readonly #stolenPass = async (): Promise<void> => {
+    const seen = this.#seen;
+    if (seen === undefined) return;
+    await this.#refused("a stolen pass", seen.to, MALLORY, ["/reservations", seen.body]);
+  };
+
+  /** A home issues a pass that has been used, for another transfer. */
+  readonly #usedPass = async (): Promise<void> => {
+    const seen = this.#seen;
+    if (seen === undefined) return;
+    const payload = Buffer.from(seen.body.pass.split(".")[1] ?? "", "base64url").toString("utf8");
+    const claims = JSON.parse(payload) as PassClaims;
+    const issuer = this.#servers.find(({ origin }) => origin === claims.iss);
+    // Another source's first use would be the honest one.
+    if (issuer === undefined || claims.exp * 1000 < EPOCH + this.#world.now) return;
+    const xfer = this.#world.random.uuid();
+    const pass = await issuePass({ ...claims, xfer }, issuer.key);
+    await this.#refused("a used pass", seen.to, seen.caller, [
+      "/reservations",
+      { ...seen.body, transferId: xfer, pass },
+    ]);
+  };
+
+  /** A server claims a transfer that leads to another one. */
+  readonly #wrongDoor = async (): Promise<void> => {
+    const open = this.#watcher.rows().filter(([, row]) => row.transfer !== undefined);
+    if (open.length === 0) return;
+    const [home, row] = this.#world.pick(open);
+    const server = this.#servers.find(({ origin }) => origin === home);
+    await this.#refused("a claim by another server", server, MALLORY, [
+      "/custody/claim",
+      { transferId: row.transfer?.id ?? "" },
+    ]);
+  };
+
+  /** A server decides about a player that it does not hold. */
+  readonly #notTheHolder = async (): Promise<void> => {
+    const rows = this.#watcher.rows();
+    if (rows.length === 0) return;
+    const [home, row] = this.#world.pick(rows);
+    const server = this.#servers.find(({ origin }) => origin === home);
+    const player = `${row.localId}@${new URL(home).host}`;
+    const transferId = row.transfer?.id ?? this.#world.random.uuid();
+    const { epoch } = row;
+    await this.#refused("a call by somebody who is not the holder", server, MALLORY, [
+      ...this.#world.pick<[string, unknown]>([
+        ["/custody/depart", { transferId, player, epoch, to: MALLORY, world: "world" }],
+        ["/custody/cancel", { transferId, player, epoch }],
+        ["/custody/return", { player, epoch }],
+      ]),
+    ]);
+  };
+
+  /** A server that is not the player's home calls it back. */
+  readonly #notTheHome = async (): Promise<void> => {
+    const away = this.#watcher.rows().filter(([home, row]) => row.holder !== home);
+    if (away.length === 0) return;
+    const [home, row] = this.#world.pick(away);
+    const holder = this.#servers.find(({ origin }) => origin === row.holder);
+    const player = `${row.localId}@${new URL(home).host}`;
+    await this.#refused("a recall by a server that is not home", holder, MALLORY, [
+      "/custody/revoke",
+      { player, epoch: row.epoch },
+    ]);
+  };
+
+  async #refused(
+    what: string,
+    server: SimulatedServer | undefined,
+    caller: string,
+    [path, body]: [path: string, body: unknown],
+  ): Promise<void> {
+    this.tried += 1;
+    const created = Math.floor((EPOCH + this.#world.now) / 1000);
+    const sent = JSON.parse(JSON.stringify(body)) as unknown;
+    // A server that dies meanwhile never answers.
+    const answer = await Promise.race([
+      server?.answer(caller, path, sent, created),
+      this.#world.sleep(5_000),
+    ]);
+    if (answer?.ok === true) this.#violate(`${what} was taken by ${server?.authority ?? "?"}`);
+  }
+}

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { MUTANTS } from "./mutants.ts";
+
+const main = fileURLToPath(new URL("main.ts", import.meta.url));
+const SEED = "7";
+const AT_ONCE = 2;
+
+interface Ended {
+  readonly code: number | string;
+  readonly output: string;
+}
+
+function run(...flags: string[]): Promise<Ended> {
+  const args = ["--disable-warning=ExperimentalWarning", main, ...flags];
+  return new Promise((resolve) => {
+    execFile(process.execPath, args, (error, stdout, stderr) => {
+      resolve({ code: error?.code ?? 0, output: stdout + stderr });
+    });
+  });
+}
+
+describe("safety rules, each taken away", function () {
+  this.timeout(240_000);
+  const names = Object.keys(MUTANTS);
+  const ended = new Map<string, Promise<Ended>>();
+
+  before(() => {
+    // A few at a time, each in a process of its own: a mutant is made while its source is loaded.
+    let last: Promise<unknown>[] = Array.from({ length: AT_ONCE }, () => Promise.resolve());
+    for (const [index, name] of names.entries()) {
+      const lane = index % AT_ONCE;
+      const mine = (last[lane] ?? Promise.resolve()).then(() =>
+        run("--mutant", name, "--crossings", "3000", "--seed", SEED, "--shorten", "0"),
+      );
+      last = last.map((other, at) => (at === lane ? mine : other));
+      ended.set(name, mine);
+    }
+  });
+
+  for (const name of names) {
+    it(`${name}: ${MUTANTS[name]?.rule ?? ""}`, async () => {
+      const result = await ended.get(name);
+      assert.equal(result?.code, 0, result?.output);
+      assert.match(result?.output ?? "", /^violations {2}1$/mu);
+      assert.match(result?.output ?? "", /^The shortest way there/mu);
+    });
+  }
+
+  it("are not taken away by a name that does not exist", async () => {
+    const { code, output } = await run("--mutant", "nothing");
+    assert.equal(code, 2, output);
+  });
+
+  it("lists them", async () => {
+    const { output } = await run("--list-mutants");
+    for (const name of names) assert.ok(output.includes(name), name);
+  });
+});

@@ -1,0 +1,475 @@
+/**
+ * The safety rules, each taken away in the shipped code, one at a time.
+ *
+ * A mutant is a change of one source file as it is loaded: nothing of it is in what ships. Each has
+ * to find its place exactly once, so that no rewrite of the source leaves it without effect.
+ */
+import { registerHooks } from "node:module";
+import type { Faults } from "./world.ts";
+
+/** One rule less. */
+export interface Mutant {
+  /** The rule, and what the code does without it. */
+  readonly rule: string;
+  readonly edits: readonly { readonly file: string; readonly find: string; readonly put: string }[];
+  /** Faults that make it show sooner; the others stay as they are. */
+  readonly faults?: Partial<Faults>;
+}
+
+const row = "custody/ledger-row.ts";
+const ledger = "custody/ledger.ts";
+const leases = "custody/leases.ts";
+const book = "custody/lease-book.ts";
+const settlement = "custody/settlement.ts";
+const crossing = "custody/crossing.ts";
+const arrival = "custody/arrival.ts";
+const custody = "custody/custody.ts";
+const inbound = "custody/inbound.ts";
+const pass = "identity/pass.ts";
+
+/** By name. */
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  departEpoch: {
+    rule: "home opens a transfer only for the row's own epoch",
+    edits: [
+      {
+        file: row,
+        find: "  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);\n  if (row.transfer !== undefined) {\n",
+        put: "  if (row.transfer !== undefined) {\n",
+      },
+    ],
+  },
+  departHolder: {
+    rule: "home opens a transfer only for the holder",
+    edits: [
+      {
+        file: row,
+        find: "  if (row.holder !== by) return stale(`the player is not held by ${by}`);\n  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);\n  if (row.transfer !== undefined) {\n",
+        put: "  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);\n  if (row.transfer !== undefined) {\n",
+      },
+    ],
+  },
+  departTwice: {
+    rule: "home opens no second transfer while one is open",
+    edits: [
+      {
+        file: row,
+        find: '    return row.transfer.id === transfer.id && row.transfer.to === transfer.to\n      ? { ok: true, row }\n      : stale("another transfer is open");',
+        put: "    return { ok: true, row: withState({ ...row, transfer }, request.state) };",
+      },
+    ],
+  },
+  claimDestination: {
+    rule: "only the transfer's destination may claim it",
+    edits: [
+      { file: row, find: "    if (open.to !== by) {", put: "    if (open.to === undefined) {" },
+    ],
+  },
+  claimClears: {
+    rule: "a claim closes the transfer",
+    edits: [
+      {
+        file: row,
+        find: "row: { ...closed(row), holder: by, epoch, last } };",
+        put: "row: { ...row, holder: by, epoch, last } };",
+      },
+    ],
+  },
+  claimRaises: {
+    rule: "a claim raises the epoch",
+    edits: [
+      {
+        file: row,
+        find: "    const epoch = row.epoch + 1;\n    const last: LastDecision = {",
+        put: "    const epoch = row.epoch;\n    const last: LastDecision = {",
+      },
+    ],
+  },
+  claimRepeat: {
+    rule: "a repeated claim gets the same answer; it decides nothing again",
+    edits: [
+      {
+        file: row,
+        find: "    if (last.epoch === row.epoch && row.holder === by && open === undefined)\n      return { ok: true, row };",
+        put: "    if (row.holder === by && open === undefined)\n      return { ok: true, row: { ...row, epoch: row.epoch + 1 } };",
+      },
+    ],
+  },
+  claimBeforeSession: {
+    rule: "a session starts only after home has answered the claim",
+    edits: [
+      {
+        file: arrival,
+        find: "        answer = await homeAt(home).claim(transferId);",
+        put: '        void homeAt(home).claim(transferId).catch(() => undefined);\n        answer = { ok: true, body: { player, name: seat.name, epoch: 0, leaseSeconds: 15, receipt: "" } };',
+      },
+    ],
+  },
+  claimWhileHeld: {
+    rule: "no claim is sent or applied while the player is held already",
+    edits: [
+      {
+        file: arrival,
+        find: "      if (!(await this.#letGoOfFormerStay(player))) {",
+        put: '      if (player === "") {',
+      },
+      {
+        file: arrival,
+        find: "        won = row !== undefined && row.held === undefined;",
+        put: "        won = row !== undefined;",
+      },
+    ],
+  },
+  cancelEpoch: {
+    rule: "home cancels only for the row's own epoch",
+    edits: [
+      {
+        file: row,
+        find: "  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);\n  if (transfer !== undefined && transfer.id",
+        put: "  if (transfer !== undefined && transfer.id",
+      },
+    ],
+  },
+  cancelHolder: {
+    rule: "home cancels only for the holder",
+    edits: [
+      {
+        file: row,
+        find: "  if (row.holder !== by) return stale(`the player is not held by ${by}`);\n  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);\n  if (transfer !== undefined && transfer.id",
+        put: "  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);\n  if (transfer !== undefined && transfer.id",
+      },
+    ],
+  },
+  cancelRaises: {
+    rule: "a cancel raises the epoch, so that a late depart finds a stale one",
+    edits: [
+      {
+        file: row,
+        find: "  const epoch = row.epoch + 1;\n  return {\n    ok: true,\n    row: {\n      ...closed(row),",
+        put: "  const epoch = row.epoch;\n  return {\n    ok: true,\n    row: {\n      ...closed(row),",
+      },
+    ],
+  },
+  cancelRepeat: {
+    rule: "a repeated cancel gets the same answer; it decides nothing again",
+    edits: [
+      {
+        file: row,
+        find: "    transfer === undefined\n  ) {\n    return { ok: true, row };\n  }",
+        put: "    transfer === undefined\n  ) {\n    return { ok: true, row: { ...row, epoch: row.epoch + 1 } };\n  }",
+      },
+    ],
+  },
+  returnEpoch: {
+    rule: "home takes a player back only under the row's own epoch",
+    edits: [
+      {
+        file: row,
+        find: '  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);\n  if (row.transfer !== undefined) return stale("a transfer is open: cancel it first");',
+        put: '  if (row.transfer !== undefined) return stale("a transfer is open: cancel it first");',
+      },
+    ],
+  },
+  returnHolder: {
+    rule: "home takes a player back only from its holder",
+    edits: [
+      {
+        file: row,
+        find: "  if (row.holder !== by || by === home) return stale(`the player is not held by ${by}`);\n",
+        put: "",
+      },
+    ],
+  },
+  returnRaises: {
+    rule: "a return raises the epoch",
+    edits: [
+      {
+        file: row,
+        find: "row: withState({ ...settled(row), holder: home, epoch: row.epoch + 1 }, request.state),",
+        put: "row: withState({ ...settled(row), holder: home, epoch: row.epoch }, request.state),",
+      },
+    ],
+  },
+  renewEpoch: {
+    rule: "home renews only the holder's own epoch",
+    edits: [
+      {
+        file: row,
+        find: '  if (row.holder !== by || row.epoch !== request.epoch) return stale("not held any more");',
+        put: '  if (row.holder !== by) return stale("not held any more");',
+      },
+    ],
+  },
+  renewOrder: {
+    rule: "home takes no state from a renewal that was overtaken",
+    edits: [
+      {
+        file: row,
+        find: "  const late = row.stateSentAt !== undefined && sentAt < row.stateSentAt;",
+        put: "  const late = row.stateSentAt !== undefined && sentAt < 0;",
+      },
+    ],
+    faults: { delay: 0.4 },
+  },
+  compareAndSet: {
+    rule: "every decision is a compare-and-set on the row",
+    edits: [
+      {
+        file: ledger,
+        find: "      const written = await store.compareAndSet(\n        rowKey(localId),\n        text,\n        next === undefined ? undefined : JSON.stringify(next),\n      );",
+        put: "      await store.set(rowKey(localId), JSON.stringify(next));\n      const written = true;",
+      },
+    ],
+    faults: { slow: 0.3 },
+  },
+  expiryMargin: {
+    rule: "home waits until every lease it answered has surely run out",
+    edits: [
+      {
+        file: ledger,
+        find: "      this.leases.secondsLeft(localId, row.epoch) > 0",
+        put: "      this.leases.secondsLeft(localId, row.epoch) > this.leases.leaseSeconds * 0.4",
+      },
+    ],
+    faults: { partition: 0.03 },
+  },
+  expiryAfterRestart: {
+    rule: "after its own restart home expires nobody before one full lease",
+    edits: [
+      {
+        file: book,
+        find: "this.#answeredAt.get(`${localId}@${epoch}`) ?? this.#startedAt;",
+        put: "this.#answeredAt.get(`${localId}@${epoch}`) ?? -1e9;",
+      },
+      { file: book, find: "      Math.max(from, this.#startedAt) +", put: "      from +" },
+    ],
+  },
+  expiryRaises: {
+    rule: "expiry raises the epoch",
+    edits: [
+      {
+        file: row,
+        find: "    row: { ...settled(row), holder: home, epoch: row.epoch + 1 },",
+        put: "    row: { ...settled(row), holder: home, epoch: row.epoch },",
+      },
+    ],
+  },
+  leaseFromSending: {
+    rule: "a lease counts from the moment its request was sent",
+    edits: [
+      {
+        file: leases,
+        find: "    const until = sentAt + seconds * 1000;",
+        put: "    const until = clock.monotonic() + (sentAt > 0 ? seconds : seconds) * 1000;",
+      },
+    ],
+    faults: { delay: 0.6, partition: 0.03 },
+  },
+  leaseEnds: {
+    rule: "past its lease nobody simulates the player",
+    edits: [
+      {
+        file: leases,
+        find: '      () => session.freeze("lease"),',
+        put: "      () => undefined,",
+      },
+    ],
+    faults: { partition: 0.03 },
+  },
+  repeatExtends: {
+    rule: "a repeated claim or cancel extends the lease as the first did",
+    edits: [
+      {
+        file: ledger,
+        find: "    const { row } = decision;\n    this.#answered(by, row);",
+        put: "    const { row } = decision;\n    if (this.leases.secondsLeft(localId, row.epoch) === 0) this.#answered(by, row);",
+      },
+    ],
+    faults: { delay: 0.3, partition: 0.03 },
+  },
+  loginHolder: {
+    rule: "a session at home starts only when home holds the player and no transfer is open",
+    edits: [
+      {
+        file: row,
+        find: "  return row.holder === home && row.transfer === undefined;",
+        put: '  return row.epoch >= 0 && home !== "";',
+      },
+    ],
+  },
+  freeze: {
+    rule: "a departing player is frozen",
+    edits: [{ file: crossing, find: '    session.freeze("crossing");\n', put: "" }],
+  },
+  freezeDurably: {
+    rule: "the freeze is on disk before the departure is sent",
+    edits: [
+      {
+        file: crossing,
+        find: '        (held) => ({ epoch: held.epoch, phase: "frozen", transferId }),',
+        put: "        (held) => held,",
+      },
+    ],
+  },
+  thawOnCancelOnly: {
+    rule: "a frozen player plays on only after home has answered a cancel, never on a timer",
+    edits: [
+      {
+        file: settlement,
+        find: "        failures += 1;\n        this.#options.logger.debug(",
+        put: '        failures += 1;\n        sessions.get(player)?.thaw("crossing");\n        this.#options.logger.debug(',
+      },
+      {
+        file: settlement,
+        find: '    let result: SettlementOutcome = "nothing";',
+        put: '    const { sessions } = this.#options;\n    let result: SettlementOutcome = "nothing";',
+      },
+    ],
+  },
+  lostAnswerPhase: {
+    rule: "a renewal's `lost` counts only while held with the epoch it was asked for",
+    edits: [
+      {
+        file: leases,
+        find: "        if (session.ended || session.epoch !== epoch) continue;",
+        put: "        if (session.ended) continue;",
+      },
+      {
+        file: leases,
+        find: '      (held) => held.phase === "held" && held.epoch === epoch,',
+        put: "      (held) => held.epoch >= 0,",
+      },
+    ],
+    faults: { delay: 0.3 },
+  },
+  departedPhase: {
+    rule: "`departed` counts only while frozen for that very transfer",
+    edits: [
+      {
+        file: inbound,
+        find: '  if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {',
+        put: "  if (row?.held !== undefined) {",
+      },
+      {
+        file: crossing,
+        find: "    if (crossing !== undefined && crossing.transferId === transferId) {",
+        put: "    if (crossing !== undefined) {",
+      },
+    ],
+    faults: { delay: 0.3 },
+  },
+  revokeHome: {
+    rule: "only a player's home may call it back",
+    edits: [
+      {
+        file: inbound,
+        find: '  if (new URL(caller).host !== player.slice(player.lastIndexOf("@") + 1)) {',
+        put: '  if (caller === "") {',
+      },
+      {
+        file: inbound,
+        find: "  if (row?.held === undefined || row.held.epoch !== epoch || row.home !== caller) {",
+        put: "  if (row?.held === undefined || row.held.epoch !== epoch) {",
+      },
+    ],
+  },
+  endBeforeReturn: {
+    rule: "the session is over before its player is returned",
+    edits: [
+      {
+        file: inbound,
+        find: "  if (session !== undefined) {\n    sessions.remove(session);\n    leases.lost(session);\n  }\n",
+        put: "",
+      },
+    ],
+  },
+  noSessionAfterRestart: {
+    rule: "a restart resumes no session: what was held is returned",
+    edits: [
+      {
+        file: settlement,
+        find: '        (held) => ({ ...held, phase: "returning" }),',
+        put: "        (held) => held,",
+      },
+    ],
+  },
+  cancelAfterRestart: {
+    rule: "what home had frozen is cancelled from its row, at a login and after a restart",
+    edits: [
+      {
+        file: custody,
+        find: "    await this.ledger.settleAfterRestart();\n",
+        put: "",
+      },
+      {
+        file: custody,
+        find: "      await this.ledger.cancelFromRow(localId);",
+        put: "      await Promise.resolve();",
+      },
+    ],
+  },
+  seatOnce: {
+    rule: "one transfer has one seat, however often it is asked for",
+    edits: [
+      {
+        file: arrival,
+        find: "      const existing = await this.#find(player, caller, claims.xfer);",
+        put: '      const existing = await this.#find(player, caller, "");',
+      },
+    ],
+  },
+  passAudience: {
+    rule: "a pass is good on the server it is for",
+    edits: [
+      {
+        file: pass,
+        find: '  if (typeof aud !== "string" || aud !== options.audience) {',
+        put: '  if (typeof aud !== "string") {',
+      },
+    ],
+  },
+  passOnce: {
+    rule: "a pass is good for one transfer",
+    edits: [
+      {
+        file: arrival,
+        find: "    if (!fresh && (await store.get(passKey)) !== claims.xfer) {",
+        put: "    if (!fresh && (await store.get(passKey)) === undefined) {",
+      },
+    ],
+  },
+  passSource: {
+    rule: "a pass is good in the hands of its source",
+    edits: [
+      {
+        file: arrival,
+        find: "    if (claims.src !== caller) {",
+        put: '    if (claims.src === "") {',
+      },
+    ],
+  },
+};
+
+/** Loads the source with one rule taken away. Call it before anything of the source is imported. */
+export function takeAway(mutant: Mutant): void {
+  const left = new Set(mutant.edits);
+  registerHooks({
+    load(url, context, nextLoad) {
+      const loaded = nextLoad(url, context);
+      const edits = mutant.edits.filter(({ file }) => url.endsWith(`/src/${file}`));
+      if (edits.length === 0) return loaded;
+      let source = Buffer.from(loaded.source as Uint8Array).toString("utf8");
+      for (const edit of edits) {
+        const parts = source.split(edit.find);
+        if (parts.length !== 2) {
+          throw new Error(
+            `${edit.file} has the place of this mutant ${parts.length - 1} times instead of once:\n${edit.find}`,
+          );
+        }
+        source = parts.join(edit.put);
+        left.delete(edit);
+      }
+      return { ...loaded, source };
+    },
+  });
+}

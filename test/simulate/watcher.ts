@@ -1,0 +1,202 @@
+/** The eye that looks at the whole world after every step and says what must never be. */
+import type { CrossingOutcome } from "../../src/custody/crossing.ts";
+import { type LedgerRow } from "../../src/custody/ledger-row.ts";
+import type { VisitorRow } from "../../src/custody/visitors.ts";
+import type { Carried, SimulatedServer } from "./server.ts";
+import type { World } from "./world.ts";
+
+/** How long a server may take to give back, or lose, whom it holds and does not play. */
+const ORPHAN_MILLISECONDS = 20_000;
+
+/** Something that must never be. */
+export class Violation extends Error {}
+
+/** Knows every durable row of every server as it is on disk, and every state that ever was. */
+export class Watcher {
+  readonly #world: World;
+  readonly #servers: readonly SimulatedServer[];
+  readonly #rows = new Map<string, LedgerRow>();
+  readonly #visitors = new Map<string, VisitorRow | undefined>();
+  readonly #parents = new Map<number, number>();
+  readonly #claimed = new Set<string>();
+  readonly #stayed = new Set<string>();
+  readonly #orphans = new Map<string, number>();
+  #changes = 0;
+
+  constructor(world: World, servers: readonly SimulatedServer[]) {
+    this.#world = world;
+    this.#servers = servers;
+  }
+
+  /** Takes down a change of what a player carries, and which state it grew from. */
+  grow(from: Carried | undefined, item: string | undefined): Carried {
+    this.#changes += 1;
+    if (from !== undefined) this.#parents.set(this.#changes, from.id);
+    const items = from?.items ?? [];
+    return { id: this.#changes, items: item === undefined ? items : [...items, item].slice(-40) };
+  }
+
+  /** Home's row of a player. */
+  row(player: string): LedgerRow | undefined {
+    const [localId = "", authority = ""] = player.split("@");
+    return this.#rows.get(`https://${authority} custody/${localId}`);
+  }
+
+  /** Every row of every home. */
+  rows(): [home: string, row: LedgerRow][] {
+    return [...this.#rows].map(([id, row]) => [id.slice(0, id.indexOf(" ")), row]);
+  }
+
+  /** After every event. @throws Violation */
+  look(): void {
+    for (const [id, text] of this.#world.written.splice(0)) {
+      if (id.includes(" visitor/")) {
+        const before = this.#visitors.get(id);
+        const visitor = text === "" ? undefined : (JSON.parse(text) as VisitorRow);
+        this.#visitors.set(id, visitor);
+        if (before !== undefined) this.#compareVisitor(id, before, visitor);
+      } else if (text !== "") {
+        const row = JSON.parse(text) as LedgerRow;
+        const before = this.#rows.get(id);
+        this.#rows.set(id, row);
+        this.#world.note(
+          () => `${id.replace("https://", "").replace(" custody/", " has ")} ${tell(row)}`,
+        );
+        if (before !== undefined) this.#compare(id, before, row);
+      }
+    }
+    this.#lookAtSessions();
+  }
+
+  /** Now and then. @throws Violation for custody that nobody has played or settled for long. */
+  lookForOrphans(): void {
+    for (const [id, visitor] of this.#visitors) {
+      const server = this.#servers.find(({ origin }) => id.startsWith(`${origin} `));
+      const orphaned =
+        visitor?.held?.phase === "held" &&
+        server?.custody !== undefined &&
+        server.custody.sessions.get(visitor.player) === undefined;
+      if (!orphaned) {
+        this.#orphans.delete(id);
+        continue;
+      }
+      const since = this.#orphans.get(id) ?? this.#world.now;
+      this.#orphans.set(id, since);
+      if (this.#world.now - since > ORPHAN_MILLISECONDS) {
+        throw new Violation(`${id} is held, but nobody plays it and nobody gives it back`);
+      }
+    }
+  }
+
+  /** A crossing has ended. @throws Violation when the outcome is not what home decided. */
+  ended(outcome: CrossingOutcome): void {
+    const { transferId, kind } = outcome;
+    if (kind === "stayed") {
+      this.#stayed.add(transferId);
+      if (this.#claimed.has(transferId)) {
+        throw new Violation(`a crossing "stayed" (${outcome.code}), but its claim was decided`);
+      }
+    }
+  }
+
+  /** Some time after the last fault. @throws Violation for custody that nobody plays. */
+  settled(): void {
+    for (const [id, visitor] of this.#visitors) {
+      if (visitor?.held === undefined) continue;
+      const origin = id.slice(0, id.indexOf(" "));
+      const server = this.#servers.find((each) => each.origin === origin);
+      const session = server?.custody?.sessions.get(visitor.player);
+      if (session === undefined) {
+        throw new Violation(
+          `${server?.authority ?? origin} still has ${visitor.player} in its book (${visitor.held.phase}), and nobody plays it`,
+        );
+      }
+    }
+  }
+
+  #lookAtSessions(): void {
+    const playing = new Map<string, string>();
+    for (const server of this.#servers) {
+      for (const session of server.custody?.sessions.all() ?? []) {
+        if (session.frozen) continue;
+        const elsewhere = playing.get(session.player);
+        if (elsewhere !== undefined) {
+          throw new Violation(
+            `${session.player} is simulated at ${elsewhere} and at ${server.authority}`,
+          );
+        }
+        playing.set(session.player, server.authority);
+        const row = this.row(session.player);
+        if (row === undefined) throw new Violation(`${session.player} plays without a row at home`);
+        if (
+          row.holder !== server.origin ||
+          row.epoch !== session.epoch ||
+          row.transfer !== undefined
+        ) {
+          throw new Violation(
+            `${session.player} is simulated at ${server.authority}@${session.epoch}, but home has ${tell(row)}`,
+          );
+        }
+        if (session.atHome) continue;
+        const held = this.#visitors.get(`${server.origin} visitor/${session.player}`)?.held;
+        if (held?.phase !== "held" || held.epoch !== session.epoch) {
+          throw new Violation(
+            `${session.player} is simulated at ${server.authority}@${session.epoch}, but its book says ${held === undefined ? "nothing" : `${held.phase}@${held.epoch}`}`,
+          );
+        }
+      }
+    }
+  }
+
+  /** A server forgets a player, or goes over to another epoch, only after home has decided. */
+  #compareVisitor(id: string, before: VisitorRow, after: VisitorRow | undefined): void {
+    const { held } = before;
+    if (held === undefined || after?.held?.epoch === held.epoch) return;
+    const origin = id.slice(0, id.indexOf(" "));
+    const row = this.row(before.player);
+    if (row?.holder === origin && row.epoch === held.epoch) {
+      throw new Violation(
+        `${id}: let go of at epoch ${held.epoch}, though home has decided nothing (${tell(row)})`,
+      );
+    }
+  }
+
+  #compare(id: string, before: LedgerRow, after: LedgerRow): void {
+    const home = id.slice(0, id.indexOf(" "));
+    if (after.epoch < before.epoch) throw new Violation(`${id}: the epoch fell`);
+    const decided =
+      after.holder !== before.holder ||
+      (before.transfer !== undefined && after.transfer?.id !== before.transfer.id);
+    if (decided && after.epoch === before.epoch) {
+      throw new Violation(`${id}: a decision that did not raise the epoch (${tell(after)})`);
+    }
+    if (
+      after.holder !== before.holder &&
+      after.holder !== home &&
+      after.holder !== before.transfer?.to
+    ) {
+      throw new Violation(`${id}: ${after.holder} holds the player, but was not its destination`);
+    }
+    if (after.last?.kind === "claim" && after.last.epoch === after.epoch) {
+      this.#claimed.add(after.last.transferId);
+      if (this.#stayed.has(after.last.transferId)) {
+        throw new Violation(`${id}: claimed after the source had said that it stayed`);
+      }
+    }
+    const [old, now] = [before.state, after.state] as unknown as (Carried | undefined)[];
+    if (old === undefined || now === undefined || old.id === now.id) return;
+    for (let each: number | undefined = now.id; each !== old.id; each = this.#parents.get(each)) {
+      if (each === undefined || each < old.id) {
+        throw new Violation(`${id}: state ${now.id} did not grow from state ${old.id}: a fork`);
+      }
+    }
+  }
+}
+
+/** A row in a few words. */
+export function tell(row: LedgerRow): string {
+  const at = `${new URL(row.holder).host}@${row.epoch}`;
+  const state = (row.state as unknown as Carried | undefined)?.id;
+  const open = row.transfer === undefined ? "" : `, leaving for ${new URL(row.transfer.to).host}`;
+  return `${row.localId} at ${at}${open}${state === undefined ? "" : `, state ${state}`}`;
+}
