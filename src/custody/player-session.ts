@@ -49,8 +49,7 @@ export class PlayerSession {
   readonly body: PlayerBody;
   /** The epoch under which the player is held. */
   epoch: number;
-  /** Set once the session is over; nothing revives it. */
-  ended = false;
+  #ended = false;
   readonly #frozenFor = new Set<FreezeReason>();
 
   constructor(options: {
@@ -71,9 +70,21 @@ export class PlayerSession {
     this.body = options.body;
   }
 
+  /** Whether the session is over; nothing revives it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   /** Whether nobody may simulate the player now. */
   get frozen(): boolean {
-    return this.ended || this.#frozenFor.size > 0;
+    return this.#ended || this.#frozenFor.size > 0;
+  }
+
+  /** Ends the session: from now on nobody simulates the player here, connected or not. */
+  stop(): void {
+    const was = this.frozen;
+    this.#ended = true;
+    if (!was) this.body.setFrozen(true);
   }
 
   /** Freezes for one reason; reasons add up. */
@@ -105,7 +116,7 @@ export class PlayerSessions {
 
   /** Forgets a session and marks it ended; a newer one of the same player is left alone. */
   remove(session: PlayerSession): void {
-    session.ended = true;
+    session.stop();
     if (this.#byPlayer.get(session.player) === session) this.#byPlayer.delete(session.player);
   }
 

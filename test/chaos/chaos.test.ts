@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { chaos } from "./chaos.ts";
+
+describe("real servers, killed and cut off at random", function () {
+  this.timeout(180_000);
+
+  it("loses nobody, doubles nothing, leaves nobody stuck", async () => {
+    const seed = String(Date.now() % 1_000_000);
+    console.log(`      seed ${seed}`);
+    const result = await chaos({ crossings: 60, seed });
+    const told = JSON.stringify(result, null, 2);
+    assert.deepEqual([result.lost, result.duplicated, result.stuck], [[], [], []], told);
+    assert.equal(result.crossings, 60, told);
+    assert.equal(result.arrived + result.stayed + result.cutShort, 60, told);
+    assert.ok(result.arrived > 10 && result.kills > 0 && result.cuts > 0, told);
+  });
+});

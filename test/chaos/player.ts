@@ -1,0 +1,118 @@
+/** A player who keeps travelling whatever happens, and remembers what it owns. */
+import type { Room } from "@colyseus/sdk";
+import { Traveler } from "aether-federation/client";
+import type { Random } from "../../src/ports.ts";
+
+const CROSSING_MILLISECONDS = 25_000;
+
+/** One player with a key of its own. */
+export class ChaosPlayer {
+  readonly name: string;
+  readonly lost: string[] = [];
+  items: readonly string[] = [];
+  crossings = 0;
+  arrived = 0;
+  stayed = 0;
+  cutShort = 0;
+  readonly #traveler: Traveler;
+  readonly #origins: readonly string[];
+  readonly #random: Random;
+  /** What has been seen in a second world: home knows of it for sure. */
+  #sure = new Set<string>();
+  #ended: ((how: "arrived" | "stayed" | "gone") => void) | undefined;
+  #told: (() => void) | undefined;
+
+  constructor(name: string, home: string, origins: readonly string[], random: Random) {
+    this.name = name;
+    this.#origins = origins;
+    this.#random = random;
+    this.#traveler = new Traveler(home, { name });
+    this.#traveler.onArrive(({ room }) => {
+      this.#watch(room);
+      this.#ended?.("arrived");
+    });
+    this.#traveler.onFailed(() => this.#ended?.("stayed"));
+    this.#traveler.onLeave(() => this.#ended?.("gone"));
+  }
+
+  /** Travels as long as it may begin another crossing. */
+  async live(mayCross: () => boolean): Promise<void> {
+    for (;;) {
+      if (this.#traveler.room === undefined) {
+        await this.#traveler.join("world").catch(() => this.#wait(300));
+        continue;
+      }
+      this.#traveler.room.send("mint");
+      await this.#wait(1_200 * this.#random.fraction());
+      if (this.#traveler.origin === undefined) continue;
+      if (!mayCross()) return;
+      await this.#cross(this.#traveler.origin);
+    }
+  }
+
+  /** Plays at home and has been told what it owns; throws when it cannot yet. */
+  async playAtHome(): Promise<void> {
+    if (this.#traveler.origin !== this.#traveler.home) {
+      await this.leave();
+      await this.#traveler.join("world");
+    }
+    const told = new Promise<void>((resolve, reject) => {
+      this.#told = resolve;
+      setTimeout(() => {
+        reject(new Error("the room does not answer"));
+      }, 2_000);
+    });
+    this.#traveler.room?.send("tell");
+    await told.catch(async (error: unknown) => {
+      await this.leave();
+      throw error;
+    });
+  }
+
+  async leave(): Promise<void> {
+    await this.#traveler.leave().catch(() => undefined);
+  }
+
+  async #cross(origin: string): Promise<void> {
+    const others = this.#origins.filter((other) => other !== origin);
+    const to = others[Math.floor(this.#random.fraction() * others.length)];
+    if (to === undefined) return;
+    this.crossings += 1;
+    const ended = new Promise<"arrived" | "stayed" | "gone" | "silence">((resolve) => {
+      const timer = setTimeout(() => {
+        resolve("silence");
+      }, CROSSING_MILLISECONDS);
+      this.#ended = (how) => {
+        clearTimeout(timer);
+        resolve(how);
+      };
+    });
+    this.#traveler.enter(`aether://${new URL(to).host}/world`);
+    const how = await ended;
+    this.#ended = undefined;
+    if (how === "arrived") this.arrived += 1;
+    else if (how === "stayed") this.stayed += 1;
+    else {
+      this.cutShort += 1;
+      if (how === "silence") await this.leave();
+    }
+  }
+
+  #watch(room: Room): void {
+    room.reconnection.enabled = false;
+    let first = true;
+    room.onMessage("items", (items: string[]) => {
+      for (const item of this.#sure) {
+        if (!items.includes(item)) this.lost.push(`${this.name} has lost ${item}`);
+      }
+      this.items = items;
+      if (first) this.#sure = new Set([...this.#sure, ...items]);
+      first = false;
+      this.#told?.();
+    });
+  }
+
+  #wait(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, milliseconds));
+  }
+}

@@ -1,0 +1,114 @@
+/** A server that writes down, before anything else, from when to when it simulates whom. */
+import { appendFileSync, mkdirSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Client, Room, Server, definePlugins } from "@colyseus/core";
+import { WebSocketTransport } from "@colyseus/ws-transport";
+import { createFederation } from "aether-federation";
+
+const { values } = parseArgs({
+  options: {
+    name: { type: "string", default: "" },
+    /** Port that is listened at; players and peers come through `--origin`. */
+    port: { type: "string", default: "0" },
+    origin: { type: "string", default: "" },
+    data: { type: "string", default: "" },
+    peer: { type: "string", multiple: true, default: [] },
+  },
+});
+const silent = (): void => undefined;
+mkdirSync(values.data, { recursive: true });
+const journal = join(values.data, "journal.log");
+const life = process.hrtime.bigint().toString(36);
+
+/** One clock for all processes of the machine. */
+function note(what: "start" | "stop", player: string): void {
+  appendFileSync(journal, `${process.hrtime.bigint()} ${life} ${what} ${player}\n`);
+}
+
+const federation = createFederation({
+  origin: values.origin,
+  name: values.name,
+  worlds: { world: "world" },
+  peers: values.peer,
+  dataDirectory: values.data,
+  allowInsecure: true,
+  healthCheckIntervalSeconds: 1,
+  leaseSeconds: 5,
+  maxRequestsPerMinutePerAddress: 1_000_000,
+  logger: {
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error: (message, cause) => {
+      console.error(`${values.name}: ${message}`, cause);
+    },
+  },
+});
+
+class WorldRoom extends Room {
+  override autoDispose = false;
+  #minted = 0;
+  readonly #items = new Map<string, string[]>();
+
+  override plugins = definePlugins([
+    federation.portals({
+      carry: (client) => ({ items: this.#items.get(client.sessionId) ?? [] }),
+      freeze: (client) => {
+        this.#note("stop", client);
+      },
+      unfreeze: (client) => {
+        this.#note("start", client);
+      },
+      allowEnter: true,
+    }),
+  ]);
+
+  override messages = {
+    mint: (client: Client): void => {
+      this.#minted += 1;
+      this.#items.get(client.sessionId)?.push(`${values.name}-${life}-${this.#minted}`);
+      this.#tell(client);
+    },
+    tell: (client: Client): void => {
+      this.#tell(client);
+    },
+  };
+
+  override onJoin(client: Client): void {
+    const carried = this.plugins.federation.player(client)?.carried as
+      { items?: string[] } | undefined;
+    this.#items.set(client.sessionId, [...(carried?.items ?? [])]);
+    this.#note("start", client);
+    this.#tell(client);
+  }
+
+  override onLeave(client: Client): void {
+    this.#note("stop", client);
+    this.#items.delete(client.sessionId);
+  }
+
+  #tell(client: Client): void {
+    client.send("items", this.#items.get(client.sessionId));
+  }
+
+  #note(what: "start" | "stop", client: Client): void {
+    const player = this.plugins.federation.player(client);
+    if (player !== undefined) note(what, `${player.id} ${client.sessionId}`);
+  }
+}
+
+const server = new Server({
+  greet: false,
+  transport: new WebSocketTransport({ server: createServer() }),
+  logger: { debug: silent, info: silent, warn: silent, error: silent, log: silent, trace: silent },
+  express: (app) => {
+    app.get("/status", (_request, response) => {
+      response.json({ peers: federation.peers.list() });
+    });
+  },
+});
+server.define("world", WorldRoom);
+federation.attach(server);
+await server.listen(Number(values.port));
