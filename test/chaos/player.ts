@@ -27,7 +27,9 @@ export class ChaosPlayer {
     this.#origins = origins;
     this.#random = random;
     this.#traveler = new Traveler(home, { name });
-    this.#traveler.onArrive(({ room }) => {
+    this.#traveler.onArrive(({ room, transferId }) => {
+      // Whatever it was told it has before it crossed has to come along.
+      if (transferId !== undefined) this.#sure = new Set([...this.#sure, ...this.items]);
       this.#watch(room);
       this.#ended?.("arrived");
     });
