@@ -6,6 +6,7 @@ import type { Server } from "@colyseus/core";
 import { attachToServer } from "./colyseus/attach.ts";
 import { PlayerGate } from "./colyseus/player-gate.ts";
 import { FederationPortals, type PortalsOptions } from "./colyseus/portals.ts";
+import type { CrossingRecord } from "./custody/history.ts";
 import { createEndpoints } from "./http/router.ts";
 import { type FederationOptions, resolveOptions } from "./options.ts";
 import { FederationPeers } from "./peers.ts";
@@ -56,6 +57,24 @@ export class Federation {
   }
 
   /**
+   * The crossings of one of this home's players, oldest first, each with its signed receipt. Kept
+   * for 90 days.
+   */
+  async crossings(player: string): Promise<CrossingRecord[]> {
+    const { ledger } = this.runtime.custody;
+    const localId = ledger.localId(player);
+    return localId === undefined ? [] : ledger.history.of(localId);
+  }
+
+  /**
+   * The crossing that a transfer id names, with home's receipt: at home, at its destination, and at
+   * its source once home has answered.
+   */
+  crossing(transferId: string): Promise<CrossingRecord | undefined> {
+    return this.runtime.custody.ledger.history.ofTransfer(transferId);
+  }
+
+  /**
    * Attaches to a Colyseus server: auth, endpoints, runtime and monitor room. Call it once, before
    * `server.listen()`.
    *
@@ -86,6 +105,7 @@ export class Federation {
           logger: options.logger,
           signingKey: runtime.signingKey,
           maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
+          travel: (request) => this.#gate.travel(request),
           onVerifiedCall: (origin) => {
             runtime.heardFrom(origin);
           },

@@ -44,7 +44,13 @@ export type {
   AdmissionRequest,
   Arrival,
 } from "./custody/arrival.ts";
-export type { ImportPolicy } from "./custody/ledger.ts";
+export {
+  type ImportPolicy,
+  type ImportPreview,
+  acceptEverything,
+} from "./custody/import-policy.ts";
+export type { CrossingRecord } from "./custody/history.ts";
+export { type ReceiptClaims, verifyReceipt } from "./identity/receipt.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
 export { SqliteEngine, type SqliteEngineOptions } from "./storage/sqlite-engine.ts";
 export type { CompareAndSetEngine } from "./storage/engine.ts";

@@ -1,6 +1,6 @@
 import type { AdmissionPolicy } from "./custody/arrival.ts";
 import type { OnAway } from "./custody/custody.ts";
-import type { ImportPolicy } from "./custody/ledger.ts";
+import type { ImportPolicy } from "./custody/import-policy.ts";
 import type { TrustPolicy } from "./handshake/trust-policy.ts";
 import { normalizeOrigin } from "./identity/origin.ts";
 import { type Logger } from "./ports.ts";
@@ -61,7 +61,10 @@ export interface FederationOptions {
   readonly identify?: Identify;
   /** Who may come in. Default: everybody whose home is trusted. */
   readonly admit?: AdmissionPolicy;
-  /** What a visited server may change in carried state. Default: everything. */
+  /**
+   * What a visited server may change in carried state. Default, by member of the carried object:
+   * what a server leaves out is kept, and what another server brought is altered by that one alone.
+   */
   readonly accept?: ImportPolicy;
   /** A player logs in at home while away: `recall` (default) or `refuse`. */
   readonly onAway?: OnAway;

@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { FederationError } from "../errors.ts";
 import type { TrustRoles } from "../registry/server-registry.ts";
+import { listCrossings } from "./crossings.ts";
 import { type Deployment, withDeployment } from "./deployment.ts";
 import { diagnose } from "./doctor.ts";
 import { revokeOneKey, rotateKeys, showKeys } from "./keys.ts";
@@ -25,6 +26,9 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
   peers unblock <…>
   peers remove <origin>        forget it
   peers retry <origin>         shake hands now
+
+  crossings <player>           where one of this home's players went, with receipts (--json)
+  crossings <transfer id>      one crossing that began or ended here
 
   doctor <origin>              examine a server as a stranger sees it
         --allow-insecure       http: and loopback, for development
@@ -105,6 +109,10 @@ async function run(
   if (command === "doctor") {
     if (subject !== undefined) throw usage("doctor takes one origin");
     return diagnose(verb, flags);
+  }
+  if (command === "crossings") {
+    if (subject !== undefined) throw usage("crossings takes one player or transfer id");
+    return within((deployment) => listCrossings(deployment, verb));
   }
   if (rest.length > 0) throw usage(`"${rest.join(" ")}" is too much`);
   if (command === "keys") {

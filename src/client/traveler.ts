@@ -6,11 +6,12 @@
  *   await traveler.join("plaza");
  *
  * It keeps the old room until the new one is joined, so a crossing that fails leaves the player
- * where it was.
+ * where it was. After a reload, `resume` goes on where the player was instead of `join`.
  */
 import { Client, type Room } from "@colyseus/sdk";
 import { Emitter } from "./emitter.ts";
 import { type Transit, parseFailed, parseTransit } from "./messages.ts";
+import { type Place, readPlace, writePlace } from "./place.ts";
 import { type KeyStorage, PlayerKey } from "./player-key.ts";
 
 /** The player is in a world now: after {@link Traveler.join}, or at the end of a crossing. */
@@ -68,6 +69,11 @@ export interface TravelerOptions {
    * long as this object. `null` travels as a guest: no key, nothing kept, nothing proven.
    */
   readonly storage?: KeyStorage | null;
+  /**
+   * Where the present place is kept for {@link Traveler.resume}. Default: `sessionStorage` where
+   * there is one, so that each tab has its own; `null` keeps nothing.
+   */
+  readonly placeStorage?: KeyStorage | null;
 }
 
 const CONNECT_TIMEOUT_MILLISECONDS = 12_000;
@@ -80,6 +86,7 @@ export class Traveler {
   /** Origin of the player's home server. */
   readonly home: string;
   readonly #key: PlayerKey | undefined;
+  readonly #places: KeyStorage | undefined;
   readonly #name: string | undefined;
   readonly #arrive = new Emitter<Arrival>();
   readonly #depart = new Emitter<Departure>();
@@ -96,7 +103,12 @@ export class Traveler {
     if (!URL.canParse(home)) throw new TypeError(`home must be a URL, got "${home}"`);
     this.home = new URL(home).origin;
     this.#name = options.name;
-    const storage = options.storage === undefined ? defaultStorage() : options.storage;
+    const storage =
+      options.storage === undefined ? browserStorage("localStorage") : options.storage;
+    this.#places =
+      options.placeStorage === undefined
+        ? browserStorage("sessionStorage")
+        : (options.placeStorage ?? undefined);
     if (storage !== null) {
       this.#key = storage === undefined ? PlayerKey.generate() : PlayerKey.load(storage);
     }
@@ -154,18 +166,73 @@ export class Traveler {
       ...(this.#name === undefined ? {} : { name: this.#name }),
       ...options,
     });
-    const former = this.#room;
-    // Listeners are called in the same turn, so that no message of the new room is missed.
-    this.#enter(room, this.home);
-    this.#arrive.emit({
-      room,
-      origin: this.home,
-      world: roomName,
-      from: undefined,
-      transferId: undefined,
-    });
-    if (former !== undefined) await leaveQuietly(former);
+    await this.#arriveIn(room, { origin: this.home, world: roomName });
     return room;
+  }
+
+  /**
+   * Goes on where the player was before its page was reloaded: into the room a crossing was leading
+   * to, or back into the room it was in, where that room still keeps its place (Colyseus'
+   * `allowReconnection`). Otherwise, and the first time, it joins `roomName` at home, which brings
+   * the player back from wherever it is.
+   */
+  async resume(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
+    await this.#learnPlayerId();
+    const place = this.#places === undefined ? undefined : readPlace(this.#places, this.home);
+    if (place !== undefined) {
+      const room = await this.#wayBack(place).catch(() => undefined);
+      if (room !== undefined) return room;
+    }
+    return this.join(roomName, options);
+  }
+
+  /**
+   * Travels without being in a room: home is asked for a seat behind the portal, and the player
+   * stands there. Ends whatever session the player has elsewhere, as a login does. Rejects with an
+   * error whose message begins with the code of the refusal.
+   *
+   * @param uri Portal URI, e.g. `aether://arena.example.org/pit`.
+   */
+  async travel(uri: string): Promise<Room> {
+    if (this.#crossing !== undefined) throw new TypeError("a crossing is under way");
+    if (this.#key === undefined) throw new TypeError("travelling without a room needs a key");
+    await this.#learnPlayerId();
+    const transit = await requestTravel(this.home, this.#key.prove(this.home), {
+      to: uri,
+      ...(this.#name === undefined ? {} : { name: this.#name }),
+    });
+    const { transferId, to, origin } = transit;
+    this.#crossing = transferId;
+    this.#depart.emit({ transferId, to, origin });
+    try {
+      const room = await this.#connect(transit);
+      await this.#arriveIn(room, {
+        origin,
+        world: transit.reservation.name,
+        from: this.home,
+        transferId,
+      });
+      return room;
+    } finally {
+      this.#crossing = undefined;
+    }
+  }
+
+  /**
+   * What the player would lose if it went home with what it carries now, as JSON Pointers into it;
+   * undefined when its home does not say. Empty: nothing.
+   */
+  async preview(): Promise<readonly string[] | undefined> {
+    const { losses } = await this.#ask("federation:preview");
+    return Array.isArray(losses)
+      ? losses.filter((loss): loss is string => typeof loss === "string")
+      : undefined;
+  }
+
+  /** Home's signed receipt of the crossing that led into this room, a JWS; undefined for a login. */
+  async receipt(): Promise<string | undefined> {
+    const { receipt } = await this.#ask("federation:receipt");
+    return typeof receipt === "string" ? receipt : undefined;
   }
 
   /** Asks the room to let the player through a portal; only rooms that allow it do. */
@@ -179,7 +246,64 @@ export class Traveler {
     const room = this.#room;
     this.#room = undefined;
     this.#origin = undefined;
+    this.#keepPlace(undefined);
     if (room !== undefined) await leaveQuietly(room);
+  }
+
+  /** The room is the player's now; a former one is left once the new one is joined. */
+  async #arriveIn(
+    room: Room,
+    where: {
+      readonly origin: string;
+      readonly world: string;
+      readonly from?: string;
+      readonly transferId?: string;
+    },
+  ): Promise<void> {
+    const former = this.#room;
+    // Listeners are called in the same turn, so that no message of the new room is missed.
+    this.#enter(room, where.origin, where.world);
+    this.#arrive.emit({ room, from: undefined, transferId: undefined, ...where });
+    if (former !== undefined) await leaveQuietly(former);
+  }
+
+  async #wayBack({ origin, world, reconnectionToken, transit }: Place): Promise<Room | undefined> {
+    if (transit !== undefined && transit.expiresAt * 1000 > Date.now()) {
+      const room = await this.#connect(transit).catch(() => undefined);
+      if (room !== undefined) {
+        await this.#arriveIn(room, {
+          origin: transit.origin,
+          world: transit.reservation.name,
+          from: origin,
+          transferId: transit.transferId,
+        });
+        return room;
+      }
+    }
+    const room = await within(
+      new Client(origin).reconnect(reconnectionToken),
+      CONNECT_TIMEOUT_MILLISECONDS,
+    );
+    await this.#arriveIn(room, { origin, world });
+    return room;
+  }
+
+  #keepPlace(place: Place | undefined): void {
+    if (this.#places !== undefined) writePlace(this.#places, place);
+  }
+
+  /** Asks the present room something and waits for the answer of the same name. */
+  #ask(type: string): Promise<Readonly<Record<string, unknown>>> {
+    const room = this.#room;
+    if (room === undefined) throw new TypeError("join a room first");
+    const answer = new Promise<Readonly<Record<string, unknown>>>((resolve) => {
+      const stop = room.onMessage(type, (message: unknown) => {
+        stop();
+        resolve((message ?? {}) as Record<string, unknown>);
+      });
+    });
+    room.send(type);
+    return within(answer, CONNECT_TIMEOUT_MILLISECONDS);
   }
 
   async #learnPlayerId(): Promise<void> {
@@ -191,17 +315,31 @@ export class Traveler {
     );
   }
 
-  #enter(room: Room, origin: string): void {
+  #enter(room: Room, origin: string, world: string): void {
     this.#room = room;
     this.#origin = origin;
+    const keep = (transit?: Transit): void => {
+      if (this.#room !== room) return;
+      const { reconnectionToken } = room;
+      const { home } = this;
+      this.#keepPlace({ home, origin, world, reconnectionToken, ...(transit && { transit }) });
+    };
+    keep();
+    // The SDK sets the new token right after it has said so.
+    room.onReconnect(() => {
+      queueMicrotask(keep);
+    });
     room.onMessage("federation:transit", (message: unknown) => {
       const transit = parseTransit(message);
-      if (transit !== undefined && this.#room === room) void this.#follow(room, transit);
+      if (transit === undefined || this.#room !== room) return;
+      keep(transit);
+      void this.#follow(room, transit);
     });
     room.onMessage("federation:failed", (message: unknown) => {
       const failed = parseFailed(message);
       if (failed === undefined || this.#room !== room) return;
       this.#crossing = undefined;
+      keep();
       this.#failed.emit(failed);
     });
     room.onLeave((code, reason) => {
@@ -228,10 +366,13 @@ export class Traveler {
       return;
     }
     this.#crossing = undefined;
-    this.#enter(room, origin);
     this.#progress.emit({ transferId, to, stage: "arrived" });
-    this.#arrive.emit({ room, origin, world: transit.reservation.name, from, transferId });
-    await leaveQuietly(old);
+    await this.#arriveIn(room, {
+      origin,
+      world: transit.reservation.name,
+      transferId,
+      ...(from === undefined ? {} : { from }),
+    });
   }
 
   async #connect(transit: Transit): Promise<Room> {
@@ -269,13 +410,35 @@ export class Traveler {
   }
 }
 
-function defaultStorage(): KeyStorage | undefined {
+function browserStorage(name: "localStorage" | "sessionStorage"): KeyStorage | undefined {
   try {
-    return typeof localStorage === "undefined" ? undefined : localStorage;
+    return (globalThis as { localStorage?: KeyStorage; sessionStorage?: KeyStorage })[name];
   } catch {
     // Browsers that forbid storage throw on the mere mention.
     return undefined;
   }
+}
+
+/** `POST {endpoint}/travel` at home; the answer is a transit, as a room would send it. */
+async function requestTravel(
+  home: string,
+  proof: string,
+  body: Readonly<Record<string, string>>,
+): Promise<Transit> {
+  const descriptor = (await (await fetch(`${home}/.well-known/aether-federation`)).json()) as {
+    endpoint?: unknown;
+  };
+  const endpoint = typeof descriptor.endpoint === "string" ? descriptor.endpoint : home;
+  const response = await fetch(`${endpoint}/travel`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${proof}` },
+    body: JSON.stringify(body),
+  });
+  const answer = (await response.json()) as { code?: unknown; detail?: unknown };
+  const transit = parseTransit(answer);
+  if (transit !== undefined) return transit;
+  const code = typeof answer.code === "string" ? answer.code : "ERR_FED_UNAVAILABLE";
+  throw new Error(`${code}: ${typeof answer.detail === "string" ? answer.detail : "try again"}`);
 }
 
 /** The SDK sends this with matchmaking and with the WebSocket. */

@@ -5,14 +5,18 @@ import type { AuthContext, Client, Room } from "@colyseus/core";
 import type { Arrival } from "../custody/arrival.ts";
 import { GUEST_PREFIX } from "../custody/custody.ts";
 import type { CrossingOutcome } from "../custody/crossing.ts";
+import type { ImportPreview } from "../custody/import-policy.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederatedPlayer } from "../federated-player.ts";
 import { verifyPass } from "../identity/pass.ts";
-import { type ProofClaims, verifyProof } from "../identity/proof.ts";
-import { type IdentifiedPlayer, isLocalId } from "../options.ts";
+import type { PlayerBody } from "../custody/player-session.ts";
+import type { TravelAnswer, TravelRequest } from "../http/router.ts";
+import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
+import { type Identify, type IdentifiedPlayer, isLocalId } from "../options.ts";
 import type { FederationRuntime } from "../runtime.ts";
 import { TrustState } from "../registry/server-registry.ts";
-import type { JoinHost, JoinRefusal } from "./join-hooks.ts";
+import type { ResolvedDestination } from "../routing/routing-table.ts";
+import { type JoinHost, type JoinRefusal, hostAuth } from "./join-hooks.ts";
 import type { PortalsHost } from "./portals.ts";
 import { type RoomPlayer, RoomSessions } from "./room-sessions.ts";
 import { type Seal, Sealer } from "./seal.ts";
@@ -124,18 +128,14 @@ export class PlayerGate implements JoinHost, PortalsHost {
     const wished = wishedName(options);
     const auth = client.auth as unknown;
     // An `onAuth` that answers true says yes and names nobody.
-    const hostAuth = auth !== undefined && auth !== null && auth !== true && auth !== known?.player;
-    const account = hostAuth
-      ? await this.#runtime.options.identify(auth, { options, sessionId: client.sessionId })
+    const hasHostAuth =
+      auth !== undefined && auth !== null && auth !== true && auth !== known?.player;
+    const account = hasHostAuth
+      ? await this.#identified(auth, { options, sessionId: client.sessionId })
       : undefined;
-    if (account !== undefined && (!isLocalId(account.id) || account.id.startsWith(GUEST_PREFIX))) {
-      throw new TypeError(
-        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${GUEST_PREFIX}"`,
-      );
-    }
     const identified: IdentifiedPlayer | undefined =
       account ?? (jkt === undefined ? undefined : { id: jkt });
-    if (identified === undefined && hostAuth) return { ok: true };
+    if (identified === undefined && hasHostAuth) return { ok: true };
     const localId = identified?.id ?? this.#guestId();
     const { home, authority } = this.#self();
     const entry =
@@ -169,7 +169,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
       carried: login.state,
     };
     // A host that has its own auth keeps its own payload; `portals.player(client)` has ours.
-    if (!hostAuth) client.auth = entry.player;
+    if (!hasHostAuth) client.auth = entry.player;
     return { ok: true };
   }
 
@@ -196,6 +196,15 @@ export class PlayerGate implements JoinHost, PortalsHost {
     return this.sessions.get(room, client.sessionId)?.frozen ?? false;
   }
 
+  async preview(room: Room, client: Client): Promise<ImportPreview | undefined> {
+    const session = this.sessions.get(room, client.sessionId)?.session;
+    return session === undefined ? undefined : this.#runtime.custody.preview(session);
+  }
+
+  receipt(room: Room, client: Client): string | undefined {
+    return this.sessions.get(room, client.sessionId)?.receipt;
+  }
+
   abandon(room: Room, client: Client, transferId: string): void {
     const session = this.sessions.get(room, client.sessionId)?.session;
     if (session !== undefined) {
@@ -204,7 +213,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
   }
 
   async enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome> {
-    const { random, routes, registry, custody, options } = this.#runtime;
+    const { random, custody } = this.#runtime;
     const transferId = random.uuid();
     const session = this.sessions.get(room, client.sessionId)?.session;
     const stay = (code: FederationErrorCode, message: string): CrossingOutcome => {
@@ -214,24 +223,124 @@ export class PlayerGate implements JoinHost, PortalsHost {
     if (session === undefined || session.ended) {
       return stay("ERR_FED_NOT_A_PLAYER", "This connection is not a player of the federation.");
     }
-    const destination = routes.resolve(uri);
-    if (destination === undefined) {
-      return stay("ERR_FED_NO_ROUTE", "Nobody here knows where this portal leads.");
-    }
+    const found = this.#destination(uri);
+    if (!found.ok) return stay(found.code, found.reason);
+    const { destination } = found;
     const { origin, world } = destination;
     if (destination.local) return this.#enterHere(uri, world, destination.options, session, stay);
-    const known = registry.get(origin)?.trust === TrustState.Trusted;
-    if (!(known || options.peers.includes(origin)) || !this.#runtime.mayGoTo(origin)) {
-      return stay("ERR_FED_NOT_TRUSTED", "This server and the other do not trust each other yet.");
-    }
-    if (!destination.healthy) {
-      return stay("ERR_FED_DESTINATION_DOWN", "The other server is down right now.");
-    }
     return custody.crossings.cross(
       session,
       { uri, origin, world, options: destination.options },
       transferId,
     );
+  }
+
+  /** Travel without a room: a home login, then a crossing that starts from nowhere. */
+  async travel({ token, to, name }: TravelRequest): Promise<TravelAnswer> {
+    const found = this.#destination(to);
+    if (!found.ok) return found;
+    const { origin, world, options, local } = found.destination;
+    if (local) {
+      return refusal("ERR_FED_NO_ROUTE", "this is the player's home: join one of its rooms");
+    }
+    const who = await this.#travellerOf(token);
+    if (!who.ok) return who;
+    const { custody } = this.#runtime;
+    return new Promise((resolve) => {
+      const body: PlayerBody = {
+        // Nobody plays it here, so a crossing that fails ends the session.
+        connected: false,
+        carry: () => undefined,
+        setFrozen: () => undefined,
+        transit: (message) => {
+          resolve({ ok: true, body: message });
+        },
+        failed: ({ code, message }) => {
+          resolve(refusal(code, message));
+        },
+        end: () => undefined,
+      };
+      const known = { name: who.name ?? cleanName(name), jkt: who.jkt, guest: false };
+      const go = async (): Promise<void> => {
+        const login = await custody.login(who.localId, known, body);
+        if (!login.ok) {
+          resolve(refusal(login.code, login.reason));
+          return;
+        }
+        const { session } = login;
+        const outcome = await custody.crossings.cross(session, { uri: to, origin, world, options });
+        if (outcome.kind === "stayed") resolve(refusal(outcome.code, outcome.message));
+        await custody.leave(session, undefined);
+      };
+      go().catch((cause: unknown) => {
+        this.#runtime.options.logger.error(`travelling to ${to} failed`, cause);
+        resolve(refusal("ERR_FED_UNAVAILABLE", "this server cannot do that right now"));
+      });
+    });
+  }
+
+  /** The player of a home login: a key where the host lets anybody in, else the host's account. */
+  async #travellerOf(
+    token: string,
+  ): Promise<
+    { ok: true; localId: string; jkt: string | undefined; name: string | undefined } | JoinRefusal
+  > {
+    const noLogin = refusal("ERR_FED_PROOF_INVALID", "this is no login at this server");
+    try {
+      if (tokenType(token) !== "aether-pop+jwt") {
+        const auth = await hostAuth(token);
+        if (auth === true || auth === undefined || auth === null || auth === false) return noLogin;
+        const account = await this.#identified(auth, { options: {}, sessionId: "" });
+        return account === undefined
+          ? refusal("ERR_FED_NOT_A_PLAYER", "this account is no player of the federation")
+          : { ok: true, localId: account.id, jkt: undefined, name: account.name };
+      }
+      if ((await hostAuth(undefined)) !== true) return noLogin;
+    } catch {
+      // The host's own auth throws to refuse.
+      return noLogin;
+    }
+    const proof = await this.#proof(token, undefined);
+    if ("ok" in proof) return proof;
+    const used = await this.#useProof(proof, "travel");
+    return used ?? { ok: true, localId: proof.jkt, jkt: proof.jkt, name: undefined };
+  }
+
+  /** @throws TypeError when `identify` answers with an id that can be no local id. */
+  async #identified(
+    auth: unknown,
+    context: Parameters<Identify>[1],
+  ): Promise<IdentifiedPlayer | undefined> {
+    const account = await this.#runtime.options.identify(auth, context);
+    if (account !== undefined && (!isLocalId(account.id) || account.id.startsWith(GUEST_PREFIX))) {
+      throw new TypeError(
+        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${GUEST_PREFIX}"`,
+      );
+    }
+    return account;
+  }
+
+  /** Where a portal URI leads now, for players of this server. */
+  #destination(
+    uri: string,
+  ): { readonly ok: true; readonly destination: ResolvedDestination } | JoinRefusal {
+    const { routes, registry, options } = this.#runtime;
+    const destination = routes.resolve(uri);
+    if (destination === undefined) {
+      return refusal("ERR_FED_NO_ROUTE", "Nobody here knows where this portal leads.");
+    }
+    if (destination.local) return { ok: true, destination };
+    const { origin } = destination;
+    const known = registry.get(origin)?.trust === TrustState.Trusted;
+    if (!(known || options.peers.includes(origin)) || !this.#runtime.mayGoTo(origin)) {
+      return refusal(
+        "ERR_FED_NOT_TRUSTED",
+        "This server and the other do not trust each other yet.",
+      );
+    }
+    return destination.healthy
+      ? { ok: true, destination }
+      : refusal("ERR_FED_DESTINATION_DOWN", "The other server is down right now.");
   }
 
   /** A portal to this server itself is a plain seat reservation (PROTOCOL 6). */
@@ -256,7 +365,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
       reservation: seat.reservation,
       expiresAt: seat.expiresAt,
     });
-    return { kind: "arrived", transferId, to: uri };
+    return { kind: "arrived", transferId, to: uri, destination: this.#runtime.options.origin };
   }
 
   // --- connections, by kind of seat ----------------------------------------------------------
@@ -304,6 +413,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
       true,
     );
     entry.carriedAtLeave = arrival.state;
+    entry.receipt = arrival.receipt;
     entry.session = this.#runtime.custody.arrive(arrival, this.sessions.body(entry));
     return entry;
   }
@@ -416,7 +526,10 @@ function refusal(code: FederationErrorCode, reason: string): JoinRefusal {
 }
 
 function wishedName(options: unknown): string | undefined {
-  const name = (options as { name?: unknown } | null | undefined)?.name;
+  return cleanName((options as { name?: unknown } | null | undefined)?.name);
+}
+
+function cleanName(name: unknown): string | undefined {
   if (typeof name !== "string") return undefined;
   const clean = name.replaceAll(/\p{C}/gu, "").trim().slice(0, MAX_NAME_LENGTH);
   return clean === "" ? undefined : clean;

@@ -10,6 +10,7 @@
 import { type Client, type Room, RoomPlugin } from "@colyseus/core";
 import { z } from "zod";
 import type { CrossingOutcome } from "../custody/crossing.ts";
+import type { ImportPreview } from "../custody/import-policy.ts";
 import type { FederatedPlayer } from "../federated-player.ts";
 import type { JsonValue } from "../json.ts";
 
@@ -37,6 +38,8 @@ export interface PortalsHost {
   abandon(room: Room, client: Client, transferId: string): void;
   player(room: Room, client: Client): FederatedPlayer | undefined;
   isFrozen(room: Room, client: Client): boolean;
+  preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
+  receipt(room: Room, client: Client): string | undefined;
 }
 
 const enterSchema = z.object({ to: z.string().max(2048) });
@@ -47,6 +50,8 @@ export class FederationPortals extends RoomPlugin {
   override readonly pluginName = "federation" as const;
   readonly #host: PortalsHost;
   readonly #options: PortalsOptions;
+  /** Session ids of clients whose preview is under way. */
+  readonly #asking = new Set<string>();
 
   constructor(host: PortalsHost, options: PortalsOptions = {}) {
     super();
@@ -62,6 +67,19 @@ export class FederationPortals extends RoomPlugin {
       const { to } = request.data;
       const allowed = typeof allowEnter === "function" ? allowEnter(client, to) : allowEnter;
       if (allowed) void this.enter(client, to);
+    },
+    "federation:preview": (client: Client): void => {
+      // One question at a time: each is a call to the player's home.
+      if (this.#asking.has(client.sessionId)) return;
+      this.#asking.add(client.sessionId);
+      void this.preview(client)
+        .then((preview) => {
+          client.send("federation:preview", { losses: preview?.losses ?? null });
+        })
+        .finally(() => this.#asking.delete(client.sessionId));
+    },
+    "federation:receipt": (client: Client): void => {
+      client.send("federation:receipt", { receipt: this.receipt(client) ?? null });
     },
     "federation:cancel": (client: Client, message: unknown): void => {
       const request = cancelSchema.safeParse(message);
@@ -81,6 +99,19 @@ export class FederationPortals extends RoomPlugin {
   /** Who a client is; undefined for one that is no player of the federation. */
   player(client: Client): FederatedPlayer | undefined {
     return this.#host.player(this.room, client);
+  }
+
+  /**
+   * What the player would lose if it went home with what it carries now: home's import policy is
+   * asked, nothing is decided. Undefined when home does not say.
+   */
+  preview(client: Client): Promise<ImportPreview | undefined> {
+    return this.#host.preview(this.room, client);
+  }
+
+  /** Home's signed receipt (PROTOCOL 6) of the crossing by which the player came; a JWS. */
+  receipt(client: Client): string | undefined {
+    return this.#host.receipt(this.room, client);
   }
 
   /** Whether nobody may simulate this player now: it is crossing, or home cannot be reached. */

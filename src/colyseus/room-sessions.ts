@@ -30,6 +30,8 @@ export interface RoomPlayer {
   /** What it carried when the room last let go of it. */
   carriedAtLeave?: JsonValue | undefined;
   frozen: boolean;
+  /** Home's signed receipt of the crossing it came by. */
+  receipt?: string;
 }
 
 const WEBSOCKET_OPEN = 1;

@@ -30,7 +30,14 @@ export interface CrossingDestination {
 
 /** How a crossing ended. */
 export type CrossingOutcome =
-  | { readonly kind: "arrived"; readonly transferId: string; readonly to: string }
+  | {
+      readonly kind: "arrived";
+      readonly transferId: string;
+      /** The portal URI. */
+      readonly to: string;
+      /** Origin of the server the player is on now. */
+      readonly destination: string;
+    }
   | {
       readonly kind: "stayed";
       readonly transferId: string;
@@ -76,7 +83,7 @@ export interface CrossingsOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly onProgress?: (progress: CrossingProgress) => void;
-  readonly onOutcome?: (outcome: CrossingOutcome, player: string) => void;
+  readonly onOutcome?: (outcome: CrossingOutcome, session: PlayerSession) => void;
 }
 
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
@@ -183,7 +190,7 @@ export class Crossings {
         message: outcome.message,
       });
     }
-    this.#options.onOutcome?.(outcome, session.player);
+    this.#options.onOutcome?.(outcome, session);
     return outcome;
   }
 
@@ -338,14 +345,24 @@ export class Crossings {
       );
     }
     this.#end(session);
-    return { kind: "arrived", transferId, to: destination.uri };
+    return {
+      kind: "arrived",
+      transferId,
+      to: destination.uri,
+      destination: destination.origin,
+    };
   }
 
   async #takeBack(crossing: OpenCrossing, stayed: CrossingOutcome): Promise<CrossingOutcome> {
     const { session, transferId, destination } = crossing;
     // Decided elsewhere: by the destination's claim, unless nobody could have claimed yet.
     const left: CrossingOutcome = crossing.told
-      ? { kind: "arrived", transferId, to: destination.uri }
+      ? {
+          kind: "arrived",
+          transferId,
+          to: destination.uri,
+          destination: destination.origin,
+        }
       : {
           kind: "stayed",
           transferId,

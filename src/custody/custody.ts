@@ -8,9 +8,12 @@ import type { JsonValue } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
 import { type AdmissionPolicy, type Arrival, Arrivals, type SeatHost } from "./arrival.ts";
 import { Crossings, type CrossingOutcome, type CrossingProgress } from "./crossing.ts";
+import type { CrossingRecord } from "./history.ts";
 import { type CustodyAnswer, answerCall } from "./inbound.ts";
 import { type Home, type PeerCalls, localHome, remoteHome } from "./home.ts";
-import { type ImportPolicy, CustodyLedger, type LedgerDecision } from "./ledger.ts";
+import type { ImportPolicy, ImportPreview } from "./import-policy.ts";
+import { previewOf } from "./import-policy.ts";
+import { CustodyLedger, type LedgerDecision } from "./ledger.ts";
 import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
 import { Leases } from "./leases.ts";
 import { type PlayerBody, PlayerSession, PlayerSessions } from "./player-session.ts";
@@ -90,6 +93,9 @@ export class Custody {
       ...(options.mayGoTo === undefined ? {} : { mayGoTo: options.mayGoTo }),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       ...(options.accept === undefined ? {} : { accept: options.accept }),
+      onHistoryLost: (cause) => {
+        logger.error("a crossing could not be written into the history", cause);
+      },
     });
     this.#local = localHome(this.ledger, origin);
     this.visitors = new VisitorBook(store);
@@ -121,7 +127,11 @@ export class Custody {
       random,
       logger,
       onProgress: (progress) => options.onEvent?.({ type: "progress", progress }),
-      onOutcome: (outcome, player) => options.onEvent?.({ type: "outcome", player, outcome }),
+      onOutcome: (outcome, session) => {
+        options.onEvent?.({ type: "outcome", player: session.player, outcome });
+        // A home that follows PROTOCOL 6 alone has no receipt for the source.
+        this.#askForReceipt(session, outcome).catch(() => undefined);
+      },
     });
     this.arrivals = new Arrivals({
       origin,
@@ -228,7 +238,12 @@ export class Custody {
       body,
     });
     this.sessions.add(session);
-    if (!atHome) this.leases.won(session, arrival.sentAt, arrival.leaseSeconds);
+    if (!atHome) {
+      this.leases.won(session, arrival.sentAt, arrival.leaseSeconds);
+      const { transferId, from, epoch, receipt } = arrival;
+      const at = Math.floor(this.#options.clock.now() / 1000);
+      this.#keepReceipt({ transferId, from, to: this.#options.origin, epoch, at, receipt });
+    }
     this.#options.onEvent?.({ type: "arrival", arrival });
     return session;
   }
@@ -298,6 +313,22 @@ export class Custody {
     this.settleInBackground(arrival.player);
   }
 
+  /**
+   * What would be lost if the player went home with what it carries now: home's import policy is
+   * asked, nothing is decided. Undefined when home does not answer that question.
+   */
+  async preview(session: PlayerSession): Promise<ImportPreview | undefined> {
+    const state = session.body.carry();
+    if (session.atHome || state === undefined) return previewOf(state, state);
+    try {
+      const { player, epoch } = session;
+      const answer = await this.#homeAt(session.home).preview({ player, epoch, state });
+      return answer.ok ? previewOf(state, answer.body.state) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Stores what players at home carry, so that a crash loses little. */
   async saveAll(): Promise<void> {
     for (const session of this.sessions.all()) {
@@ -326,6 +357,28 @@ export class Custody {
     });
     this.sessions.add(session);
     return { session, state: row.state };
+  }
+
+  /** The source's operator has a receipt too: home is asked for it once the player is gone. */
+  async #askForReceipt(session: PlayerSession, outcome: CrossingOutcome): Promise<void> {
+    if (session.atHome || outcome.kind !== "arrived") return;
+    const { transferId, destination } = outcome;
+    const answer = await this.#homeAt(session.home).receipt(transferId);
+    if (!answer.ok) return;
+    this.#keepReceipt({
+      transferId,
+      from: this.#options.origin,
+      to: destination,
+      epoch: session.epoch + 1,
+      at: Math.floor(this.#options.clock.now() / 1000),
+      receipt: answer.body.receipt,
+    });
+  }
+
+  #keepReceipt(crossing: CrossingRecord): void {
+    this.ledger.history.keepReceipt(crossing).catch((cause: unknown) => {
+      this.#options.logger.error("the receipt of a crossing could not be kept", cause);
+    });
   }
 
   #homeAt(home: string): Home {

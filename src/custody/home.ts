@@ -7,12 +7,17 @@ import {
   type ClaimAnswer,
   type DepartAnswer,
   type DepartRequest,
+  type PreviewAnswer,
+  type PreviewRequest,
+  type ReceiptAnswer,
   type RenewAnswer,
   type RenewRequest,
   type ReturnRequest,
   cancelAnswerSchema,
   claimAnswerSchema,
   departedAnswerSchema,
+  previewAnswerSchema,
+  receiptAnswerSchema,
   renewAnswerSchema,
   returnAnswerSchema,
 } from "./messages.ts";
@@ -27,6 +32,10 @@ export interface Home {
   cancel(request: CancelRequest): Promise<LedgerAnswer<CancelAnswer>>;
   giveBack(request: ReturnRequest): Promise<LedgerAnswer<{ epoch: number }>>;
   renew(request: RenewRequest): Promise<LedgerAnswer<RenewAnswer>>;
+  /** What home would keep of a state. A home that follows PROTOCOL 6 alone refuses. */
+  preview(request: PreviewRequest): Promise<LedgerAnswer<PreviewAnswer>>;
+  /** Home's receipt of a crossing this server was an end of. As {@link preview}, an addition. */
+  receipt(transferId: string): Promise<LedgerAnswer<ReceiptAnswer>>;
 }
 
 /** The answer of a signed call to a peer: its 200 body, or its signed refusal. */
@@ -71,6 +80,8 @@ export function localHome(ledger: CustodyLedger, origin: string): Home {
     cancel: (request) => ledger.cancel(origin, request),
     giveBack: (request) => ledger.giveBack(origin, request),
     renew: (request) => ledger.renew(origin, request, 0),
+    preview: (request) => ledger.preview(origin, request),
+    receipt: (transferId) => ledger.receipt(origin, transferId),
   };
 }
 
@@ -100,5 +111,7 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
     cancel: (request) => call("cancel", request, cancelAnswerSchema),
     giveBack: (request) => call("return", request, returnAnswerSchema),
     renew: (request) => call("renew", request, renewAnswerSchema),
+    preview: (request) => call("preview", request, previewAnswerSchema),
+    receipt: (transferId) => call("receipt", { transferId }, receiptAnswerSchema),
   };
 }

@@ -7,6 +7,8 @@ import {
   claimSchema,
   departSchema,
   departedSchema,
+  previewSchema,
+  receiptSchema,
   renewSchema,
   returnSchema,
   revokeSchema,
@@ -42,6 +44,10 @@ export async function answerCall(
       return parsed(returnSchema, body, (request) => ledger.giveBack(caller, request));
     case "renew":
       return parsed(renewSchema, body, (request) => ledger.renew(caller, request, sentAt));
+    case "preview":
+      return parsed(previewSchema, body, (request) => ledger.preview(caller, request));
+    case "receipt":
+      return parsed(receiptSchema, body, ({ transferId }) => ledger.receipt(caller, transferId));
     case "departed":
       return parsed(departedSchema, body, (request) => departed(custody, caller, request));
     case "revoke":

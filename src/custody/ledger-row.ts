@@ -44,6 +44,8 @@ export interface LedgerRow {
   readonly last?: LastDecision;
   /** What the player carries, as home knows it. */
   readonly state?: JsonValue;
+  /** Which server brought the members of `state` that home's own rooms do not carry. */
+  readonly brought?: Readonly<Record<string, string>>;
   /** Under this epoch, when the holder sent the renewal that `state` came with (its Unix seconds). */
   readonly stateSentAt?: number;
 }
@@ -71,15 +73,29 @@ function settled(row: LedgerRow): LedgerRow {
   return rest;
 }
 
-function withState(row: LedgerRow, state: JsonValue | undefined): LedgerRow {
-  return state === undefined ? row : { ...row, state };
+/** State as home has decided to keep it; undefined leaves what is there. */
+export interface KeptState {
+  readonly state: JsonValue | undefined;
+  readonly brought: LedgerRow["brought"] | undefined;
+}
+
+function withState(row: LedgerRow, kept: KeptState | undefined): LedgerRow {
+  if (kept?.state === undefined) return row;
+  const { brought: _former, ...rest } = row;
+  const { state, brought } = kept;
+  return { ...rest, state, ...(brought === undefined ? {} : { brought }) };
+}
+
+/** What the player carries at home now (its own rooms say so). */
+export function store(row: LedgerRow, kept: KeptState): LedgerRow {
+  return withState(row, kept);
 }
 
 /** Rule 1: the holder opens a transfer. Repeating it changes nothing. */
 export function depart(
   row: LedgerRow,
   by: string,
-  request: { readonly epoch: number; readonly state: JsonValue | undefined },
+  request: { readonly epoch: number; readonly kept: KeptState | undefined },
   transfer: OpenTransfer,
 ): Transition {
   if (row.holder !== by) return stale(`the player is not held by ${by}`);
@@ -89,7 +105,7 @@ export function depart(
       ? { ok: true, row }
       : stale("another transfer is open");
   }
-  return { ok: true, row: withState({ ...row, transfer }, request.state) };
+  return { ok: true, row: withState({ ...row, transfer }, request.kept) };
 }
 
 /** Rule 2: the destination takes custody. Repeated by the same holder, it gets the same answer. */
@@ -184,14 +200,14 @@ export function giveBack(
   row: LedgerRow,
   by: string,
   home: string,
-  request: { readonly epoch: number; readonly state: JsonValue | undefined },
+  request: { readonly epoch: number; readonly kept: KeptState | undefined },
 ): Transition {
   if (row.holder !== by || by === home) return stale(`the player is not held by ${by}`);
   if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);
   if (row.transfer !== undefined) return stale("a transfer is open: cancel it first");
   return {
     ok: true,
-    row: withState({ ...settled(row), holder: home, epoch: row.epoch + 1 }, request.state),
+    row: withState({ ...settled(row), holder: home, epoch: row.epoch + 1 }, request.kept),
   };
 }
 
@@ -202,13 +218,15 @@ export function giveBack(
 export function renew(
   row: LedgerRow,
   by: string,
-  request: { readonly epoch: number; readonly state: JsonValue | undefined },
+  request: { readonly epoch: number; readonly kept: KeptState | undefined },
   sentAt: number,
 ): Transition {
   if (row.holder !== by || row.epoch !== request.epoch) return stale("not held any more");
   const late = row.stateSentAt !== undefined && sentAt < row.stateSentAt;
-  if (row.transfer !== undefined || late || request.state === undefined) return { ok: true, row };
-  return { ok: true, row: { ...row, state: request.state, stateSentAt: sentAt } };
+  if (row.transfer !== undefined || late || request.kept?.state === undefined) {
+    return { ok: true, row };
+  }
+  return { ok: true, row: { ...withState(row, request.kept), stateSentAt: sentAt } };
 }
 
 /** Rule 7: every lease has surely run out; home takes the player back as it knows it. */

@@ -7,8 +7,10 @@ import { FederationError, type FederationErrorCode } from "../errors.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import { issuePass } from "../identity/pass.ts";
 import { issueReceipt } from "../identity/receipt.ts";
-import type { JsonValue } from "../json.ts";
+import { type JsonValue, sameJson } from "../json.ts";
 import type { Clock, Random, Store } from "../ports.ts";
+import { CrossingHistory } from "./history.ts";
+import { type ImportPolicy, type Imported, importFrom, importFromHome } from "./import-policy.ts";
 import { LeaseBook } from "./lease-book.ts";
 import * as transitions from "./ledger-row.ts";
 import type { LedgerRow, Transition } from "./ledger-row.ts";
@@ -18,20 +20,13 @@ import type {
   ClaimAnswer,
   DepartAnswer,
   DepartRequest,
+  PreviewAnswer,
+  PreviewRequest,
+  ReceiptAnswer,
   RenewAnswer,
   RenewRequest,
   ReturnRequest,
 } from "./messages.ts";
-
-/** What home makes of the state a visited server sends: the state to keep. */
-export type ImportPolicy = (
-  before: JsonValue | undefined,
-  after: JsonValue,
-  from: string,
-) => JsonValue;
-
-/** Takes what a trusted visited server sends as it is. */
-export const acceptEverything: ImportPolicy = (_before, after) => after;
 
 /** An answer of the ledger: the 200 body, or a refusal with its code. */
 export type LedgerAnswer<Body> =
@@ -58,8 +53,10 @@ export interface CustodyLedgerOptions {
   readonly leaseSeconds?: number;
   /** Life of a pass and of a transfer nobody claims. Default 60, at most 120 (PROTOCOL 5). */
   readonly passSeconds?: number;
-  /** Default: {@link acceptEverything}. */
+  /** Default: {@link keepWhatIsForeign}. */
   readonly accept?: ImportPolicy;
+  /** A crossing could not be written into the history. Default: nobody is told. */
+  readonly onHistoryLost?: (cause: unknown) => void;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: (origin: string) => boolean;
 }
@@ -74,7 +71,10 @@ const transferKey = (transferId: string): string => `transfer/${transferId.toLow
 /** The custody ledger of one home server. */
 export class CustodyLedger {
   readonly leases: LeaseBook;
-  readonly #options: Required<Omit<CustodyLedgerOptions, "leaseSeconds">>;
+  readonly history: CrossingHistory;
+  readonly #options: Required<Omit<CustodyLedgerOptions, "leaseSeconds" | "accept">> & {
+    readonly accept: ImportPolicy | undefined;
+  };
   readonly #authority: string;
   readonly #listeners = new Set<(decision: LedgerDecision) => void>();
 
@@ -86,10 +86,12 @@ export class CustodyLedger {
     this.#options = {
       ...options,
       passSeconds,
-      accept: options.accept ?? acceptEverything,
+      accept: options.accept,
       mayGoTo: options.mayGoTo ?? (() => true),
+      onHistoryLost: options.onHistoryLost ?? (() => undefined),
     };
     this.#authority = new URL(options.origin).host;
+    this.history = new CrossingHistory(options.store);
     this.leases = new LeaseBook({ clock: options.clock, leaseSeconds: options.leaseSeconds ?? 30 });
   }
 
@@ -141,7 +143,10 @@ export class CustodyLedger {
     let saved = false;
     await this.#update(localId, (row) => {
       saved = row !== undefined && row.epoch === epoch && transitions.mayStartAtHome(row, origin);
-      return row === undefined || !saved || state === undefined ? row : { ...row, state };
+      if (row === undefined || !saved || state === undefined || sameJson(row.state, state)) {
+        return row;
+      }
+      return transitions.store(row, importFromHome(keptOf(row), state));
     });
     return saved;
   }
@@ -174,7 +179,7 @@ export class CustodyLedger {
       transitions.depart(
         row,
         by,
-        { epoch: request.epoch, state: this.#imported(row, request.state, by) },
+        { epoch: request.epoch, kept: this.#imported(row, request.state, by) },
         {
           id: request.transferId,
           from: by,
@@ -206,6 +211,7 @@ export class CustodyLedger {
     if (!decision.ok) return decision;
     const { row } = decision;
     this.#answered(by, row);
+    const receipt = await this.#record(row, transferId, by);
     return {
       ok: true,
       body: {
@@ -214,20 +220,49 @@ export class CustodyLedger {
         epoch: row.epoch,
         ...(row.state === undefined ? {} : { state: row.state }),
         leaseSeconds: this.leases.leaseSeconds,
-        receipt: await issueReceipt(
-          {
-            iss: this.#options.origin,
-            xfer: transferId,
-            player: this.#playerId(localId),
-            epoch: row.epoch,
-            from: row.last?.from ?? this.#options.origin,
-            to: by,
-            iat: row.last?.at ?? this.#seconds(),
-          },
-          this.#options.signingKey(),
-        ),
+        receipt,
       },
     };
+  }
+
+  /** Signs the receipt of a decided claim and writes the crossing into the history. */
+  async #record(row: LedgerRow, transferId: string, to: string): Promise<string> {
+    const { origin } = this.#options;
+    const { localId, epoch } = row;
+    const at = row.last?.at ?? this.#seconds();
+    const from = row.last?.from ?? origin;
+    const receipt = await issueReceipt(
+      { iss: origin, xfer: transferId, player: this.#playerId(localId), epoch, from, to, iat: at },
+      this.#options.signingKey(),
+    );
+    // Nobody's custody hangs on it, so nobody waits for it; the next start makes up for a crash.
+    this.history
+      .record(localId, { transferId, from, to, epoch, at, receipt })
+      .catch(this.#options.onHistoryLost);
+    return receipt;
+  }
+
+  /** The receipt of a crossing, for the server at either end of it. */
+  async receipt(by: string, transferId: string): Promise<LedgerAnswer<ReceiptAnswer>> {
+    const crossing = await this.history.ofTransfer(transferId);
+    if (crossing === undefined) {
+      return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such crossing" };
+    }
+    return crossing.from === by || crossing.to === by
+      ? { ok: true, body: { receipt: crossing.receipt } }
+      : { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
+  }
+
+  /** What home would keep of the state if the holder returned the player with it now. */
+  async preview(by: string, request: PreviewRequest): Promise<LedgerAnswer<PreviewAnswer>> {
+    const localId = this.localId(request.player);
+    const row = localId === undefined ? undefined : await this.row(localId);
+    if (row === undefined) return unknownPlayer();
+    if (row.holder !== by || row.epoch !== request.epoch) {
+      return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "not held any more" };
+    }
+    const kept = this.#imported(row, request.state, by)?.state;
+    return { ok: true, body: kept === undefined ? {} : { state: kept } };
   }
 
   async cancel(by: string, request: CancelRequest): Promise<LedgerAnswer<CancelAnswer>> {
@@ -250,7 +285,7 @@ export class CustodyLedger {
     const decision = await this.#decide(localId, "returned", (row) =>
       transitions.giveBack(row, by, this.#options.origin, {
         epoch: request.epoch,
-        state: this.#imported(row, request.state, by),
+        kept: this.#imported(row, request.state, by),
       }),
     );
     return decision.ok ? { ok: true, body: { epoch: decision.row.epoch } } : decision;
@@ -267,7 +302,7 @@ export class CustodyLedger {
         const localId = this.localId(player);
         if (localId === undefined) return false;
         const decision = await this.#decide(localId, undefined, (row) =>
-          transitions.renew(row, by, { epoch, state: this.#imported(row, state, by) }, sentAt),
+          transitions.renew(row, by, { epoch, kept: this.#imported(row, state, by) }, sentAt),
         );
         if (decision.ok) this.#answered(by, decision.row);
         return decision.ok;
@@ -314,6 +349,10 @@ export class CustodyLedger {
     let settled = 0;
     for await (const [, text] of this.#options.store.entries("custody/")) {
       const row = JSON.parse(text) as LedgerRow;
+      const { last } = row;
+      const unwritten =
+        last?.kind === "claim" && (await this.history.ofTransfer(last.transferId)) === undefined;
+      if (unwritten) await this.#record({ ...row, epoch: last.epoch }, last.transferId, last.to);
       if (row.holder !== this.#options.origin || row.transfer === undefined) continue;
       await this.cancelFromRow(row.localId);
       settled += 1;
@@ -321,9 +360,11 @@ export class CustodyLedger {
     return settled;
   }
 
-  #imported(row: LedgerRow, state: JsonValue | undefined, by: string): JsonValue | undefined {
-    if (state === undefined || by === this.#options.origin) return state;
-    return this.#options.accept(row.state, state, by);
+  #imported(row: LedgerRow, state: JsonValue | undefined, by: string): Imported | undefined {
+    if (state === undefined) return undefined;
+    return by === this.#options.origin
+      ? importFromHome(keptOf(row), state)
+      : importFrom(keptOf(row), state, by, this.#options.accept);
   }
 
   async #departAnswer(row: LedgerRow, by: string, request: DepartRequest): Promise<DepartAnswer> {
@@ -408,6 +449,10 @@ export class CustodyLedger {
       "The player's custody row kept changing: try again.",
     );
   }
+}
+
+function keptOf({ state, brought }: LedgerRow): Imported {
+  return { state, brought };
 }
 
 function unknownPlayer(): { ok: false; code: FederationErrorCode; reason: string } {

@@ -58,6 +58,11 @@ export const renewSchema = z.strictObject({
 export const departedSchema = cancelSchema;
 export const revokeSchema = z.strictObject({ player: playerIdSchema, epoch: epochSchema });
 
+/** Asks what home would keep of a state: an addition to PROTOCOL 6 that a peer may lack. */
+export const previewSchema = returnSchema;
+/** Asks for the receipt of a crossing: an addition to PROTOCOL 6 that a peer may lack. */
+export const receiptSchema = claimSchema;
+
 const leaseSecondsSchema = z.number().positive().max(86_400);
 const tokenSchema = z.string().max(4096);
 
@@ -85,13 +90,18 @@ export const renewAnswerSchema = z.strictObject({
     .array(z.strictObject({ player: playerIdSchema, epoch: epochSchema }))
     .max(MAX_RENEWED_PLAYERS),
 });
+export const previewAnswerSchema = z.strictObject({ state: stateSchema.optional() });
+export const receiptAnswerSchema = z.strictObject({ receipt: tokenSchema });
 
 export type DepartRequest = z.infer<typeof departSchema>;
 export type CancelRequest = z.infer<typeof cancelSchema>;
 export type ReturnRequest = z.infer<typeof returnSchema>;
 export type RenewRequest = z.infer<typeof renewSchema>;
+export type PreviewRequest = z.infer<typeof previewSchema>;
 export type RevokeRequest = z.infer<typeof revokeSchema>;
 export type DepartAnswer = z.infer<typeof departedAnswerSchema>;
 export type ClaimAnswer = z.infer<typeof claimAnswerSchema>;
 export type CancelAnswer = z.infer<typeof cancelAnswerSchema>;
 export type RenewAnswer = z.infer<typeof renewAnswerSchema>;
+export type PreviewAnswer = z.infer<typeof previewAnswerSchema>;
+export type ReceiptAnswer = z.infer<typeof receiptAnswerSchema>;

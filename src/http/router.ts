@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { rateLimit } from "express-rate-limit";
+import { z } from "zod";
 import type { Custody } from "../custody/custody.ts";
 import type { CustodyAnswer } from "../custody/inbound.ts";
 import { FederationError, type FederationErrorCode } from "../errors.ts";
@@ -39,6 +40,8 @@ export interface EndpointsOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly signingKey: () => SigningKey;
+  /** A player's client asks its home to send it through a portal (PROTOCOL 8). */
+  readonly travel: (request: TravelRequest) => Promise<TravelAnswer>;
   /** A verified call came in from this origin. */
   readonly onVerifiedCall?: (origin: string) => void;
   /** Requests one address may send in a minute, before any signature is checked. Default 3000. */
@@ -46,6 +49,21 @@ export interface EndpointsOptions {
   /** Verified requests one peer may send in a minute. Default 6000. */
   readonly maxRequestsPerMinutePerPeer?: number;
 }
+
+/** A home login and where it wants to go. */
+export interface TravelRequest {
+  /** The bearer token: what the client would send Colyseus as its auth token. */
+  readonly token: string;
+  /** Portal URI. */
+  readonly to: string;
+  /** Name the player wishes to be shown with. */
+  readonly name: string | undefined;
+}
+
+/** A seat behind the portal, or why there is none. */
+export type TravelAnswer =
+  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string };
 
 /** An Express-compatible middleware. */
 export type Middleware = (
@@ -72,6 +90,8 @@ const CUSTODY_CALLS = new Set([
   "renew",
   "departed",
   "revoke",
+  "preview",
+  "receipt",
 ]);
 
 /** Builds the middleware. Mount it ahead of every body parser. */
@@ -164,6 +184,10 @@ async function serve(
     return;
   }
   const body = method === "POST" ? await readRawBody(request) : undefined;
+  if (path === "/travel") {
+    send(response, await travel(options, request.headers.authorization, body));
+    return;
+  }
   const base = new URL(options.endpoint).pathname.replace(/\/$/u, "");
   const message: SignedMessageParts = {
     method,
@@ -207,10 +231,40 @@ function methodOf(path: string): "GET" | "POST" | undefined {
   if (path === "/health" || path === "/servers") return "GET";
   if (path === "/handshake" || path === "/handshake/complete") return "POST";
   if (path === "/reservations" || path === "/reservations/cancel") return "POST";
+  if (path === "/travel") return "POST";
   if (path.startsWith("/custody/")) {
     return CUSTODY_CALLS.has(path.slice("/custody/".length)) ? "POST" : undefined;
   }
   return undefined;
+}
+
+const MAX_TOKEN_LENGTH = 8192;
+const travelSchema = z.strictObject({
+  to: z.string().max(2048),
+  name: z.string().max(128).optional(),
+});
+
+/** Not signed: it comes from a player, whose login it carries. */
+async function travel(
+  options: EndpointsOptions,
+  authorization: string | undefined,
+  raw: Uint8Array | undefined,
+): Promise<Answer> {
+  const token = /^Bearer ([^\s]+)$/u.exec(authorization ?? "")?.[1];
+  if (token === undefined || token.length > MAX_TOKEN_LENGTH) {
+    return refusal("ERR_FED_PROOF_REQUIRED", "Send the login as Authorization: Bearer.");
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(Buffer.from(raw ?? []).toString("utf8"));
+  } catch {
+    return refusal("ERR_FED_MALFORMED", "The body is not JSON.");
+  }
+  const parsed = travelSchema.safeParse(body);
+  if (!parsed.success) return refusal("ERR_FED_MALFORMED", "The body must be {to, name?}.");
+  const { to, name } = parsed.data;
+  const answer = await options.travel({ token, to, name });
+  return answer.ok ? { status: 200, body: answer.body } : refusal(answer.code, answer.reason);
 }
 
 async function authenticate(

@@ -48,33 +48,44 @@ function refused(result: Transition, code: string): void {
 describe("custody/ledger-row", () => {
   describe("depart", () => {
     it("opens a transfer and takes the state; the epoch stays", () => {
-      const next = ok(depart(row(), X, { epoch: 4, state: { coins: 2 } }, transfer()));
+      const next = ok(
+        depart(
+          row(),
+          X,
+          { epoch: 4, kept: { state: { coins: 2 }, brought: undefined } },
+          transfer(),
+        ),
+      );
       assert.deepEqual(next, row({ transfer: transfer(), state: { coins: 2 } }));
     });
     it("repeated, changes nothing", () => {
       const open = row({ transfer: transfer() });
-      assert.equal(ok(depart(open, X, { epoch: 4, state: { coins: 9 } }, transfer())), open);
+      assert.equal(
+        ok(
+          depart(
+            open,
+            X,
+            { epoch: 4, kept: { state: { coins: 9 }, brought: undefined } },
+            transfer(),
+          ),
+        ),
+        open,
+      );
     });
     it("refuses anyone but the holder", () => {
-      refused(
-        depart(row(), Y, { epoch: 4, state: undefined }, transfer()),
-        "ERR_FED_STALE_CUSTODY",
-      );
+      refused(depart(row(), Y, { epoch: 4, kept: undefined }, transfer()), "ERR_FED_STALE_CUSTODY");
     });
     it("refuses another epoch", () => {
-      refused(
-        depart(row(), X, { epoch: 3, state: undefined }, transfer()),
-        "ERR_FED_STALE_CUSTODY",
-      );
+      refused(depart(row(), X, { epoch: 3, kept: undefined }, transfer()), "ERR_FED_STALE_CUSTODY");
     });
     it("refuses while another transfer is open", () => {
       const open = row({ transfer: transfer({ id: U }) });
-      refused(depart(open, X, { epoch: 4, state: undefined }, transfer()), "ERR_FED_STALE_CUSTODY");
+      refused(depart(open, X, { epoch: 4, kept: undefined }, transfer()), "ERR_FED_STALE_CUSTODY");
     });
     it("refuses the same transfer to another destination", () => {
       const open = row({ transfer: transfer() });
       const elsewhere = transfer({ to: H });
-      refused(depart(open, X, { epoch: 4, state: undefined }, elsewhere), "ERR_FED_STALE_CUSTODY");
+      refused(depart(open, X, { epoch: 4, kept: undefined }, elsewhere), "ERR_FED_STALE_CUSTODY");
     });
   });
 
@@ -98,12 +109,12 @@ describe("custody/ledger-row", () => {
     it("refuses a repeat once a new transfer is open", () => {
       const claimed = ok(claim(open, Y, T, 50));
       const leaving = ok(
-        depart(claimed, Y, { epoch: 5, state: undefined }, transfer({ id: U, from: Y, to: X })),
+        depart(claimed, Y, { epoch: 5, kept: undefined }, transfer({ id: U, from: Y, to: X })),
       );
       refused(claim(leaving, Y, T, 60), "ERR_FED_STALE_CUSTODY");
     });
     it("refuses a repeat once the player was given back", () => {
-      const home = ok(giveBack(ok(claim(open, Y, T, 50)), Y, H, { epoch: 5, state: undefined }));
+      const home = ok(giveBack(ok(claim(open, Y, T, 50)), Y, H, { epoch: 5, kept: undefined }));
       refused(claim(home, Y, T, 60), "ERR_FED_TRANSFER_UNKNOWN");
     });
     it("refuses what was cancelled, saying so", () => {
@@ -124,7 +135,7 @@ describe("custody/ledger-row", () => {
     it("raises the epoch even before the depart arrives, which is then too late", () => {
       const next = ok(cancel(row(), X, { transferId: T, epoch: 4 }, 50));
       assert.equal(next.epoch, 5);
-      refused(depart(next, X, { epoch: 4, state: undefined }, transfer()), "ERR_FED_STALE_CUSTODY");
+      refused(depart(next, X, { epoch: 4, kept: undefined }, transfer()), "ERR_FED_STALE_CUSTODY");
     });
     it("repeated, changes nothing", () => {
       const next = ok(cancel(open, X, { transferId: T, epoch: 4 }, 50));
@@ -142,16 +153,18 @@ describe("custody/ledger-row", () => {
 
   describe("return", () => {
     it("brings the player home with its state", () => {
-      const next = ok(giveBack(row(), X, H, { epoch: 4, state: { coins: 7 } }));
+      const next = ok(
+        giveBack(row(), X, H, { epoch: 4, kept: { state: { coins: 7 }, brought: undefined } }),
+      );
       assert.deepEqual([next.holder, next.epoch, next.state], [H, 5, { coins: 7 }]);
     });
     it("keeps what home knows when no state comes", () => {
-      assert.deepEqual(ok(giveBack(row(), X, H, { epoch: 4, state: undefined })).state, {
+      assert.deepEqual(ok(giveBack(row(), X, H, { epoch: 4, kept: undefined })).state, {
         coins: 1,
       });
     });
     it("refuses anyone but the holder, another epoch, and while a transfer is open", () => {
-      const request = { epoch: 4, state: undefined };
+      const request = { epoch: 4, kept: undefined };
       refused(giveBack(row(), Y, H, request), "ERR_FED_STALE_CUSTODY");
       refused(giveBack(row({ epoch: 5 }), X, H, request), "ERR_FED_STALE_CUSTODY");
       const open = row({ transfer: transfer() });
@@ -162,28 +175,41 @@ describe("custody/ledger-row", () => {
 
   describe("renew", () => {
     it("keeps the player and takes the state, without raising the epoch", () => {
-      const next = ok(renew(row(), X, { epoch: 4, state: { coins: 3 } }, 10));
+      const next = ok(
+        renew(row(), X, { epoch: 4, kept: { state: { coins: 3 }, brought: undefined } }, 10),
+      );
       assert.deepEqual([next.holder, next.epoch, next.state], [X, 4, { coins: 3 }]);
     });
     it("takes no state while a transfer is open: what departed is what counts", () => {
       const open = row({ transfer: transfer() });
-      assert.equal(ok(renew(open, X, { epoch: 4, state: { coins: 3 } }, 10)), open);
+      assert.equal(
+        ok(renew(open, X, { epoch: 4, kept: { state: { coins: 3 }, brought: undefined } }, 10)),
+        open,
+      );
     });
     it("keeps the newer state when an older renewal arrives late", () => {
-      const newer = ok(renew(row(), X, { epoch: 4, state: { coins: 3 } }, 20));
-      const late = ok(renew(newer, X, { epoch: 4, state: { coins: 2 } }, 15));
+      const newer = ok(
+        renew(row(), X, { epoch: 4, kept: { state: { coins: 3 }, brought: undefined } }, 20),
+      );
+      const late = ok(
+        renew(newer, X, { epoch: 4, kept: { state: { coins: 2 }, brought: undefined } }, 15),
+      );
       assert.equal(late, newer);
-      const next = ok(renew(newer, X, { epoch: 4, state: { coins: 4 } }, 25));
+      const next = ok(
+        renew(newer, X, { epoch: 4, kept: { state: { coins: 4 }, brought: undefined } }, 25),
+      );
       assert.deepEqual(next.state, { coins: 4 });
     });
     it("forgets when it was sent with the epoch it was sent under", () => {
-      const renewed = ok(renew(row(), X, { epoch: 4, state: { coins: 3 } }, 1_000));
-      const home = ok(giveBack(renewed, X, H, { epoch: 4, state: undefined }));
+      const renewed = ok(
+        renew(row(), X, { epoch: 4, kept: { state: { coins: 3 }, brought: undefined } }, 1_000),
+      );
+      const home = ok(giveBack(renewed, X, H, { epoch: 4, kept: undefined }));
       assert.equal(home.stateSentAt, undefined);
     });
     it("refuses anyone but the holder, and another epoch", () => {
-      refused(renew(row(), Y, { epoch: 4, state: undefined }, 10), "ERR_FED_STALE_CUSTODY");
-      refused(renew(row(), X, { epoch: 3, state: undefined }, 10), "ERR_FED_STALE_CUSTODY");
+      refused(renew(row(), Y, { epoch: 4, kept: undefined }, 10), "ERR_FED_STALE_CUSTODY");
+      refused(renew(row(), X, { epoch: 3, kept: undefined }, 10), "ERR_FED_STALE_CUSTODY");
     });
   });
 
@@ -198,8 +224,8 @@ describe("custody/ledger-row", () => {
     });
     it("leaves the late holder with nothing", () => {
       const next = ok(expire(row(), H));
-      refused(renew(next, X, { epoch: 4, state: undefined }, 10), "ERR_FED_STALE_CUSTODY");
-      refused(giveBack(next, X, H, { epoch: 4, state: undefined }), "ERR_FED_STALE_CUSTODY");
+      refused(renew(next, X, { epoch: 4, kept: undefined }, 10), "ERR_FED_STALE_CUSTODY");
+      refused(giveBack(next, X, H, { epoch: 4, kept: undefined }), "ERR_FED_STALE_CUSTODY");
       refused(cancel(next, X, { transferId: T, epoch: 4 }, 1), "ERR_FED_STALE_CUSTODY");
     });
   });
