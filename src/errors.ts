@@ -85,6 +85,7 @@ export const ERROR_CODES = {
   ERR_FED_BAD_RESPONSE: [502, "The other server's answer does not verify"],
   ERR_FED_FORBIDDEN_ADDRESS: [502, "The other server's address is not one this server calls"],
   // This server's own configuration
+  ERR_FED_STORE_IN_USE: [500, "Another process has the store"],
   ERR_FED_STORE_WITHOUT_CAS: [500, "The store has no compare-and-set"],
   ERR_FED_INCOMPATIBLE_COLYSEUS: [500, "This version of Colyseus is not supported"],
   ERR_FED_KEY_FILE: [500, "The key file cannot be used"],

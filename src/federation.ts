@@ -5,13 +5,15 @@ import { createRequire } from "node:module";
 import type { Server } from "@colyseus/core";
 import { attachToServer } from "./colyseus/attach.ts";
 import { PlayerGate } from "./colyseus/player-gate.ts";
+import { PresenceLink, isShared, redisOfHost } from "./colyseus/siblings.ts";
 import { FederationPortals, type PortalsOptions } from "./colyseus/portals.ts";
 import type { CrossingRecord } from "./custody/history.ts";
 import { createEndpoints } from "./http/router.ts";
 import { type FederationOptions, resolveOptions } from "./options.ts";
 import { FederationPeers } from "./peers.ts";
 import type { RoutingTable } from "./routing/routing-table.ts";
-import { type FederationEvents, FederationRuntime } from "./runtime.ts";
+import { type FederationEvents, FederationRuntime, type ProcessLink } from "./runtime.ts";
+import { RedisEngine } from "./storage/redis-engine.ts";
 
 const { version } = createRequire(import.meta.url)("aether-federation/package.json") as {
   version: string;
@@ -89,7 +91,7 @@ export class Federation {
       joinHost: this.#gate,
       peersSource: { origin: options.origin, list: () => this.peers.list() },
       paths: [new URL(options.endpoint).pathname, "/.well-known/aether-federation"],
-      start: () => runtime.start(this.#gate.seats),
+      start: () => runtime.start(this.#gate.seats, this.#processLink()),
       endpoints: () =>
         createEndpoints({
           origin: options.origin,
@@ -105,6 +107,7 @@ export class Federation {
           logger: options.logger,
           signingKey: runtime.signingKey,
           maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
+          refreshPeers: () => runtime.refreshPeers(),
           travel: (request) => this.#gate.travel(request),
           onVerifiedCall: (origin) => {
             runtime.heardFrom(origin);
@@ -118,6 +121,24 @@ export class Federation {
         await runtime.stop();
       },
     });
+  }
+
+  /** Where the host's presence is shared, several processes are this server. */
+  #processLink(): ProcessLink | undefined {
+    if (!isShared()) return undefined;
+    const { options, random } = this.runtime;
+    const { origin, logger } = options;
+    const link = new PresenceLink({ origin, random, logger });
+    return {
+      engine: () =>
+        new RedisEngine({
+          client: redisOfHost(),
+          closesClient: true,
+          keyPrefix: `aether:${new URL(origin).host}`,
+        }),
+      listen: (life, handle) => link.listen(life, handle),
+      ask: (from, life, request) => link.ask(from, life, request),
+    };
   }
 }
 

@@ -52,5 +52,6 @@ export {
 export type { CrossingRecord } from "./custody/history.ts";
 export { type ReceiptClaims, verifyReceipt } from "./identity/receipt.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
+export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";
 export { SqliteEngine, type SqliteEngineOptions } from "./storage/sqlite-engine.ts";
 export type { CompareAndSetEngine } from "./storage/engine.ts";

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type CrossingOutcome, type CrossingProgress } from "./custody/crossing.ts";
 import type { Arrival, SeatHost } from "./custody/arrival.ts";
 import { Custody } from "./custody/custody.ts";
+import { ProcessRegister, type SiblingRequest, type Siblings } from "./custody/siblings.ts";
 import { HandshakeManager } from "./handshake/handshake-manager.ts";
 import { HandshakeService } from "./handshake/handshake-service.ts";
 import { SessionKeeper } from "./handshake/session-keeper.ts";
@@ -14,6 +15,7 @@ import { createGuardedFetch } from "./http/outbound-guard.ts";
 import { PeerClient } from "./http/peer-client.ts";
 import { type DescriptorDocument, signDescriptor } from "./identity/descriptor.ts";
 import { type VerifyKey, importVerifyKey } from "./identity/ed25519.ts";
+import type { JsonValue } from "./json.ts";
 import type { KeyRing, SigningKey } from "./identity/server-keys.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { type Clock, type Random, type Store, systemClock, systemRandom } from "./ports.ts";
@@ -28,6 +30,8 @@ import { RoutingTable } from "./routing/routing-table.ts";
 import { KeyvStore } from "./storage/keyv-store.ts";
 import { AuditLog } from "./storage/audit-log.ts";
 import { keyFileVersion, loadKeyRing, loadOrCreateKeyRing } from "./storage/key-file.ts";
+import { lockFolder } from "./storage/folder-lock.ts";
+import { RedisEngine } from "./storage/redis-engine.ts";
 import { SqliteEngine } from "./storage/sqlite-engine.ts";
 
 /** What a federation tells those who listen. */
@@ -54,9 +58,18 @@ export const DATA_FILES = {
   keys: "keys.json",
   store: "federation.sqlite",
   audit: "audit.jsonl",
+  lock: "running.lock",
 } as const;
 /** Entries of the store by which the command line asks for a handshake. */
 export const RETRY_PREFIX = "retry/";
+
+/** What the host offers where several processes are one server. */
+export interface ProcessLink {
+  /** The store they share, when no other was named. */
+  readonly engine: () => unknown;
+  listen(life: string, handle: (request: SiblingRequest) => Promise<JsonValue>): Promise<void>;
+  ask(from: string, life: string, request: SiblingRequest): Promise<JsonValue | undefined>;
+}
 
 /** The parts that exist only while the federation runs. */
 interface Running {
@@ -69,6 +82,7 @@ interface Running {
   readonly peers: PeerClient;
   readonly health: HealthMonitor;
   readonly custody: Custody;
+  readonly register: ProcessRegister | undefined;
   readonly close: () => Promise<void>;
 }
 
@@ -121,6 +135,17 @@ export class FederationRuntime {
     return this.#parts().store;
   }
 
+  /** This process's life, where several processes are this server. */
+  get life(): string | undefined {
+    return this.#parts().register?.life;
+  }
+
+  /** Takes over what another process has written about peers, where there are others. */
+  async refreshPeers(): Promise<void> {
+    const { registry, register } = this.#parts();
+    if (register !== undefined) await registry.refresh();
+  }
+
   /** The key this server signs with now. */
   readonly signingKey = (): SigningKey => this.#parts().keys.current;
 
@@ -151,16 +176,16 @@ export class FederationRuntime {
    * Opens the store and the key, loads what is known, and settles what a former run left open.
    * Calls no peer yet: that is {@link goOnline}.
    *
-   * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`, `ERR_FED_KEY_FILE`.
+   * @param link What the host offers where several processes are this server; none: it is the only
+   * process.
+   * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`,
+   * `ERR_FED_STORE_IN_USE`, `ERR_FED_KEY_FILE`.
    */
-  async start(seats: SeatHost): Promise<void> {
+  async start(seats: SeatHost, link?: ProcessLink): Promise<void> {
     if (this.#running !== undefined) return;
     const { options, clock, random } = this;
     const { origin, logger, allowInsecure, allowPrivateNetwork } = options;
-    const store = new KeyvStore(
-      options.store ??
-        new SqliteEngine({ path: join(options.dataDirectory, DATA_FILES.store), clock }),
-    );
+    const { store, unlock } = await this.#openStore(link);
     const keyPath = join(options.dataDirectory, DATA_FILES.keys);
     const keys = await loadOrCreateKeyRing(keyPath, random);
     const keysVersion = await keyFileVersion(keyPath);
@@ -202,6 +227,7 @@ export class FederationRuntime {
       random,
       logger,
       allowInsecure,
+      shared: link !== undefined,
     });
     const health = new HealthMonitor({
       probe: async (peer) => peers.health(peer),
@@ -209,7 +235,48 @@ export class FederationRuntime {
       random,
       intervalSeconds: options.healthCheckIntervalSeconds,
     });
-    const custody = new Custody({
+    const register =
+      link === undefined
+        ? undefined
+        : new ProcessRegister({
+            store,
+            clock,
+            random,
+            logger,
+            onLapse: () => {
+              custody.freezeAll();
+            },
+            onReborn: () => {
+              custody.endAll();
+              void listen()?.catch((cause: unknown) => {
+                logger.error("this process cannot be asked by its siblings", cause);
+              });
+              settle();
+            },
+            onDeaths: () => {
+              settle();
+            },
+          });
+    const settle = (): void => {
+      custody.settleEnded().catch((cause: unknown) => {
+        logger.error("what ended processes held could not be settled yet", cause);
+      });
+    };
+    const listen = (): Promise<void> | undefined =>
+      register === undefined
+        ? undefined
+        : link?.listen(register.life, (request) => custody.answerSibling(request));
+    const siblings: Siblings | undefined =
+      register === undefined || link === undefined
+        ? undefined
+        : {
+            get life() {
+              return register.life;
+            },
+            isAlive: (life) => register.isAlive(life),
+            ask: (life, request) => link.ask(register.life, life, request),
+          };
+    const custody: Custody = new Custody({
       origin,
       store,
       clock,
@@ -222,6 +289,7 @@ export class FederationRuntime {
       mayGoTo: (destination) => this.mayGoTo(destination),
       leaseSeconds: options.leaseSeconds,
       onAway: options.onAway,
+      ...(siblings === undefined ? {} : { siblings }),
       ...(options.accept === undefined ? {} : { accept: options.accept }),
       ...(options.admit === undefined ? {} : { admit: options.admit }),
       onEvent: (event) => {
@@ -259,9 +327,36 @@ export class FederationRuntime {
       peers,
       health,
       custody,
-      close: () => fetch.close(),
+      register,
+      close: async () => {
+        await fetch.close();
+        await register?.stop();
+        await store.close();
+        unlock();
+      },
     };
+    await register?.start();
+    await listen();
     await custody.start();
+  }
+
+  async #openStore(
+    link: ProcessLink | undefined,
+  ): Promise<{ readonly store: KeyvStore; readonly unlock: () => void }> {
+    const { options, clock } = this;
+    const keptOpen = (): void => undefined;
+    if (options.store !== undefined) {
+      return { store: new KeyvStore(options.store), unlock: keptOpen };
+    }
+    if (link !== undefined) {
+      const engine = link.engine();
+      const warning = engine instanceof RedisEngine ? await engine.durability() : undefined;
+      if (warning !== undefined) options.logger.warn(warning);
+      return { store: new KeyvStore(engine), unlock: keptOpen };
+    }
+    const unlock = lockFolder(join(options.dataDirectory, DATA_FILES.lock));
+    const path = join(options.dataDirectory, DATA_FILES.store);
+    return { store: new KeyvStore(new SqliteEngine({ path, clock })), unlock };
   }
 
   /** Begins to call others: handshakes with the peers the operator named, health checks. */
@@ -284,7 +379,6 @@ export class FederationRuntime {
     await running.health.stop();
     running.custody.stop();
     await running.close();
-    await running.store.close();
     this.#running = undefined;
   }
 

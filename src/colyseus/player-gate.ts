@@ -355,6 +355,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
       kind: "move",
       player: session.player,
       sessionId: this.#newSessionId(),
+      ...(this.#runtime.life === undefined ? {} : { life: this.#runtime.life }),
     });
     if (!seat.ok) return stay(seat.code, seat.reason);
     const transferId = this.#runtime.random.uuid();
@@ -455,32 +456,51 @@ export class PlayerGate implements JoinHost, PortalsHost {
     };
   }
 
-  #connectMove(seal: Extract<Seal, { kind: "move" }>): Promise<Connected> {
-    const { custody } = this.#runtime;
-    const former = custody.sessions.get(seal.player);
-    if (former === undefined || former.frozen) {
-      return Promise.resolve(refusal("ERR_FED_SEAT_UNKNOWN", "the player is not here any more"));
+  async #connectMove(seal: Extract<Seal, { kind: "move" }>): Promise<Connected> {
+    const { custody, life } = this.#runtime;
+    const gone = refusal("ERR_FED_SEAT_UNKNOWN", "the player is not here any more");
+    if (seal.life !== life) {
+      const moved =
+        seal.life === undefined ? undefined : await custody.moveFrom(seal.life, seal.player);
+      if (moved === undefined) return gone;
+      return {
+        ok: true,
+        entry: (room, sessionId) =>
+          this.#moved(room, sessionId, seal.player, moved, (body) => ({
+            session: moved.begin(body),
+            state: moved.state,
+          })),
+        abort: () => moved.abort(),
+      };
     }
-    const { name, home } = former;
-    return Promise.resolve({
+    const former = custody.sessions.get(seal.player);
+    if (former === undefined || former.frozen) return gone;
+    return {
       ok: true,
-      entry: (room, sessionId) => {
-        const entry = this.sessions.add(
-          room,
-          sessionId,
-          { id: seal.player, name, home, carried: undefined, from: this.#self().home },
-          true,
-        );
-        const moved = custody.move(seal.player, this.sessions.body(entry));
-        if (moved !== undefined) {
-          entry.session = moved.session;
-          entry.carriedAtLeave = moved.state;
-          entry.player = { ...entry.player, carried: moved.state };
-        }
-        return entry;
-      },
+      entry: (room, sessionId) =>
+        this.#moved(room, sessionId, seal.player, former, (body) =>
+          custody.move(seal.player, body),
+        ),
       abort: () => Promise.resolve(),
-    });
+    };
+  }
+
+  #moved(
+    room: Room,
+    sessionId: string,
+    id: string,
+    { name, home }: { readonly name: string; readonly home: string },
+    begin: (body: PlayerBody) => ReturnType<FederationRuntime["custody"]["move"]>,
+  ): RoomPlayer {
+    const player = { id, name, home, carried: undefined, from: this.#self().home };
+    const entry = this.sessions.add(room, sessionId, player, true);
+    const moved = begin(this.sessions.body(entry));
+    if (moved !== undefined) {
+      entry.session = moved.session;
+      entry.carriedAtLeave = moved.state;
+      entry.player = { ...entry.player, carried: moved.state };
+    }
+    return entry;
   }
 
   // --- proofs --------------------------------------------------------------------------------

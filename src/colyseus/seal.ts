@@ -28,6 +28,8 @@ export interface MoveSeal {
   readonly kind: "move";
   readonly player: string;
   readonly sessionId: string;
+  /** The process that plays the player, where several processes are this server. */
+  readonly life?: string;
 }
 
 /** What a seal can say. */

@@ -116,6 +116,8 @@ export interface ArrivalsOptions {
   /** A trusted issuer's key (this server's own included), or undefined. */
   readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
   readonly seats: SeatHost;
+  /** This process's life, where several processes are this server. */
+  readonly life?: () => string | undefined;
   /** Default: everybody with a valid pass. */
   readonly admit?: AdmissionPolicy;
   readonly clock: Clock;
@@ -244,15 +246,23 @@ export class Arrivals {
         expiresAt: reserved.expiresAt,
       };
       await visitors.indexSeat(caller, claims.xfer, player, PASS_MEMORY_MILLISECONDS);
-      await visitors.update(player, (row) => ({
-        player,
-        home: claims.iss,
-        ...(row?.held === undefined ? {} : { held: row.held }),
-        seats: [...(row?.seats ?? []), seat]
-          .filter((other) => other === seat || other.expiresAt * 1000 > clock.now() - 60_000)
-          .slice(-MAX_SEATS_PER_PLAYER),
-      }));
-      return { ok: true, seat };
+      let same: SeatRecord | undefined;
+      await visitors.update(player, (row) => {
+        // Another process of this server may have been asked for it at the same time.
+        same = row?.seats.find((other) => isSeatOf(other, caller, claims.xfer));
+        if (same !== undefined) return row;
+        return {
+          player,
+          home: claims.iss,
+          ...(row?.held === undefined ? {} : { held: row.held }),
+          seats: [...(row?.seats ?? []), seat]
+            .filter((other) => other === seat || other.expiresAt * 1000 > clock.now() - 60_000)
+            .slice(-MAX_SEATS_PER_PLAYER),
+        };
+      });
+      if (same === undefined) return { ok: true, seat };
+      await seats.release(seat.reservation);
+      return { ok: true, seat: same };
     } finally {
       this.#busy.delete(busy);
     }
@@ -310,7 +320,12 @@ export class Arrivals {
         won = row !== undefined && row.held === undefined;
         if (row === undefined || !won) return row;
         const seats = row.seats.filter((other) => other.sessionId !== seat.sessionId);
-        const held: HeldCustody = { epoch: body.epoch, phase: "held" };
+        const life = this.#options.life?.();
+        const held: HeldCustody = {
+          epoch: body.epoch,
+          phase: "held",
+          ...(life === undefined ? {} : { life }),
+        };
         return {
           player,
           home,
@@ -378,19 +393,23 @@ export class Arrivals {
 
   async #find(player: string, caller: string, transferId: string): Promise<SeatRecord | undefined> {
     const row = await this.#options.visitors.get(player);
-    return row?.seats.find((seat) => seat.caller === caller && seat.transferId === transferId);
+    return row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
   }
 
   async #drop(player: string, caller: string, transferId: string, release: boolean): Promise<void> {
     let dropped: SeatRecord | undefined;
     await this.#options.visitors.update(player, (row) => {
-      dropped = row?.seats.find((seat) => seat.caller === caller && seat.transferId === transferId);
+      dropped = row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
       if (row === undefined || dropped === undefined) return row;
       const gone = dropped;
       return { ...row, seats: row.seats.filter((seat) => seat !== gone) };
     });
     if (release && dropped !== undefined) await this.#options.seats.release(dropped.reservation);
   }
+}
+
+function isSeatOf(seat: SeatRecord, caller: string, transferId: string): boolean {
+  return seat.caller === caller && seat.transferId === transferId;
 }
 
 function refused(code: FederationErrorCode, reason: string): Refused {

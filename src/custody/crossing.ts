@@ -15,7 +15,7 @@ import type { Leases } from "./leases.ts";
 import type { CancelRequest, DepartRequest } from "./messages.ts";
 import type { PlayerSession, PlayerSessions } from "./player-session.ts";
 import type { CancelOutcome, Settlement } from "./settlement.ts";
-import type { VisitorBook } from "./visitors.ts";
+import { type VisitorBook, inPhase } from "./visitors.ts";
 
 /** Where a crossing goes. */
 export interface CrossingDestination {
@@ -281,7 +281,7 @@ export class Crossings {
       const frozen = await visitors.changeHeld(
         session.player,
         (held) => held.phase === "held" && held.epoch === session.epoch,
-        (held) => ({ epoch: held.epoch, phase: "frozen", transferId }),
+        (held) => inPhase(held, "frozen", { transferId }),
       );
       if (!frozen) throw new Stay("ERR_FED_STALE_CUSTODY", "You are not held here any more.");
     }

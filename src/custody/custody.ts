@@ -18,7 +18,9 @@ import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
 import { Leases } from "./leases.ts";
 import { type PlayerBody, PlayerSession, PlayerSessions } from "./player-session.ts";
 import { Settlement } from "./settlement.ts";
-import { VisitorBook } from "./visitors.ts";
+import { type MovedPlayer, handOver, takeOver } from "./room-move.ts";
+import { type SiblingRequest, type SiblingWord, type Siblings, askTo } from "./siblings.ts";
+import { VisitorBook, inPhase } from "./visitors.ts";
 
 /** What happens to players, for logs and operators. */
 export type CustodyEvent =
@@ -60,6 +62,8 @@ export interface CustodyOptions {
   readonly accept?: ImportPolicy;
   readonly admit?: AdmissionPolicy;
   readonly onAway?: OnAway;
+  /** The other processes of this server. Default: there are none. */
+  readonly siblings?: Siblings;
   readonly onEvent?: (event: CustodyEvent) => void;
 }
 
@@ -84,11 +88,13 @@ export class Custody {
   constructor(options: CustodyOptions) {
     this.#options = options;
     const { origin, store, clock, random, logger, peers } = options;
+    const life = (): string | undefined => options.siblings?.life;
     this.ledger = new CustodyLedger({
       origin,
       store,
       clock,
       random,
+      life,
       signingKey: options.signingKey,
       ...(options.mayGoTo === undefined ? {} : { mayGoTo: options.mayGoTo }),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
@@ -141,6 +147,7 @@ export class Custody {
       homeAt,
       issuerKey: options.issuerKey,
       seats: options.seats,
+      life,
       ...(options.admit === undefined ? {} : { admit: options.admit }),
       clock,
       random,
@@ -152,10 +159,38 @@ export class Custody {
     });
   }
 
-  /** Settles what a former run of this server left open. Nothing it held is resumed. */
+  /** Settles what former runs of this server left open. Nothing they held is resumed. */
   async start(): Promise<void> {
-    await this.ledger.settleAfterRestart();
-    await this.settlement.settleAfterRestart();
+    await this.settleEnded();
+  }
+
+  /** Settles what processes of this server held whose life is over. */
+  async settleEnded(): Promise<void> {
+    const { siblings } = this.#options;
+    const known = new Map<string, Promise<boolean>>();
+    const isOver = async (life: string | undefined): Promise<boolean> => {
+      if (siblings === undefined || life === undefined) return true;
+      if (life === siblings.life) return false;
+      const over = known.get(life) ?? siblings.isAlive(life).then((alive) => !alive);
+      known.set(life, over);
+      return over;
+    };
+    await this.ledger.settleAfter(isOver);
+    await this.settlement.settleAfter(isOver);
+  }
+
+  /** This process may be thought dead by others: until {@link endAll} nobody is simulated here. */
+  freezeAll(): void {
+    for (const session of this.sessions.all()) session.freeze("process");
+  }
+
+  /** Ends every session of a life that is over: what it held, others may have settled already. */
+  endAll(): void {
+    for (const session of this.sessions.all()) {
+      this.sessions.remove(session);
+      this.leases.lost(session);
+      session.body.end("ERR_FED_UNAVAILABLE", "This server was out of touch for too long.");
+    }
   }
 
   /** Stops heartbeats and retries; what is open is settled by the next start. */
@@ -200,6 +235,8 @@ export class Custody {
       await this.leave(former);
       former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
     }
+    const taken = await this.#takeFromSibling(localId, player);
+    if (taken !== undefined) return taken;
     let row = await this.ledger.admit(localId, known);
     if (row.holder === origin && row.transfer !== undefined) {
       await this.ledger.cancelFromRow(localId);
@@ -216,7 +253,28 @@ export class Custody {
         retryAfterSeconds: Math.max(1, seconds),
       };
     }
+    if (this.#options.siblings !== undefined && !(await this.ledger.take(localId, row.life))) {
+      return unsettled("the player is logging in elsewhere");
+    }
     return { ok: true, ...this.#begin(row, player, known.guest, body) };
+  }
+
+  /** Another process of this server may play the player: it ends its session first. */
+  async #takeFromSibling(
+    localId: string,
+    player: string,
+  ): Promise<Exclude<LoginResult, { ok: true }> | undefined> {
+    const { siblings, origin } = this.#options;
+    if (siblings === undefined) return undefined;
+    const row = await this.ledger.row(localId);
+    if (row?.holder !== origin || row.life === undefined || row.life === siblings.life) {
+      return undefined;
+    }
+    if (!(await siblings.isAlive(row.life))) return undefined;
+    const answer = await siblings.ask(row.life, { kind: "end", player });
+    return answer === undefined
+      ? unsettled("another process of this server still has the player")
+      : undefined;
   }
 
   /** Starts the session of a player that arrived, at home or as a visitor. */
@@ -258,19 +316,51 @@ export class Custody {
     const state = former.body.carry();
     const lease = this.leases.handOver(former);
     this.sessions.remove(former);
-    const session = new PlayerSession({
-      player,
-      home: former.home,
-      atHome: former.atHome,
-      name: former.name,
-      guest: former.guest,
-      epoch: former.epoch,
-      body,
-    });
+    const { home, atHome, name, guest, epoch } = former;
+    const session = new PlayerSession({ player, home, atHome, name, guest, epoch, body });
     this.sessions.add(session);
     if (lease !== undefined) this.leases.won(session, lease.sentAt, lease.seconds);
     former.body.end(undefined, "You are in the other room now.");
     return { session, state };
+  }
+
+  /** As {@link move}, out of a room of another process of this server. */
+  async moveFrom(life: string, player: string): Promise<MovedPlayer | undefined> {
+    const { siblings, clock } = this.#options;
+    if (siblings === undefined) return undefined;
+    return takeOver({ siblings, clock, custody: this }, life, player);
+  }
+
+  /** Another process of this server asks. */
+  async answerSibling(request: SiblingRequest): Promise<JsonValue> {
+    switch (request.kind) {
+      case "end": {
+        await this.crossings.giveUp(request.player);
+        const session = this.sessions.get(request.player);
+        if (session !== undefined) {
+          await this.leave(session);
+          session.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
+        }
+        return {};
+      }
+      case "move":
+        return handOver({ clock: this.#options.clock, custody: this }, request.player, request.to);
+      case "departed":
+        return this.crossings.departed(request.player, request.transferId);
+      case "revoke": {
+        const { player, epoch, caller } = request;
+        const answer = await answerCall(this, caller, "revoke", { player, epoch }, 0);
+        return JSON.parse(JSON.stringify(answer)) as JsonValue;
+      }
+    }
+  }
+
+  /**
+   * Asks the process that plays a held player, where that is another one and its life goes on.
+   * Undefined: it is this one's to do.
+   */
+  askHolder(life: string | undefined, request: SiblingRequest): Promise<SiblingWord | undefined> {
+    return askTo(this.#options.siblings, life, request);
   }
 
   /**
@@ -293,11 +383,7 @@ export class Custody {
     await this.visitors.changeHeld(
       session.player,
       (held) => held.phase === "held" && held.epoch === session.epoch,
-      (held) => ({
-        epoch: held.epoch,
-        phase: "returning",
-        ...(state === undefined ? {} : { state }),
-      }),
+      (held) => inPhase(held, "returning", state === undefined ? {} : { state }),
     );
     this.settleInBackground(session.player);
   }
@@ -308,7 +394,7 @@ export class Custody {
     await this.visitors.changeHeld(
       arrival.player,
       (held) => held.phase === "held" && held.epoch === arrival.epoch,
-      (held) => ({ epoch: held.epoch, phase: "returning" }),
+      (held) => inPhase(held, "returning"),
     );
     this.settleInBackground(arrival.player);
   }
@@ -392,7 +478,13 @@ export class Custody {
     if (transfer === undefined || transfer.from === after.holder) return;
     const player = `${localId}@${new URL(origin).host}`;
     if (transfer.from === origin) {
-      void this.crossings.departed(player, transfer.id);
+      const departed = { kind: "departed", player, transferId: transfer.id } as const;
+      const tellHere = async (): Promise<void> => {
+        const word = await this.askHolder(before.life, departed);
+        if (word === undefined) await this.crossings.departed(player, transfer.id);
+      };
+      // A process that does not hear of it learns it when it asks for the player back.
+      tellHere().catch(() => undefined);
       return;
     }
     const tell = async (tries: number): Promise<void> => {
@@ -448,6 +540,10 @@ export class Custody {
       this.#options.logger.error(`settling ${player} failed; the next start repeats it`, cause);
     });
   }
+}
+
+function unsettled(reason: string): Exclude<LoginResult, { ok: true }> {
+  return { ok: false, code: "ERR_FED_UNAVAILABLE", reason, retryAfterSeconds: 2 };
 }
 
 /** Local ids of players without account or key start with this. */

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { FederationErrorCode } from "../errors.ts";
 import type { Custody } from "./custody.ts";
+import { inPhase } from "./visitors.ts";
 import {
   cancelSchema,
   claimSchema,
@@ -68,7 +69,10 @@ async function departed(
     return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
   }
   if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {
-    await custody.crossings.departed(player, transferId);
+    const request = { kind: "departed", player, transferId } as const;
+    const word = await custody.askHolder(row.held.life, request);
+    // A process that does not answer learns it when it asks for the player back.
+    if (word?.silent !== false) await custody.crossings.departed(player, transferId);
   }
   return { ok: true, body: {} };
 }
@@ -87,6 +91,14 @@ async function revoked(
   if (row?.held === undefined || row.held.epoch !== epoch || row.home !== caller) {
     return refusal("ERR_FED_STALE_CUSTODY", "not held with that epoch");
   }
+  const word = await custody.askHolder(row.held.life, { kind: "revoke", player, epoch, caller });
+  if (word?.silent === true) {
+    return {
+      ...refusal("ERR_FED_UNAVAILABLE", "the player's process is busy"),
+      retryAfterSeconds: 2,
+    };
+  }
+  if (word !== undefined) return word.answer as unknown as CustodyAnswer;
   const session = sessions.get(player);
   const state = session?.frozen === false ? session.body.carry() : undefined;
   if (session !== undefined) {
@@ -98,7 +110,7 @@ async function revoked(
     (held) => held.epoch === epoch,
     (held) =>
       held.phase === "held"
-        ? { epoch, phase: "returning", ...(state === undefined ? {} : { state }) }
+        ? inPhase(held, "returning", state === undefined ? {} : { state })
         : held,
   );
   session?.body.end("ERR_FED_SUPERSEDED", "Your home server called you back.");
@@ -124,6 +136,6 @@ async function parsed<Request>(
   );
 }
 
-function refusal(code: FederationErrorCode, reason: string): CustodyAnswer {
+function refusal(code: FederationErrorCode, reason: string): Exclude<CustodyAnswer, { ok: true }> {
   return { ok: false, code, reason };
 }

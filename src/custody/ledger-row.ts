@@ -46,6 +46,10 @@ export interface LedgerRow {
   readonly state?: JsonValue;
   /** Which server brought the members of `state` that home's own rooms do not carry. */
   readonly brought?: Readonly<Record<string, string>>;
+  /** Where several processes are this server: the one that plays the player at home. */
+  readonly life?: string;
+  /** Where several processes are this server: the one that alone remembers the holder's leases. */
+  readonly grantor?: string;
   /** Under this epoch, when the holder sent the renewal that `state` came with (its Unix seconds). */
   readonly stateSentAt?: number;
 }
@@ -236,6 +240,27 @@ export function expire(row: LedgerRow, home: string): Transition {
     ok: true,
     row: { ...settled(row), holder: home, epoch: row.epoch + 1 },
   };
+}
+
+/**
+ * Which process answers for the row: who remembers the holder's leases while the player is away,
+ * who plays it while it is at home. `life` is the process that decided, `plays` whether it is the
+ * one whose session the decision was for.
+ */
+export function stamped(
+  row: LedgerRow,
+  home: string,
+  life: string | undefined,
+  plays: boolean,
+): LedgerRow {
+  if (life === undefined) return row;
+  const { life: player, grantor, ...rest } = row;
+  if (row.holder !== home) {
+    return grantor === life && player === undefined ? row : { ...rest, grantor: life };
+  }
+  if (plays) return player === life && grantor === undefined ? row : { ...rest, life };
+  if (grantor === undefined) return row;
+  return { ...rest, ...(player === undefined ? {} : { life: player }) };
 }
 
 /** Rule 9: whether a session may start at home. */

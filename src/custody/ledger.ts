@@ -55,6 +55,8 @@ export interface CustodyLedgerOptions {
   readonly passSeconds?: number;
   /** Default: {@link keepWhatIsForeign}. */
   readonly accept?: ImportPolicy;
+  /** This process's life, where several processes are this server. Default: it is the only one. */
+  readonly life?: () => string | undefined;
   /** A crossing could not be written into the history. Default: nobody is told. */
   readonly onHistoryLost?: (cause: unknown) => void;
   /** Whether home lets its players go to a server. Default: to every server. */
@@ -89,6 +91,7 @@ export class CustodyLedger {
       accept: options.accept,
       mayGoTo: options.mayGoTo ?? (() => true),
       onHistoryLost: options.onHistoryLost ?? (() => undefined),
+      life: options.life ?? (() => undefined),
     };
     this.#authority = new URL(options.origin).host;
     this.history = new CrossingHistory(options.store);
@@ -122,7 +125,7 @@ export class CustodyLedger {
     localId: string,
     known: { readonly name: string | undefined; readonly jkt: string | undefined },
   ): Promise<LedgerRow> {
-    return this.#update(localId, (row) => {
+    return this.#update(localId, (row): LedgerRow => {
       const fresh: LedgerRow = row ?? {
         localId,
         name: known.name ?? DEFAULT_NAME,
@@ -137,12 +140,47 @@ export class CustodyLedger {
     });
   }
 
+  /**
+   * Writes down that this process plays the player at home from now on, where several processes are
+   * this server. False when another process got there first (`former` is who played it as far as the
+   * caller knows), or the player is not at home.
+   */
+  async take(localId: string, former: string | undefined): Promise<boolean> {
+    const { origin, life } = this.#options;
+    let taken = false;
+    await this.#update(localId, (row) => {
+      const mine = life();
+      taken =
+        row !== undefined &&
+        transitions.mayStartAtHome(row, origin) &&
+        (row.life === former || row.life === mine);
+      return row === undefined || !taken ? row : transitions.stamped(row, origin, mine, true);
+    });
+    return taken;
+  }
+
+  /** Hands a player at home over to another process of this server. */
+  async handOver(localId: string, epoch: number, to: string): Promise<boolean> {
+    const { origin, life } = this.#options;
+    let handed = false;
+    await this.#update(localId, (row) => {
+      handed =
+        row?.epoch === epoch && transitions.mayStartAtHome(row, origin) && row.life === life();
+      return row === undefined || !handed ? row : { ...row, life: to };
+    });
+    return handed;
+  }
+
   /** Stores what a player carries while it is at home under this epoch; false when it is not. */
   async save(localId: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
     const { origin } = this.#options;
     let saved = false;
     await this.#update(localId, (row) => {
-      saved = row !== undefined && row.epoch === epoch && transitions.mayStartAtHome(row, origin);
+      saved =
+        row !== undefined &&
+        row.epoch === epoch &&
+        transitions.mayStartAtHome(row, origin) &&
+        row.life === this.#options.life();
       if (row === undefined || !saved || state === undefined || sameJson(row.state, state)) {
         return row;
       }
@@ -205,8 +243,11 @@ export class CustodyLedger {
     if (localId === undefined) {
       return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such transfer" };
     }
-    const decision = await this.#decide(localId, "claimed", (row) =>
-      transitions.claim(row, by, transferId, this.#seconds()),
+    const decision = await this.#decide(
+      localId,
+      "claimed",
+      (row) => transitions.claim(row, by, transferId, this.#seconds()),
+      by,
     );
     if (!decision.ok) return decision;
     const { row } = decision;
@@ -321,12 +362,19 @@ export class CustodyLedger {
 
   /** Takes a player back whose holder's leases have all run out. False while one may be alive. */
   async expire(localId: string): Promise<boolean> {
+    await this.#takeOver(localId);
     const decision = await this.#decide(localId, "expired", (row) =>
       this.leases.secondsLeft(localId, row.epoch) > 0
         ? { ok: false, code: "ERR_FED_AWAY", reason: "the lease may still be alive" }
         : transitions.expire(row, this.#options.origin),
     );
     return decision.ok;
+  }
+
+  /** Another process remembers the leases, or did: from now on this one counts, from the start. */
+  async #takeOver(localId: string): Promise<void> {
+    if (this.#options.life() === undefined) return;
+    await this.#decide(localId, undefined, (row) => ({ ok: true, row }));
   }
 
   /** Rule 9: home itself is the source of the open transfer and takes the player back. */
@@ -344,18 +392,26 @@ export class CustodyLedger {
     );
   }
 
-  /** After a restart: what home had frozen for a departure is cancelled (rules 8 and 9). */
-  async settleAfterRestart(): Promise<number> {
+  /**
+   * What processes whose life is over had frozen for a departure is cancelled (rules 8 and 9). After
+   * a restart of the only process, that is everything.
+   */
+  async settleAfter(isOver: (life: string | undefined) => Promise<boolean>): Promise<number> {
+    const { origin, store } = this.#options;
     let settled = 0;
-    for await (const [, text] of this.#options.store.entries("custody/")) {
+    for await (const [, text] of store.entries("custody/")) {
       const row = JSON.parse(text) as LedgerRow;
       const { last } = row;
       const unwritten =
         last?.kind === "claim" && (await this.history.ofTransfer(last.transferId)) === undefined;
       if (unwritten) await this.#record({ ...row, epoch: last.epoch }, last.transferId, last.to);
-      if (row.holder !== this.#options.origin || row.transfer === undefined) continue;
-      await this.cancelFromRow(row.localId);
-      settled += 1;
+      if (row.holder !== origin) {
+        // The count of its leases begins now, not when somebody asks.
+        if (await isOver(row.grantor)) await this.#takeOver(row.localId);
+      } else if (row.transfer !== undefined && (await isOver(row.life))) {
+        await this.cancelFromRow(row.localId);
+        settled += 1;
+      }
     }
     return settled;
   }
@@ -405,7 +461,10 @@ export class CustodyLedger {
     localId: string,
     kind: LedgerDecision["kind"] | undefined,
     transition: (row: LedgerRow) => Transition,
+    by?: string,
   ): Promise<Transition> {
+    const { origin } = this.#options;
+    const life = this.#options.life();
     let outcome: Transition | undefined;
     let before: LedgerRow | undefined;
     await this.#update(localId, (row) => {
@@ -414,11 +473,14 @@ export class CustodyLedger {
         row === undefined
           ? { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "no such player here" }
           : transition(row);
-      return outcome.ok ? outcome.row : row;
+      if (!outcome.ok) return row;
+      outcome = { ok: true, row: transitions.stamped(outcome.row, origin, life, by === origin) };
+      return outcome.row;
     });
     if (outcome === undefined) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
     if (outcome.ok && before !== undefined && outcome.row !== before) {
       if (outcome.row.epoch !== before.epoch) this.leases.forget(localId, before.epoch);
+      else if (outcome.row.grantor !== before.grantor) this.#answered("", outcome.row);
       if (kind !== undefined) {
         const decision = { kind, localId, before, after: outcome.row };
         for (const listener of this.#listeners) listener(decision);

@@ -33,7 +33,7 @@ export interface PlayerBody {
 }
 
 /** Why nobody may simulate a player at the moment. */
-export type FreezeReason = "crossing" | "lease";
+export type FreezeReason = "crossing" | "lease" | "process";
 
 /** One player playing here, at home or as a visitor. */
 export class PlayerSession {

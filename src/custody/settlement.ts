@@ -10,7 +10,7 @@ import type { Clock, Logger, Random } from "../ports.ts";
 import { type Home, isDecidedElsewhere } from "./home.ts";
 import type { Leases } from "./leases.ts";
 import type { PlayerSessions } from "./player-session.ts";
-import type { HeldCustody, VisitorBook } from "./visitors.ts";
+import { type HeldCustody, type VisitorBook, inPhase } from "./visitors.ts";
 
 /** What became of a held player. */
 export type SettlementOutcome =
@@ -65,16 +65,20 @@ export class Settlement {
     return work;
   }
 
-  /** After a restart: no session is resumed; what was frozen is cancelled, the rest returned. */
-  async settleAfterRestart(): Promise<number> {
+  /**
+   * Settles what processes whose life is over held: no session is resumed; what was frozen is
+   * cancelled, the rest returned. After a restart of the only process, that is everything.
+   */
+  async settleAfter(isOver: (life: string | undefined) => Promise<boolean>): Promise<number> {
     let found = 0;
     for await (const row of this.#options.visitors.all()) {
       if (row.held === undefined || this.#options.sessions.get(row.player) !== undefined) continue;
+      if (!(await isOver(row.held.life))) continue;
       found += 1;
       await this.#options.visitors.changeHeld(
         row.player,
-        (held) => held.phase === "held",
-        (held) => ({ ...held, phase: "returning" }),
+        (held) => held.phase === "held" && held.life === row.held?.life,
+        (held) => inPhase(held, "returning"),
       );
       this.settle(row.player).catch((cause: unknown) => {
         this.#options.logger.error(`settling ${row.player} after the restart failed`, cause);
@@ -156,10 +160,9 @@ export class Settlement {
       const session = sessions.get(player);
       const resume =
         session !== undefined && !session.ended && session.body.connected && !this.#stopped;
-      const applied = await visitors.changeHeld(player, matches, () =>
-        resume
-          ? { epoch: answer.body.epoch, phase: "held" }
-          : { epoch: answer.body.epoch, phase: "returning" },
+      const { epoch } = answer.body;
+      const applied = await visitors.changeHeld(player, matches, (now) =>
+        inPhase(now, resume ? "held" : "returning", { epoch }),
       );
       if (!applied) return "nothing";
       if (!resume) {

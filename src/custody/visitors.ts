@@ -19,6 +19,18 @@ export interface HeldCustody {
   readonly transferId?: string;
   /** State to give back with the return. */
   readonly state?: JsonValue;
+  /** Where several processes are this server: the one that plays the player, or did. */
+  readonly life?: string;
+}
+
+/** The next phase of a held player; the process it is played in stays the same. */
+export function inPhase(
+  held: HeldCustody,
+  phase: HeldCustody["phase"],
+  more: { readonly epoch?: number; readonly transferId?: string; readonly state?: JsonValue } = {},
+): HeldCustody {
+  const { life, epoch } = held;
+  return { epoch, ...more, phase, ...(life === undefined ? {} : { life }) };
 }
 
 /** A seat promised to a transfer. */

@@ -66,6 +66,9 @@ interface OpenResponse {
   readonly until: number;
 }
 
+/** A responder's open handshake, as the processes of one server share it. */
+export type SharedResponse = Omit<OpenResponse, "until">;
+
 /** Both sides of the handshake of one server. */
 export class HandshakeManager {
   readonly handshakeTimeoutSeconds: number;
@@ -307,6 +310,19 @@ export class HandshakeManager {
           protocol: open.protocol,
         }
       : refuse("ERR_FED_HANDSHAKE_PROOF", "the initiator's proof does not verify");
+  }
+
+  /** An open handshake that this process answered, for the other processes of this server. */
+  openResponse(handshakeId: string): SharedResponse | undefined {
+    const open = this.#responses.get(handshakeId);
+    if (open === undefined) return undefined;
+    const { until: _own, ...shared } = open;
+    return shared;
+  }
+
+  /** Takes over an open handshake that another process of this server answered. */
+  recall(handshakeId: string, shared: SharedResponse): void {
+    this.#remember(this.#responses, handshakeId, { ...shared, until: this.#until() });
   }
 
   /** The descriptor an open handshake was begun with, for verifying the completion's signature. */

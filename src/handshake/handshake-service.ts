@@ -21,8 +21,13 @@ import {
   type ServerRegistry,
   TrustState,
 } from "../registry/server-registry.ts";
-import type { HandshakeManager } from "./handshake-manager.ts";
-import { type HandshakeSession, challengeSchema, sessionSchema } from "./messages.ts";
+import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
+import {
+  type HandshakeSession,
+  challengeSchema,
+  completionSchema,
+  sessionSchema,
+} from "./messages.ts";
 import { type TrustPolicy, decideTrust } from "./trust-policy.ts";
 
 /** What the handshake asks of the network. */
@@ -77,6 +82,8 @@ export interface HandshakeServiceOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly allowInsecure?: boolean;
+  /** Several processes are this server: a handshake begun with one may be completed with another. */
+  readonly shared?: boolean;
 }
 
 const SESSION_SECONDS = 24 * 3600;
@@ -85,6 +92,8 @@ const MAX_DESCRIPTOR_FETCHES = 16;
 /** How long a stranger's descriptor is not asked for again: anybody can make us ask. */
 const STRANGER_COOL_DOWN_MILLISECONDS = 1_000;
 const MAX_REMEMBERED_STRANGERS = 1_024;
+
+const openKey = (handshakeId: string): string => `handshake/${handshakeId}`;
 
 type Fetched = { verified: true; descriptor: ServerDescriptor; signedBy: string } | Refusal;
 
@@ -156,6 +165,14 @@ export class HandshakeService {
     }
     const result = await manager.respond(body, from);
     if (!result.verified) return signedRefusal(from.origin, result.code, result.reason);
+    const { handshakeId } = result.response;
+    if (this.#options.shared === true) {
+      await this.#options.store.set(
+        openKey(handshakeId),
+        JSON.stringify(manager.openResponse(handshakeId)),
+        manager.handshakeTimeoutSeconds * 1000,
+      );
+    }
     return { verified: true, origin: from.origin, status: 200, body: result.response };
   }
 
@@ -166,6 +183,7 @@ export class HandshakeService {
     if (claimed === undefined) {
       return unsigned(refuse("ERR_FED_SIGNATURE_MISSING", "sign the request (PROTOCOL 3)"));
     }
+    if (this.#options.shared === true) await this.#recallOpen(request.body);
     const begun = manager.descriptorOf(claimed.origin);
     if (begun === undefined && !registry.hasPinnedKey(claimed.origin)) {
       return unsigned(refuse("ERR_FED_HANDSHAKE_UNKNOWN", "no handshake is open with you"));
@@ -208,6 +226,17 @@ export class HandshakeService {
     };
     await this.#record(from.origin, session);
     return { verified: true, origin: from.origin, status: 200, body: session };
+  }
+
+  /** Another process of this server may have answered the challenge. */
+  async #recallOpen(body: Uint8Array | undefined): Promise<void> {
+    const { manager, store } = this.#options;
+    const shape = completionSchema.safeParse(parseJson(body));
+    if (!shape.success) return;
+    const { handshakeId } = shape.data;
+    if (manager.openResponse(handshakeId) !== undefined) return;
+    const text = await store.get(openKey(handshakeId));
+    if (text !== undefined) manager.recall(handshakeId, JSON.parse(text) as SharedResponse);
   }
 
   /**

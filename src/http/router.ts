@@ -40,6 +40,8 @@ export interface EndpointsOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly signingKey: () => SigningKey;
+  /** Another process of this server may know a peer that this one does not. */
+  readonly refreshPeers?: () => Promise<void>;
   /** A player's client asks its home to send it through a portal (PROTOCOL 8). */
   readonly travel: (request: TravelRequest) => Promise<TravelAnswer>;
   /** A verified call came in from this origin. */
@@ -273,6 +275,9 @@ async function authenticate(
 ): Promise<{ origin: string; created: number } | { refused: Answer; verified: boolean }> {
   const { registry, store } = options;
   const claimed = peekKeyId(message.headers);
+  if (claimed !== undefined && registry.liveSession(claimed.origin) === undefined) {
+    await options.refreshPeers?.();
+  }
   if (claimed !== undefined && !registry.hasPinnedKey(claimed.origin)) {
     return {
       verified: false,

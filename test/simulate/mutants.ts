@@ -306,7 +306,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: crossing,
-        find: '        (held) => ({ epoch: held.epoch, phase: "frozen", transferId }),',
+        find: '        (held) => inPhase(held, "frozen", { transferId }),',
         put: "        (held) => held,",
       },
     ],
@@ -388,7 +388,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: settlement,
-        find: '        (held) => ({ ...held, phase: "returning" }),',
+        find: '        (held) => inPhase(held, "returning"),',
         put: "        (held) => held,",
       },
     ],
@@ -398,7 +398,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: custody,
-        find: "    await this.ledger.settleAfterRestart();\n",
+        find: "    await this.ledger.settleAfter(isOver);\n",
         put: "",
       },
       {

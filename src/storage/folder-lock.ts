@@ -1,0 +1,33 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { FederationError } from "../errors.ts";
+
+/**
+ * Locks a data folder for as long as this process lives: the operating system lets go of the lock
+ * when the process ends, however it ends. Returns how to let go earlier.
+ *
+ * A second process on the same folder would take the first one's visitors for what a dead process
+ * left behind, and send them home while they play.
+ *
+ * @throws FederationError `ERR_FED_STORE_IN_USE` when another process has the folder.
+ */
+export function lockFolder(path: string): () => void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;");
+  } catch (cause) {
+    database?.close();
+    throw new FederationError(
+      "ERR_FED_STORE_IN_USE",
+      `Another process runs on the folder ${dirname(path)}: stop it, or give each server its own dataDirectory. Several processes of one server need Colyseus' RedisPresence.`,
+      { cause },
+    );
+  }
+  const locked = database;
+  return () => {
+    locked.close();
+  };
+}
