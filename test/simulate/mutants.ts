@@ -185,8 +185,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: row,
-        find: "row: withState({ ...settled(row), holder: home, epoch: row.epoch + 1 }, request.state),",
-        put: "row: withState({ ...settled(row), holder: home, epoch: row.epoch }, request.state),",
+        find: "row: withState({ ...settled(row), holder: home, epoch: row.epoch + 1 }, request.kept),",
+        put: "row: withState({ ...settled(row), holder: home, epoch: row.epoch }, request.kept),",
       },
     ],
   },
