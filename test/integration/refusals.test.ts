@@ -1,23 +1,31 @@
 import assert from "node:assert/strict";
-import { Client } from "@colyseus/sdk";
+import { join } from "node:path";
+import { Client, type Room } from "@colyseus/sdk";
 import { PlayerKey } from "aether-federation/client";
 import { CompactSign, UnsecuredJWT } from "jose";
 import type { PassClaims } from "../../src/identity/pass.ts";
+import type { ReceiptClaims } from "../../src/identity/receipt.ts";
 import { generateSigningKey, type SigningKey } from "../../src/identity/server-keys.ts";
 import { systemRandom } from "../../src/ports.ts";
 import { goodClaims, operatorKey, passOf, signedPost } from "../support/operator.ts";
 import { Player, RoomWatch } from "../support/player.ts";
-import { type ServerProcess, Servers } from "../support/processes.ts";
+import { eventually } from "../support/eventually.ts";
+import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
 
 describe("passes and seats that are refused", function () {
   this.timeout(60_000);
   const servers = new Servers();
   let plaza: ServerProcess;
   let arena: ServerProcess;
+  let gallery: ServerProcess;
   let key: SigningKey;
 
   before(async () => {
-    [plaza, arena] = (await servers.worlds("plaza", "arena")) as [ServerProcess, ServerProcess];
+    [plaza, arena, gallery] = (await servers.worlds("plaza", "arena", "gallery")) as [
+      ServerProcess,
+      ServerProcess,
+      ServerProcess,
+    ];
     key = await operatorKey(plaza);
   });
   after(() => servers.stop());
@@ -72,6 +80,30 @@ describe("passes and seats that are refused", function () {
 
   it("a pass of an unknown issuer", () =>
     refuses("ERR_FED_PASS_ISSUER", { iss: "http://localhost:9" }));
+
+  it("a pass of an issuer that has not been approved", async () => {
+    const port = await freePort();
+    const origin = `http://localhost:${port}`;
+    const data = join(await servers.folder(), "stranger");
+    const stranger = servers.run({
+      name: "stranger",
+      port,
+      origin,
+      data,
+      script: "example-server/world.ts",
+      flags: [
+        ...["--name", "stranger", "--port", String(port), "--data", data],
+        ...["--peer", arena.origin],
+      ],
+    });
+    await stranger.ready();
+    await eventually(async () => {
+      const peer = (await arena.peers()).find((other) => other.origin === origin);
+      assert.equal(peer?.trust, "pending");
+    });
+    await refuses("ERR_FED_PASS_ISSUER", { iss: origin }, await operatorKey(stranger));
+    await stranger.kill();
+  });
 
   it("a pass that pretends the destination issued it", () =>
     refuses("ERR_FED_PASS_ISSUER", { iss: arena.origin }));
@@ -167,7 +199,11 @@ describe("passes and seats that are refused", function () {
   });
 
   describe("somebody else's reservation", () => {
-    const thieves: [string, (seat: { sessionId: string }) => string | undefined, RegExp][] = [
+    const thieves: [
+      string,
+      (seat: { sessionId: string }, owner: PlayerKey) => string | undefined,
+      RegExp,
+    ][] = [
       ["without a proof", () => undefined, /ERR_FED_PROOF_REQUIRED/u],
       [
         "with another key's proof",
@@ -175,8 +211,28 @@ describe("passes and seats that are refused", function () {
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
-        "with a proof for another seat",
-        () => PlayerKey.generate().prove(arena.origin, "another-seat"),
+        "with the owner's proof for another seat",
+        (_seat, owner) => owner.prove(arena.origin, "another-seat"),
+        /ERR_FED_PROOF_INVALID/u,
+      ],
+      [
+        "with the owner's proof for another server",
+        ({ sessionId }, owner) => owner.prove(plaza.origin, sessionId),
+        /ERR_FED_PROOF_INVALID/u,
+      ],
+      [
+        "with the owner's login",
+        (_seat, owner) => owner.prove(arena.origin),
+        /ERR_FED_PROOF_INVALID/u,
+      ],
+      [
+        "with an expired proof of the owner's",
+        ({ sessionId }, owner) => at(-120, () => owner.prove(arena.origin, sessionId)),
+        /ERR_FED_PROOF_INVALID/u,
+      ],
+      [
+        "with the owner's proof from the future",
+        ({ sessionId }, owner) => at(120, () => owner.prove(arena.origin, sessionId)),
         /ERR_FED_PROOF_INVALID/u,
       ],
       ["with garbage", () => "garbage", /ERR_FED_PROOF_INVALID/u],
@@ -189,7 +245,7 @@ describe("passes and seats that are refused", function () {
         // The owner's client gets the reservation, but a thief is faster.
         const { reservation } = await transit(owner);
         const thief = new Client(arena.origin);
-        thief.http.authToken = token(reservation);
+        thief.http.authToken = token(reservation, key);
         await assert.rejects(thief.consumeSeatReservation(reservation), refusal);
 
         const client = new Client(arena.origin);
@@ -201,6 +257,24 @@ describe("passes and seats that are refused", function () {
         await watch.room.leave();
       });
     }
+  });
+
+  it("a proof used twice for one seat", async () => {
+    const owner = PlayerKey.generate();
+    const { reservation } = await transit(await keyJoin(owner, "Twice"));
+    const { sessionId } = reservation as { sessionId: string };
+    const proof = owner.prove(arena.origin, sessionId);
+    const enter = (): Promise<Room> => {
+      const client = new Client(arena.origin);
+      client.http.authToken = proof;
+      return client.consumeSeatReservation(reservation);
+    };
+    const tries = await Promise.allSettled([enter(), enter()]);
+    const rooms = tries.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+    assert.equal(rooms.length, 1);
+    const refused = tries.find((each) => each.status === "rejected");
+    assert.match(String(refused?.reason), /ERR_FED_PROOF_REPLAYED/u);
+    await rooms[0]?.leave();
   });
 
   it("a proof used twice for a login", async () => {
@@ -272,6 +346,108 @@ describe("passes and seats that are refused", function () {
     await room.leave();
   });
 
+  it("a claim by a trusted server that is not the destination", async () => {
+    const player = await keyJoin(PlayerKey.generate(), "Wanted");
+    const { transferId } = await transit(player);
+    const from = { origin: gallery.origin, key: await operatorKey(gallery) };
+    const answer = await signedPost(from, `${plaza.origin}/federation/custody/claim`, {
+      transferId,
+    });
+    assert.deepEqual([answer.status, answer.body["code"]], [403, "ERR_FED_NOT_DESTINATION"]);
+    await player.room.leave();
+  });
+
+  describe("a stale epoch", () => {
+    let visitor: Player;
+    let player: string;
+    let epoch: number;
+    before(async () => {
+      visitor = new Player(plaza.origin, "Visitor");
+      await visitor.join("plaza");
+      player = visitor.at.me.id;
+      await visitor.cross(`aether://${arena.authority}/arena`);
+      const [, payload = ""] = (await visitor.traveler.receipt())?.split(".") ?? [];
+      const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as ReceiptClaims;
+      ({ epoch } = claims);
+    });
+    after(() => visitor.traveler.leave());
+
+    async function call(
+      from: ServerProcess,
+      to: ServerProcess,
+      name: string,
+      body: Record<string, unknown>,
+    ): Promise<{ status: number; body: Record<string, unknown> }> {
+      const caller = { origin: from.origin, key: await operatorKey(from) };
+      return signedPost(caller, `${to.origin}/federation/custody/${name}`, body);
+    }
+
+    const transferId = crypto.randomUUID();
+    for (const off of [-1, 1]) {
+      const which = off < 0 ? "an epoch that is over" : "an epoch that is to come";
+      it(`depart with ${which}`, async () => {
+        const to = gallery.origin;
+        const body = { transferId, player, epoch: epoch + off, to, world: "gallery" };
+        const answer = await call(arena, plaza, "depart", body);
+        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+      });
+
+      it(`cancel with ${which}`, async () => {
+        const body = { transferId, player, epoch: epoch + off };
+        const answer = await call(arena, plaza, "cancel", body);
+        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+      });
+
+      it(`return with ${which}`, async () => {
+        const body = { player, epoch: epoch + off, state: { coins: ["forged"] } };
+        const answer = await call(arena, plaza, "return", body);
+        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+      });
+
+      it(`renew with ${which}`, async () => {
+        const players = [{ player, epoch: epoch + off }];
+        const answer = await call(arena, plaza, "renew", { players });
+        assert.deepEqual([answer.status, answer.body["lost"]], [200, players]);
+      });
+
+      it(`preview with ${which}`, async () => {
+        const body = { player, epoch: epoch + off, state: {} };
+        const answer = await call(arena, plaza, "preview", body);
+        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+      });
+
+      it(`revoke with ${which}: the session goes on`, async () => {
+        const answer = await call(plaza, arena, "revoke", { player, epoch: epoch + off });
+        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+        await visitor.at.pickUpCoin();
+      });
+
+      it(`departed with ${which}: the session goes on`, async () => {
+        const body = { transferId, player, epoch: epoch + off };
+        assert.equal((await call(plaza, arena, "departed", body)).status, 200);
+        await visitor.at.pickUpCoin();
+      });
+    }
+
+    it("revoke and departed by a server that is not home", async () => {
+      const body = { transferId, player, epoch };
+      for (const [name, sent] of [
+        ["revoke", { player, epoch }],
+        ["departed", body],
+      ] as const) {
+        const answer = await call(gallery, arena, name, sent);
+        assert.deepEqual([answer.status, answer.body["code"]], [403, "ERR_FED_NOT_HOME"], name);
+      }
+    });
+
+    it("a receipt for a server at neither end of the crossing", async () => {
+      const [crossing] = visitor.arrivals.slice(-1);
+      const body = { transferId: crossing?.transferId ?? "" };
+      assert.equal((await call(gallery, plaza, "receipt", body)).status, 403);
+      assert.equal((await call(arena, plaza, "receipt", body)).status, 200);
+    });
+  });
+
   /** A player with a key, but without a Traveler that would follow a transit by itself. */
   async function keyJoin(holder: PlayerKey, name: string): Promise<RoomWatch> {
     const client = new Client(plaza.origin);
@@ -289,3 +465,14 @@ describe("passes and seats that are refused", function () {
     return message;
   }
 });
+
+/** Makes something at another time. */
+function at<T>(seconds: number, make: () => T): T {
+  const { now } = Date;
+  Date.now = () => now() + seconds * 1000;
+  try {
+    return make();
+  } finally {
+    Date.now = now;
+  }
+}
