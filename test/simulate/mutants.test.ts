@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { MUTANTS } from "./mutants.ts";
 
@@ -51,6 +52,11 @@ describe("safety rules, each taken away", function () {
   it("are not taken away by a name that does not exist", async () => {
     const { code, output } = await run("--mutant", "nothing");
     assert.equal(code, 2, output);
+  });
+
+  it("are each explained in the design", () => {
+    const design = readFileSync(new URL("../../docs/DESIGN.md", import.meta.url), "utf8");
+    for (const name of names) assert.ok(design.includes(`\`${name}\``), name);
   });
 
   it("lists them", async () => {
