@@ -82,8 +82,8 @@ export class Custody {
   readonly arrivals: Arrivals;
   readonly #options: CustodyOptions;
   readonly #local: Home;
-  /** Logins under way, by local id. */
-  readonly #logins = new Map<string, Promise<void>>();
+  /** The last of what is under way for a player at home, by local id. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: CustodyOptions) {
     this.#options = options;
@@ -212,29 +212,32 @@ export class Custody {
    * session it has here already is ended: the newest wins.
    */
   login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
-    // One after the other: of two devices that log in at once, the second ends the first's session.
-    const former = this.#logins.get(localId) ?? Promise.resolve();
-    const login = former.then(() => this.#login(localId, known, body));
-    const settled = login.then(
+    // Of two devices that log in at once, the second ends the first's session.
+    return this.#inTurn(localId, () => this.#login(localId, known, body));
+  }
+
+  /**
+   * One after the other, for one player at home: a login finds what the former session left, and no
+   * state is stored over a newer one.
+   */
+  #inTurn<T>(localId: string, work: () => Promise<T>): Promise<T> {
+    const former = this.#turns.get(localId) ?? Promise.resolve();
+    const mine = former.then(work);
+    const settled = mine.then(
       () => undefined,
       () => undefined,
     );
-    this.#logins.set(localId, settled);
+    this.#turns.set(localId, settled);
     void settled.then(() => {
-      if (this.#logins.get(localId) === settled) this.#logins.delete(localId);
+      if (this.#turns.get(localId) === settled) this.#turns.delete(localId);
     });
-    return login;
+    return mine;
   }
 
   async #login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
     const { origin, onAway } = this.#options;
     const player = `${localId}@${new URL(origin).host}`;
-    await this.crossings.giveUp(player);
-    const former = this.sessions.get(player);
-    if (former !== undefined) {
-      await this.leave(former);
-      former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
-    }
+    await this.#supersede(player);
     const taken = await this.#takeFromSibling(localId, player);
     if (taken !== undefined) return taken;
     let row = await this.ledger.admit(localId, known);
@@ -257,6 +260,16 @@ export class Custody {
       return unsettled("the player is logging in elsewhere");
     }
     return { ok: true, ...this.#begin(row, player, known.guest, body) };
+  }
+
+  /** In the player's turn: ends the session it has in this process. */
+  async #supersede(player: string): Promise<void> {
+    await this.crossings.giveUp(player);
+    const former = this.sessions.get(player);
+    if (former === undefined) return;
+    const state = former.body.carry();
+    if (this.#close(former)) await this.#keep(former, state);
+    former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
   }
 
   /** Another process of this server may play the player: it ends its session first. */
@@ -335,12 +348,9 @@ export class Custody {
   async answerSibling(request: SiblingRequest): Promise<JsonValue> {
     switch (request.kind) {
       case "end": {
-        await this.crossings.giveUp(request.player);
-        const session = this.sessions.get(request.player);
-        if (session !== undefined) {
-          await this.leave(session);
-          session.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
-        }
+        const { player } = request;
+        const localId = this.ledger.localId(player) ?? "";
+        await this.#inTurn(localId, () => this.#supersede(player));
         return {};
       }
       case "move":
@@ -368,11 +378,23 @@ export class Custody {
    * home has it stored. One that is crossing is left to its crossing.
    */
   async leave(session: PlayerSession, state = session.body.carry()): Promise<void> {
-    if (session.ended) return;
+    if (!this.#close(session)) return;
+    const localId = session.atHome ? this.ledger.localId(session.player) : undefined;
+    if (localId === undefined) await this.#keep(session, state);
+    else await this.#inTurn(localId, () => this.#keep(session, state));
+  }
+
+  /** Ends a session at once; false when there is nothing more to do for it. */
+  #close(session: PlayerSession): boolean {
+    if (session.ended) return false;
     const crossing = this.crossings.transferOf(session.player) !== undefined;
     this.sessions.remove(session);
     this.leases.lost(session);
-    if (crossing) return;
+    return !crossing;
+  }
+
+  /** Stores what a closed session's player carries: at home, or on its way there. */
+  async #keep(session: PlayerSession, state: JsonValue | undefined): Promise<void> {
     if (session.atHome) {
       const localId = this.ledger.localId(session.player);
       if (localId === undefined) return;
@@ -417,13 +439,14 @@ export class Custody {
 
   /** Stores what players at home carry, so that a crash loses little. */
   async saveAll(): Promise<void> {
-    for (const session of this.sessions.all()) {
-      if (!session.atHome || session.frozen || session.guest) continue;
+    const saves = this.sessions.all().map(async (session) => {
       const localId = this.ledger.localId(session.player);
-      if (localId !== undefined) {
-        await this.ledger.save(localId, session.epoch, session.body.carry());
-      }
-    }
+      if (!session.atHome || session.guest || localId === undefined) return;
+      await this.#inTurn(localId, async () => {
+        if (!session.frozen) await this.ledger.save(localId, session.epoch, session.body.carry());
+      });
+    });
+    await Promise.all(saves);
   }
 
   #begin(

@@ -23,6 +23,7 @@ const { values } = parseArgs({
 /** Runs of a mutant before it is given up as not caught. */
 const MUTANT_RUNS = 30;
 const SHOWN_LINES = 60;
+const TRACED_LINES = 2_000;
 
 if (values["list-mutants"]) {
   const rows = Object.entries(MUTANTS).map(([name, { rule }]) => [name, rule]);
@@ -80,15 +81,25 @@ console.log(`time        ${result.virtualSeconds} s simulated in ${took} s`);
 console.log(`violations  ${result.violation === undefined ? 0 : 1}`);
 if (result.violation !== undefined) {
   console.log(`\n${result.violation}`);
-  const traced = { ...options, traceLength: 1_000_000 };
-  const found = { options: traced, result: await simulate(traced) };
-  const best = (await shortest(base, found, Number(values.shorten) * 1000)) ?? found;
+  const small = await shortest(base, Number(values.shorten) * 1000);
+  const traced = { ...options, traceLength: TRACED_LINES };
+  const best = small ?? { options: traced, result: await simulate(traced) };
   const { seed, servers: few, players: fewer, crossings: count } = best.options;
   const { trace } = best.result;
+  const player = /\bp\d+\b/u.exec(best.result.violation ?? "")?.[0];
+  const theirs = trace.filter((line) => concerns(line, player)).slice(-SHOWN_LINES);
   console.log(
-    `\nThe shortest way there that was found (--seed ${seed} --servers ${few ?? 0} --players ${fewer ?? 0} --crossings ${count}):\n${trace.slice(-SHOWN_LINES).join("\n")}`,
+    `\nThe shortest way there that was found (--seed ${seed} --servers ${few ?? 0} --players ${fewer ?? 0} --crossings ${count}):\n${theirs.join("\n")}`,
   );
-  if (trace.length > SHOWN_LINES) console.log(`  (${trace.length - SHOWN_LINES} lines before)`);
 }
 // A mutant has to be caught; the code as it is must not be.
 if ((result.violation === undefined) === (mutant !== undefined)) process.exitCode = 1;
+
+/** Whether a line of the trace is about the player, or about what happened to all. */
+function concerns(line: string, player: string | undefined): boolean {
+  return (
+    player === undefined ||
+    new RegExp(`\\b${player}\\b`, "u").test(line) ||
+    /dies|started again|VIOLATION|claim|faults stop/u.test(line)
+  );
+}

@@ -393,6 +393,17 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
   },
+  inTurn: {
+    rule: "a login at home waits until what the former session left is stored",
+    edits: [
+      {
+        file: custody,
+        find: "    const mine = former.then(work);",
+        put: "    const mine = former === undefined ? former : work();",
+      },
+    ],
+    faults: { slow: 0.3 },
+  },
   cancelAfterRestart: {
     rule: "what home had frozen is cancelled from its row, at a login and after a restart",
     edits: [

@@ -10,17 +10,13 @@ export interface Found {
 const SMALL_CROSSINGS = 60;
 const SMALL_TRACE = 4_000;
 
-/**
- * Tries small worlds until the time is up and keeps the run with the fewest lines to its violation.
- * `found` is what it has to beat, if anything.
- */
+/** Tries small worlds until the time is up and keeps the run with the fewest lines to its violation. */
 export async function shortest(
   base: SimulationOptions,
-  found: Found | undefined,
   milliseconds: number,
 ): Promise<Found | undefined> {
   const until = performance.now() + milliseconds;
-  let best = found;
+  let best: Found | undefined;
   for (let each = 0; performance.now() < until; each += 1) {
     const options = {
       ...base,

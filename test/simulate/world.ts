@@ -106,7 +106,8 @@ export class World {
   note(what: () => string): void {
     if (this.traceLength === 0) return;
     this.trace.push(`${(this.now / 1000).toFixed(3).padStart(9)}  ${what()}`);
-    if (this.trace.length > this.traceLength) this.trace.shift();
+    // In one go now and then: taking off one line costs as much as taking off many.
+    if (this.trace.length >= 2 * this.traceLength) this.trace.splice(0, this.traceLength);
   }
 
   sleep(milliseconds: number): Promise<void> {
