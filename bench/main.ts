@@ -1,9 +1,12 @@
-/** `npm run bench -- signatures [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures ledger [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
-import { type Section, benchSignatures } from "./signatures.ts";
+import { benchLedger } from "./ledger.ts";
+import type { Section } from "./measure.ts";
+import { benchSignatures } from "./signatures.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   signatures: benchSignatures,
+  ledger: benchLedger,
 };
 
 const { values, positionals } = parseArgs({
