@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import { table } from "../src/cli/output.ts";
 
 /** Measuring: things that are compared run in turns within one process, and medians are told. */
@@ -84,10 +84,16 @@ export function report(title: string, results: readonly Measured[]): string {
   return table([title, "µs", "spread", "of the anchor's speed"], rows);
 }
 
-/** Microseconds of CPU a process has used. */
+/** Microseconds of CPU a process's threads have used: as utime and stime, without their 10 ms steps. */
 export async function cpuOf(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  const threads = await readdir(`/proc/${pid}/task`);
+  const used = await Promise.all(
+    threads.map(async (thread) => {
+      const text = await readFile(`/proc/${pid}/task/${thread}/schedstat`, "utf8");
+      return Number(text.split(" ")[0]) / 1000;
+    }),
+  );
+  return used.reduce((sum, each) => sum + each, 0);
 }
 
 /** Samples by name, in the order the names first came. */
