@@ -1,9 +1,16 @@
-/** `npm run bench -- signatures [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures join crossing ledger [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
-import { type Section, benchSignatures } from "./signatures.ts";
+import { benchCrossing } from "./crossing.ts";
+import { benchJoin } from "./join.ts";
+import { benchLedger } from "./ledger.ts";
+import type { Section } from "./measure.ts";
+import { benchSignatures } from "./signatures.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   signatures: benchSignatures,
+  join: benchJoin,
+  crossing: benchCrossing,
+  ledger: benchLedger,
 };
 
 const { values, positionals } = parseArgs({

@@ -8,19 +8,12 @@ import { type SigningKey, generateSigningKey } from "../src/identity/server-keys
 import { systemClock, systemRandom } from "../src/ports.ts";
 import { freePort } from "../test/support/processes.ts";
 import { Servers } from "../test/support/processes.ts";
-import { type Measured, measure, report, summary } from "./measure.ts";
+import { type Measured, type Section, cpuOf, measure, report, summary } from "./measure.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 const A = "https://a.example";
 const B = "https://b.example";
 const TARGET = `${B}/federation/custody/claim`;
-
-/** One part of the report. */
-export interface Section {
-  readonly title: string;
-  readonly results: readonly Measured[];
-  readonly text: string;
-}
 
 export async function benchSignatures(): Promise<Section[]> {
   return [...(await requests()), await handshake(), await flood()];
@@ -118,13 +111,6 @@ async function flood(): Promise<Section> {
   } finally {
     await servers.stop();
   }
-}
-
-/** Microseconds of CPU a process has used. */
-async function cpuOf(pid: number): Promise<number> {
-  const { readFile } = await import("node:fs/promises");
-  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
 function by(origin: string, key: SigningKey): { origin: string; key: SigningKey } {

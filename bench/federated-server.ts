@@ -1,0 +1,39 @@
+/** The same server with the federation, with and without portals in its room. */
+import { definePlugins } from "@colyseus/core";
+import { createFederation } from "aether-federation";
+import { BenchRoom, CARRIED, listen, readFlags } from "./room.ts";
+
+const { name, port, origin, data, peer } = readFlags();
+const federation = createFederation({
+  origin,
+  name,
+  worlds: { portals: "portals" },
+  peers: peer,
+  dataDirectory: data,
+  allowInsecure: true,
+  healthCheckIntervalSeconds: 10,
+  // Renewals are the price of staying, not of coming in.
+  leaseSeconds: 3600,
+  maxRequestsPerMinutePerAddress: 1_000_000,
+});
+
+class PortalsRoom extends BenchRoom {
+  override plugins = definePlugins([
+    federation.portals({ allowEnter: true, carry: () => CARRIED }),
+  ]);
+}
+
+await listen(
+  port,
+  { bare: BenchRoom, portals: PortalsRoom },
+  {
+    express: (app) => {
+      app.get("/status", (_request, response) => {
+        response.json({ peers: federation.peers.list() });
+      });
+    },
+    attach: (server) => {
+      federation.attach(server);
+    },
+  },
+);

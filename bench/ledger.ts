@@ -1,0 +1,285 @@
+/** How many custody decisions home takes in a second, against SQLite doing the same writes. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { CustodyLedger } from "../src/custody/ledger.ts";
+import type { LedgerRow } from "../src/custody/ledger-row.ts";
+import { generateSigningKey } from "../src/identity/server-keys.ts";
+import { systemClock, systemRandom } from "../src/ports.ts";
+import { KeyvStore } from "../src/storage/keyv-store.ts";
+import { SqliteEngine } from "../src/storage/sqlite-engine.ts";
+import { Samples, type Section, compare } from "./measure.ts";
+
+const HOME = "https://home.example";
+const NEAR = "https://near.example";
+const FAR = "https://far.example";
+const PLAYERS = 1024;
+const IN_FLIGHT = 64;
+const ALONE = 128;
+const ROUNDS = 15;
+const WARM_UP = 2;
+const TARGET = 0.8;
+
+const state = (count: number) => ({
+  coins: ["plaza-1f3a", "plaza-77c0", "arena-0b52"],
+  hat: "green",
+  count,
+});
+const id = (player: number): string => `player${String(player).padStart(8, "0")}`;
+const name = (player: number): string => `${id(player)}@${new URL(HOME).host}`;
+
+interface Subject {
+  readonly name: string;
+  readonly inFlight: number;
+  /** Who holds the players when a round begins. */
+  readonly holder?: string;
+  /** Before the round, outside of what is measured. */
+  readonly prepare?: (player: number) => Promise<unknown>;
+  readonly run: (player: number) => Promise<{ readonly ok: boolean }>;
+}
+
+export async function benchLedger(): Promise<Section[]> {
+  const folder = await mkdtemp(join(tmpdir(), "aether-bench-"));
+  const store = new KeyvStore(new SqliteEngine({ path: join(folder, "ledger.sqlite") }));
+  const raw = new RawWrites(join(folder, "raw.sqlite"));
+  try {
+    const home = new Home(store);
+    return [
+      await section(home, raw, {
+        title: `a decision, ${IN_FLIGHT} in flight`,
+        anchor: { writes: 1, inFlight: IN_FLIGHT },
+        subjects: storageOnly(home, IN_FLIGHT),
+        target: TARGET,
+      }),
+      await section(home, raw, {
+        title: "a decision, one at a time",
+        anchor: { writes: 1, inFlight: 1 },
+        subjects: storageOnly(home, 1),
+        target: TARGET,
+      }),
+      await section(home, raw, {
+        title: `depart (also signs), ${IN_FLIGHT} in flight`,
+        anchor: { writes: 2, inFlight: IN_FLIGHT },
+        subjects: [depart(home)],
+      }),
+      await section(home, raw, {
+        title: `claim (also signs), ${IN_FLIGHT} in flight`,
+        anchor: { writes: 1, inFlight: IN_FLIGHT },
+        subjects: [claim(home)],
+      }),
+    ];
+  } finally {
+    await store.close();
+    raw.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A ledger with players whose rows can be set as a round needs them. */
+class Home {
+  readonly ledger: CustodyLedger;
+  readonly #store: KeyvStore;
+  /** Transfers of the round that goes on, by player. */
+  transfers: string[] = [];
+  seconds = Math.floor(Date.now() / 1000);
+
+  constructor(store: KeyvStore) {
+    const key = generateSigningKey(systemRandom);
+    this.#store = store;
+    this.ledger = new CustodyLedger({
+      origin: HOME,
+      store,
+      clock: systemClock,
+      random: systemRandom,
+      signingKey: () => key,
+    });
+  }
+
+  async begin(holder: string): Promise<void> {
+    this.transfers = Array.from({ length: PLAYERS }, () => crypto.randomUUID());
+    this.seconds += 1;
+    await each(PLAYERS, PLAYERS, (player) => {
+      const row: LedgerRow = {
+        localId: id(player),
+        name: "Ada",
+        jkt: "x".repeat(43),
+        holder,
+        epoch: 7,
+        state: state(0),
+      };
+      return this.#store.set(`custody/${id(player)}`, JSON.stringify(row));
+    });
+  }
+}
+
+/** The decisions that are a compare-and-set and nothing else. */
+function storageOnly(home: Home, inFlight: number): Subject[] {
+  const { ledger } = home;
+  const common = { inFlight, holder: NEAR };
+  return [
+    {
+      ...common,
+      name: "cancel",
+      run: (player) =>
+        ledger.cancel(NEAR, {
+          transferId: home.transfers[player] ?? "",
+          player: name(player),
+          epoch: 7,
+        }),
+    },
+    {
+      ...common,
+      name: "return, with state",
+      run: (player) =>
+        ledger.giveBack(NEAR, { player: name(player), epoch: 7, state: state(home.seconds) }),
+    },
+    {
+      ...common,
+      name: "renew, with state",
+      run: (player) =>
+        ledger.renew(
+          NEAR,
+          { players: [{ player: name(player), epoch: 7, state: state(home.seconds) }] },
+          home.seconds,
+        ),
+    },
+  ];
+}
+
+function depart(home: Home): Subject {
+  return {
+    name: "depart",
+    inFlight: IN_FLIGHT,
+    holder: NEAR,
+    run: (player) => openTransfer(home, player),
+  };
+}
+
+function claim(home: Home): Subject {
+  return {
+    name: "claim",
+    inFlight: IN_FLIGHT,
+    holder: NEAR,
+    prepare: (player) => openTransfer(home, player),
+    run: (player) => home.ledger.claim(FAR, home.transfers[player] ?? ""),
+  };
+}
+
+function openTransfer(home: Home, player: number): ReturnType<CustodyLedger["depart"]> {
+  return home.ledger.depart(NEAR, {
+    transferId: home.transfers[player] ?? "",
+    player: name(player),
+    epoch: 7,
+    to: FAR,
+    world: "pit",
+    state: state(home.seconds),
+  });
+}
+
+async function section(
+  home: Home,
+  raw: RawWrites,
+  plan: {
+    readonly title: string;
+    readonly anchor: { readonly writes: number; readonly inFlight: number };
+    readonly subjects: readonly Subject[];
+    readonly target?: number;
+  },
+): Promise<Section> {
+  const { title, anchor, subjects, target } = plan;
+  const samples = new Samples();
+  const anchorName = `node:sqlite, ${anchor.writes * anchor.inFlight} in a transaction`;
+  for (let round = -WARM_UP; round < ROUNDS; round += 1) {
+    const record = (what: string, from: number, count: number): void => {
+      if (round >= 0) samples.add(what, ((performance.now() - from) * 1000) / count);
+    };
+    const count = anchor.inFlight === 1 ? ALONE : PLAYERS;
+    const from = performance.now();
+    raw.write(count * anchor.writes, anchor.inFlight * anchor.writes);
+    record(anchorName, from, count);
+    for (const subject of subjects) {
+      await home.begin(subject.holder ?? HOME);
+      if (subject.prepare !== undefined) await each(count, PLAYERS, subject.prepare);
+      const started = performance.now();
+      await each(count, subject.inFlight, async (player) => {
+        const { ok } = await subject.run(player);
+        if (!ok) throw new Error(`the benchmark's own ${subject.name} is refused`);
+      });
+      record(subject.name, started, count);
+    }
+  }
+  return compare(samples, {
+    title,
+    ratio: "speed",
+    ...(target === undefined
+      ? {}
+      : { targets: Object.fromEntries(subjects.map((subject) => [subject.name, target])) }),
+  });
+}
+
+/** Does `run` for 0 … count − 1, so many at a time, each flight's next as soon as one is done. */
+async function each(
+  count: number,
+  inFlight: number,
+  run: (index: number) => Promise<unknown>,
+): Promise<void> {
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: Math.min(count, inFlight) }, async () => {
+      while (next < count) await run(next++);
+    }),
+  );
+}
+
+/** The same writes without anything of ours: one table, rows of the same size, WAL, FULL. */
+class RawWrites {
+  readonly #database: DatabaseSync;
+  readonly #update;
+  readonly #values: readonly string[];
+  #turn = 0;
+
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+    this.#database.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA synchronous = FULL;
+      CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    `);
+    this.#update = this.#database.prepare("UPDATE entries SET value = ? WHERE key = ?");
+    // SQLite writes nothing for a row that stays the same: 17 values go round, and no row keeps one.
+    this.#values = Array.from({ length: 17 }, (_, count) =>
+      JSON.stringify({
+        localId: id(count),
+        name: "Ada",
+        jkt: "x".repeat(43),
+        holder: HOME,
+        epoch: 8,
+        state: state(count),
+      }),
+    );
+    const insert = this.#database.prepare("INSERT INTO entries (key, value) VALUES (?, ?)");
+    this.#database.exec("BEGIN");
+    for (let player = 0; player < PLAYERS; player += 1) {
+      insert.run(`custody/${id(player)}`, this.#values[0] ?? "");
+    }
+    this.#database.exec("COMMIT");
+  }
+
+  write(count: number, perTransaction: number): void {
+    for (let done = 0; done < count; done += perTransaction) {
+      this.#database.exec("BEGIN IMMEDIATE");
+      for (let each = done; each < done + perTransaction; each += 1) {
+        this.#turn += 1;
+        const value = this.#values[this.#turn % this.#values.length] ?? "";
+        this.#update.run(value, `custody/${id(each % PLAYERS)}`);
+      }
+      this.#database.exec("COMMIT");
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
