@@ -297,7 +297,10 @@ function hookRoom(host: JoinHost, room: Room): void {
   hooks.onJoin = async (client, options) => {
     const ready = await host.beforeJoin(room, client, options);
     if (!ready.ok) throw refusalError(ready);
-    return onJoin?.call(room, client, options, client.auth as unknown);
+    const joined = await onJoin?.call(room, client, options, client.auth as unknown);
+    const entry = host.sessions.get(room, client.sessionId);
+    if (entry !== undefined) entry.joined = true;
+    return joined;
   };
   hooks.onLeave = async (client, code) => {
     const entry = host.sessions.get(room, client.sessionId);

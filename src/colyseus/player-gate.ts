@@ -162,6 +162,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
       return refusal(login.code, login.reason);
     }
     entry.session = login.session;
+    entry.carriedAtLeave = login.state;
     entry.player = {
       ...entry.player,
       id: login.session.player,

@@ -30,6 +30,8 @@ export interface RoomPlayer {
   /** What it carried when the room last let go of it. */
   carriedAtLeave?: JsonValue | undefined;
   frozen: boolean;
+  /** Whether the room's `onJoin` is through: before that, the room cannot say what it carries. */
+  joined: boolean;
   /** Home's signed receipt of the crossing it came by. */
   receipt?: string;
 }
@@ -67,7 +69,7 @@ export class RoomSessions {
       players = new Map();
       this.#byRoom.set(room, players);
     }
-    const entry: RoomPlayer = { room, sessionId, player, admitted, frozen: false };
+    const entry: RoomPlayer = { room, sessionId, player, admitted, frozen: false, joined: false };
     players.set(sessionId, entry);
     return entry;
   }
@@ -88,6 +90,7 @@ export class RoomSessions {
 
   /** Asks the room and remembers the answer. */
   capture(entry: RoomPlayer, client: Client): JsonValue | undefined {
+    if (!entry.joined) return entry.carriedAtLeave;
     try {
       const carried = this.portalsOf(entry.room)?.carried(client);
       if (carried !== undefined) {

@@ -91,6 +91,8 @@ interface Refused {
   readonly reason: string;
 }
 
+type SeatAnswer = { readonly ok: true; readonly seat: SeatRecord } | Refused;
+
 const reservationSchema = z.strictObject({
   transferId: transferIdSchema,
   pass: z.string().max(4096),
@@ -128,7 +130,10 @@ export interface ArrivalsOptions {
 /** Players on their way into this server. */
 export class Arrivals {
   readonly #options: ArrivalsOptions;
+  /** Players whose claim is under way. */
   readonly #busy = new Set<string>();
+  /** Seats being reserved, by caller and transfer: whoever asks again gets the same answer. */
+  readonly #reserving = new Map<string, Promise<SeatAnswer>>();
 
   constructor(options: ArrivalsOptions) {
     this.#options = options;
@@ -192,15 +197,30 @@ export class Arrivals {
    * Finds or makes the seat of a verified pass; the same (caller, transfer) gets the same seat.
    * `reserve` stands in for the seat host where the matchmaker reserves by itself (direct joins).
    */
-  async seat(
+  seat(
     claims: PassClaims,
     caller: string,
     options: Readonly<Record<string, string>>,
     reserve: SeatHost["reserve"] = (request) => this.#options.seats.reserve(request),
-  ): Promise<{ readonly ok: true; readonly seat: SeatRecord } | Refused> {
+  ): Promise<SeatAnswer> {
+    const asked = `${caller} ${claims.xfer}`;
+    const running = this.#reserving.get(asked);
+    if (running !== undefined) return running;
+    const answer = this.#seat(claims, caller, options, reserve).finally(() =>
+      this.#reserving.delete(asked),
+    );
+    this.#reserving.set(asked, answer);
+    return answer;
+  }
+
+  async #seat(
+    claims: PassClaims,
+    caller: string,
+    options: Readonly<Record<string, string>>,
+    reserve: SeatHost["reserve"],
+  ): Promise<SeatAnswer> {
     const { clock, store, visitors, seats, random } = this.#options;
     const player = `${claims.sub}@${new URL(claims.iss).host}`;
-    const busy = `${caller} ${claims.xfer}`;
     const passKey = `pass/${claims.iss}/${claims.jti}`;
     const fresh = await store.compareAndSet(
       passKey,
@@ -214,58 +234,50 @@ export class Arrivals {
     if (!seats.hasWorld(claims.world)) {
       return refused("ERR_FED_WORLD_UNKNOWN", `this server has no world "${claims.world}"`);
     }
-    if (this.#busy.has(busy)) {
-      return refused("ERR_FED_SEAT_BUSY", "this seat is being reserved already");
-    }
-    this.#busy.add(busy);
-    try {
-      const existing = await this.#find(player, caller, claims.xfer);
-      if (existing !== undefined) {
-        if (
-          existing.expiresAt * 1000 > clock.now() &&
-          (await seats.isReserved(existing.reservation))
-        ) {
-          return { ok: true, seat: existing };
-        }
-        await this.#drop(player, caller, claims.xfer, false);
+    const existing = await this.#find(player, caller, claims.xfer);
+    if (existing !== undefined) {
+      if (
+        existing.expiresAt * 1000 > clock.now() &&
+        (await seats.isReserved(existing.reservation))
+      ) {
+        return { ok: true, seat: existing };
       }
-      const admitted = await this.#admitted(claims, player, caller, options);
-      if (admitted !== true) return refused("ERR_FED_ADMISSION_REFUSED", admitted.reason);
-      const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
-      const claim: SeatClaim = { player, caller, transferId: claims.xfer };
-      const reserved = await reserve({ world: claims.world, sessionId, options, claim });
-      if (!reserved.ok) return reserved;
-      const seat: SeatRecord = {
-        caller,
-        transferId: claims.xfer,
-        world: claims.world,
-        name: claims.name,
-        ...(claims.cnf === undefined ? {} : { jkt: claims.cnf.jkt }),
-        sessionId,
-        reservation: reserved.reservation,
-        expiresAt: reserved.expiresAt,
-      };
-      await visitors.indexSeat(caller, claims.xfer, player, PASS_MEMORY_MILLISECONDS);
-      let same: SeatRecord | undefined;
-      await visitors.update(player, (row) => {
-        // Another process of this server may have been asked for it at the same time.
-        same = row?.seats.find((other) => isSeatOf(other, caller, claims.xfer));
-        if (same !== undefined) return row;
-        return {
-          player,
-          home: claims.iss,
-          ...(row?.held === undefined ? {} : { held: row.held }),
-          seats: [...(row?.seats ?? []), seat]
-            .filter((other) => other === seat || other.expiresAt * 1000 > clock.now() - 60_000)
-            .slice(-MAX_SEATS_PER_PLAYER),
-        };
-      });
-      if (same === undefined) return { ok: true, seat };
-      await seats.release(seat.reservation);
-      return { ok: true, seat: same };
-    } finally {
-      this.#busy.delete(busy);
+      await this.#drop(player, caller, claims.xfer, false);
     }
+    const admitted = await this.#admitted(claims, player, caller, options);
+    if (admitted !== true) return refused("ERR_FED_ADMISSION_REFUSED", admitted.reason);
+    const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
+    const claim: SeatClaim = { player, caller, transferId: claims.xfer };
+    const reserved = await reserve({ world: claims.world, sessionId, options, claim });
+    if (!reserved.ok) return reserved;
+    const seat: SeatRecord = {
+      caller,
+      transferId: claims.xfer,
+      world: claims.world,
+      name: claims.name,
+      ...(claims.cnf === undefined ? {} : { jkt: claims.cnf.jkt }),
+      sessionId,
+      reservation: reserved.reservation,
+      expiresAt: reserved.expiresAt,
+    };
+    await visitors.indexSeat(caller, claims.xfer, player, PASS_MEMORY_MILLISECONDS);
+    let same: SeatRecord | undefined;
+    await visitors.update(player, (row) => {
+      // Another process of this server may have been asked for it at the same time.
+      same = row?.seats.find((other) => isSeatOf(other, caller, claims.xfer));
+      if (same !== undefined) return row;
+      return {
+        player,
+        home: claims.iss,
+        ...(row?.held === undefined ? {} : { held: row.held }),
+        seats: [...(row?.seats ?? []), seat]
+          .filter((other) => other === seat || other.expiresAt * 1000 > clock.now() - 60_000)
+          .slice(-MAX_SEATS_PER_PLAYER),
+      };
+    });
+    if (same === undefined) return { ok: true, seat };
+    await seats.release(seat.reservation);
+    return { ok: true, seat: same };
   }
 
   /** The promise a connecting client's seat keeps, or undefined when it is gone. */

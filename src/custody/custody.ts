@@ -82,8 +82,8 @@ export class Custody {
   readonly arrivals: Arrivals;
   readonly #options: CustodyOptions;
   readonly #local: Home;
-  /** The last of what is under way for a player at home, by local id. */
-  readonly #turns = new Map<string, Promise<void>>();
+  /** The last of what is being stored for a player at home, by local id. */
+  readonly #saves = new Map<string, Promise<void>>();
 
   constructor(options: CustodyOptions) {
     this.#options = options;
@@ -211,33 +211,10 @@ export class Custody {
    * Starts a session at home (rule 9). A player that is away is recalled or refused (`onAway`); a
    * session it has here already is ended: the newest wins.
    */
-  login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
-    // Of two devices that log in at once, the second ends the first's session.
-    return this.#inTurn(localId, () => this.#login(localId, known, body));
-  }
-
-  /**
-   * One after the other, for one player at home: a login finds what the former session left, and no
-   * state is stored over a newer one.
-   */
-  #inTurn<T>(localId: string, work: () => Promise<T>): Promise<T> {
-    const former = this.#turns.get(localId) ?? Promise.resolve();
-    const mine = former.then(work);
-    const settled = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#turns.set(localId, settled);
-    void settled.then(() => {
-      if (this.#turns.get(localId) === settled) this.#turns.delete(localId);
-    });
-    return mine;
-  }
-
-  async #login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
-    const { origin, onAway } = this.#options;
+  async login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
+    const { origin, onAway, siblings } = this.#options;
     const player = `${localId}@${new URL(origin).host}`;
-    await this.#supersede(player);
+    await this.#supersede(localId, player);
     const taken = await this.#takeFromSibling(localId, player);
     if (taken !== undefined) return taken;
     let row = await this.ledger.admit(localId, known);
@@ -246,30 +223,49 @@ export class Custody {
     } else if (row.holder !== origin && !(await this.ledger.expire(localId))) {
       if (onAway !== "refuse") await this.#recall(localId, player);
     }
-    row = (await this.ledger.row(localId)) ?? row;
-    if (!mayStartAtHome(row, origin)) {
-      const seconds = Math.ceil(this.ledger.leases.secondsLeft(localId, row.epoch));
-      return {
-        ok: false,
-        code: "ERR_FED_AWAY",
-        reason: `the player is at ${row.holder}; it can be taken back in ${seconds} s at the latest`,
-        retryAfterSeconds: Math.max(1, seconds),
-      };
-    }
-    if (this.#options.siblings !== undefined && !(await this.ledger.take(localId, row.life))) {
-      return unsettled("the player is logging in elsewhere");
-    }
+    do {
+      // It may have come in through another door meanwhile: the newest wins.
+      await this.#supersede(localId, player);
+      row = (await this.ledger.row(localId)) ?? row;
+      if (!mayStartAtHome(row, origin)) {
+        const seconds = Math.ceil(this.ledger.leases.secondsLeft(localId, row.epoch));
+        return {
+          ok: false,
+          code: "ERR_FED_AWAY",
+          reason: `the player is at ${row.holder}; it can be taken back in ${seconds} s at the latest`,
+          retryAfterSeconds: Math.max(1, seconds),
+        };
+      }
+      if (siblings !== undefined && !(await this.ledger.take(localId, row.life))) {
+        return unsettled("the player is logging in elsewhere");
+      }
+    } while (this.sessions.get(player) !== undefined || this.#saves.has(localId));
     return { ok: true, ...this.#begin(row, player, known.guest, body) };
   }
 
-  /** In the player's turn: ends the session it has in this process. */
-  async #supersede(player: string): Promise<void> {
+  /** Ends the session that a player of this home has in this process, and waits until it is stored. */
+  async #supersede(localId: string, player: string): Promise<void> {
     await this.crossings.giveUp(player);
     const former = this.sessions.get(player);
-    if (former === undefined) return;
-    const state = former.body.carry();
-    if (this.#close(former)) await this.#keep(former, state);
-    former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
+    if (former !== undefined) {
+      await this.leave(former);
+      former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
+    }
+    // A session that has just ended may still be being stored.
+    await this.#saves.get(localId);
+  }
+
+  /** Stores one after the other, so that no state of a player at home lands over a newer one. */
+  #save(localId: string, save: () => Promise<unknown>): Promise<void> {
+    const mine = (this.#saves.get(localId) ?? Promise.resolve()).then(async () => {
+      await save();
+    });
+    const settled = mine.catch(() => undefined);
+    this.#saves.set(localId, settled);
+    void settled.then(() => {
+      if (this.#saves.get(localId) === settled) this.#saves.delete(localId);
+    });
+    return mine;
   }
 
   /** Another process of this server may play the player: it ends its session first. */
@@ -349,8 +345,7 @@ export class Custody {
     switch (request.kind) {
       case "end": {
         const { player } = request;
-        const localId = this.ledger.localId(player) ?? "";
-        await this.#inTurn(localId, () => this.#supersede(player));
+        await this.#supersede(this.ledger.localId(player) ?? "", player);
         return {};
       }
       case "move":
@@ -378,28 +373,17 @@ export class Custody {
    * home has it stored. One that is crossing is left to its crossing.
    */
   async leave(session: PlayerSession, state = session.body.carry()): Promise<void> {
-    if (!this.#close(session)) return;
-    const localId = session.atHome ? this.ledger.localId(session.player) : undefined;
-    if (localId === undefined) await this.#keep(session, state);
-    else await this.#inTurn(localId, () => this.#keep(session, state));
-  }
-
-  /** Ends a session at once; false when there is nothing more to do for it. */
-  #close(session: PlayerSession): boolean {
-    if (session.ended) return false;
+    if (session.ended) return;
     const crossing = this.crossings.transferOf(session.player) !== undefined;
     this.sessions.remove(session);
     this.leases.lost(session);
-    return !crossing;
-  }
-
-  /** Stores what a closed session's player carries: at home, or on its way there. */
-  async #keep(session: PlayerSession, state: JsonValue | undefined): Promise<void> {
-    if (session.atHome) {
-      const localId = this.ledger.localId(session.player);
-      if (localId === undefined) return;
-      if (session.guest) await this.ledger.forgetGuest(localId, session.epoch);
-      else await this.ledger.save(localId, session.epoch, state);
+    if (crossing) return;
+    const { atHome, guest, epoch, player } = session;
+    if (atHome) {
+      const localId = this.ledger.localId(player) ?? "";
+      await this.#save(localId, () =>
+        guest ? this.ledger.forgetGuest(localId, epoch) : this.ledger.save(localId, epoch, state),
+      );
       return;
     }
     await this.visitors.changeHeld(
@@ -442,7 +426,7 @@ export class Custody {
     const saves = this.sessions.all().map(async (session) => {
       const localId = this.ledger.localId(session.player);
       if (!session.atHome || session.guest || localId === undefined) return;
-      await this.#inTurn(localId, async () => {
+      await this.#save(localId, async () => {
         if (!session.frozen) await this.ledger.save(localId, session.epoch, session.body.carry());
       });
     });

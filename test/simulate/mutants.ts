@@ -393,13 +393,34 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
   },
-  inTurn: {
+  loginWaits: {
     rule: "a login at home waits until what the former session left is stored",
     edits: [
       {
         file: custody,
-        find: "    const mine = former.then(work);",
-        put: "    const mine = former === undefined ? former : work();",
+        find: "    await this.#saves.get(localId);\n",
+        put: "",
+      },
+      {
+        file: custody,
+        find: "    } while (this.sessions.get(player) !== undefined || this.#saves.has(localId));",
+        put: "    } while (this.sessions.get(player) !== undefined);",
+      },
+    ],
+    faults: { slow: 0.3 },
+  },
+  loginNewest: {
+    rule: "a login ends the session that came in through another door meanwhile",
+    edits: [
+      {
+        file: custody,
+        find: "      await this.#supersede(localId, player);\n      row =",
+        put: "      await this.#saves.get(localId);\n      row =",
+      },
+      {
+        file: custody,
+        find: "    } while (this.sessions.get(player) !== undefined || this.#saves.has(localId));",
+        put: "    } while (this.#saves.has(localId));",
       },
     ],
     faults: { slow: 0.3 },

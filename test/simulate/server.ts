@@ -285,18 +285,18 @@ function travel(world: World): number {
 
 /** A body in the simulation: carries, freezes, and tells its client what it is told. */
 export function bodyOf(
-  hood: Neighbourhood,
   state: JsonValue | undefined,
   client: { connected: boolean; transit(message: TransitMessage): void; ended(): void },
-): PlayerBody & { carried: Carried; frozen: boolean } {
+): PlayerBody & { carried: Carried | undefined; frozen: boolean } {
   return {
-    carried: (state as unknown as Carried | undefined) ?? hood.grow(undefined, undefined),
+    // As in a room whose onJoin has not run yet: nobody can say.
+    carried: state as unknown as Carried | undefined,
     frozen: false,
     get connected() {
       return client.connected;
     },
     carry() {
-      return this.carried as unknown as JsonValue;
+      return this.carried as unknown as JsonValue | undefined;
     },
     setFrozen(frozen: boolean) {
       this.frozen = frozen;

@@ -110,8 +110,8 @@ export class Traveller {
       .login(this.name, { name: this.name, jkt: undefined, guest: false }, entry.body)
       .catch(() => undefined);
     if (result?.ok !== true || home.custody !== custody) return;
-    const carried = result.state as unknown as Carried | undefined;
-    if (carried !== undefined) entry.body.carried = carried;
+    entry.body.carried =
+      (result.state as unknown as Carried | undefined) ?? this.#stage.grow(undefined, undefined);
     this.#stage.world.note(
       () => `${this.name} plays at home, ${home.authority}@${result.session.epoch}`,
     );
@@ -158,7 +158,7 @@ export class Traveller {
   #entry(state?: JsonValue): Pick<Place, "body" | "connection"> {
     const { world } = this.#stage;
     const connection = { connected: true };
-    const body = bodyOf(this.#stage, state, {
+    const body = bodyOf(state, {
       get connected() {
         return connection.connected;
       },
@@ -177,7 +177,10 @@ export class Traveller {
     return { body, connection };
   }
 
-  async #follow({ origin, reservation }: TransitMessage, departed: Carried): Promise<void> {
+  async #follow(
+    { origin, reservation }: TransitMessage,
+    departed: Carried | undefined,
+  ): Promise<void> {
     const stage = this.#stage;
     const server = stage.servers.find((each) => each.origin === origin);
     const custody = server?.custody;
@@ -185,7 +188,7 @@ export class Traveller {
     let entry: Pick<Place, "body" | "connection"> | undefined;
     const session = await server
       .connect(reservation, (state) => {
-        if ((state as unknown as Carried | undefined)?.id !== departed.id) {
+        if ((state as unknown as Carried | undefined)?.id !== departed?.id) {
           stage.violate(`${this.name} arrived with another state than it left with`);
         }
         entry = this.#entry(state);
