@@ -102,7 +102,7 @@ function visitor(name: string, home: ServerProcess, destination: ServerProcess):
         wave(async () => {
           const key = PlayerKey.generate();
           const client = new Client(home.origin);
-          client.http.authToken = key.prove(home.origin);
+          client.http.authToken = await key.prove(home.origin);
           const room = quietly(await client.joinOrCreate("portals"));
           const transit = new Promise<SeatReservation>((resolve, reject) => {
             room.onMessage("federation:transit", ({ reservation }: Transit) => {
@@ -123,7 +123,7 @@ function visitor(name: string, home: ServerProcess, destination: ServerProcess):
           travellers.map(async ({ key, transit }) => {
             const seat = await transit;
             const client = new Client(destination.origin);
-            client.http.authToken = key.prove(destination.origin, seat.sessionId);
+            client.http.authToken = await key.prove(destination.origin, seat.sessionId);
             return { client, seat };
           }),
         );

@@ -149,7 +149,7 @@ export class Traveler {
   async join(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
     await this.#learnPlayerId();
     const client = new Client(this.home);
-    setToken(client, this.#key?.prove(this.home));
+    setToken(client, await this.#key?.prove(this.home));
     const room = await client.joinOrCreate(roomName, {
       ...(this.#name === undefined ? {} : { name: this.#name }),
       ...options,
@@ -239,7 +239,7 @@ export class Traveler {
     for (;;) {
       try {
         const client = new Client(transit.origin);
-        setToken(client, this.#key?.prove(transit.origin, transit.reservation.sessionId));
+        setToken(client, await this.#key?.prove(transit.origin, transit.reservation.sessionId));
         return await within(
           client.consumeSeatReservation(transit.reservation),
           Math.max(1, giveUpAt - Date.now()),

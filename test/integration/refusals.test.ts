@@ -167,7 +167,11 @@ describe("passes and seats that are refused", function () {
   });
 
   describe("somebody else's reservation", () => {
-    const thieves: [string, (seat: { sessionId: string }) => string | undefined, RegExp][] = [
+    const thieves: [
+      string,
+      (seat: { sessionId: string }) => string | undefined | Promise<string>,
+      RegExp,
+    ][] = [
       ["without a proof", () => undefined, /ERR_FED_PROOF_REQUIRED/u],
       [
         "with another key's proof",
@@ -189,12 +193,12 @@ describe("passes and seats that are refused", function () {
         // The owner's client gets the reservation, but a thief is faster.
         const { reservation } = await transit(owner);
         const thief = new Client(arena.origin);
-        thief.http.authToken = token(reservation);
+        thief.http.authToken = await token(reservation);
         await assert.rejects(thief.consumeSeatReservation(reservation), refusal);
 
         const client = new Client(arena.origin);
         const { sessionId } = reservation as { sessionId: string };
-        client.http.authToken = key.prove(arena.origin, sessionId);
+        client.http.authToken = await key.prove(arena.origin, sessionId);
         const watch = new RoomWatch(await client.consumeSeatReservation(reservation));
         await watch.settled();
         assert.equal(watch.me.id, id);
@@ -204,7 +208,7 @@ describe("passes and seats that are refused", function () {
   });
 
   it("a proof used twice for a login", async () => {
-    const proof = PlayerKey.generate().prove(plaza.origin);
+    const proof = await PlayerKey.generate().prove(plaza.origin);
     const client = new Client(plaza.origin);
     client.http.authToken = proof;
     const room = await client.joinOrCreate("plaza", { name: "Once" });
@@ -214,7 +218,7 @@ describe("passes and seats that are refused", function () {
 
   it("a proof for another server at a login", async () => {
     const client = new Client(plaza.origin);
-    client.http.authToken = PlayerKey.generate().prove(arena.origin);
+    client.http.authToken = await PlayerKey.generate().prove(arena.origin);
     await assert.rejects(client.joinOrCreate("plaza", {}), /ERR_FED_PROOF_INVALID/u);
   });
 
@@ -275,7 +279,7 @@ describe("passes and seats that are refused", function () {
   /** A player with a key, but without a Traveler that would follow a transit by itself. */
   async function keyJoin(holder: PlayerKey, name: string): Promise<RoomWatch> {
     const client = new Client(plaza.origin);
-    client.http.authToken = holder.prove(plaza.origin);
+    client.http.authToken = await holder.prove(plaza.origin);
     const watch = new RoomWatch(await client.joinOrCreate("plaza", { name }));
     await watch.settled();
     return watch;
