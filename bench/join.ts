@@ -1,6 +1,8 @@
 /** What letting a player in costs the server: CPU for one join, 50 at once. */
-import { Client, type Room } from "@colyseus/sdk";
-import { Traveler } from "aether-federation/client";
+import { Client, type Room, type SeatReservation } from "@colyseus/sdk";
+import type { Traveler } from "aether-federation/client";
+import type { Transit } from "../src/client/messages.ts";
+import { PlayerKey } from "../src/client/player-key.ts";
 import { eventually } from "../test/support/eventually.ts";
 import { type ServerProcess, Servers } from "../test/support/processes.ts";
 import { Samples, type Section, compare, cpuOf } from "./measure.ts";
@@ -15,12 +17,8 @@ const IDLE_MICROSECONDS = 1_500;
 interface Subject {
   readonly name: string;
   readonly server: ServerProcess;
-  /** Outside of what is measured. */
-  readonly prepare: () => Promise<() => Promise<Leaver>>;
-}
-
-interface Leaver {
-  leave(): Promise<unknown>;
+  /** Outside of what is measured; what it answers with brings the wave in. */
+  readonly prepare: () => Promise<() => Promise<Room[]>>;
 }
 
 export async function benchJoin(): Promise<Section[]> {
@@ -63,13 +61,13 @@ async function measureAll(subjects: readonly Subject[]): Promise<Samples> {
     const spent = new Map<string, number>();
     for (let wave = 0; wave < WAVES; wave += 1) {
       for (const { name, server, prepare } of subjects) {
-        const comers = await Promise.all(Array.from({ length: AT_ONCE }, prepare));
+        const comeIn = await prepare();
         await quiet(server.pid);
         const before = await cpuOf(server.pid);
-        const inside = await Promise.all(comers.map((comeIn) => comeIn()));
+        const inside = await comeIn();
         const used = (await cpuOf(server.pid)) - before;
         spent.set(name, (spent.get(name) ?? 0) + used);
-        await Promise.all(inside.map((each) => each.leave()));
+        await Promise.all(inside.map((room) => room.leave()));
       }
     }
     if (round < 0) continue;
@@ -83,25 +81,62 @@ function guest(name: string, server: ServerProcess, world: string): Subject {
     name,
     server,
     prepare: () => {
-      const client = new Client(server.origin);
-      return Promise.resolve(async () => quietly(await client.joinOrCreate(world)));
+      const clients = wave(() => new Client(server.origin));
+      return Promise.resolve(() =>
+        Promise.all(clients.map(async (client) => quietly(await client.joinOrCreate(world)))),
+      );
     },
   };
 }
 
+/**
+ * All of a wave get their seats, then all connect at once: the clients' own signing, in JavaScript,
+ * would otherwise space them out. Keys are new: the destination has seen none of them before.
+ */
 function visitor(name: string, home: ServerProcess, destination: ServerProcess): Subject {
   return {
     name,
     server: destination,
     prepare: async () => {
-      const traveler = new Traveler(home.origin, { name: "Ada" });
-      quietly(await traveler.join("portals"));
+      const travellers = await Promise.all(
+        wave(async () => {
+          const key = PlayerKey.generate();
+          const client = new Client(home.origin);
+          client.http.authToken = await key.prove(home.origin);
+          const room = quietly(await client.joinOrCreate("portals"));
+          const transit = new Promise<SeatReservation>((resolve, reject) => {
+            room.onMessage("federation:transit", ({ reservation }: Transit) => {
+              resolve(reservation);
+            });
+            room.onMessage("federation:failed", ({ message }: { message: string }) => {
+              reject(new Error(message));
+            });
+          });
+          return { key, room, transit };
+        }),
+      );
       return async () => {
-        quietly(await crossing(traveler, `aether://${destination.authority}/portals`));
-        return traveler;
+        for (const { room } of travellers) {
+          room.send("federation:enter", { to: `aether://${destination.authority}/portals` });
+        }
+        const seats = await Promise.all(
+          travellers.map(async ({ key, transit }) => {
+            const seat = await transit;
+            const client = new Client(destination.origin);
+            client.http.authToken = await key.prove(destination.origin, seat.sessionId);
+            return { client, seat };
+          }),
+        );
+        return Promise.all(
+          seats.map(async ({ client, seat }) => quietly(await client.consumeSeatReservation(seat))),
+        );
       };
     },
   };
+}
+
+function wave<T>(make: () => T): T[] {
+  return Array.from({ length: AT_ONCE }, make);
 }
 
 /** Crosses and resolves with the room it arrives in. */

@@ -195,9 +195,11 @@ async function section(
       if (round >= 0) samples.add(what, ((performance.now() - from) * 1000) / count);
     };
     const count = anchor.inFlight === 1 ? ALONE : PLAYERS;
-    const from = performance.now();
-    raw.write(count * anchor.writes, anchor.inFlight * anchor.writes);
-    record(anchorName, from, count);
+    for (const compare of [false, true]) {
+      const from = performance.now();
+      raw.write(count * anchor.writes, anchor.inFlight * anchor.writes, compare);
+      record(compare ? "node:sqlite, read, then write if unchanged" : anchorName, from, count);
+    }
     for (const subject of subjects) {
       await home.begin(subject.holder ?? HOME);
       if (subject.prepare !== undefined) await each(count, PLAYERS, subject.prepare);
@@ -232,10 +234,10 @@ async function each(
   );
 }
 
-/** The same writes without anything of ours: one table, rows of the same size, WAL, FULL. */
+/** The same writes without anything of ours: one table, rows as long, WAL, FULL. */
 class RawWrites {
   readonly #database: DatabaseSync;
-  readonly #update;
+  readonly #statements;
   readonly #values: readonly string[];
   #turn = 0;
 
@@ -244,21 +246,28 @@ class RawWrites {
     this.#database.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
-      PRAGMA synchronous = FULL;
       CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     `);
-    this.#update = this.#database.prepare("UPDATE entries SET value = ? WHERE key = ?");
+    this.#statements = {
+      update: this.#database.prepare("UPDATE entries SET value = ? WHERE key = ?"),
+      read: this.#database.prepare("SELECT value FROM entries WHERE key = ?"),
+      replace: this.#database.prepare("UPDATE entries SET value = ? WHERE key = ? AND value = ?"),
+    };
     // SQLite writes nothing for a row that stays the same: 17 values go round, and no row keeps one.
-    this.#values = Array.from({ length: 17 }, (_, count) =>
-      JSON.stringify({
-        localId: id(count),
-        name: "Ada",
-        jkt: "x".repeat(43),
-        holder: HOME,
+    this.#values = Array.from({ length: 17 }, (_, count) => {
+      const transferId = crypto.randomUUID();
+      const last = {
+        kind: "cancel",
+        transferId,
         epoch: 8,
-        state: state(count),
-      }),
-    );
+        from: NEAR,
+        to: NEAR,
+        at: 1_800_000_000,
+      };
+      const jkt = "x".repeat(43);
+      const row = { localId: id(count), name: "Ada", jkt, holder: NEAR, epoch: 8 };
+      return JSON.stringify({ ...row, state: state(count), last });
+    });
     const insert = this.#database.prepare("INSERT INTO entries (key, value) VALUES (?, ?)");
     this.#database.exec("BEGIN");
     for (let player = 0; player < PLAYERS; player += 1) {
@@ -267,13 +276,21 @@ class RawWrites {
     this.#database.exec("COMMIT");
   }
 
-  write(count: number, perTransaction: number): void {
+  /** Writes rows, so many in a transaction; with `compare`, reads each and writes it if unchanged. */
+  write(count: number, perTransaction: number, compare: boolean): void {
+    const { update, read, replace } = this.#statements;
     for (let done = 0; done < count; done += perTransaction) {
+      const end = Math.min(count, done + perTransaction);
+      const before: string[] = [];
+      for (let each = done; compare && each < end; each += 1) {
+        before.push(read.get(rowKey(each))?.["value"] as string);
+      }
       this.#database.exec("BEGIN IMMEDIATE");
-      for (let each = done; each < done + perTransaction; each += 1) {
+      for (let each = done; each < end; each += 1) {
         this.#turn += 1;
         const value = this.#values[this.#turn % this.#values.length] ?? "";
-        this.#update.run(value, `custody/${id(each % PLAYERS)}`);
+        if (compare) replace.run(value, rowKey(each), before[each - done] ?? "");
+        else update.run(value, rowKey(each));
       }
       this.#database.exec("COMMIT");
     }
@@ -283,3 +300,5 @@ class RawWrites {
     this.#database.close();
   }
 }
+
+const rowKey = (player: number): string => `custody/${id(player % PLAYERS)}`;

@@ -161,7 +161,7 @@ export class Traveler {
   async join(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
     await this.#learnPlayerId();
     const client = new Client(this.home);
-    setToken(client, this.#key?.prove(this.home));
+    setToken(client, await this.#key?.prove(this.home));
     const room = await client.joinOrCreate(roomName, {
       ...(this.#name === undefined ? {} : { name: this.#name }),
       ...options,
@@ -197,7 +197,7 @@ export class Traveler {
     if (this.#crossing !== undefined) throw new TypeError("a crossing is under way");
     if (this.#key === undefined) throw new TypeError("travelling without a room needs a key");
     await this.#learnPlayerId();
-    const transit = await requestTravel(this.home, this.#key.prove(this.home), {
+    const transit = await requestTravel(this.home, await this.#key.prove(this.home), {
       to: uri,
       ...(this.#name === undefined ? {} : { name: this.#name }),
     });
@@ -380,7 +380,7 @@ export class Traveler {
     for (;;) {
       try {
         const client = new Client(transit.origin);
-        setToken(client, this.#key?.prove(transit.origin, transit.reservation.sessionId));
+        setToken(client, await this.#key?.prove(transit.origin, transit.reservation.sessionId));
         return await within(
           client.consumeSeatReservation(transit.reservation),
           Math.max(1, giveUpAt - Date.now()),

@@ -222,15 +222,10 @@ export class Arrivals {
     const { clock, store, visitors, seats, random } = this.#options;
     const player = `${claims.sub}@${new URL(claims.iss).host}`;
     const passKey = `pass/${claims.iss}/${claims.jti}`;
-    const fresh = await store.compareAndSet(
-      passKey,
-      undefined,
-      claims.xfer,
-      PASS_MEMORY_MILLISECONDS,
-    );
-    if (!fresh && (await store.get(passKey)) !== claims.xfer) {
-      return refused("ERR_FED_PASS_REUSED", "the pass has been used for another transfer");
-    }
+    const reused = (): Refused =>
+      refused("ERR_FED_PASS_REUSED", "the pass has been used for another transfer");
+    const usedFor = await store.get(passKey);
+    if (usedFor !== undefined && usedFor !== claims.xfer) return reused();
     if (!seats.hasWorld(claims.world)) {
       return refused("ERR_FED_WORLD_UNKNOWN", `this server has no world "${claims.world}"`);
     }
@@ -260,21 +255,30 @@ export class Arrivals {
       reservation: reserved.reservation,
       expiresAt: reserved.expiresAt,
     };
-    await visitors.indexSeat(caller, claims.xfer, player, PASS_MEMORY_MILLISECONDS);
     let same: SeatRecord | undefined;
-    await visitors.update(player, (row) => {
-      // Another process of this server may have been asked for it at the same time.
-      same = row?.seats.find((other) => isSeatOf(other, caller, claims.xfer));
-      if (same !== undefined) return row;
-      return {
-        player,
-        home: claims.iss,
-        ...(row?.held === undefined ? {} : { held: row.held }),
-        seats: [...(row?.seats ?? []), seat]
-          .filter((other) => other === seat || other.expiresAt * 1000 > clock.now() - 60_000)
-          .slice(-MAX_SEATS_PER_PLAYER),
-      };
-    });
+    // Asked for together, so that an engine with group commit makes them durable as one.
+    const [first] = await Promise.all([
+      store.compareAndSet(passKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
+      visitors.indexSeat(caller, claims.xfer, player, PASS_MEMORY_MILLISECONDS),
+      visitors.update(player, (row) => {
+        // Another process of this server may have been asked for it at the same time.
+        same = row?.seats.find((other) => isSeatOf(other, caller, claims.xfer));
+        if (same !== undefined) return row;
+        return {
+          player,
+          home: claims.iss,
+          ...(row?.held === undefined ? {} : { held: row.held }),
+          seats: [...(row?.seats ?? []), seat]
+            .filter((other) => other === seat || other.expiresAt * 1000 > clock.now() - 60_000)
+            .slice(-MAX_SEATS_PER_PLAYER),
+        };
+      }),
+    ]);
+    // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
+    if (!first && (await store.get(passKey)) !== claims.xfer) {
+      await this.#drop(player, caller, claims.xfer, true);
+      return reused();
+    }
     if (same === undefined) return { ok: true, seat };
     await seats.release(seat.reservation);
     return { ok: true, seat: same };

@@ -35,7 +35,7 @@ describe("joining directly with a pass", function () {
 
   async function passFor(key: PlayerKey | undefined, world: string): Promise<Passed> {
     const client = new Client(plaza.origin);
-    client.http.authToken = key?.prove(plaza.origin);
+    client.http.authToken = await key?.prove(plaza.origin);
     const home = await client.joinOrCreate("plaza", { name: "Direct" });
     home.reconnection.enabled = false;
     const message = new Promise<{ reservation: never }>((resolve) => {
@@ -45,7 +45,7 @@ describe("joining directly with a pass", function () {
     const { reservation } = await message;
     const onward = new Client(arena.origin);
     const { sessionId } = reservation as { sessionId: string };
-    onward.http.authToken = key?.prove(arena.origin, sessionId);
+    onward.http.authToken = await key?.prove(arena.origin, sessionId);
     const visited = await onward.consumeSeatReservation(reservation);
     visited.reconnection.enabled = false;
     const watch = new RoomWatch(visited);
@@ -122,7 +122,7 @@ describe("joining directly with a pass", function () {
       body: "{}",
     });
     const reservation = (await response.json()) as { sessionId: string };
-    const client = withToken(key.prove(rooms.origin, reservation.sessionId));
+    const client = withToken(await key.prove(rooms.origin, reservation.sessionId));
     const room = await client.consumeSeatReservation(reservation as never);
     assert.equal((await whoAmI(room)).auth?.id, id);
     await room.leave();

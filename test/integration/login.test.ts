@@ -42,7 +42,7 @@ describe("logging in at home", function () {
 
   async function join(home: ServerProcess, key: PlayerKey, roomName: string): Promise<Room> {
     const client = new Client(home.origin);
-    client.http.authToken = key.prove(home.origin);
+    client.http.authToken = await key.prove(home.origin);
     const room = await client.joinOrCreate(roomName, { name: "Twice" });
     room.reconnection.enabled = false;
     return room;

@@ -75,7 +75,7 @@ describe("several processes that are one server, on Redis", function () {
   /** Logs a key-holder in through one particular process, whose rooms are its own. */
   async function login(key: PlayerKey, through: ServerProcess, roomName = "hall"): Promise<Room> {
     const client = new Client(through.origin);
-    client.http.authToken = key.prove(origin);
+    client.http.authToken = await key.prove(origin);
     // A room of this very process: Colyseus would choose a fuller one elsewhere.
     const room = await client.create(roomName, { name: "Shared" });
     room.reconnection.enabled = false;
@@ -175,7 +175,7 @@ describe("several processes that are one server, on Redis", function () {
       const { reservation } = await transit;
       const client = new Client(plaza.origin);
       const { sessionId } = reservation as { sessionId: string };
-      client.http.authToken = key.prove(plaza.origin, sessionId);
+      client.http.authToken = await key.prove(plaza.origin, sessionId);
       const room = await client.consumeSeatReservation(reservation);
       room.reconnection.enabled = false;
       const back = await login(key, through === one ? two : one);

@@ -201,7 +201,7 @@ describe("passes and seats that are refused", function () {
   describe("somebody else's reservation", () => {
     const thieves: [
       string,
-      (seat: { sessionId: string }, owner: PlayerKey) => string | undefined,
+      (seat: { sessionId: string }, owner: PlayerKey) => string | undefined | Promise<string>,
       RegExp,
     ][] = [
       ["without a proof", () => undefined, /ERR_FED_PROOF_REQUIRED/u],
@@ -245,12 +245,12 @@ describe("passes and seats that are refused", function () {
         // The owner's client gets the reservation, but a thief is faster.
         const { reservation } = await transit(owner);
         const thief = new Client(arena.origin);
-        thief.http.authToken = token(reservation, key);
+        thief.http.authToken = await token(reservation, key);
         await assert.rejects(thief.consumeSeatReservation(reservation), refusal);
 
         const client = new Client(arena.origin);
         const { sessionId } = reservation as { sessionId: string };
-        client.http.authToken = key.prove(arena.origin, sessionId);
+        client.http.authToken = await key.prove(arena.origin, sessionId);
         const watch = new RoomWatch(await client.consumeSeatReservation(reservation));
         await watch.settled();
         assert.equal(watch.me.id, id);
@@ -263,7 +263,7 @@ describe("passes and seats that are refused", function () {
     const owner = PlayerKey.generate();
     const { reservation } = await transit(await keyJoin(owner, "Twice"));
     const { sessionId } = reservation as { sessionId: string };
-    const proof = owner.prove(arena.origin, sessionId);
+    const proof = await owner.prove(arena.origin, sessionId);
     const enter = (): Promise<Room> => {
       const client = new Client(arena.origin);
       client.http.authToken = proof;
@@ -278,7 +278,7 @@ describe("passes and seats that are refused", function () {
   });
 
   it("a proof used twice for a login", async () => {
-    const proof = PlayerKey.generate().prove(plaza.origin);
+    const proof = await PlayerKey.generate().prove(plaza.origin);
     const client = new Client(plaza.origin);
     client.http.authToken = proof;
     const room = await client.joinOrCreate("plaza", { name: "Once" });
@@ -288,7 +288,7 @@ describe("passes and seats that are refused", function () {
 
   it("a proof for another server at a login", async () => {
     const client = new Client(plaza.origin);
-    client.http.authToken = PlayerKey.generate().prove(arena.origin);
+    client.http.authToken = await PlayerKey.generate().prove(arena.origin);
     await assert.rejects(client.joinOrCreate("plaza", {}), /ERR_FED_PROOF_INVALID/u);
   });
 
@@ -451,7 +451,7 @@ describe("passes and seats that are refused", function () {
   /** A player with a key, but without a Traveler that would follow a transit by itself. */
   async function keyJoin(holder: PlayerKey, name: string): Promise<RoomWatch> {
     const client = new Client(plaza.origin);
-    client.http.authToken = holder.prove(plaza.origin);
+    client.http.authToken = await holder.prove(plaza.origin);
     const watch = new RoomWatch(await client.joinOrCreate("plaza", { name }));
     await watch.settled();
     return watch;

@@ -47,7 +47,7 @@ describe("seats", function () {
   async function transit(): Promise<{ room: Room; key: PlayerKey; reservation: never }> {
     const key = PlayerKey.generate();
     const client = new Client(plaza.origin);
-    client.http.authToken = key.prove(plaza.origin);
+    client.http.authToken = await key.prove(plaza.origin);
     const room = await client.joinOrCreate("plaza", { name: "Seated" });
     room.reconnection.enabled = false;
     const message = new Promise<{ reservation: never }>((resolve) => {
@@ -127,11 +127,11 @@ describe("seats", function () {
     const { room, key, reservation } = await transit();
     await room.leave();
     const login = new Client(plaza.origin);
-    login.http.authToken = key.prove(plaza.origin);
+    login.http.authToken = await key.prove(plaza.origin);
     const home = await login.joinOrCreate("plaza", {});
     const client = new Client(rooms.origin);
     const { sessionId } = reservation as { sessionId: string };
-    client.http.authToken = key.prove(rooms.origin, sessionId);
+    client.http.authToken = await key.prove(rooms.origin, sessionId);
     await assert.rejects(
       client.consumeSeatReservation(reservation),
       /ERR_FED_(?:TRANSFER_CANCELLED|SEAT_UNKNOWN)/u,

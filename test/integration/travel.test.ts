@@ -94,7 +94,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     });
 
     it("refuses a login of another server", async () => {
-      const token = PlayerKey.generate().prove(arena.origin);
+      const token = await PlayerKey.generate().prove(arena.origin);
       const { status, code } = await post(token, { to: arenaUri() });
       assert.deepEqual([status, code], [403, "ERR_FED_PROOF_INVALID"]);
     });
@@ -105,7 +105,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     });
 
     it("refuses a login that is used twice", async () => {
-      const token = PlayerKey.generate().prove(plaza.origin);
+      const token = await PlayerKey.generate().prove(plaza.origin);
       assert.equal((await post(token, { to: arenaUri() })).status, 200);
       const { status, code } = await post(token, { to: arenaUri() });
       assert.deepEqual([status, code], [403, "ERR_FED_PROOF_REPLAYED"]);
@@ -117,7 +117,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
       ["unknown members", { to: "aether://x.example/y", more: true }],
     ] as const) {
       it(`refuses a body that is ${what}`, async () => {
-        const { status, code } = await post(PlayerKey.generate().prove(plaza.origin), body);
+        const { status, code } = await post(await PlayerKey.generate().prove(plaza.origin), body);
         assert.deepEqual([status, code], [400, "ERR_FED_MALFORMED"]);
       });
     }
@@ -128,7 +128,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
       // The page that goes away is a plain client: it learns of its seat and does nothing with it.
       const keys = storage();
       const client = new Client(plaza.origin);
-      client.http.authToken = PlayerKey.load(keys).prove(plaza.origin);
+      client.http.authToken = await PlayerKey.load(keys).prove(plaza.origin);
       const old = await client.joinOrCreate("plaza", { name: "Reloaded" });
       const transit = new Promise((resolve) => {
         old.onMessage("federation:transit", resolve);
