@@ -49,16 +49,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
   },
-  departTwice: {
-    rule: "home opens no second transfer while one is open",
-    edits: [
-      {
-        file: row,
-        find: '    return row.transfer.id === transfer.id && row.transfer.to === transfer.to\n      ? { ok: true, row }\n      : stale("another transfer is open");',
-        put: "    return { ok: true, row: withState({ ...row, transfer }, request.state) };",
-      },
-    ],
-  },
   claimDestination: {
     rule: "only the transfer's destination may claim it",
     edits: [
@@ -119,6 +109,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "        won = row !== undefined;",
       },
     ],
+    faults: { loss: 0.2, duplication: 0.3 },
   },
   cancelEpoch: {
     rule: "home cancels only for the row's own epoch",
@@ -445,8 +436,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: arrival,
-        find: "      const existing = await this.#find(player, caller, claims.xfer);",
-        put: '      const existing = await this.#find(player, caller, "");',
+        find: "    const existing = await this.#find(player, caller, claims.xfer);",
+        put: '    const existing = await this.#find(player, caller, "");',
       },
     ],
   },
@@ -465,8 +456,13 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: arrival,
-        find: "    if (!fresh && (await store.get(passKey)) !== claims.xfer) {",
-        put: "    if (!fresh && (await store.get(passKey)) === undefined) {",
+        find: "    if (usedFor !== undefined && usedFor !== claims.xfer) return reused();",
+        put: '    if (usedFor === "") return reused();',
+      },
+      {
+        file: arrival,
+        find: "    if (!first && (await store.get(passKey)) !== claims.xfer) {",
+        put: '    if (!first && passKey === "") {',
       },
     ],
   },

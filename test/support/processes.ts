@@ -81,6 +81,10 @@ export class ServerProcess {
   async knows(...origins: string[]): Promise<void> {
     await eventually(
       async () => {
+        if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
+          const how = this.#child.signalCode ?? `exit code ${String(this.#child.exitCode)}`;
+          throw new Error(`${this.spec.name} is gone (${how}): ${this.output}`);
+        }
         const peers = await this.peers();
         for (const origin of origins) {
           const peer = peers.find((other) => other.origin === origin);
