@@ -54,6 +54,11 @@ export class ServerProcess {
     return this.#child.pid ?? 0;
   }
 
+  /** What it exited with by itself; undefined while it runs. */
+  get exitCode(): number | undefined {
+    return this.#child.exitCode ?? undefined;
+  }
+
   get origin(): string {
     return this.spec.origin;
   }
