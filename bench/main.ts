@@ -1,5 +1,6 @@
-/** `npm run bench -- signatures join crossing ledger [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures join crossing ledger bundle [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
+import { benchBundle } from "./bundle.ts";
 import { benchCrossing } from "./crossing.ts";
 import { benchJoin } from "./join.ts";
 import { benchLedger } from "./ledger.ts";
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   join: benchJoin,
   crossing: benchCrossing,
   ledger: benchLedger,
+  bundle: benchBundle,
 };
 
 const { values, positionals } = parseArgs({

@@ -82,6 +82,8 @@ export interface CrossingsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Writes a guest of this home down, before it departs for the first time. */
+  readonly enrol: (session: PlayerSession) => Promise<unknown>;
   readonly onProgress?: (progress: CrossingProgress) => void;
   readonly onOutcome?: (outcome: CrossingOutcome, session: PlayerSession) => void;
 }
@@ -277,6 +279,7 @@ export class Crossings {
     const { session, destination, transferId } = crossing;
     const { visitors } = this.#options;
     const state = session.body.carry();
+    if (session.atHome && session.guest) await this.#options.enrol(session);
     if (!session.atHome) {
       const frozen = await visitors.changeHeld(
         session.player,

@@ -13,7 +13,7 @@ import { type CustodyAnswer, answerCall } from "./inbound.ts";
 import { type Home, type PeerCalls, localHome, remoteHome } from "./home.ts";
 import type { ImportPolicy, ImportPreview } from "./import-policy.ts";
 import { previewOf } from "./import-policy.ts";
-import { CustodyLedger, type LedgerDecision } from "./ledger.ts";
+import { CustodyLedger, DEFAULT_NAME, type LedgerDecision } from "./ledger.ts";
 import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
 import { Leases } from "./leases.ts";
 import { type PlayerBody, PlayerSession, PlayerSessions } from "./player-session.ts";
@@ -132,6 +132,10 @@ export class Custody {
       clock,
       random,
       logger,
+      enrol: async ({ player, name }) => {
+        const localId = this.ledger.localId(player);
+        if (localId !== undefined) await this.ledger.admit(localId, { name, jkt: undefined });
+      },
       onProgress: (progress) => options.onEvent?.({ type: "progress", progress }),
       onOutcome: (outcome, session) => {
         options.onEvent?.({ type: "outcome", player: session.player, outcome });
@@ -156,6 +160,13 @@ export class Custody {
     this.ledger.onDecision((decision) => {
       options.onEvent?.({ type: "decision", decision });
       if (decision.kind === "claimed") this.#tellSource(decision);
+      const { kind, localId, after } = decision;
+      if ((kind === "returned" || kind === "expired") && localId.startsWith(GUEST_PREFIX)) {
+        // Nobody can log in as this guest again.
+        this.ledger.forgetGuest(localId, after.epoch).catch((cause: unknown) => {
+          logger.error("the row of a guest that is gone could not be removed", cause);
+        });
+      }
     });
   }
 
@@ -214,6 +225,14 @@ export class Custody {
   async login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
     const { origin, onAway, siblings } = this.#options;
     const player = `${localId}@${new URL(origin).host}`;
+    if (known.guest) {
+      // Nobody else can be this guest, and most never leave: the disk hears of it when it departs.
+      const name = known.name ?? DEFAULT_NAME;
+      return {
+        ok: true,
+        ...this.#begin({ localId, name, holder: origin, epoch: 0 }, player, true, body),
+      };
+    }
     await this.#supersede(localId, player);
     const taken = await this.#takeFromSibling(localId, player);
     if (taken !== undefined) return taken;
@@ -240,7 +259,7 @@ export class Custody {
         return unsettled("the player is logging in elsewhere");
       }
     } while (this.sessions.get(player) !== undefined || this.#saves.has(localId));
-    return { ok: true, ...this.#begin(row, player, known.guest, body) };
+    return { ok: true, ...this.#begin(row, player, false, body) };
   }
 
   /** Ends the session that a player of this home has in this process, and waits until it is stored. */

@@ -63,7 +63,8 @@ export interface CustodyLedgerOptions {
   readonly mayGoTo?: (origin: string) => boolean;
 }
 
-const DEFAULT_NAME = "Traveler";
+/** Name of a player that gives none. */
+export const DEFAULT_NAME = "Traveler";
 const COMPARE_AND_SET_TRIES = 32;
 const TRANSFER_INDEX_MILLISECONDS = 7 * 24 * 3600 * 1000;
 

@@ -41,8 +41,9 @@ export async function handOver(
   const lease = custody.leases.handOver(session);
   custody.sessions.remove(session);
   const localId = custody.ledger.localId(player) ?? "";
+  // A guest that has never departed has no row.
   const handed = atHome
-    ? await custody.ledger.handOver(localId, epoch, to)
+    ? guest || (await custody.ledger.handOver(localId, epoch, to))
     : await custody.visitors.changeHeld(
         player,
         (held) => held.phase === "held" && held.epoch === epoch,

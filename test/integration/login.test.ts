@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { join as pathJoin } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Client, type Room } from "@colyseus/sdk";
 import { PlayerKey, Traveler } from "aether-federation/client";
 import { eventually } from "../support/eventually.ts";
@@ -165,8 +167,18 @@ describe("logging in at home", function () {
   });
 
   it("keeps nothing of a guest, who travels all the same", async () => {
+    const rows = (): string[] => {
+      const store = new DatabaseSync(pathJoin(recalling.spec.data, "federation.sqlite"), {
+        readOnly: true,
+      });
+      const all = store.prepare("SELECT key FROM entries WHERE key LIKE 'custody/guest-%'").all();
+      store.close();
+      return all.map((row) => String(row["key"]));
+    };
+    assert.deepEqual(rows(), []);
     const guest = new Traveler(recalling.origin, { name: "Guest", storage: null });
     await guest.join("slow");
+    assert.deepEqual(rows(), []);
     const arrived = new Promise<string>((resolve) => {
       guest.onArrive(({ origin }) => {
         resolve(origin);
@@ -174,7 +186,11 @@ describe("logging in at home", function () {
     });
     guest.enter(`aether://${arena.authority}/arena`);
     assert.equal(await arrived, arena.origin);
-    await guest.leave();
+    assert.equal(rows().length, 1);
     assert.equal(guest.playerId, undefined);
+    await guest.leave();
+    await eventually(() => {
+      assert.deepEqual(rows(), []);
+    });
   });
 });
