@@ -188,13 +188,14 @@ export class Arrivals {
 
   /**
    * Finds or makes the seat of a verified pass; the same (caller, transfer) gets the same seat.
-   * `reserve` stands in for the seat host where the matchmaker reserves by itself (direct joins).
+   * `direct` stands in for the seat host where the matchmaker reserves by itself: each pass is then
+   * good for one seat, as there is no telling the same client from another.
    */
   async seat(
     claims: PassClaims,
     caller: string,
     options: Readonly<Record<string, string>>,
-    reserve: SeatHost["reserve"] = (request) => this.#options.seats.reserve(request),
+    direct?: SeatHost["reserve"],
   ): Promise<{ readonly ok: true; readonly seat: SeatRecord } | Refused> {
     const { clock, store, visitors, seats, random } = this.#options;
     const player = `${claims.sub}@${new URL(claims.iss).host}`;
@@ -206,6 +207,9 @@ export class Arrivals {
       claims.xfer,
       PASS_MEMORY_MILLISECONDS,
     );
+    if (!fresh && direct !== undefined) {
+      return refused("ERR_FED_PASS_REUSED", "a seat was reserved with this pass already");
+    }
     if (!fresh && (await store.get(passKey)) !== claims.xfer) {
       return refused("ERR_FED_PASS_REUSED", "the pass has been used for another transfer");
     }
@@ -231,7 +235,8 @@ export class Arrivals {
       if (admitted !== true) return refused("ERR_FED_ADMISSION_REFUSED", admitted.reason);
       const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
       const claim: SeatClaim = { player, caller, transferId: claims.xfer };
-      const reserved = await reserve({ world: claims.world, sessionId, options, claim });
+      const request = { world: claims.world, sessionId, options, claim };
+      const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
       if (!reserved.ok) return reserved;
       const seat: SeatRecord = {
         caller,
