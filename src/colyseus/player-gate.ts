@@ -8,7 +8,7 @@ import type { CrossingOutcome } from "../custody/crossing.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederatedPlayer } from "../federated-player.ts";
 import { verifyPass } from "../identity/pass.ts";
-import { type ProofClaims, verifyProof } from "../identity/proof.ts";
+import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
 import { type IdentifiedPlayer, isLocalId } from "../options.ts";
 import type { FederationRuntime } from "../runtime.ts";
 import { TrustState } from "../registry/server-registry.ts";
@@ -266,10 +266,12 @@ export class PlayerGate implements JoinHost, PortalsHost {
     const seat = await custody.arrivals.find(seal, seal.sessionId);
     if (seat === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
     if (seat.jkt !== undefined) {
-      if (context.token === undefined || context.token === "") {
+      // A direct join sends its pass along with the connection, too: it proves nothing.
+      const { token = "" } = context;
+      if (token === "" || tokenType(token) === "aether-pass+jwt") {
         return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
       }
-      const proof = await this.#proof(context.token, seal.sessionId);
+      const proof = await this.#proof(token, seal.sessionId);
       if ("ok" in proof) return proof;
       if (proof.jkt !== seat.jkt) {
         return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
