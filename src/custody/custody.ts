@@ -118,7 +118,10 @@ export class Custody {
       random,
       logger,
       onProgress: (progress) => options.onEvent?.({ type: "progress", progress }),
-      onOutcome: (outcome, player) => options.onEvent?.({ type: "outcome", player, outcome }),
+      onOutcome: (outcome, player) => {
+        options.onEvent?.({ type: "outcome", player, outcome });
+        if (outcome.kind === "stayed") void this.#forgetGuestThatLeft(player);
+      },
     });
     this.arrivals = new Arrivals({
       origin,
@@ -136,6 +139,7 @@ export class Custody {
     this.ledger.onDecision((decision) => {
       options.onEvent?.({ type: "decision", decision });
       if (decision.kind === "claimed") this.#tellSource(decision);
+      if (decision.kind === "returned") this.#forgetGuest(decision.after);
     });
   }
 
@@ -323,6 +327,22 @@ export class Custody {
     });
     this.sessions.add(session);
     return { session, state: row.state };
+  }
+
+  /** A guest whose session is over is gone for ever: nobody can log in as it again. */
+  #forgetGuest({ localId, epoch }: LedgerRow): void {
+    if (!isGuest(localId)) return;
+    this.ledger.forgetGuest(localId, epoch).catch((cause: unknown) => {
+      this.#options.logger.error(`the row of ${localId} could not be removed`, cause);
+    });
+  }
+
+  /** Its crossing was taken back when its client had gone already. */
+  async #forgetGuestThatLeft(player: string): Promise<void> {
+    const localId = this.ledger.localId(player);
+    if (localId === undefined || !isGuest(localId)) return;
+    const row = await this.ledger.row(localId).catch(() => undefined);
+    if (row !== undefined && this.sessions.get(player) === undefined) this.#forgetGuest(row);
   }
 
   #homeAt(home: string): Home {
