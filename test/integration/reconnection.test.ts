@@ -27,6 +27,7 @@ describe("a player whose connection is cut", function () {
   for (const [world, hook] of [
     ["dropping", "onDrop"],
     ["leaving", "onLeave"],
+    ["parting", "onLeave, without waiting for it"],
   ] as const) {
     describe(`in a room that allows the reconnection in ${hook}`, () => {
       it("is the same player when it comes back in time, and crosses as ever", async () => {
@@ -107,16 +108,6 @@ describe("a player whose connection is cut", function () {
         await visitor.room.leave();
         await isHome(player, "played on");
       });
-
-      it("goes home when it is cut off while it crosses and arrives nowhere", async () => {
-        const { visitor, player } = await abroad(world);
-        // Its seat soon lapses, long before the grace.
-        await visitor.transit(`aether://${third.authority}/brief`);
-        const token = await cut(visitor);
-        await isHome(player, "souvenir");
-        await assert.rejects(reconnect(visitor, token));
-        await isGone(player);
-      });
     });
   }
 
@@ -151,6 +142,16 @@ describe("a player whose connection is cut", function () {
       await isHome(player, "souvenir");
       await assert.rejects(reconnect(visitor, token, home));
     });
+  });
+
+  it("goes home when it is cut off while it crosses and arrives nowhere", async () => {
+    const { visitor, player } = await abroad("dropping");
+    // Its seat soon lapses, long before the grace.
+    await visitor.transit(`aether://${third.authority}/brief`);
+    const token = await cut(visitor);
+    await isHome(player, "souvenir");
+    await assert.rejects(reconnect(visitor, token));
+    await isGone(player);
   });
 
   it("goes home at once from a room that allows no reconnection", async () => {
