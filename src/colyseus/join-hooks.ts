@@ -5,7 +5,7 @@
  * `Room.onAuth` is replaced by an accessor, so that whoever assigns it later (`@colyseus/auth` does
  * when it is imported) is called from within; a class with an `onAuth` of its own is wrapped where
  * it is defined; `Room._onJoin` is wrapped once for all rooms, also those defined later. The
- * instance hooks (`onAuth`, `onJoin`, `onLeave`) are wrapped when a room's first client comes.
+ * instance hooks (`onAuth`, `onJoin`, `onDrop`, `onLeave`) are wrapped when a room's first client comes.
  *
  * What it costs: one look at the token for a join without one. It does not authenticate players of
  * a room with an `onAuth` of its own: there, the host's word is final and only visitors with a pass
@@ -285,9 +285,16 @@ function hookRoom(host: JoinHost, room: Room): void {
   const hooks = room as unknown as {
     onAuth: (client: Client, options: unknown, context: AuthContext) => unknown;
     onJoin?: (client: Client, options: unknown, auth: unknown) => unknown;
+    onDrop?: (client: Client, code?: number) => unknown;
     onLeave?: (client: Client, code?: number) => unknown;
   };
-  const { onAuth, onJoin, onLeave } = hooks;
+  const { onAuth, onJoin, onDrop, onLeave } = hooks;
+  /** The last moment at which the room can be asked what a client carries. */
+  const capture = (client: Client): RoomPlayer | undefined => {
+    const entry = host.sessions.get(room, client.sessionId);
+    if (entry !== undefined && !entry.frozen) host.sessions.capture(entry, client);
+    return entry;
+  };
   if (onAuth !== (Room.prototype as unknown as typeof hooks).onAuth) {
     hooks.onAuth = (client, options, context) =>
       host.sessions.get(room, client.sessionId)?.admitted === true
@@ -302,9 +309,15 @@ function hookRoom(host: JoinHost, room: Room): void {
     if (entry !== undefined) entry.joined = true;
     return joined;
   };
+  if (onDrop !== undefined) {
+    hooks.onDrop = (client, code) => {
+      // Home may call the player back, or renew it, while nobody knows whether it reconnects.
+      capture(client);
+      return onDrop.call(room, client, code);
+    };
+  }
   hooks.onLeave = async (client, code) => {
-    const entry = host.sessions.get(room, client.sessionId);
-    if (entry !== undefined && !entry.frozen) host.sessions.capture(entry, client);
+    const entry = capture(client);
     try {
       await onLeave?.call(room, client, code);
     } finally {

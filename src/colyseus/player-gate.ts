@@ -89,13 +89,10 @@ export class PlayerGate implements JoinHost, PortalsHost {
     if (options.worlds[claims.world] !== roomName) {
       return refusal("ERR_FED_PASS_WORLD", "the pass is for another world");
     }
-    let made = false;
-    const reserved = await custody.arrivals.seat(claims, claims.src, {}, ({ sessionId }) => {
-      made = true;
-      return Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: claims.exp });
-    });
+    const reserved = await custody.arrivals.seat(claims, claims.src, {}, ({ sessionId }) =>
+      Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: claims.exp }),
+    );
     if (!reserved.ok) return reserved;
-    if (!made) return refusal("ERR_FED_PASS_REUSED", "a seat was reserved with this pass already");
     const { sessionId } = reserved.seat;
     const player = `${claims.sub}@${new URL(claims.iss).host}`;
     const seal = this.sealer().seal({
@@ -380,10 +377,12 @@ export class PlayerGate implements JoinHost, PortalsHost {
     const seat = await custody.arrivals.find(seal, seal.sessionId);
     if (seat === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
     if (seat.jkt !== undefined) {
-      if (context.token === undefined || context.token === "") {
+      // A direct join sends its pass along with the connection, too: it proves nothing.
+      const { token = "" } = context;
+      if (token === "" || tokenType(token) === "aether-pass+jwt") {
         return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
       }
-      const proof = await this.#proof(context.token, seal.sessionId);
+      const proof = await this.#proof(token, seal.sessionId);
       if ("ok" in proof) return proof;
       if (proof.jkt !== seat.jkt) {
         return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");

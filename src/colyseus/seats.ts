@@ -18,6 +18,10 @@ import type { Seal, Sealer } from "./seal.ts";
 export const SEAL_MEMBER = "aetherFederationSeal";
 
 const DEFAULT_SEAT_SECONDS = 15;
+/** How often a room is looked for while others take the last places, as Colyseus itself does. */
+const ATTEMPTS = 5;
+
+type Listing = Awaited<ReturnType<typeof matchMaker.createRoom>>;
 
 /** World name → Colyseus room name. */
 export type Worlds = Readonly<Record<string, string>>;
@@ -32,7 +36,7 @@ export class ColyseusSeats implements SeatHost {
   readonly #worlds: Worlds;
   readonly #sealer: () => Sealer;
   readonly #clock: Clock;
-  readonly #creating = new Map<string, Promise<void>>();
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(options: { worlds: Worlds; sealer: () => Sealer; clock: Clock }) {
     this.#worlds = options.worlds;
@@ -69,32 +73,21 @@ export class ColyseusSeats implements SeatHost {
       return { ok: false, code: "ERR_FED_WORLD_UNKNOWN", reason: `there is no world "${world}"` };
     }
     try {
-      const room = await this.#roomFor(roomName, options);
-      if (room.locked === true) {
+      // Most find a room with a place at once; the rest take turns, so that each looks for a place
+      // when the one before it has taken its own.
+      const free = await available(roomName, options);
+      let taken = free === undefined ? undefined : await this.#take(free, options, seal);
+      taken ??= await this.#inTurn(`${roomName} ${JSON.stringify(options)}`, () =>
+        this.#takeOrCreate(roomName, options, seal),
+      );
+      if (taken !== undefined) return taken;
+      return { ok: false, code: "ERR_FED_WORLD_FULL", reason: `"${world}" is full` };
+    } catch (cause) {
+      if (cause instanceof LockedRoom) {
         return { ok: false, code: "ERR_FED_WORLD_LOCKED", reason: `"${world}" is locked` };
       }
-      const local = matchMaker.getLocalRoomById(room.roomId) as
-        { seatReservationTimeout: number } | undefined;
-      const seconds = local?.seatReservationTimeout ?? DEFAULT_SEAT_SECONDS;
-      const expiresAt = Math.floor(this.#clock.now() / 1000 + seconds);
-      const reservation = await matchMaker.reserveSeatFor(room, options, {
-        sessionId: seal.sessionId,
-        [SEAL_MEMBER]: this.#sealer().seal(seal),
-      });
-      return {
-        ok: true,
-        reservation: JSON.parse(JSON.stringify(reservation)) as JsonValue,
-        expiresAt,
-      };
-    } catch (cause) {
-      const full = cause instanceof Error && /full|not available/u.test(cause.message);
-      return full
-        ? { ok: false, code: "ERR_FED_WORLD_FULL", reason: `"${world}" is full` }
-        : {
-            ok: false,
-            code: "ERR_FED_UNAVAILABLE",
-            reason: `no room for "${world}" could be made`,
-          };
+      const reason = `no room for "${world}" could be made`;
+      return { ok: false, code: "ERR_FED_UNAVAILABLE", reason };
     }
   }
 
@@ -116,23 +109,71 @@ export class ColyseusSeats implements SeatHost {
     return Promise.resolve();
   }
 
-  async #roomFor(
-    roomName: string,
+  /** A seat in the room, or `undefined` where its last place went to somebody else. */
+  async #take(
+    room: Listing,
     options: Readonly<Record<string, string>>,
-  ): Promise<Awaited<ReturnType<typeof matchMaker.createRoom>>> {
-    const key = `${roomName} ${JSON.stringify(options)}`;
-    const creating = this.#creating.get(key);
-    if (creating !== undefined) await creating.catch(() => undefined);
-    const free = (await matchMaker.findOneRoomAvailable(roomName, options)) as
-      Awaited<ReturnType<typeof matchMaker.createRoom>> | undefined;
-    if (free !== undefined) return free;
-    const created = matchMaker.createRoom(roomName, { ...options });
-    const done = created.then(() => undefined);
-    this.#creating.set(key, done);
+    seal: Seal,
+  ): Promise<SeatResult | undefined> {
+    const local = matchMaker.getLocalRoomById(room.roomId) as
+      { seatReservationTimeout: number } | undefined;
+    const seconds = local?.seatReservationTimeout ?? DEFAULT_SEAT_SECONDS;
+    const expiresAt = Math.floor(this.#clock.now() / 1000 + seconds);
     try {
-      return await created;
-    } finally {
-      if (this.#creating.get(key) === done) this.#creating.delete(key);
+      const reservation = await matchMaker.reserveSeatFor(room, options, {
+        sessionId: seal.sessionId,
+        [SEAL_MEMBER]: this.#sealer().seal(seal),
+      });
+      return {
+        ok: true,
+        reservation: JSON.parse(JSON.stringify(reservation)) as JsonValue,
+        expiresAt,
+      };
+    } catch {
+      return undefined;
     }
   }
+
+  async #takeOrCreate(
+    roomName: string,
+    options: Readonly<Record<string, string>>,
+    seal: Seal,
+  ): Promise<SeatResult | undefined> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      let room = await available(roomName, options);
+      if (room === undefined) {
+        room = await matchMaker.createRoom(roomName, { ...options });
+        // A listing from another process says null for a room without a limit.
+        const limit = (room.maxClients as number | null) ?? Infinity;
+        if (room.locked === true && room.clients < limit) throw new LockedRoom();
+      }
+      const taken = await this.#take(room, options, seal);
+      if (taken !== undefined) return taken;
+    }
+    return undefined;
+  }
+
+  async #inTurn<Result>(key: string, work: () => Promise<Result>): Promise<Result> {
+    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(work);
+    const settled = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#turns.set(key, settled);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
+    }
+  }
+}
+
+/** A room that locked itself as soon as it was made. */
+class LockedRoom extends Error {}
+
+async function available(
+  roomName: string,
+  options: Readonly<Record<string, string>>,
+): Promise<Listing | undefined> {
+  return (await matchMaker.findOneRoomAvailable(roomName, options)) as Listing | undefined;
 }

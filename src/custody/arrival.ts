@@ -195,18 +195,21 @@ export class Arrivals {
 
   /**
    * Finds or makes the seat of a verified pass; the same (caller, transfer) gets the same seat.
-   * `reserve` stands in for the seat host where the matchmaker reserves by itself (direct joins).
+   * `direct` stands in for the seat host where the matchmaker reserves by itself: each pass is then
+   * good for one seat, as there is no telling the same client from another.
    */
   seat(
     claims: PassClaims,
     caller: string,
     options: Readonly<Record<string, string>>,
-    reserve: SeatHost["reserve"] = (request) => this.#options.seats.reserve(request),
+    direct?: SeatHost["reserve"],
   ): Promise<SeatAnswer> {
     const asked = `${caller} ${claims.xfer}`;
     const running = this.#reserving.get(asked);
-    if (running !== undefined) return running;
-    const answer = this.#seat(claims, caller, options, reserve).finally(() =>
+    if (running !== undefined) {
+      return direct === undefined ? running : Promise.resolve(reused("for a seat"));
+    }
+    const answer = this.#seat(claims, caller, options, direct).finally(() =>
       this.#reserving.delete(asked),
     );
     this.#reserving.set(asked, answer);
@@ -217,15 +220,15 @@ export class Arrivals {
     claims: PassClaims,
     caller: string,
     options: Readonly<Record<string, string>>,
-    reserve: SeatHost["reserve"],
+    direct: SeatHost["reserve"] | undefined,
   ): Promise<SeatAnswer> {
     const { clock, store, visitors, seats, random } = this.#options;
     const player = `${claims.sub}@${new URL(claims.iss).host}`;
     const passKey = `pass/${claims.iss}/${claims.jti}`;
-    const reused = (): Refused =>
-      refused("ERR_FED_PASS_REUSED", "the pass has been used for another transfer");
     const usedFor = await store.get(passKey);
-    if (usedFor !== undefined && usedFor !== claims.xfer) return reused();
+    if (usedFor !== undefined && usedFor !== claims.xfer) return reused("for another transfer");
+    // Directly, there is no telling the same client from another.
+    if (usedFor !== undefined && direct !== undefined) return reused("for a seat");
     if (!seats.hasWorld(claims.world)) {
       return refused("ERR_FED_WORLD_UNKNOWN", `this server has no world "${claims.world}"`);
     }
@@ -243,7 +246,8 @@ export class Arrivals {
     if (admitted !== true) return refused("ERR_FED_ADMISSION_REFUSED", admitted.reason);
     const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
     const claim: SeatClaim = { player, caller, transferId: claims.xfer };
-    const reserved = await reserve({ world: claims.world, sessionId, options, claim });
+    const request = { world: claims.world, sessionId, options, claim };
+    const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
     if (!reserved.ok) return reserved;
     const seat: SeatRecord = {
       caller,
@@ -277,7 +281,7 @@ export class Arrivals {
     // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
     if (!first && (await store.get(passKey)) !== claims.xfer) {
       await this.#drop(player, caller, claims.xfer, true);
-      return reused();
+      return reused("for another transfer");
     }
     if (same === undefined) return { ok: true, seat };
     await seats.release(seat.reservation);
@@ -430,6 +434,10 @@ function isSeatOf(seat: SeatRecord, caller: string, transferId: string): boolean
 
 function refused(code: FederationErrorCode, reason: string): Refused {
   return { ok: false, code, reason };
+}
+
+function reused(how: string): Refused {
+  return refused("ERR_FED_PASS_REUSED", `the pass has been used ${how}`);
 }
 
 function malformed(error: z.ZodError): Refused {

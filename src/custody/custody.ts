@@ -141,6 +141,8 @@ export class Custody {
         options.onEvent?.({ type: "outcome", player: session.player, outcome });
         // A home that follows PROTOCOL 6 alone has no receipt for the source.
         this.#askForReceipt(session, outcome).catch(() => undefined);
+        // Taken back when its client had gone already.
+        if (outcome.kind === "stayed" && session.guest && session.ended) this.#forgetGuest(session);
       },
     });
     this.arrivals = new Arrivals({
@@ -161,11 +163,9 @@ export class Custody {
       options.onEvent?.({ type: "decision", decision });
       if (decision.kind === "claimed") this.#tellSource(decision);
       const { kind, localId, after } = decision;
-      if ((kind === "returned" || kind === "expired") && localId.startsWith(GUEST_PREFIX)) {
-        // Nobody can log in as this guest again.
-        this.ledger.forgetGuest(localId, after.epoch).catch((cause: unknown) => {
-          logger.error("the row of a guest that is gone could not be removed", cause);
-        });
+      if (kind === "returned" || kind === "expired") {
+        const player = `${localId}@${new URL(origin).host}`;
+        if (isGuest(player)) this.#forgetGuest({ player, epoch: after.epoch });
       }
     });
   }
@@ -469,6 +469,15 @@ export class Custody {
     });
     this.sessions.add(session);
     return { session, state: row.state };
+  }
+
+  /** A guest whose session is over is gone for ever: nobody can log in as it again. */
+  #forgetGuest({ player, epoch }: { readonly player: string; readonly epoch: number }): void {
+    const localId = this.ledger.localId(player);
+    if (localId === undefined) return;
+    this.ledger.forgetGuest(localId, epoch).catch((cause: unknown) => {
+      this.#options.logger.error(`the row of ${localId} could not be removed`, cause);
+    });
   }
 
   /** The source's operator has a receipt too: home is asked for it once the player is gone. */

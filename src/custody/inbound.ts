@@ -65,7 +65,7 @@ async function departed(
   { player, transferId }: { readonly player: string; readonly transferId: string },
 ): Promise<CustodyAnswer> {
   const row = await custody.visitors.get(player);
-  if (row !== undefined && row.home !== caller) {
+  if (!isHomeOf(caller, player) || (row !== undefined && row.home !== caller)) {
     return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
   }
   if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {
@@ -84,7 +84,7 @@ async function revoked(
   { player, epoch }: { readonly player: string; readonly epoch: number },
 ): Promise<CustodyAnswer> {
   const { visitors, sessions, leases, crossings } = custody;
-  if (new URL(caller).host !== player.slice(player.lastIndexOf("@") + 1)) {
+  if (!isHomeOf(caller, player)) {
     return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
   }
   const row = await visitors.get(player);
@@ -119,6 +119,10 @@ async function revoked(
   if (transferId !== undefined) crossings.abandon(player, transferId);
   custody.settleInBackground(player);
   return { ok: true, body: {} };
+}
+
+function isHomeOf(caller: string, player: string): boolean {
+  return new URL(caller).host === player.slice(player.lastIndexOf("@") + 1);
 }
 
 async function parsed<Request>(

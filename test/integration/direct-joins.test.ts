@@ -1,155 +1,176 @@
 import assert from "node:assert/strict";
-import { Client, type Room } from "@colyseus/sdk";
+import { Client } from "@colyseus/sdk";
 import { PlayerKey } from "aether-federation/client";
-import type { ReceiptClaims } from "../../src/identity/receipt.ts";
-import { eventually } from "../support/eventually.ts";
 import { operatorKey, signedPost } from "../support/operator.ts";
-import { RoomWatch } from "../support/player.ts";
 import { type ServerProcess, Servers } from "../support/processes.ts";
+import { ledgerRow } from "../support/stored.ts";
+import { type Transit, Visitor } from "../support/visitor.ts";
 
-/**
- * A player of plaza stands in arena; arena's operator departs it to `rooms` by hand, so that the
- * test has a genuine pass to present as an auth token.
- */
-describe("joining directly with a pass", function () {
+type Method = "joinOrCreate" | "join" | "joinById";
+
+describe("a pass as the token of a direct join", function () {
   this.timeout(60_000);
   const servers = new Servers();
-  let plaza: ServerProcess;
-  let arena: ServerProcess;
-  let rooms: ServerProcess;
+  let home: ServerProcess;
+  let source: ServerProcess;
+  let target: ServerProcess;
 
   before(async () => {
-    [plaza, arena, rooms] = (await servers.start([
-      { name: "plaza", script: "example-server/world.ts" },
-      { name: "arena", script: "example-server/world.ts" },
-      { name: "rooms", script: "test/fixtures/rooms-server.ts" },
-    ])) as [ServerProcess, ServerProcess, ServerProcess];
+    [home, source, target] = (await servers.rooms("home", "source", "target")) as [
+      ServerProcess,
+      ServerProcess,
+      ServerProcess,
+    ];
   });
   after(() => servers.stop());
 
-  interface Passed {
-    readonly pass: string;
-    readonly id: string;
-    readonly visited: Room;
-  }
-
-  async function passFor(key: PlayerKey | undefined, world: string): Promise<Passed> {
-    const client = new Client(plaza.origin);
-    client.http.authToken = await key?.prove(plaza.origin);
-    const home = await client.joinOrCreate("plaza", { name: "Direct" });
-    home.reconnection.enabled = false;
-    const message = new Promise<{ reservation: never }>((resolve) => {
-      home.onMessage("federation:transit", resolve);
-    });
-    home.send("federation:enter", { to: `aether://${arena.authority}/arena` });
-    const { reservation } = await message;
-    const onward = new Client(arena.origin);
-    const { sessionId } = reservation as { sessionId: string };
-    onward.http.authToken = await key?.prove(arena.origin, sessionId);
-    const visited = await onward.consumeSeatReservation(reservation);
-    visited.reconnection.enabled = false;
-    const watch = new RoomWatch(visited);
-    await watch.settled();
-    const told = new Promise<{ receipt: string }>((resolve) => {
-      visited.onMessage("federation:receipt", resolve);
-    });
-    visited.send("federation:receipt");
-    const [, payload = ""] = (await told).receipt.split(".");
-    const { epoch } = JSON.parse(Buffer.from(payload, "base64url").toString()) as ReceiptClaims;
-    const answer = await signedPost(
-      { origin: arena.origin, key: await operatorKey(arena) },
-      `${plaza.origin}/federation/custody/depart`,
-      {
-        transferId: crypto.randomUUID(),
-        player: watch.me.id,
-        epoch,
-        to: rooms.origin,
-        world,
-      },
-    );
-    assert.equal(answer.status, 200, JSON.stringify(answer.body));
-    return { pass: String(answer.body["pass"]), id: watch.me.id, visited };
-  }
-
-  async function whoAmI(room: Room): Promise<{ auth: { id?: string; from?: string } | null }> {
-    const answer = new Promise<{ auth: { id?: string; from?: string } | null }>((resolve) => {
-      room.onMessage("whoami", resolve);
-    });
-    room.send("whoami");
-    return answer;
-  }
-
-  const withToken = (token: string): Client => {
-    const client = new Client(rooms.origin);
-    client.http.authToken = token;
-    return client;
-  };
-
   for (const method of ["joinOrCreate", "join", "joinById"] as const) {
-    it(`${method} lets the player in by the same rules`, async () => {
-      const host = await new Client(rooms.origin).create("plain", {});
-      const { pass, id, visited } = await passFor(undefined, "plain");
-      const room = await withToken(pass)[method](method === "joinById" ? host.roomId : "plain", {});
-      const { auth } = await whoAmI(room);
-      assert.deepEqual([auth?.id, auth?.from], [id, arena.origin]);
-      // The former holder has lost it: home has decided.
-      await eventually(() => assert.equal(visited.connection.isOpen, false), {
-        timeoutMilliseconds: 15_000,
-      });
-      await room.leave();
-      await host.leave();
+    it(`lets a player in by ${method}, with client.auth as its FederatedPlayer`, async () => {
+      const { visitor, player, pass } = await departed({ key: null });
+      const host = await Visitor.login(target, { key: null });
+      const room = await direct(method, pass, host.room.roomId);
+      visitor.enter(room);
+      const { auth, player: seen } = await visitor.whoAmI();
+      assert.deepEqual(
+        [auth?.["id"], auth?.["home"], auth?.["from"]],
+        [player, home.origin, source.origin],
+      );
+      assert.deepEqual(auth, seen);
+      assert.equal(ledgerRow(home, player)?.holder, target.origin);
+      await Promise.all([room.leave(), host.room.leave()]);
     });
   }
 
-  it("a pass that is bound to a key lets nobody in without a proof", async () => {
-    const key = PlayerKey.generate();
-    const { pass, visited } = await passFor(key, "plain");
-    await assert.rejects(
-      withToken(pass).joinOrCreate("plain", {}),
-      /ERR_FED_PROOF_(?:REQUIRED|INVALID)/u,
-    );
-    // Custody was not claimed: arena still has the player.
-    assert.equal(visited.connection.isOpen, true);
-    await visited.leave();
+  it("lets a key-holding player in with the pass for the seat and a proof for the connection", async () => {
+    const { visitor, player, pass } = await departed();
+    const reservation = await matchmake("plain", pass);
+    assert.ok("sessionId" in reservation, JSON.stringify(reservation));
+    await visitor.arrive({ transferId: "", origin: target.origin, reservation });
+    assert.equal(await visitor.id(), player);
+    assert.equal(ledgerRow(home, player)?.holder, target.origin);
+    await visitor.room.leave();
   });
 
-  it("a pass that is bound to a key lets its owner in, who proves it for the seat", async () => {
-    const key = PlayerKey.generate();
-    const { pass, id } = await passFor(key, "plain");
-    const response = await fetch(`${rooms.origin}/matchmake/joinOrCreate/plain`, {
+  it("asks a key-holding player for a proof, and claims nothing without", async () => {
+    const { player, pass } = await departed();
+    await assert.rejects(direct("joinOrCreate", pass), /ERR_FED_PROOF_REQUIRED/u);
+    staysAtSource(player);
+  });
+
+  it("asks for a proof where the connection has no token at all", async () => {
+    const { player, pass } = await departed();
+    const reservation = await matchmake("plain", pass);
+    await assert.rejects(
+      new Client(target.origin).consumeSeatReservation(reservation as never),
+      /ERR_FED_PROOF_REQUIRED/u,
+    );
+    staysAtSource(player);
+  });
+
+  it("refuses the proof of another key, and still takes the player's own", async () => {
+    const { visitor, player, pass } = await departed();
+    const reservation = (await matchmake("plain", pass)) as Transit["reservation"];
+    const transit = { transferId: "", origin: target.origin, reservation };
+    const thief = await PlayerKey.generate().prove(target.origin, reservation.sessionId);
+    await assert.rejects(visitor.arrive(transit, thief), /ERR_FED_PROOF_INVALID/u);
+    staysAtSource(player);
+    await visitor.arrive(transit);
+    assert.equal(await visitor.id(), player);
+    await visitor.room.leave();
+  });
+
+  it("refuses a pass for another world than the room's", async () => {
+    const { player, pass } = await departed({ key: null });
+    await assert.rejects(direct("joinOrCreate", pass, "", "uncaught"), /ERR_FED_PASS_WORLD/u);
+    staysAtSource(player);
+  });
+
+  it("refuses a pass for another world than that of the room joined by its id", async () => {
+    const { player, pass } = await departed({ key: null });
+    const host = await Visitor.login(target, { key: null, world: "uncaught" });
+    await assert.rejects(direct("joinById", pass, host.room.roomId), /ERR_FED_PASS_WORLD/u);
+    staysAtSource(player);
+    await host.room.leave();
+  });
+
+  it("refuses a pass that has got its player in", async () => {
+    const { visitor, player, pass } = await departed({ key: null });
+    visitor.enter(await direct("joinOrCreate", pass));
+    await assert.rejects(direct("joinOrCreate", pass), /ERR_FED_PASS_REUSED/u);
+    assert.equal(await visitor.id(), player);
+    await visitor.room.leave();
+  });
+
+  it("refuses a pass presented twice, and the first seat stays good", async () => {
+    const { visitor, player, pass } = await departed({ key: null });
+    const reservation = (await matchmake("plain", pass)) as Transit["reservation"];
+    await assert.rejects(direct("joinOrCreate", pass), /ERR_FED_PASS_REUSED/u);
+    await visitor.arrive({ transferId: "", origin: target.origin, reservation });
+    assert.equal(await visitor.id(), player);
+    await visitor.room.leave();
+  });
+
+  it("refuses a pass whose transfer was cancelled", async () => {
+    const { player, pass, transferId, epoch } = await departed({ key: null });
+    const cancelled = await signedPost(
+      { origin: source.origin, key: await operatorKey(source) },
+      `${home.origin}/federation/custody/cancel`,
+      { transferId, player, epoch },
+    );
+    assert.equal(cancelled.status, 200);
+    await assert.rejects(direct("joinOrCreate", pass), /ERR_FED_TRANSFER_CANCELLED/u);
+    assert.equal(ledgerRow(home, player)?.holder, source.origin);
+  });
+
+  /** A player of `home` whom `source` holds and has sent to `target`, with the pass for it. */
+  async function departed(options: { key?: null } = {}): Promise<{
+    visitor: Visitor;
+    player: string;
+    pass: string;
+    transferId: string;
+    epoch: number;
+  }> {
+    const visitor = await Visitor.login(home, options);
+    const player = await visitor.id();
+    await visitor.cross(`aether://${source.authority}/plain`);
+    const { epoch } = ledgerRow(home, player)!;
+    const transferId = crypto.randomUUID();
+    const { status, body } = await signedPost(
+      { origin: source.origin, key: await operatorKey(source) },
+      `${home.origin}/federation/custody/depart`,
+      { transferId, player, epoch, to: target.origin, world: "plain" },
+    );
+    assert.equal(status, 200, JSON.stringify(body));
+    return { visitor, player, pass: body["pass"] as string, transferId, epoch };
+  }
+
+  function direct(
+    method: Method,
+    pass: string,
+    roomId = "",
+    world = "plain",
+  ): ReturnType<Client["joinOrCreate"]> {
+    const client = new Client(target.origin);
+    client.http.authToken = pass;
+    return method === "joinById" ? client.joinById(roomId) : client[method](world);
+  }
+
+  /** The seat only: what the SDK does before it connects. */
+  async function matchmake(
+    world: string,
+    pass: string,
+  ): Promise<Transit["reservation"] | { error: string }> {
+    const response = await fetch(`${target.origin}/matchmake/joinOrCreate/${world}`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${pass}` },
       body: "{}",
     });
-    const reservation = (await response.json()) as { sessionId: string };
-    const client = withToken(await key.prove(rooms.origin, reservation.sessionId));
-    const room = await client.consumeSeatReservation(reservation as never);
-    assert.equal((await whoAmI(room)).auth?.id, id);
-    await room.leave();
-  });
+    return (await response.json()) as Transit["reservation"] | { error: string };
+  }
 
-  it("refuses a pass for another world than the room's", async () => {
-    const { pass, visited } = await passFor(undefined, "small");
-    await assert.rejects(withToken(pass).joinOrCreate("plain", {}), /ERR_FED_PASS_WORLD/u);
-    await visited.leave();
-  });
-
-  it("refuses a pass for another world than that of the room that is named by its id", async () => {
-    const host = await new Client(rooms.origin).create("plain", {});
-    const { pass, visited } = await passFor(undefined, "small");
-    await assert.rejects(withToken(pass).joinById(host.roomId, {}), /ERR_FED_PASS_WORLD/u);
-    await visited.leave();
-    await host.leave();
-  });
-
-  it("refuses a pass that has been used", async () => {
-    const { pass } = await passFor(undefined, "plain");
-    const room = await withToken(pass).joinOrCreate("plain", {});
-    await assert.rejects(
-      withToken(pass).joinOrCreate("plain", {}),
-      /ERR_FED_(?:PASS_REUSED|SEAT_BUSY)/u,
-    );
-    assert.ok((await whoAmI(room)).auth?.id !== undefined, "who came first plays on");
-    await room.leave();
-  });
+  function staysAtSource(player: string): void {
+    const row = ledgerRow(home, player);
+    assert.equal(row?.holder, source.origin);
+    assert.equal(row.transfer?.to, target.origin);
+  }
 });

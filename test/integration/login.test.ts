@@ -1,196 +1,260 @@
 import assert from "node:assert/strict";
-import { join as pathJoin } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { Client, type Room } from "@colyseus/sdk";
-import { PlayerKey, Traveler } from "aether-federation/client";
+import { PlayerKey } from "aether-federation/client";
 import { eventually } from "../support/eventually.ts";
-import { Player } from "../support/player.ts";
-import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
+import { type ServerProcess, Servers } from "../support/processes.ts";
+import { ledgerRow } from "../support/stored.ts";
+import { Visitor } from "../support/visitor.ts";
+
+const FIXTURE = "test/fixtures/rooms-server.ts";
 
 describe("logging in at home", function () {
   this.timeout(60_000);
   const servers = new Servers();
-  let arena: ServerProcess;
   let recalling: ServerProcess;
   let refusing: ServerProcess;
+  let away: ServerProcess;
 
   before(async () => {
-    const folder = await servers.folder();
-    const names = ["arena", "recalling", "refusing"] as const;
-    const places = await Promise.all(
-      names.map(async (name) => ({ name, port: await freePort(), data: `${folder}/${name}` })),
-    );
-    [arena, recalling, refusing] = places.map(({ name, port, data }) =>
-      servers.run({
-        name,
-        port,
-        data,
-        origin: `http://localhost:${port}`,
-        script: name === "arena" ? "example-server/world.ts" : "test/fixtures/rooms-server.ts",
-        flags: [
-          ...["--name", name, "--port", String(port), "--data", data],
-          ...(name === "refusing" ? ["--away", "refuse"] : []),
-          ...places
-            .filter((other) => other.name !== name)
-            .flatMap((other) => ["--peer", `http://localhost:${other.port}`]),
-        ],
-      }),
-    ) as [ServerProcess, ServerProcess, ServerProcess];
-    await Promise.all([arena.ready(), recalling.ready(), refusing.ready()]);
-    await arena.knows(recalling.origin, refusing.origin);
-    await Promise.all([recalling.knows(arena.origin), refusing.knows(arena.origin)]);
+    [recalling, refusing, away] = (await servers.start([
+      { name: "recalling", script: FIXTURE },
+      { name: "refusing", script: FIXTURE, flags: ["--away", "refuse"] },
+      { name: "away", script: FIXTURE },
+    ])) as [ServerProcess, ServerProcess, ServerProcess];
   });
   after(() => servers.stop());
 
-  async function join(home: ServerProcess, key: PlayerKey, roomName: string): Promise<Room> {
-    const client = new Client(home.origin);
-    client.http.authToken = await key.prove(home.origin);
-    const room = await client.joinOrCreate(roomName, { name: "Twice" });
-    room.reconnection.enabled = false;
-    return room;
-  }
-
-  async function itemsIn(room: Room): Promise<string[]> {
-    const items = new Promise<string[]>((resolve) => {
-      room.onMessage("items", resolve);
-    });
-    room.send("tell");
-    return items;
-  }
-
-  describe("while away", () => {
-    async function away(home: ServerProcess): Promise<[Player, Map<string, string>]> {
-      const storage = new Map<string, string>();
-      const player = new Player(home.origin, "Away", storage);
-      await player.traveler.join("slow");
-      player.traveler.enter(`aether://${arena.authority}/arena`);
-      await eventually(() => {
-        assert.equal(player.arrivals.length, 2, JSON.stringify(player.failures));
+  describe("with an account of the host", () => {
+    const ways = [
+      ["the room class's onAuth", (mail: string) => ({ world: "static", token: `mail:${mail}` })],
+      [
+        "the room's own onAuth",
+        (mail: string) => ({ world: "instance", options: { token: `mail:${mail}` } }),
+      ],
+    ] as const;
+    for (const [how, account] of ways) {
+      it(`makes it the player that identify() says, after ${how}`, async () => {
+        const name = unique();
+        const visitor = await Visitor.login(recalling, {
+          key: null,
+          ...account(`${name}@example.org`),
+        });
+        const { auth, player } = await visitor.whoAmI();
+        assert.deepEqual(auth, { mail: name }, "the host's own payload stays in client.auth");
+        assert.equal(player?.id, `mail-${name}@${recalling.authority}`);
+        assert.equal(player.name, `${name} of the mail`);
+        await visitor.cross(portal(away));
+        const there = await visitor.whoAmI();
+        assert.equal(there.player?.id, player.id);
+        assert.equal(there.player.name, player.name);
+        await visitor.room.leave();
       });
-      await player.at.settled();
-      return [player, storage];
+
+      it(`knows the account again, with what it carried abroad, after ${how}`, async () => {
+        const login = { key: null, ...account(`${unique()}@example.org`) };
+        const first = await Visitor.login(recalling, login);
+        const player = await first.id();
+        await first.cross(portal(away));
+        await first.note("souvenir");
+        await first.room.leave();
+        await isBack(recalling, player);
+        const again = await Visitor.login(recalling, login);
+        const { player: seen } = await again.whoAmI();
+        assert.deepEqual([seen?.id, seen?.carried?.["note"]], [player, "souvenir"]);
+        await again.room.leave();
+      });
     }
 
-    it("is refused where the operator says so, and the player plays on", async () => {
-      const [player, storage] = await away(refusing);
-      const other = new Player(refusing.origin, "Away", storage);
-      await assert.rejects(other.traveler.join("slow"), /ERR_FED_AWAY.*in \d+ s/u);
-      await player.at.pickUpCoin();
-      assert.deepEqual(player.leaves, []);
-      await player.traveler.leave();
-      await eventually(() => other.traveler.join("slow"));
-      await other.traveler.leave();
+    it("lets one in whom identify() does not know, who is nobody and cannot cross", async () => {
+      const stranger = await Visitor.login(recalling, {
+        key: null,
+        world: "static",
+        token: "stranger",
+      });
+      assert.deepEqual(await stranger.whoAmI(), { auth: { role: "stranger" }, player: null });
+      await assert.rejects(stranger.transit(portal(away)), /ERR_FED_NOT_A_PLAYER/u);
+      assert.deepEqual(await stranger.whoAmI(), { auth: { role: "stranger" }, player: null });
+      await stranger.room.leave();
+    });
+  });
+
+  describe("while the player is away", () => {
+    it("refuses where home refuses, says for how long, and the player away plays on", async () => {
+      const { visitor, key, player } = await abroad(refusing);
+      const message = await rejection(Visitor.login(refusing, { key }));
+      const seconds = Number(/ERR_FED_AWAY: .* (\d+) s\b/u.exec(message)?.[1]);
+      assert.ok(seconds >= 1 && seconds <= 60, message);
+      assert.match(message, new RegExp(away.origin, "u"));
+      assert.equal(await visitor.id(), player);
+      assert.equal(ledgerRow(refusing, player)?.holder, away.origin);
+      await visitor.cross(portal(refusing));
+      assert.equal((await visitor.whoAmI()).player?.carried?.["note"], "souvenir");
+      await visitor.room.leave();
     });
 
-    it("calls the player back otherwise", async () => {
-      const [player, storage] = await away(recalling);
-      const other = new Player(recalling.origin, "Away", storage);
-      await other.traveler.join("slow");
+    it("lets the player in again where home refused, once it has left", async () => {
+      const { visitor, key, player } = await abroad(refusing);
+      await assert.rejects(Visitor.login(refusing, { key }), /ERR_FED_AWAY/u);
+      await visitor.room.leave();
+      await isBack(refusing, player);
+      const home = await Visitor.login(refusing, { key });
+      const { player: seen } = await home.whoAmI();
+      assert.deepEqual([seen?.id, seen?.carried?.["note"]], [player, "souvenir"]);
+      await home.room.leave();
+    });
+
+    it("recalls where home recalls: the session away ends, home has what was carried", async () => {
+      const { visitor, key, player } = await abroad(recalling);
+      const home = await Visitor.login(recalling, { key });
       await eventually(() => {
-        assert.match(player.leaves[0]?.reason ?? "", /^ERR_FED_SUPERSEDED/u);
+        assert.match(visitor.leaves.at(-1) ?? "", /^ERR_FED_SUPERSEDED/u);
       });
-      await other.traveler.leave();
+      const { player: seen } = await home.whoAmI();
+      assert.deepEqual([seen?.id, seen?.carried?.["note"]], [player, "souvenir"]);
+      assert.equal(ledgerRow(recalling, player)?.holder, recalling.origin);
+      await home.room.leave();
     });
-  });
 
-  it("is open to a visitor again once Colyseus' grace is over where it was dropped", async () => {
-    const storage = new Map<string, string>();
-    const player = new Player(refusing.origin, "Dropped", storage);
-    await player.traveler.join("slow");
-    player.traveler.enter(`aether://${recalling.authority}/reconnecting`);
-    await eventually(() => {
-      assert.equal(player.arrivals.length, 2, JSON.stringify(player.failures));
-    });
-    const room = player.arrivals[1]?.room;
-    assert.ok(room !== undefined);
-    room.reconnection.enabled = false;
-    room.connection.close(4010);
-    const back = new Player(refusing.origin, "Dropped", storage);
-    await assert.rejects(back.traveler.join("slow"), /ERR_FED_AWAY/u);
-    await eventually(() => back.traveler.join("slow"), { timeoutMilliseconds: 12_000 });
-    await back.traveler.leave();
-  });
-
-  it("ends the session of the player's other device", async () => {
-    const key = PlayerKey.generate();
-    const first = await join(recalling, key, "plain");
-    const ended = new Promise<string>((resolve) => {
-      first.onLeave((_code, reason) => {
-        resolve(reason ?? "");
+    it("recalls a player in the middle of a crossing: it is at home and nowhere else", async () => {
+      const { visitor, key, player } = await abroad(recalling);
+      const transit = await visitor.transit(portal(refusing));
+      const home = await Visitor.login(recalling, { key });
+      await assert.rejects(visitor.arrive(transit), /ERR_FED_/u);
+      await eventually(() => {
+        assert.match(visitor.leaves.at(-1) ?? "", /^ERR_FED_SUPERSEDED/u);
       });
+      const { player: seen } = await home.whoAmI();
+      assert.deepEqual([seen?.id, seen?.carried?.["note"]], [player, "souvenir"]);
+      await home.room.leave();
     });
-    const second = await join(recalling, key, "plain");
-    assert.match(await ended, /^ERR_FED_SUPERSEDED/u);
-    await second.leave();
   });
 
-  it("loses nothing to a room that is still letting the player in", async () => {
-    const key = PlayerKey.generate();
-    const first = await join(recalling, key, "slow");
-    first.send("take", "sword");
-    await eventually(async () => {
-      assert.deepEqual(await itemsIn(first), ["sword"]);
+  describe("from a second device", () => {
+    it("ends the session of the first, whose belongings the second has", async () => {
+      const key = PlayerKey.generate();
+      const first = await Visitor.login(recalling, { key });
+      await first.note("in the pocket");
+      const second = await Visitor.login(recalling, { key });
+      await eventually(() => {
+        assert.match(first.leaves.at(-1) ?? "", /^ERR_FED_SUPERSEDED/u);
+      });
+      const { player } = await second.whoAmI();
+      assert.equal(player?.carried?.["note"], "in the pocket");
+      await second.room.leave();
     });
-    // Each login ends the one before, most of them while the room's onJoin is under way.
-    const logins = await Promise.allSettled(
-      Array.from({ length: 6 }, () => join(recalling, key, "slow")),
+
+    it("ends the first also where home refuses players who are away: they are not away", async () => {
+      const key = PlayerKey.generate();
+      const first = await Visitor.login(refusing, { key });
+      const second = await Visitor.login(refusing, { key });
+      await eventually(() => {
+        assert.match(first.leaves.at(-1) ?? "", /^ERR_FED_SUPERSEDED/u);
+      });
+      await second.whoAmI();
+      await second.room.leave();
+    });
+
+    it("takes the player back that has just asked to leave through a portal", async () => {
+      const key = PlayerKey.generate();
+      const first = await Visitor.login(recalling, { key });
+      await first.note("in the pocket");
+      const transit = await first.transit(portal(away));
+      const second = await Visitor.login(recalling, { key });
+      await assert.rejects(first.arrive(transit), /ERR_FED_/u);
+      const { player } = await second.whoAmI();
+      assert.equal(player?.carried?.["note"], "in the pocket");
+      assert.equal(ledgerRow(recalling, player?.id ?? "")?.holder, recalling.origin);
+      await second.room.leave();
+    });
+
+    it("leaves exactly one session when many come at once", async () => {
+      const key = PlayerKey.generate();
+      const logins = await Promise.allSettled(
+        [1, 2, 3, 4].map(() => Visitor.login(recalling, { key })),
+      );
+      const visitors = logins.flatMap((login) =>
+        login.status === "fulfilled" ? [login.value] : [],
+      );
+      await eventually(() => {
+        assert.equal(visitors.filter(({ leaves }) => leaves.length === 0).length, 1);
+      });
+      const survivor = visitors.find(({ leaves }) => leaves.length === 0)!;
+      await survivor.whoAmI();
+      await survivor.room.leave();
+    });
+  });
+
+  describe("as a guest", () => {
+    it("leaves no row behind that was never away", async () => {
+      const guest = await Visitor.login(recalling, { key: null });
+      const player = await guest.id();
+      assert.equal(ledgerRow(recalling, player), undefined);
+      await guest.room.leave();
+      await isForgotten(recalling, player);
+    });
+
+    it("leaves no row behind that came back before it left", async () => {
+      const guest = await Visitor.login(recalling, { key: null });
+      const player = await guest.id();
+      await guest.cross(portal(away));
+      await guest.cross(portal(recalling));
+      await guest.room.leave();
+      await isForgotten(recalling, player);
+    });
+
+    it("leaves no row behind that left while it was away", async () => {
+      const guest = await Visitor.login(recalling, { key: null });
+      const player = await guest.id();
+      await guest.cross(portal(away));
+      await guest.room.leave();
+      await isForgotten(recalling, player);
+    });
+
+    it("leaves no row behind that was cut off while it crossed", async () => {
+      const guest = await Visitor.login(recalling, { key: null });
+      const player = await guest.id();
+      // Its seat soon lapses.
+      await guest.transit(portal(away, "brief"));
+      guest.room.connection.close();
+      await isForgotten(recalling, player);
+    });
+  });
+
+  function portal(server: ServerProcess, world = "plain"): string {
+    return `aether://${server.authority}/${world}`;
+  }
+
+  function unique(): string {
+    return `u${crypto.randomUUID().slice(0, 8)}`;
+  }
+
+  /** A player of `home` who is at `away` and has something with it. */
+  async function abroad(
+    home: ServerProcess,
+  ): Promise<{ visitor: Visitor; key: PlayerKey; player: string }> {
+    const key = PlayerKey.generate();
+    const visitor = await Visitor.login(home, { key });
+    const player = await visitor.id();
+    await visitor.cross(portal(away));
+    await visitor.note("souvenir");
+    return { visitor, key, player };
+  }
+
+  async function rejection(promise: Promise<unknown>): Promise<string> {
+    return promise.then(
+      () => assert.fail("it was let in"),
+      (error: unknown) => (error as Error).message,
     );
-    assert.ok(logins.some(({ status }) => status === "fulfilled"));
-    const last = await join(recalling, key, "slow");
-    assert.deepEqual(await itemsIn(last), ["sword"]);
-    await last.leave();
-  });
+  }
 
-  it("finds at once what a session that has just ended has left", async () => {
-    const key = PlayerKey.generate();
-    for (let each = 0; each < 5; each += 1) {
-      const room = await join(recalling, key, "slow");
-      assert.equal((await itemsIn(room)).length, each);
-      const taken = itemsIn(room);
-      room.send("take", `coin ${each}`);
-      assert.equal((await taken).length, each);
-      // No waiting for the server's side of it.
-      room.connection.close();
-    }
-  });
-
-  it("maps the host's own account to a player, who travels under it", async () => {
-    const client = new Client(recalling.origin);
-    client.http.authToken = "host-token";
-    const room = await client.joinOrCreate("static", { name: "Account" });
-    const who = new Promise<{ player: { id: string } }>((resolve) => {
-      room.onMessage("whoami", resolve);
-    });
-    room.send("whoami");
-    assert.equal((await who).player.id, `account-8@${recalling.authority}`);
-    await room.leave();
-  });
-
-  it("keeps nothing of a guest, who travels all the same", async () => {
-    const rows = (): string[] => {
-      const store = new DatabaseSync(pathJoin(recalling.spec.data, "federation.sqlite"), {
-        readOnly: true,
-      });
-      const all = store.prepare("SELECT key FROM entries WHERE key LIKE 'custody/guest-%'").all();
-      store.close();
-      return all.map((row) => String(row["key"]));
-    };
-    assert.deepEqual(rows(), []);
-    const guest = new Traveler(recalling.origin, { name: "Guest", storage: null });
-    await guest.join("slow");
-    assert.deepEqual(rows(), []);
-    const arrived = new Promise<string>((resolve) => {
-      guest.onArrive(({ origin }) => {
-        resolve(origin);
-      });
-    });
-    guest.enter(`aether://${arena.authority}/arena`);
-    assert.equal(await arrived, arena.origin);
-    assert.equal(rows().length, 1);
-    assert.equal(guest.playerId, undefined);
-    await guest.leave();
+  async function isBack(home: ServerProcess, player: string): Promise<void> {
     await eventually(() => {
-      assert.deepEqual(rows(), []);
+      assert.equal(ledgerRow(home, player)?.holder, home.origin);
     });
-  });
+  }
+
+  async function isForgotten(home: ServerProcess, player: string): Promise<void> {
+    await eventually(() => {
+      assert.equal(ledgerRow(home, player), undefined);
+    });
+  }
 });

@@ -1,192 +1,230 @@
 import assert from "node:assert/strict";
-import { Client, type Room } from "@colyseus/sdk";
-import { PlayerKey } from "aether-federation/client";
-import { eventually } from "../support/eventually.ts";
 import { goodClaims, operatorKey, passOf, signedPost } from "../support/operator.ts";
-import { Player } from "../support/player.ts";
-import { type ServerProcess, Servers } from "../support/processes.ts";
-
-interface RoomCount {
-  readonly name: string;
-  readonly reserved: number;
-  readonly clients: number;
-}
+import { eventually } from "../support/eventually.ts";
+import { type RoomStatus, type ServerProcess, Servers } from "../support/processes.ts";
+import { ledgerRow } from "../support/stored.ts";
+import { Visitor } from "../support/visitor.ts";
 
 describe("seats", function () {
   this.timeout(60_000);
   const servers = new Servers();
-  let plaza: ServerProcess;
-  let rooms: ServerProcess;
+  let home: ServerProcess;
+  let away: ServerProcess;
+  let third: ServerProcess;
 
   before(async () => {
-    [plaza, rooms] = (await servers.start([
-      { name: "plaza", script: "example-server/world.ts" },
-      { name: "rooms", script: "test/fixtures/rooms-server.ts" },
-    ])) as [ServerProcess, ServerProcess];
+    [home, away, third] = (await servers.rooms("home", "away", "third")) as [
+      ServerProcess,
+      ServerProcess,
+      ServerProcess,
+    ];
   });
   after(() => servers.stop());
 
-  const uri = (kind: string): string => `aether://${rooms.authority}/${kind}`;
+  it("makes another room when the first is full", async () => {
+    const of = crypto.randomUUID();
+    const [first, second] = [await Visitor.login(home), await Visitor.login(home)];
+    const rooms = [
+      await first.cross(portal("small", of)),
+      await second.cross(portal("small", of)),
+    ].map(({ roomId }) => roomId);
+    assert.notEqual(rooms[0], rooms[1]);
+    await leave(first, second);
+  });
 
-  async function counts(name: string): Promise<RoomCount[]> {
-    const all = (await (await fetch(`${rooms.origin}/rooms`)).json()) as RoomCount[];
-    return all.filter((room) => room.name === name);
-  }
+  it("makes rooms enough when several players come at once", async () => {
+    const of = crypto.randomUUID();
+    const visitors = await Promise.all([1, 2, 3, 4].map(() => Visitor.login(home)));
+    const rooms = await Promise.all(visitors.map((visitor) => visitor.cross(portal("small", of))));
+    assert.equal(new Set(rooms.map(({ roomId }) => roomId)).size, 4);
+    await leave(...visitors);
+  });
 
-  async function stays(player: Player, kind: string): Promise<string> {
-    const { length } = player.failures;
-    player.traveler.enter(uri(kind));
-    return eventually(() => {
-      const failure = player.failures[length];
-      assert.ok(failure !== undefined);
-      return failure.code;
-    });
-  }
-
-  /** A seat as a client that does not follow a transit by itself gets it. */
-  async function transit(): Promise<{ room: Room; key: PlayerKey; reservation: never }> {
-    const key = PlayerKey.generate();
-    const client = new Client(plaza.origin);
-    client.http.authToken = await key.prove(plaza.origin);
-    const room = await client.joinOrCreate("plaza", { name: "Seated" });
-    room.reconnection.enabled = false;
-    const message = new Promise<{ reservation: never }>((resolve) => {
-      room.onMessage("federation:transit", resolve);
-    });
-    room.send("federation:enter", { to: uri("plain") });
-    return { room, key, reservation: (await message).reservation };
-  }
-
-  it("makes another room when the one there is full", async () => {
-    const players = await Promise.all(
-      ["One", "Two"].map(async (name) => {
-        const player = new Player(plaza.origin, name);
-        await player.join("plaza");
-        player.traveler.enter(uri("small"));
-        await eventually(() => {
-          assert.equal(player.arrivals.length, 2, JSON.stringify(player.failures));
-        });
-        return player;
-      }),
+  it("makes rooms enough when many seats are asked for while one place is left", async () => {
+    const of = crypto.randomUUID();
+    const host = await Visitor.login(away, { world: "small", options: { of, size: "2" } });
+    const answers = await Promise.all(
+      Array.from({ length: 16 }, () => reserve("small", { of, size: "2" })),
     );
     assert.deepEqual(
-      (await counts("small")).map(({ clients }) => clients),
-      [1, 1],
+      answers.map(({ status, body }) => body["code"] ?? status),
+      answers.map(() => 201),
     );
-    await Promise.all(players.map((player) => player.traveler.leave()));
+    const rooms = answers.map(({ body }) => (body["reservation"] as { roomId: string }).roomId);
+    assert.ok(rooms.includes(host.room.roomId));
+    for (const room of await away.rooms("small")) {
+      assert.ok(room.clients + room.reserved <= 2, JSON.stringify(room));
+    }
+    await leave(host);
   });
 
-  it("keeps a player where it is when no room can be made, and leaks no seat", async () => {
-    const first = new Player(plaza.origin, "First");
-    await first.join("plaza");
-    first.traveler.enter(uri("single"));
+  it("keeps a player at the source when the only room is full", async () => {
+    const of = crypto.randomUUID();
+    const [first, second] = [await Visitor.login(home), await Visitor.login(home)];
+    await first.cross(portal("single", of));
+    await assert.rejects(second.transit(portal("single", of)), /ERR_FED_UNAVAILABLE/u);
+    await playsAtHome(second);
+    await first.whoAmI();
+    await leave(first, second);
+  });
+
+  it("gives the place to the next player once it is free", async () => {
+    const of = crypto.randomUUID();
+    const [first, second] = [await Visitor.login(home), await Visitor.login(home)];
+    await first.cross(portal("single", of));
+    await assert.rejects(second.transit(portal("single", of)), /ERR_FED_UNAVAILABLE/u);
+    await first.room.leave();
+    await eventually(() => second.cross(portal("single", of)));
+    assert.equal((await second.whoAmI()).player?.home, home.origin);
+    await leave(second);
+  });
+
+  it("keeps a player at the source when the world is locked", async () => {
+    const visitor = await Visitor.login(home);
+    await assert.rejects(visitor.transit(portal("locked")), /ERR_FED_WORLD_LOCKED/u);
+    await playsAtHome(visitor);
+    await leave(visitor);
+  });
+
+  it("keeps no seat of crossings that were given up", async () => {
+    const of = crypto.randomUUID();
+    const visitor = await Visitor.login(home);
+    // A player in the room keeps it open: seats that were kept would be seen.
+    const host = await Visitor.login(away, { world: "brief", options: { of } });
+    for (let times = 0; times < 5; times += 1) {
+      await visitor.giveUp(await visitor.transit(portal("brief", of)));
+    }
+    await eventually(async () => {
+      const { clients, reserved, counted } = await roomOf(host);
+      assert.deepEqual({ clients, reserved, counted }, { clients: 1, reserved: 0, counted: 1 });
+    });
+    await visitor.cross(portal("brief", of));
+    await leave(visitor, host);
+  });
+
+  it("keeps no seat of clients that were refused", async () => {
+    const of = crypto.randomUUID();
+    const visitor = await Visitor.login(home);
+    const host = await Visitor.login(away, { world: "brief", options: { of } });
+    for (let times = 0; times < 5; times += 1) {
+      const transit = await visitor.transit(portal("brief", of));
+      await assert.rejects(visitor.arrive(transit, "garbage"), /ERR_FED_PROOF_INVALID/u);
+      await visitor.giveUp(transit);
+    }
+    await eventually(async () => {
+      const { clients, reserved, counted } = await roomOf(host);
+      assert.deepEqual({ clients, reserved, counted }, { clients: 1, reserved: 0, counted: 1 });
+    });
+    await leave(visitor, host);
+  });
+
+  it("reserves one seat however often one transfer asks", async () => {
+    const claims = goodClaims(home, away, "small");
+    const answers = [];
+    for (let times = 0; times < 3; times += 1) {
+      answers.push(await reserve("small", { of: claims.xfer, size: "2" }, claims));
+    }
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [201, 201, 201],
+    );
+    const { roomId } = answers[0]!.body["reservation"] as { roomId: string };
+    const room = (await away.rooms("small")).find((other) => other.roomId === roomId);
+    assert.equal(room?.reserved, 1);
+  });
+
+  it("does not let a player in by a seat that was given up, and it plays on at the source", async () => {
+    const visitor = await Visitor.login(home);
+    const transit = await visitor.transit(portal("plain"));
+    await visitor.giveUp(transit);
+    await playsAtHome(visitor);
+    const { room } = visitor;
+    await assert.rejects(visitor.arrive(transit), /ERR_FED_(?:SEAT_UNKNOWN|TRANSFER_CANCELLED)/u);
+    assert.equal(visitor.room, room);
+    await playsAtHome(visitor);
+    await leave(visitor);
+  });
+
+  it("does not let a player in by a seat whose time ran out, and it plays on at the source", async () => {
+    const of = crypto.randomUUID();
+    const visitor = await Visitor.login(home);
+    const host = await Visitor.login(away, { world: "brief", options: { of } });
+    const transit = await visitor.transit(portal("brief", of));
+    await eventually(async () => {
+      assert.equal((await roomOf(host)).reserved, 0);
+    });
+    await assert.rejects(visitor.arrive(transit));
     await eventually(() => {
-      assert.equal(first.arrivals.length, 2, JSON.stringify(first.failures));
+      assert.equal(visitor.failures.at(-1)?.code, "ERR_FED_CROSSING_EXPIRED");
     });
-    const second = new Player(plaza.origin, "Second");
-    await second.join("plaza");
-    for (let each = 0; each < 5; each += 1) {
-      assert.match(await stays(second, "single"), /^ERR_FED_(?:WORLD_FULL|UNAVAILABLE)$/u);
-    }
-    assert.deepEqual(await counts("single"), [{ name: "single", reserved: 0, clients: 1 }]);
-    await second.at.pickUpCoin();
-    await Promise.all([first.traveler.leave(), second.traveler.leave()]);
+    await playsAtHome(visitor);
+    await leave(visitor, host);
   });
 
-  it("gives no seat in a room that is locked", async () => {
-    const host = await new Client(rooms.origin).create("locked", {});
-    const player = new Player(plaza.origin, "Locked");
-    await player.join("plaza");
-    player.traveler.enter(uri("locked"));
-    await eventually(() => {
-      assert.equal(player.arrivals.length + player.failures.length, 2);
-    });
-    // Another room of the kind may be made; nobody gets into the one that is locked.
-    const all = await counts("locked");
-    assert.ok(all.every(({ clients }) => clients <= 1));
-    await player.traveler.leave();
-    await host.leave();
-  });
-
-  it("keeps one seat however often it is asked for", async () => {
-    const good = goodClaims(plaza, rooms, "plain");
-    const from = { origin: plaza.origin, key: await operatorKey(plaza) };
-    const pass = await passOf(good, from.key);
-    const body = { transferId: good.xfer, pass, world: "plain" };
-    const ask = (): ReturnType<typeof signedPost> =>
-      signedPost(from, `${rooms.origin}/federation/reservations`, body);
-    const answers = [await ask(), ...(await Promise.all([ask(), ask(), ask()]))];
-    const sessions = new Set(
-      answers.map((answer) => (answer.body["reservation"] as { sessionId?: string }).sessionId),
+  it("lets nobody but the source free a seat", async () => {
+    const visitor = await Visitor.login(home);
+    const transit = await visitor.transit(portal("plain"));
+    const { status } = await signedPost(
+      { origin: third.origin, key: await operatorKey(third) },
+      `${away.origin}/federation/reservations/cancel`,
+      { transferId: transit.transferId },
     );
-    assert.ok(answers.every(({ status }) => status === 201));
-    assert.equal(sessions.size, 1, JSON.stringify(answers.map(({ body }) => body)));
+    assert.equal(status, 200);
+    await visitor.arrive(transit);
+    await visitor.whoAmI();
+    await leave(visitor);
   });
 
-  it("does not let in who comes after the source has taken the player back", async () => {
-    const { room, key, reservation } = await transit();
-    await room.leave();
-    const login = new Client(plaza.origin);
-    login.http.authToken = await key.prove(plaza.origin);
-    const home = await login.joinOrCreate("plaza", {});
-    const client = new Client(rooms.origin);
-    const { sessionId } = reservation as { sessionId: string };
-    client.http.authToken = await key.prove(rooms.origin, sessionId);
-    await assert.rejects(
-      client.consumeSeatReservation(reservation),
-      /ERR_FED_(?:TRANSFER_CANCELLED|SEAT_UNKNOWN)/u,
-    );
-    await home.leave();
+  it("takes a seat once: the second client with the same reservation is refused", async () => {
+    const visitor = await Visitor.login(home);
+    const player = await visitor.id();
+    const transit = await visitor.transit(portal("plain"));
+    const room = await visitor.arrive(transit);
+    await assert.rejects(visitor.arrive(transit));
+    assert.equal(visitor.room, room);
+    assert.equal(await visitor.id(), player);
+    await leave(visitor);
   });
 
-  describe("with Colyseus' reconnection", () => {
-    async function visit(): Promise<{ player: Player; room: Room }> {
-      const player = new Player(plaza.origin, "Dropped");
-      await player.join("plaza");
-      player.traveler.enter(uri("reconnecting"));
-      await eventually(() => {
-        assert.equal(player.arrivals.length, 2, JSON.stringify(player.failures));
-      });
-      const room = player.arrivals[1]?.room;
-      assert.ok(room !== undefined);
-      room.reconnection.enabled = false;
-      return { player, room };
-    }
+  it("takes a seat once when two clients come at the same time", async () => {
+    const visitor = await Visitor.login(home);
+    const player = await visitor.id();
+    const transit = await visitor.transit(portal("plain"));
+    const ends = await Promise.allSettled([visitor.arrive(transit), visitor.arrive(transit)]);
+    assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+    assert.equal(await visitor.id(), player);
+    assert.equal(ledgerRow(home, player)?.holder, away.origin);
+    await leave(visitor);
+  });
 
-    async function whoAmI(room: Room): Promise<{ player: { id: string } | null }> {
-      const answer = new Promise<{ player: { id: string } | null }>((resolve) => {
-        room.onMessage("whoami", resolve);
-      });
-      room.send("whoami");
-      return answer;
-    }
+  function portal(world: string, of?: string): string {
+    return `aether://${away.authority}/${world}${of === undefined ? "" : `?of=${of}`}`;
+  }
 
-    it("gives a visitor its place back, in the same custody", async () => {
-      const { player, room } = await visit();
-      const { id } = (await whoAmI(room)).player ?? {};
-      const { reconnectionToken } = room;
-      room.connection.close(4010);
-      const again = await eventually(() => new Client(rooms.origin).reconnect(reconnectionToken));
-      assert.equal((await whoAmI(again)).player?.id, id);
-      // It can travel on: custody is still held.
-      const answer = new Promise<object>((resolve) => {
-        again.onMessage("federation:transit", resolve);
-        again.onMessage("federation:failed", resolve);
-      });
-      again.send("federation:enter", { to: `aether://${plaza.authority}/plaza` });
-      assert.ok("reservation" in (await answer), JSON.stringify(await answer));
-      await again.leave();
-      await player.traveler.leave();
+  /** A seat as `home` would ask for it, for anybody. */
+  async function reserve(
+    world: string,
+    options: Record<string, string>,
+    claims = goodClaims(home, away, world),
+  ): ReturnType<typeof signedPost> {
+    const key = await operatorKey(home);
+    return signedPost({ origin: home.origin, key }, `${away.origin}/federation/reservations`, {
+      ...{ transferId: claims.xfer, pass: await passOf(claims, key), world, options },
     });
+  }
 
-    it("does not let back in who was called home meanwhile", async () => {
-      const { player, room } = await visit();
-      const { reconnectionToken } = room;
-      room.connection.close(4010);
-      await player.traveler.join("plaza");
-      await assert.rejects(new Client(rooms.origin).reconnect(reconnectionToken));
-      await player.at.settled();
-      await player.traveler.leave();
-    });
-  });
+  async function playsAtHome(visitor: Visitor): Promise<void> {
+    const player = await visitor.id();
+    const row = ledgerRow(home, player);
+    assert.deepEqual([row?.holder, row?.transfer], [home.origin, undefined]);
+  }
+
+  async function roomOf({ room }: Visitor): Promise<RoomStatus> {
+    const rooms = await away.rooms(room.name);
+    return rooms.find(({ roomId }) => roomId === room.roomId)!;
+  }
+
+  async function leave(...visitors: Visitor[]): Promise<void> {
+    await Promise.all(visitors.map(({ room }) => room.leave()));
+  }
 });

@@ -456,8 +456,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: arrival,
-        find: "    if (usedFor !== undefined && usedFor !== claims.xfer) return reused();",
-        put: '    if (usedFor === "") return reused();',
+        find: '    if (usedFor !== undefined && usedFor !== claims.xfer) return reused("for another transfer");',
+        put: '    if (usedFor === "") return reused("for another transfer");',
       },
       {
         file: arrival,

@@ -26,6 +26,16 @@ export interface PeerStatus {
   readonly hasSession: boolean;
 }
 
+/** A room of the fixture `rooms-server.ts`. */
+export interface RoomStatus {
+  readonly name: string;
+  readonly roomId: string;
+  /** Connected clients, reserved seats, and how many of both the matchmaker counts. */
+  readonly clients: number;
+  readonly reserved: number;
+  readonly counted: number;
+}
+
 /** One run of a server. */
 export class ServerProcess {
   readonly spec: ServerSpec;
@@ -82,6 +92,12 @@ export class ServerProcess {
     return ((await response.json()) as { peers: PeerStatus[] }).peers;
   }
 
+  async rooms(name: string): Promise<RoomStatus[]> {
+    const response = await fetch(`${this.origin}/status`);
+    const { rooms } = (await response.json()) as { rooms: RoomStatus[] };
+    return rooms.filter((room) => room.name === name);
+  }
+
   /** Waits until every origin is a trusted peer that is online. */
   async knows(...origins: string[]): Promise<void> {
     await eventually(
@@ -130,12 +146,26 @@ export class Servers {
     return this.start(names.map((name) => ({ name, script: "example-server/world.ts" })));
   }
 
-  async start(kinds: { name: string; script: string }[]): Promise<ServerProcess[]> {
+  /** As {@link worlds}, of the fixture with one room of every kind. */
+  async rooms(...names: string[]): Promise<ServerProcess[]> {
+    return this.start(names.map((name) => ({ name, script: "test/fixtures/rooms-server.ts" })));
+  }
+
+  async start(
+    kinds: { name: string; script: string; flags?: readonly string[] }[],
+  ): Promise<ServerProcess[]> {
     const folder = await this.folder();
     const specs = await Promise.all(
-      kinds.map(async ({ name, script }) => {
+      kinds.map(async ({ name, script, flags = [] }) => {
         const port = await freePort();
-        return { name, script, port, origin: `http://localhost:${port}`, data: join(folder, name) };
+        return {
+          name,
+          script,
+          flags,
+          port,
+          origin: `http://localhost:${port}`,
+          data: join(folder, name),
+        };
       }),
     );
     const processes = specs.map((spec) =>
@@ -144,6 +174,7 @@ export class Servers {
         flags: [
           ...["--name", spec.name, "--port", String(spec.port), "--data", spec.data],
           ...specs.filter((other) => other !== spec).flatMap((other) => ["--peer", other.origin]),
+          ...spec.flags,
         ],
       }),
     );
