@@ -354,7 +354,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: inbound,
-        find: '  if (new URL(caller).host !== player.slice(player.lastIndexOf("@") + 1)) {',
+        find: "  if (!isHomeOf(caller, player)) {",
         put: '  if (caller === "") {',
       },
       {
