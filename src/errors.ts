@@ -78,6 +78,15 @@ export const ERROR_CODES = {
   ERR_FED_CROSSING_BUSY: [409, "The player is crossing already"],
   ERR_FED_NOT_A_PLAYER: [403, "This connection is not a player of the federation"],
   ERR_FED_LEASE_EXPIRED: [409, "Home could not be reached in time"],
+  // Assets (PROTOCOL 9)
+  ERR_FED_ASSET_HASH_INVALID: [400, "The hash is neither sha256-, sha384-, sha512- (SRI) nor hex"],
+  ERR_FED_ASSET_UNKNOWN: [404, "This server has no such asset"],
+  ERR_FED_ASSET_MISMATCH: [502, "The asset's bytes are not those its hash names"],
+  ERR_FED_ASSET_TOO_LARGE: [413, "The asset is larger than this server takes"],
+  ERR_FED_ASSET_TYPE: [415, "The asset is not of a type this server takes"],
+  ERR_FED_ASSET_MANIFEST: [400, "The asset manifest does not verify"],
+  ERR_FED_ASSET_STORE_FULL: [507, "There is no room left for assets"],
+  ERR_FED_ASSET_UNAVAILABLE: [502, "No server that was asked could deliver the asset"],
   // Our own calls to others
   ERR_FED_UNREACHABLE: [502, "The other server cannot be reached"],
   ERR_FED_TIMEOUT: [504, "The other server did not answer in time"],
