@@ -15,6 +15,7 @@ const federation = createFederation({
   // Renewals are the price of staying, not of coming in.
   leaseSeconds: 3600,
   maxRequestsPerMinutePerAddress: 1_000_000,
+  maxRequestsPerMinutePerPeer: 1_000_000,
 });
 
 class PortalsRoom extends BenchRoom {

@@ -107,6 +107,7 @@ export class Federation {
           logger: options.logger,
           signingKey: runtime.signingKey,
           maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
+          maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer,
           refreshPeers: () => runtime.refreshPeers(),
           travel: (request) => this.#gate.travel(request),
           onVerifiedCall: (origin) => {

@@ -57,6 +57,8 @@ export interface FederationOptions {
   readonly leaseSeconds?: number;
   /** Requests one address may send in a minute before any signature is checked. Default 3000. */
   readonly maxRequestsPerMinutePerAddress?: number;
+  /** Signed requests one peer may send in a minute. Default 6000. */
+  readonly maxRequestsPerMinutePerPeer?: number;
   /** Default: `auth.id`, where the host's auth has a string or number of that name. */
   readonly identify?: Identify;
   /** Who may come in. Default: everybody whose home is trusted. */
@@ -142,6 +144,12 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
     maxRequestsPerMinutePerAddress: within(
       "maxRequestsPerMinutePerAddress",
       options.maxRequestsPerMinutePerAddress ?? 3_000,
+      1,
+      10_000_000,
+    ),
+    maxRequestsPerMinutePerPeer: within(
+      "maxRequestsPerMinutePerPeer",
+      options.maxRequestsPerMinutePerPeer ?? 6_000,
       1,
       10_000_000,
     ),

@@ -37,6 +37,7 @@ const federation = createFederation({
   healthCheckIntervalSeconds: 1,
   leaseSeconds: 5,
   maxRequestsPerMinutePerAddress: 1_000_000,
+  maxRequestsPerMinutePerPeer: 1_000_000,
   logger: {
     debug: silent,
     info: silent,

@@ -149,6 +149,25 @@ describe("the endpoints of a live server", function () {
     assert.ok(Number(last?.headers.get("retry-after")) > 0);
   });
 
+  it("answers too many signed requests from one peer with a signed 429", async () => {
+    const script = "test/fixtures/rooms-server.ts";
+    const [patient, eager] = await servers.start([
+      { name: "patient", script, flags: ["--peer-limit", "5"] },
+      { name: "eager", script },
+    ]);
+    const from = { origin: eager!.origin, key: await operatorKey(eager!) };
+    const url = `${patient!.origin}/federation/custody/claim`;
+    const answers: Awaited<ReturnType<typeof signedPost>>[] = [];
+    // More than two windows let through, should one end while this runs.
+    for (let request = 0; request < 11; request += 1) {
+      answers.push(await signedPost(from, url, { transferId: crypto.randomUUID() }));
+    }
+    const limited = answers.filter(({ body }) => body["code"] === "ERR_FED_RATE_LIMITED");
+    assert.ok(answers.slice(0, 5).every((answer) => !limited.includes(answer)));
+    assert.ok(limited.length > 0);
+    assert.ok(limited.every(({ status, headers }) => status === 429 && headers.has("signature")));
+  });
+
   async function problem(
     method: string,
     path: string,
