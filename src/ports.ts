@@ -65,6 +65,31 @@ export interface FetchResponse {
  */
 export type Fetch = (request: FetchRequest) => Promise<FetchResponse>;
 
+/** A GET whose body is read as it comes. */
+export interface StreamRequest {
+  /** Absolute URL. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Ends the exchange at any point, reading the body included. */
+  readonly signal: AbortSignal;
+}
+
+/** The answer to a {@link StreamRequest}; header names are lower case. */
+export interface StreamResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Nothing is read ahead of who iterates; rejects when the body breaks off. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Reads no more; harmless at any time. */
+  cancel(): void;
+}
+
+/**
+ * The network, for what is too large to hold. Rejects as {@link Fetch} does; a redirect is
+ * `ERR_FED_BAD_RESPONSE`. Times are for the caller to keep, through the signal.
+ */
+export type StreamFetch = (request: StreamRequest) => Promise<StreamResponse>;
+
 /**
  * Durable key–value storage with compare-and-set.
  *

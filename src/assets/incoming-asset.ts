@@ -117,8 +117,8 @@ export interface IncomingHost {
   /** Makes room. @throws FederationError `ERR_FED_ASSET_STORE_FULL` */
   reserve(bytes: number): Promise<void>;
   free(bytes: number): void;
-  /** Gives a sealed file its place in the store. */
-  adopt(file: IncomingFile, stat: BigIntStats, mediaType: string): Promise<void>;
+  /** Gives a file whose bytes are right its place in the store. */
+  adopt(file: IncomingFile): Promise<void>;
   /** Keeps a closed file for a resume. */
   keep(file: IncomingFile): Promise<void>;
   /** Puts a closed file aside; its id, or undefined when it was too large to keep. */
@@ -199,7 +199,7 @@ export class IncomingAsset {
           actual: { hash, size, type: sniffMediaType(this.#file.head) },
         };
       }
-      await this.#host.adopt(this.#file, await this.#file.seal(), mediaType);
+      await this.#host.adopt(this.#file);
       this.#over = true;
       return result;
     });

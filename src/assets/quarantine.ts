@@ -174,9 +174,11 @@ export class Quarantine {
     }
   }
 
-  /** Whether there is such an item. */
-  async has(id: string): Promise<boolean> {
-    return (await this.#read(id)) !== undefined;
+  /** Deletes what a process that died had not quite put aside. */
+  async repair(): Promise<void> {
+    for (const id of await readdir(this.#folder.quarantine)) {
+      if ((await this.#read(id)) === undefined) await this.#folder.dispose(this.#path(id));
+    }
   }
 
   #path(id: string): string {

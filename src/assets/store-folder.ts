@@ -209,3 +209,9 @@ export function storeFailure(cause: unknown): FederationError {
         { cause },
       );
 }
+
+/** As a handler of failures: undefined for what is not there. */
+export function absent(cause: unknown): undefined {
+  if (codeOf(cause) === "ENOENT" || codeOf(cause) === "ENOTDIR") return undefined;
+  throw cause;
+}

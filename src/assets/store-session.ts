@@ -50,11 +50,6 @@ export class StoreSession {
   }
 }
 
-/** How many live processes have the store open. */
-export async function countSessions(folder: StoreFolder): Promise<number> {
-  return (await readdir(folder.incoming)).length;
-}
-
 /** Hands every place of a dead process, and the hash that it was for, to `salvage`; then removes it. */
 export async function clearDeadSessions(
   folder: StoreFolder,

@@ -55,14 +55,13 @@ export function isAllowedAddress(
   );
 }
 
-/** Builds the fetch that all calls to peers go through. */
-export function createGuardedFetch(
+/** Connections that only go where they may; shared by all outbound HTTP. */
+export function createGuardedAgent(
   options: OutboundGuardOptions,
-): Fetch & { close(): Promise<void> } {
-  const timeout = options.timeoutMilliseconds ?? 8_000;
-  const connectTimeout = options.connectTimeoutMilliseconds ?? 3_000;
+  timeouts: { readonly headersTimeout: number; readonly bodyTimeout: number },
+): Agent {
   const connect = buildConnector({
-    timeout: connectTimeout,
+    timeout: options.connectTimeoutMilliseconds ?? 3_000,
     // The cap on headers is HTTP/1's.
     allowH2: false,
     lookup: (hostname, lookupOptions, callback) => {
@@ -83,10 +82,9 @@ export function createGuardedFetch(
       });
     },
   });
-  const agent = new Agent({
+  return new Agent({
     connections: options.connectionsPerServer ?? 16,
-    headersTimeout: timeout,
-    bodyTimeout: timeout,
+    ...timeouts,
     maxHeaderSize: MAX_HEADER_BYTES,
     pipelining: 1,
     allowH2: false,
@@ -100,6 +98,14 @@ export function createGuardedFetch(
       connect(target, callback);
     },
   });
+}
+
+/** Builds the fetch that all calls to peers go through. */
+export function createGuardedFetch(
+  options: OutboundGuardOptions,
+): Fetch & { close(): Promise<void> } {
+  const timeout = options.timeoutMilliseconds ?? 8_000;
+  const agent = createGuardedAgent(options, { headersTimeout: timeout, bodyTimeout: timeout });
 
   const fetch = async (request: FetchRequest): Promise<FetchResponse> => {
     const url = checkUrl(request.url, options);
@@ -120,20 +126,13 @@ export function createGuardedFetch(
       response.body.on("error", () => undefined);
       if (response.statusCode >= 300 && response.statusCode < 400) {
         response.body.destroy();
-        throw new FederationError(
-          "ERR_FED_BAD_RESPONSE",
-          `${url.origin} redirects; redirects are not followed.`,
-        );
+        throw redirects(url.origin);
       }
       const body = await readBody(
         response.body,
         request.maxBodyBytes ?? options.maxBodyBytes ?? 256 * 1024,
       );
-      const headers: Record<string, string> = {};
-      for (const [name, value] of Object.entries(response.headers)) {
-        if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
-      }
-      return { status: response.statusCode, headers, body };
+      return { status: response.statusCode, headers: plainHeaders(response.headers), body };
     } catch (cause) {
       throw asFederationError(cause, url.origin, abort.signal.aborted);
     } finally {
@@ -143,7 +142,8 @@ export function createGuardedFetch(
   return Object.assign(fetch, { close: () => agent.destroy() });
 }
 
-function checkUrl(value: string, options: OutboundGuardOptions): URL {
+/** Reads a URL that may be called. @throws FederationError `ERR_FED_FORBIDDEN_ADDRESS` */
+export function checkUrl(value: string, options: OutboundGuardOptions): URL {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (
     url === undefined ||
@@ -171,6 +171,25 @@ async function readBody(
   return Buffer.concat(chunks);
 }
 
+/** Headers as the core sees them: one string each. */
+export function plainHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string> {
+  const plain: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) plain[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return plain;
+}
+
+/** Where a redirect leads is not looked at. */
+export function redirects(origin: string): FederationError {
+  return new FederationError(
+    "ERR_FED_BAD_RESPONSE",
+    `${origin} redirects; redirects are not followed.`,
+  );
+}
+
 function forbiddenAddress(host: string): FederationError {
   return new FederationError(
     "ERR_FED_FORBIDDEN_ADDRESS",
@@ -178,7 +197,12 @@ function forbiddenAddress(host: string): FederationError {
   );
 }
 
-function asFederationError(cause: unknown, origin: string, timedOut: boolean): FederationError {
+/** What a failed exchange with `origin` is to a caller. */
+export function asFederationError(
+  cause: unknown,
+  origin: string,
+  timedOut: boolean,
+): FederationError {
   if (cause instanceof FederationError) return cause;
   const inner = (cause as { cause?: unknown } | null)?.cause;
   if (inner instanceof FederationError) return inner;
