@@ -7,10 +7,15 @@ export interface WorldOptions {
   readonly data: string;
   readonly trust: "open" | "approve" | "allowlist";
   readonly peers: readonly string[];
+  /** Hangs the pictures of the servers it trusts. */
+  readonly gallery: boolean;
+  /** Serves other bytes than its first picture's, as a dishonest operator would. */
+  readonly forge: boolean;
 }
 
 export const USAGE = `Usage: npm run world -- --name arena --port 2568 [--data .data/arena]
                      [--trust open|approve|allowlist] [--peer http://localhost:2567 …]
+                     [--gallery] [--forge]
 
 Runs one world at http://localhost:<port>: the page at /, the Colyseus monitor at /monitor.
 
@@ -20,6 +25,8 @@ Runs one world at http://localhost:<port>: the page at /, the Colyseus monitor a
   --trust   who else may connect: everybody (open), after the operator approved (approve, the
             default), or only the peers named here (allowlist)
   --peer    origin of a server that is trusted and connected to; may be given several times
+  --gallery hangs the pictures of the servers it trusts
+  --forge   serves forged bytes for its first picture, to see that nobody hangs them
   --help    this text
 `;
 
@@ -37,6 +44,8 @@ export function readWorldOptions(args: readonly string[]): WorldOptions | "help"
       data: { type: "string" },
       trust: { type: "string" },
       peer: { type: "string", multiple: true },
+      gallery: { type: "boolean", default: false },
+      forge: { type: "boolean", default: false },
       help: { type: "boolean" },
     },
   });
@@ -64,5 +73,6 @@ export function readWorldOptions(args: readonly string[]): WorldOptions | "help"
     }
     return url.origin;
   });
-  return { name, port, data: values.data ?? `.data/${name}`, trust, peers };
+  const { data = `.data/${name}`, gallery, forge } = values;
+  return { name, port, data, trust, peers, gallery, forge };
 }

@@ -7,7 +7,7 @@ import { themeOf } from "./theme.ts";
 
 const folder = fileURLToPath(new URL("./page/", import.meta.url));
 const CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** Builds the page of one world; nothing is written to disk. */
 export async function servePage(world: string): Promise<Router> {

@@ -1,7 +1,9 @@
-/** The room every example world runs: walk about, pick up coins, step into portals. */
+/** The room every example world runs: walk about, pick up coins, look at pictures, step into portals. */
 import { type Client, Room, definePlugins } from "@colyseus/core";
 import { type SchemaType, schema, t } from "@colyseus/schema";
-import type { Federation } from "aether-federation";
+import type { Federation, FederationAssetReference } from "aether-federation";
+import { HATS, hatOf } from "./art/hats.ts";
+import { type WorldArt, readOffer } from "./pictures.ts";
 import { hashOf } from "./theme.ts";
 
 export const WORLD_WIDTH = 1600;
@@ -13,7 +15,7 @@ const PORTAL_RADIUS = 46;
 const COINS_ON_GROUND = 14;
 const PORTALS_UPDATE_MILLISECONDS = 500;
 const MAX_COINS_CARRIED = 500;
-const HATS = ["none", "cap", "crown", "wizard", "flower", "horns"] as const;
+const GALLERY_UPDATE_MILLISECONDS = 2_000;
 
 const PlayerState = schema(
   {
@@ -22,6 +24,8 @@ const PlayerState = schema(
     home: t.string(),
     colour: t.string(),
     hat: t.string(),
+    hatHash: t.string(),
+    hatUrl: t.string(),
     x: t.number(),
     y: t.number(),
     facing: t.number(),
@@ -47,6 +51,20 @@ const PortalState = schema(
   "Portal",
 );
 
+const PictureState = schema(
+  {
+    x: t.number(),
+    y: t.number(),
+    title: t.string(),
+    owner: t.string(),
+    hash: t.string(),
+    url: t.string(),
+    status: t.string(),
+    detail: t.string(),
+  },
+  "Picture",
+);
+
 const WorldState = schema(
   {
     world: t.string(),
@@ -55,6 +73,7 @@ const WorldState = schema(
     players: t.map(PlayerState),
     coins: t.map(CoinState),
     portals: t.map(PortalState),
+    pictures: t.map(PictureState),
   },
   "World",
 );
@@ -63,19 +82,35 @@ const WorldState = schema(
 export interface Belongings {
   readonly coins: readonly string[];
   readonly colour: string;
-  readonly hat: string;
+  /** A file of the player's home server. */
+  readonly hat?: FederationAssetReference;
+  /** What the hat is called. */
+  readonly hatName: string;
 }
 
 interface Body {
   coins: string[];
+  hat: FederationAssetReference | undefined;
   dx: number;
   dy: number;
   /** The portal it stands in already, so that it enters once. */
   inPortal: string | undefined;
 }
 
+/** What makes one world differ from another. */
+export interface WorldRoomOptions {
+  readonly world: string;
+  /** The world's own files; they are there before the first player is. */
+  readonly art: Promise<WorldArt>;
+  /** Whether the world hangs the pictures of the servers it trusts. */
+  readonly gallery: boolean;
+}
+
 /** Builds the room class of one world. */
-export function defineWorldRoom(federation: Federation, world: string): new () => Room {
+export function defineWorldRoom(
+  federation: Federation,
+  { world, art, gallery }: WorldRoomOptions,
+): new () => Room {
   return class WorldRoom extends Room<{ state: InstanceType<typeof WorldState> }> {
     override maxClients = 64;
     override autoDispose = false;
@@ -92,10 +127,12 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
           this.#setCrossing(client, false);
         },
         allowEnter: true,
+        assets: "before-arrival",
       }),
     ]);
 
     readonly #bodies = new Map<string, Body>();
+    readonly #offers = new Set<string>();
     #serial = 0;
 
     override onCreate(): void {
@@ -106,6 +143,12 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
       this.clock.setInterval(() => {
         this.#updatePortals();
       }, PORTALS_UPDATE_MILLISECONDS);
+      if (gallery) {
+        this.#updateGallery();
+        this.clock.setInterval(() => {
+          this.#updateGallery();
+        }, GALLERY_UPDATE_MILLISECONDS);
+      }
       this.setTimestep((delta) => {
         this.#tick(delta / 1000);
       }, TICK_MILLISECONDS);
@@ -123,10 +166,15 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
       },
     };
 
-    override onJoin(client: Client): void {
+    override async onJoin(client: Client): Promise<void> {
       const who = this.plugins.federation.player(client);
       if (who === undefined) throw new Error("only players of the federation can play here");
-      const carried = readBelongings(who.carried, who.id);
+      let carried = readBelongings(federation, who.carried, who.id);
+      if (carried.hat === undefined && who.home === federation.origin) {
+        const kind = hatOf(who.id);
+        const { hats } = await art;
+        carried = { ...carried, hat: hats[kind], hatName: `${HATS[kind]} from ${world}` };
+      }
       const from = [...this.state.portals].find(([origin]) => origin === who.from)?.[1];
       const at =
         from === undefined ? { x: WORLD_WIDTH / 2, y: WORLD_HEIGHT / 2 + 190 } : beside(from);
@@ -136,7 +184,9 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
         name: who.name,
         home: who.home,
         colour: carried.colour,
-        hat: carried.hat,
+        hat: carried.hatName,
+        hatHash: "",
+        hatUrl: "",
         x: at.x,
         y: at.y,
         facing: 1,
@@ -147,11 +197,13 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
       this.state.players.set(client.sessionId, player);
       this.#bodies.set(client.sessionId, {
         coins: [...carried.coins],
+        hat: carried.hat,
         dx: 0,
         dy: 0,
         inPortal: undefined,
       });
       client.send("belongings", { coins: carried.coins });
+      if (carried.hat !== undefined) void this.#wear(player, carried.hat);
     }
 
     override onLeave(client: Client): void {
@@ -163,7 +215,18 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
       const player = this.state.players.get(client.sessionId);
       const body = this.#bodies.get(client.sessionId);
       if (player === undefined || body === undefined) return undefined;
-      return { coins: body.coins, colour: player.colour, hat: player.hat };
+      const { coins, hat } = body;
+      return {
+        ...{ coins, colour: player.colour, hatName: player.hat },
+        ...(hat === undefined ? {} : { hat }),
+      };
+    }
+
+    /** A hat is worn once this server has the file and has found it to be the one named. */
+    async #wear(player: PlayerState, hat: FederationAssetReference): Promise<void> {
+      const { failed } = await federation.assets.prepare([hat]);
+      if (failed.length > 0) return;
+      Object.assign(player, { hatHash: hat.assetHash, hatUrl: federation.assets.urlOf(hat) });
     }
 
     #setCrossing(client: Client, crossing: boolean): void {
@@ -225,6 +288,37 @@ export function defineWorldRoom(federation: Federation, world: string): new () =
       this.state.coins.set(`${world}-${this.#serial}`, coin);
     }
 
+    #updateGallery(): void {
+      for (const { origin, trust, status } of federation.peers.list()) {
+        if (trust !== "trusted" || status !== "online" || this.#offers.has(origin)) continue;
+        this.#offers.add(origin);
+        void this.#hang(origin).catch(() => {
+          // Asked again at the next turn.
+          this.#offers.delete(origin);
+        });
+      }
+    }
+
+    async #hang(origin: string): Promise<void> {
+      const offered = await readOffer(federation, origin);
+      await Promise.all(
+        offered.map(async ({ title, reference }) => {
+          const key = reference.assetHash;
+          const picture = this.state.pictures.get(key) ?? new PictureState();
+          const owner = new URL(origin).host;
+          const place = picturePlace(this.state.pictures.size);
+          Object.assign(picture, { ...place, title, owner, hash: key, url: "", detail: "" });
+          picture.status = "coming";
+          this.state.pictures.set(key, picture);
+          const { failed } = await federation.assets.prepare([reference]);
+          const [why] = failed;
+          picture.url = why === undefined ? federation.assets.urlOf(reference) : "";
+          picture.detail = why?.code ?? "";
+          picture.status = why === undefined ? "hangs" : "refused";
+        }),
+      );
+    }
+
     #updatePortals(): void {
       const peers = federation.peers.list();
       const known = new Set(peers.map(({ origin }) => origin));
@@ -268,6 +362,13 @@ function portalPlace(index: number): { x: number; y: number } {
   return { x: clamp(place.x + row * 130, 100, WORLD_WIDTH - 100), y: place.y };
 }
 
+/** Pictures stand in two rows, between the portals. */
+function picturePlace(index: number): { x: number; y: number } {
+  const columns = [300, 540, WORLD_WIDTH - 540, WORLD_WIDTH - 300];
+  const column = columns[index % columns.length] ?? 300;
+  return { x: column, y: Math.floor(index / columns.length) % 2 === 0 ? 270 : 800 };
+}
+
 /** Newcomers stand in front of the portal they came through, on the side of the centre. */
 function beside(portal: { readonly x: number; readonly y: number }): { x: number; y: number } {
   const dx = WORLD_WIDTH / 2 - portal.x;
@@ -277,9 +378,10 @@ function beside(portal: { readonly x: number; readonly y: number }): { x: number
 }
 
 /** Whatever another operator's server sends is checked before it is believed. */
-function readBelongings(carried: unknown, id: string): Belongings {
-  const { coins, colour, hat } = (carried ?? {}) as Record<string, unknown>;
+function readBelongings(federation: Federation, carried: unknown, id: string): Belongings {
+  const { coins, colour, hat, hatName } = (carried ?? {}) as Record<string, unknown>;
   const hash = hashOf(id);
+  const worn = federation.assets.read(hat);
   return {
     coins: Array.isArray(coins)
       ? coins
@@ -290,10 +392,8 @@ function readBelongings(carried: unknown, id: string): Belongings {
       typeof colour === "string" && /^hsl\(\d{1,3} \d{1,3}% \d{1,3}%\)$/u.test(colour)
         ? colour
         : `hsl(${hash % 360} 70% 52%)`,
-    hat:
-      typeof hat === "string" && (HATS as readonly string[]).includes(hat)
-        ? hat
-        : (HATS[(hash >>> 9) % HATS.length] ?? "none"),
+    hatName: typeof hatName === "string" ? hatName.slice(0, 60) : "",
+    ...(worn === undefined ? {} : { hat: worn }),
   };
 }
 

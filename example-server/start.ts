@@ -7,15 +7,17 @@ interface World {
   readonly name: string;
   readonly port: number;
   readonly origin: string;
+  readonly flags: readonly string[];
   process?: ChildProcess;
   /** What it said on its way down. */
   lastWords: string;
 }
 
 const WORLDS: World[] = [
-  { name: "plaza", port: 2567 },
-  { name: "arena", port: 2568 },
-  { name: "gallery", port: 2569 },
+  { name: "plaza", port: 2567, flags: [] },
+  // One of its pictures is forged: the gallery shows what becomes of it.
+  { name: "arena", port: 2568, flags: ["--forge"] },
+  { name: "gallery", port: 2569, flags: ["--gallery"] },
 ].map((world) => ({ ...world, origin: `http://localhost:${world.port}`, lastWords: "" }));
 const READY_MILLISECONDS = 45_000;
 const STOP_MILLISECONDS = 8_000;
@@ -80,6 +82,7 @@ function flagsOf(world: World, others: readonly World[]): string[] {
   return [
     ...["--name", world.name, "--port", String(world.port), "--data", `.data/${world.name}`],
     ...others.flatMap(({ origin }) => ["--peer", origin]),
+    ...world.flags,
   ];
 }
 

@@ -5,7 +5,10 @@ import { monitor } from "@colyseus/monitor";
 import { WebSocketTransport } from "@colyseus/ws-transport";
 import { createFederation } from "aether-federation";
 import { type WorldOptions, USAGE, readWorldOptions } from "./options.ts";
+import { picturesOf } from "./art/pictures.ts";
+import { forge } from "./forger.ts";
 import { servePage } from "./page.ts";
+import { type WorldArt, makeArt } from "./pictures.ts";
 import { defineWorldRoom } from "./room.ts";
 
 const options = readOptions();
@@ -22,6 +25,7 @@ const federation = createFederation({
   healthCheckIntervalSeconds: 3,
   leaseSeconds: 15,
   maxRequestsPerMinutePerAddress: 60_000,
+  assets: { policy: { action: "quarantine", mediaTypes: ["image/svg+xml", "image/png"] } },
   logger: {
     debug: (message) => {
       if (process.env["AETHER_DEBUG"] !== undefined) console.error(`debug: ${message}`);
@@ -37,6 +41,10 @@ const federation = createFederation({
 });
 
 const page = await servePage(options.name);
+let giveArt: (art: WorldArt) => void = () => undefined;
+const art = new Promise<WorldArt>((resolve) => {
+  giveArt = resolve;
+});
 const http = createServer();
 const server = new Server({
   greet: false,
@@ -47,10 +55,20 @@ const server = new Server({
     app.get("/status", (_request, response) => {
       response.json({ name: options.name, origin, peers: federation.peers.list() });
     });
+    app.get("/pictures.json", async (_request, response) => {
+      response.json((await art).pictures);
+    });
     app.use(page);
   },
 });
-server.define(options.name, defineWorldRoom(federation, options.name));
+server.define(
+  options.name,
+  defineWorldRoom(federation, {
+    world: options.name,
+    art,
+    gallery: options.gallery,
+  }),
+);
 federation.attach(server);
 
 http.once("error", (error: NodeJS.ErrnoException) => {
@@ -62,12 +80,21 @@ http.once("error", (error: NodeJS.ErrnoException) => {
 });
 try {
   await server.listen(options.port);
+  giveArt(await makeArt(federation, options.name));
+  if (options.forge) await forgeFirstPicture();
   // The room exists before the first visitor, so that its portals are there to see.
   await matchMaker.createRoom(options.name, {});
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));
 }
 console.log(`${options.name}  ${origin}  (monitor ${origin}/monitor)`);
+
+async function forgeFirstPicture(): Promise<void> {
+  const [picture] = (await art).pictures;
+  const [genuine] = picturesOf(options.name);
+  if (picture === undefined || genuine === undefined) return;
+  forge(http, new URL(federation.assets.urlOf(picture.reference)).pathname, genuine.svg);
+}
 
 function readOptions(): WorldOptions {
   let read: ReturnType<typeof readWorldOptions>;

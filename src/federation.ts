@@ -10,6 +10,7 @@ import { FederationPortals, type PortalsOptions } from "./colyseus/portals.ts";
 import type { CrossingRecord } from "./custody/history.ts";
 import { createEndpoints } from "./http/router.ts";
 import { type FederationOptions, resolveOptions } from "./options.ts";
+import { FederationAssets } from "./federation-assets.ts";
 import { FederationPeers } from "./peers.ts";
 import type { RoutingTable } from "./routing/routing-table.ts";
 import { type FederationEvents, FederationRuntime, type ProcessLink } from "./runtime.ts";
@@ -27,11 +28,14 @@ export class Federation {
   readonly runtime: FederationRuntime;
   /** Peers and the operator's decisions about them. */
   readonly peers: FederationPeers;
+  /** Files of this server and those its visitors bring. */
+  readonly assets: FederationAssets;
   readonly #gate: PlayerGate;
 
   constructor(options: FederationOptions) {
     this.runtime = new FederationRuntime(resolveOptions(options));
     this.peers = new FederationPeers(this.runtime);
+    this.assets = new FederationAssets(this.runtime);
     this.#gate = new PlayerGate(this.runtime);
   }
 
@@ -101,6 +105,7 @@ export class Federation {
           registry: runtime.registry,
           handshake: runtime.handshake,
           custody: runtime.custody,
+          assets: runtime.assets,
           store: runtime.store,
           clock,
           random,

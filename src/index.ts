@@ -1,10 +1,16 @@
 /** The server side of aether-federation. The client side is `aether-federation/client`. */
 export { type Federation, createFederation } from "./federation.ts";
-export type { FederationOptions, Identify, IdentifiedPlayer } from "./options.ts";
+export type {
+  FederationAssetsOptions,
+  FederationOptions,
+  Identify,
+  IdentifiedPlayer,
+} from "./options.ts";
 export type { FederatedPlayer } from "./federated-player.ts";
 export type { JsonValue } from "./json.ts";
 export { type FederationEvents, FederationRuntime } from "./runtime.ts";
 export type { FederationPeers, PeerSummary } from "./peers.ts";
+export type { FederationAssets } from "./federation-assets.ts";
 export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
 export type { Clock, Fetch, Logger, Random, Store } from "./ports.ts";
 export type { FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
@@ -55,3 +61,20 @@ export { KeyvStore } from "./storage/keyv-store.ts";
 export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";
 export { SqliteEngine, type SqliteEngineOptions } from "./storage/sqlite-engine.ts";
 export type { CompareAndSetEngine } from "./storage/engine.ts";
+export {
+  type AssetIntegrityPolicy,
+  type FederationAssetReference,
+  HashMismatchAction,
+} from "./assets/reference.ts";
+export {
+  AssetVerification,
+  type AssetVerifier,
+  type ExpectedAsset,
+  type VerificationResult,
+} from "./assets/verification.ts";
+export {
+  ContentStore,
+  type ContentStoreOptions,
+  type StoredAsset,
+} from "./assets/content-store.ts";
+export type { PreparationStatus } from "./assets/preparations.ts";

@@ -1,3 +1,9 @@
+import { join } from "node:path";
+import {
+  type AssetIntegrityPolicy,
+  type ResolvedIntegrityPolicy,
+  resolveIntegrityPolicy,
+} from "./assets/reference.ts";
 import type { AdmissionPolicy } from "./custody/arrival.ts";
 import type { OnAway } from "./custody/custody.ts";
 import type { ImportPolicy } from "./custody/import-policy.ts";
@@ -68,22 +74,44 @@ export interface FederationOptions {
    * what a server leaves out is kept, and what another server brought is altered by that one alone.
    */
   readonly accept?: ImportPolicy;
+  /** The files that players wear and rooms show. */
+  readonly assets?: FederationAssetsOptions;
   /** A player logs in at home while away: `recall` (default) or `refuse`. */
   readonly onAway?: OnAway;
   /** Where diagnostics go. Default: warnings and errors to the console. */
   readonly logger?: Logger;
 }
 
+/** Options of a server's assets. */
+export interface FederationAssetsOptions {
+  /** Folder; processes of one machine may share it. Default `assets` in `dataDirectory`. */
+  readonly directory?: string;
+  /** What all of them together may take; the least recently used give way. Default 1 GiB. */
+  readonly maxBytes?: number;
+  /** What is taken from others, and what is done about wrong bytes. */
+  readonly policy?: AssetIntegrityPolicy;
+  /** How long a crossing waits for the other server to have them. Default 30. */
+  readonly timeoutSeconds?: number;
+}
+
 /** {@link FederationOptions} with every default filled in, frozen. */
 export interface ResolvedOptions extends Required<
-  Omit<FederationOptions, "store" | "identify" | "admit" | "accept">
+  Omit<FederationOptions, "store" | "identify" | "admit" | "accept" | "assets">
 > {
+  readonly assets: {
+    readonly directory: string;
+    readonly maxBytes: number;
+    readonly policy: ResolvedIntegrityPolicy;
+    readonly timeoutSeconds: number;
+  };
   readonly store: unknown;
   readonly identify: Identify;
   readonly admit: AdmissionPolicy | undefined;
   readonly accept: ImportPolicy | undefined;
 }
 
+/** Folder of the assets, in the data folder. */
+export const ASSETS_FOLDER = "assets";
 const WORLD_NAME = /^[A-Za-z0-9_-]{1,64}$/u;
 const LOCAL_ID = /^[A-Za-z0-9_-]{1,64}$/u;
 
@@ -113,6 +141,7 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
       'endpoint must be an https URL with a path and no query, e.g. "https://worlds.example.com/federation"',
     );
   }
+  const dataDirectory = boundedText("dataDirectory", options.dataDirectory ?? ".federation", 4096);
   return Object.freeze({
     origin,
     worlds,
@@ -123,7 +152,7 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
       (options.peers ?? []).map((peer) => checkedOrigin("peers", peer, allowInsecure)),
     ),
     trust: options.trust ?? "approve",
-    dataDirectory: boundedText("dataDirectory", options.dataDirectory ?? ".federation", 4096),
+    dataDirectory,
     store: options.store,
     allowInsecure,
     allowPrivateNetwork: options.allowPrivateNetwork ?? false,
@@ -153,6 +182,7 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
       1,
       10_000_000,
     ),
+    assets: resolveAssets(options.assets ?? {}, dataDirectory),
     identify: options.identify ?? identifyByAuthId,
     admit: options.admit,
     accept: options.accept,
@@ -220,4 +250,20 @@ function oneOf<Value extends string>(
     throw new TypeError(`${option} must be one of ${allowed.join(", ")}`);
   }
   return value;
+}
+
+function resolveAssets(
+  { directory, maxBytes = 1024 ** 3, policy, timeoutSeconds = 30 }: FederationAssetsOptions,
+  dataDirectory: string,
+): ResolvedOptions["assets"] {
+  return Object.freeze({
+    directory: boundedText(
+      "assets.directory",
+      directory ?? join(dataDirectory, ASSETS_FOLDER),
+      4096,
+    ),
+    maxBytes: within("assets.maxBytes", maxBytes, 1024 ** 2, Number.MAX_SAFE_INTEGER),
+    policy: resolveIntegrityPolicy(policy),
+    timeoutSeconds: within("assets.timeoutSeconds", timeoutSeconds, 1, 3600),
+  });
 }

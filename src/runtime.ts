@@ -3,6 +3,8 @@
  * and tells what happens.
  */
 import { join } from "node:path";
+import type { AssetLibrary } from "./assets/asset-library.ts";
+import type { AssetMismatch } from "./assets/transfer.ts";
 import { type CrossingOutcome, type CrossingProgress } from "./custody/crossing.ts";
 import type { Arrival, SeatHost } from "./custody/arrival.ts";
 import { Custody } from "./custody/custody.ts";
@@ -18,6 +20,7 @@ import { type VerifyKey, importVerifyKey } from "./identity/ed25519.ts";
 import type { JsonValue } from "./json.ts";
 import type { KeyRing, SigningKey } from "./identity/server-keys.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { openAssets } from "./runtime-assets.ts";
 import { type Clock, type Random, type Store, systemClock, systemRandom } from "./ports.ts";
 import {
   type RegistryEvent,
@@ -46,6 +49,8 @@ export interface FederationEvents {
   crossing: { readonly player: string; readonly outcome: CrossingOutcome };
   /** A player arrived here. */
   arrival: Arrival;
+  /** A server sent other bytes than an asset's hash names; nobody has seen them. */
+  asset: AssetMismatch & { readonly type: "mismatch" };
 }
 
 const DESCRIPTOR_LIFE_SECONDS = 24 * 3600;
@@ -82,6 +87,7 @@ interface Running {
   readonly peers: PeerClient;
   readonly health: HealthMonitor;
   readonly custody: Custody;
+  readonly assets: AssetLibrary;
   readonly register: ProcessRegister | undefined;
   readonly close: () => Promise<void>;
 }
@@ -121,6 +127,10 @@ export class FederationRuntime {
 
   get custody(): Custody {
     return this.#parts().custody;
+  }
+
+  get assets(): AssetLibrary {
+    return this.#parts().assets;
   }
 
   get health(): HealthMonitor {
@@ -203,6 +213,12 @@ export class FederationRuntime {
       random,
       reconnect: async (peer) => {
         await handshake.connect(peer);
+      },
+    });
+    const assets = await openAssets({
+      ...{ options, registry, peers, clock, random },
+      onMismatch: (event) => {
+        this.#emit("asset", { type: "mismatch", ...event });
       },
     });
     const manager = new HandshakeManager({
@@ -327,8 +343,10 @@ export class FederationRuntime {
       peers,
       health,
       custody,
+      assets: assets.library,
       register,
       close: async () => {
+        await assets.close();
         await fetch.close();
         await register?.stop();
         await store.close();

@@ -8,18 +8,12 @@ const byId = <Element extends HTMLElement = HTMLElement>(id: string): Element =>
   return element as Element;
 };
 
-const HAT_NAMES: Readonly<Record<string, string>> = {
-  cap: "a red cap",
-  crown: "a crown",
-  wizard: "a wizard's hat",
-  flower: "a flower",
-  horns: "horns",
-};
 const TOAST_MILLISECONDS = 6_000;
 
 /** The steps of a crossing, as the player sees them. */
-export type CrossingStep = "asking" | "reserved" | "connecting";
+export type CrossingStep = "assets" | "asking" | "reserved" | "connecting";
 const STEPS: readonly [CrossingStep, string][] = [
+  ["assets", "Sending ahead what you wear"],
   ["asking", "Asking your home and the other server"],
   ["reserved", "A seat is reserved for you"],
   ["connecting", "Stepping through"],
@@ -45,6 +39,8 @@ export class Hud {
   /** Who you are. */
   player(me: Avatar): void {
     byId("player-name").textContent = me.name;
+    const hat = byId("hat");
+    if (hat.textContent !== me.hat) hat.textContent = me.hat;
     const id = byId("player-id");
     const short = shorten(me.id);
     if (id.textContent === short) return;
@@ -54,7 +50,6 @@ export class Hud {
     box?.setAttribute("aria-label", `You are ${me.name}, ${me.id}`);
     box?.setAttribute("title", me.id);
     byId("face").setAttribute("fill", me.colour);
-    byId("hat").textContent = HAT_NAMES[me.hat] ?? "";
   }
 
   /** What you carry. */
@@ -71,13 +66,15 @@ export class Hud {
     box.classList.add("got");
   }
 
-  crossing(to: string, step: CrossingStep): void {
+  /** @param share How much of the step is done, 0–1, where that is known. */
+  crossing(to: string, step: CrossingStep, share?: number): void {
     byId("crossing-title").textContent = `On your way to ${to}`;
     const now = STEPS.findIndex(([name]) => name === step);
     byId("crossing-steps").replaceChildren(
       ...STEPS.map(([, text], index) => {
         const item = document.createElement("li");
-        item.textContent = text;
+        const percent = index === now && share !== undefined ? ` ${Math.round(share * 100)} %` : "";
+        item.textContent = `${text}${percent}`;
         item.className = index < now ? "done" : index === now ? "now" : "";
         return item;
       }),

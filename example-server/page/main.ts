@@ -3,6 +3,7 @@ import type { Room } from "@colyseus/sdk";
 import { Traveler } from "aether-federation/client";
 import { Scene } from "./draw/scene.ts";
 import { Hud, placeName } from "./hud.ts";
+import { AssetImages } from "./images.ts";
 import { type Direction, Input } from "./input.ts";
 import { randomName } from "./names.ts";
 import { View } from "./view.ts";
@@ -16,6 +17,7 @@ const canvas = document.getElementById("view") as HTMLCanvasElement;
 const hud = new Hud();
 const scene = new Scene(canvas);
 const input = new Input(canvas, send);
+const images = new AssetImages();
 let view: View | undefined;
 let coins: readonly string[] = [];
 let wasCrossing = false;
@@ -37,8 +39,10 @@ traveler.onArrive(({ room, origin, world, from }) => {
 traveler.onDepart(({ to }) => {
   hud.crossing(placeName(to, view?.portals ?? []), "reserved");
 });
-traveler.onProgress(({ to, stage }) => {
-  if (stage === "connecting") hud.crossing(placeName(to, view?.portals ?? []), "connecting");
+traveler.onProgress(({ to, stage, receivedBytes = 0, totalBytes = 0 }) => {
+  const place = placeName(to, view?.portals ?? []);
+  if (stage === "connecting") hud.crossing(place, "connecting");
+  if (stage === "assets") hud.crossing(place, "assets", totalBytes && receivedBytes / totalBytes);
 });
 traveler.onFailed(({ to, code, message }) => {
   hud.crossingOver();
@@ -68,7 +72,7 @@ requestAnimationFrame(function frame(now) {
 function show(room: Room, origin: string): void {
   // The example's room allows no reconnection: going home at once is better than waiting.
   room.reconnection.enabled = false;
-  view = new View(room, origin);
+  view = new View(room, origin, images);
   wasCrossing = false;
   room.onMessage("belongings", (message: { coins: readonly string[] }) => {
     const more = message.coins.length - coins.length;
@@ -168,6 +172,18 @@ Object.defineProperty(globalThis, "aether", {
     },
     get y() {
       return view?.me?.y;
+    },
+    get hat() {
+      const me = view?.me;
+      return me === undefined
+        ? undefined
+        : { name: me.hat, hash: me.hatHash, url: me.hatUrl, shown: me.hatImage !== undefined };
+    },
+    get pictures() {
+      return view?.pictures.map(({ x, y, title, owner, status, detail, image }) => ({
+        ...{ x, y, title, owner, status, detail },
+        shown: image !== undefined,
+      }));
     },
     get others() {
       return view?.avatars.filter(({ me }) => !me).length;

@@ -1,5 +1,6 @@
 /** What the page knows of a room, smoothed for the eye. */
 import type { Room } from "@colyseus/sdk";
+import type { AssetImages } from "./images.ts";
 import type { Direction } from "./input.ts";
 
 export interface Avatar {
@@ -8,7 +9,13 @@ export interface Avatar {
   name: string;
   home: string;
   colour: string;
+  /** What the hat is called; empty: none. */
   hat: string;
+  /** The hat's file, as its home names it and as this server serves it. */
+  hatHash: string;
+  hatUrl: string;
+  /** The hat, once it has been loaded and found to be the one that its hash names. */
+  hatImage: CanvasImageSource | undefined;
   /** Where it is drawn. */
   x: number;
   y: number;
@@ -31,6 +38,19 @@ export interface Portal {
   readonly status: string;
 }
 
+export interface Picture {
+  readonly key: string;
+  readonly x: number;
+  readonly y: number;
+  readonly title: string;
+  /** Authority of the server that owns it. */
+  readonly owner: string;
+  readonly status: "coming" | "hangs" | "refused";
+  /** The code that the operator was told, where it is refused. */
+  readonly detail: string;
+  readonly image: CanvasImageSource | undefined;
+}
+
 export interface Coin {
   readonly key: string;
   readonly x: number;
@@ -42,10 +62,16 @@ interface RoomState {
   readonly world?: string;
   readonly width?: number;
   readonly height?: number;
-  readonly players?: ReadonlyMap<string, Omit<Avatar, "key" | "stride" | "me">>;
+  readonly players?: ReadonlyMap<string, AvatarState>;
   readonly coins?: ReadonlyMap<string, Omit<Coin, "key">>;
   readonly portals?: ReadonlyMap<string, Omit<Portal, "key">>;
+  readonly pictures?: ReadonlyMap<
+    string,
+    Omit<Picture, "key" | "image"> & { readonly hash: string; readonly url: string }
+  >;
 }
+
+type AvatarState = Omit<Avatar, "key" | "stride" | "me" | "hatImage">;
 
 const SPEED = 230;
 /** How fast drawings follow what the server says, per second. */
@@ -59,11 +85,14 @@ export class View {
   avatars: Avatar[] = [];
   coins: Coin[] = [];
   portals: Portal[] = [];
+  pictures: Picture[] = [];
+  readonly #images: AssetImages;
   readonly #byKey = new Map<string, Avatar>();
 
-  constructor(room: Room, origin: string) {
+  constructor(room: Room, origin: string, images: AssetImages) {
     this.room = room;
     this.origin = origin;
+    this.#images = images;
   }
 
   get #state(): RoomState {
@@ -88,17 +117,19 @@ export class View {
 
   /** Reads the state and moves the drawings along by `seconds`. */
   update(seconds: number, input: Direction): void {
-    const { players, coins, portals } = this.#state;
+    const { players, coins, portals, pictures } = this.#state;
     const seen = new Set<string>();
     players?.forEach((state, key) => {
       seen.add(key);
       let avatar = this.#byKey.get(key);
       if (avatar === undefined) {
-        avatar = { ...read(state), key, stride: 0, me: key === this.room.sessionId };
+        const me = key === this.room.sessionId;
+        avatar = { ...read(state), key, stride: 0, me, hatImage: undefined };
         this.#byKey.set(key, avatar);
       }
       const { x, y } = avatar;
       Object.assign(avatar, read(state), { x, y });
+      avatar.hatImage = this.#images.get(avatar.hatUrl, avatar.hatHash);
       this.#move(avatar, state, seconds, input);
     });
     for (const key of [...this.#byKey.keys()]) if (!seen.has(key)) this.#byKey.delete(key);
@@ -113,6 +144,11 @@ export class View {
       target,
       status,
     }));
+    this.pictures = entries(pictures).map(([key, picture]) => {
+      const { x, y, title, owner, status, detail, url, hash } = picture;
+      const image = status === "hangs" ? this.#images.get(url, hash) : undefined;
+      return { key, x, y, title, owner, status, detail, image };
+    });
   }
 
   #move(
@@ -138,9 +174,10 @@ export class View {
   }
 }
 
-function read(state: Omit<Avatar, "key" | "stride" | "me">): Omit<Avatar, "key" | "stride" | "me"> {
-  const { id, name, home, colour, hat, x, y, facing, moving, crossing, coins } = state;
-  return { id, name, home, colour, hat, x, y, facing, moving, crossing, coins };
+function read(state: AvatarState): AvatarState {
+  const { id, name, home, colour, hat, hatHash, hatUrl, x, y, facing, moving, crossing, coins } =
+    state;
+  return { id, name, home, colour, hat, hatHash, hatUrl, x, y, facing, moving, crossing, coins };
 }
 
 function entries<Value>(map: ReadonlyMap<string, Value> | undefined): [string, Value][] {

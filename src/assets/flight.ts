@@ -208,8 +208,7 @@ export class Flight {
     const [first] = this.#sources
       .filter(({ isOut }) => !isOut)
       .sort(
-        (a, b) =>
-          Math.max(a.readyAt, now) - Math.max(b.readyAt, now) || a.failures - b.failures,
+        (a, b) => Math.max(a.readyAt, now) - Math.max(b.readyAt, now) || a.failures - b.failures,
       );
     if (this.#isAlone) this.#alone = first;
     return first;
@@ -301,7 +300,7 @@ export class Flight {
     if (result.valid) return true;
     if (result.mismatches[0] === "type") {
       await incoming.discard();
-      const { type } = result.actual;
+      const { type } = result.actual as { type?: string };
       throw new FederationError(
         "ERR_FED_ASSET_TYPE",
         `The asset is no ${this.wanted.reference.mediaType}: it looks like ${type ?? "something else"}.`,
@@ -347,7 +346,15 @@ export class Flight {
     if (action === HashMismatchAction.Reject) logger.info(said);
     else logger.warn(said);
     try {
-      onMismatch({ source: source.origin, sources, reference, result, action, chunk, quarantineId });
+      onMismatch({
+        source: source.origin,
+        sources,
+        reference,
+        result,
+        action,
+        chunk,
+        quarantineId,
+      });
     } catch (cause) {
       logger.error("a listener for asset mismatches failed", cause);
     }

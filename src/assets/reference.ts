@@ -112,6 +112,14 @@ const referenceSchema = z.strictObject({
   policy: actionSchema.optional(),
 });
 
+/** What references are taken. */
+export interface ReferenceLimits {
+  readonly maxAssetBytes: number;
+  readonly mediaTypes: Pick<ReadonlySet<string>, "has">;
+  /** Takes `http:` origins too, for development. Default false. */
+  readonly allowInsecure?: boolean;
+}
+
 /** A reference that this server takes, or why it does not. */
 export type ParsedAssetReference =
   { readonly verified: true; readonly reference: FederationAssetReference } | Refusal;
@@ -121,15 +129,8 @@ export type ParsedAssetReference =
  *
  * Refuses with `ERR_FED_MALFORMED`, `ERR_FED_ASSET_HASH_INVALID` (also for sha384 and sha512: assets
  * are kept by their sha256), `ERR_FED_ASSET_TOO_LARGE` or `ERR_FED_ASSET_TYPE`.
- *
- * @param limits - `allowInsecure`: takes `http:` origins too, for development.
  */
-export function parseAssetReference(
-  value: unknown,
-  limits: Pick<ResolvedIntegrityPolicy, "maxAssetBytes" | "mediaTypes"> & {
-    readonly allowInsecure?: boolean;
-  },
-): ParsedAssetReference {
+export function parseAssetReference(value: unknown, limits: ReferenceLimits): ParsedAssetReference {
   const parsed = referenceSchema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

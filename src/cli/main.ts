@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import { FederationError } from "../errors.ts";
 import type { TrustRoles } from "../registry/server-registry.ts";
+import { ASSET_VERBS, assetsFolder, manageAssets } from "./assets.ts";
 import { listCrossings } from "./crossings.ts";
 import { type Deployment, withDeployment } from "./deployment.ts";
 import { diagnose } from "./doctor.ts";
@@ -30,6 +31,12 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
   crossings <player>           where one of this home's players went, with receipts (--json)
   crossings <transfer id>      one crossing that began or ended here
 
+  assets list                  files that this server owns or has fetched
+        --assets <folder>      where they are (default: assets, in the data folder)
+  assets quarantine            what came with other bytes than its hash names
+  assets release <item>        serve it, under the hash its bytes really have
+  assets purge <item|all>      delete it
+
   doctor <origin>              examine a server as a stranger sees it
         --allow-insecure       http: and loopback, for development
 
@@ -56,6 +63,7 @@ async function main(args: readonly string[]): Promise<number> {
       key: values.key,
       roles: rolesOf(values["inbound-only"] ?? false, values["outbound-only"] ?? false),
       allowInsecure: values["allow-insecure"] ?? false,
+      assets: values.assets,
     });
     process.stdout.write(`${json ? JSON.stringify(result.json, null, 2) : result.text}\n`);
     return result.exitCode ?? EXIT.ok;
@@ -80,6 +88,7 @@ function readArguments(args: readonly string[]) {
         "inbound-only": { type: "boolean" },
         "outbound-only": { type: "boolean" },
         "allow-insecure": { type: "boolean" },
+        assets: { type: "string" },
       },
     });
   } catch (cause) {
@@ -101,6 +110,7 @@ async function run(
     readonly key: string | undefined;
     readonly roles: TrustRoles;
     readonly allowInsecure: boolean;
+    readonly assets: string | undefined;
   },
 ): Promise<CommandResult> {
   const [command, verb, subject, ...rest] = positionals;
@@ -127,6 +137,12 @@ async function run(
       return within((deployment) =>
         decidePeer(deployment, decision, subject, flags.roles, flags.key),
       );
+    }
+  }
+  if (command === "assets") {
+    const asked = ASSET_VERBS.find((each) => each === verb);
+    if (asked !== undefined) {
+      return manageAssets(assetsFolder(flags.data, flags.assets), asked, subject);
     }
   }
   throw usage(`"${positionals.join(" ")}" is no command`);

@@ -19,6 +19,14 @@ export interface Failed {
   readonly message: string;
 }
 
+/** How far what the player carries has got to the other server. */
+export interface AssetProgress {
+  readonly transferId: string;
+  readonly to: string;
+  readonly receivedBytes: number;
+  readonly totalBytes: number;
+}
+
 type Members = Readonly<Record<string, unknown>>;
 
 /** Reads `federation:transit`; undefined when it is not of that form. */
@@ -53,6 +61,25 @@ export function parseFailed(message: unknown): Failed | undefined {
     return undefined;
   }
   return { transferId, to, code, message: text.slice(0, 500) };
+}
+
+/** Reads `federation:progress`; undefined when it is not of that form. */
+export function parseProgress(message: unknown): AssetProgress | undefined {
+  const { transferId, to, stage, receivedBytes, totalBytes } = members(message);
+  if (
+    !isText(transferId) ||
+    !isText(to) ||
+    stage !== "assets" ||
+    !isCount(receivedBytes) ||
+    !isCount(totalBytes)
+  ) {
+    return undefined;
+  }
+  return { transferId, to, receivedBytes, totalBytes };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function members(value: unknown): Members {

@@ -10,7 +10,7 @@
  */
 import { Client, type Room } from "@colyseus/sdk";
 import { Emitter } from "./emitter.ts";
-import { type Transit, parseFailed, parseTransit } from "./messages.ts";
+import { type Transit, parseFailed, parseProgress, parseTransit } from "./messages.ts";
 import { type Place, readPlace, writePlace } from "./place.ts";
 import { type KeyStorage, PlayerKey } from "./player-key.ts";
 
@@ -39,7 +39,12 @@ export interface Departure {
 export interface Progress {
   readonly transferId: string;
   readonly to: string;
-  readonly stage: "reserved" | "connecting" | "arrived";
+  /** `assets`: the other server fetches what the player wears; nothing has been decided yet. */
+  readonly stage: "assets" | "reserved" | "connecting" | "arrived";
+  /** Bytes there, in stage `assets`. */
+  readonly receivedBytes?: number;
+  /** Bytes in all, in stage `assets`. */
+  readonly totalBytes?: number;
 }
 
 /** The player stayed where it is. */
@@ -341,6 +346,11 @@ export class Traveler {
       this.#crossing = undefined;
       keep();
       this.#failed.emit(failed);
+    });
+    room.onMessage("federation:progress", (message: unknown) => {
+      const progress = parseProgress(message);
+      if (progress === undefined || this.#room !== room) return;
+      this.#progress.emit({ ...progress, stage: "assets" });
     });
     room.onLeave((code, reason) => {
       if (this.#room !== room || this.#crossing !== undefined) return;

@@ -2,6 +2,7 @@
  * Lets players into rooms and out of them: logins at home, arrivals, portals.
  */
 import type { AuthContext, Client, Room } from "@colyseus/core";
+import { referencesIn } from "../assets/references-in.ts";
 import type { Arrival } from "../custody/arrival.ts";
 import { GUEST_PREFIX } from "../custody/custody.ts";
 import type { CrossingOutcome } from "../custody/crossing.ts";
@@ -14,8 +15,7 @@ import type { TravelAnswer, TravelRequest } from "../http/router.ts";
 import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
 import { type Identify, type IdentifiedPlayer, isLocalId } from "../options.ts";
 import type { FederationRuntime } from "../runtime.ts";
-import { TrustState } from "../registry/server-registry.ts";
-import type { ResolvedDestination } from "../routing/routing-table.ts";
+import { Departures } from "./departures.ts";
 import { type JoinHost, type JoinRefusal, hostAuth } from "./join-hooks.ts";
 import type { PortalsHost } from "./portals.ts";
 import { type RoomPlayer, RoomSessions } from "./room-sessions.ts";
@@ -34,6 +34,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
   readonly sessions: RoomSessions;
   readonly seats: ColyseusSeats;
   readonly #runtime: FederationRuntime;
+  readonly #departures: Departures;
   #sealer: Sealer | undefined;
   /** Key-holding players whose seat's connection is being made: thumbprint by room session. */
   readonly #keys = new WeakMap<RoomPlayer, string>();
@@ -47,6 +48,9 @@ export class PlayerGate implements JoinHost, PortalsHost {
       sealer: () => this.sealer(),
       clock,
     });
+    const { sessions, seats } = this;
+    const newSessionId = (): string => this.#newSessionId();
+    this.#departures = new Departures({ runtime, sessions, seats, newSessionId });
   }
 
   readonly sealer = (): Sealer => {
@@ -166,6 +170,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
       name: login.session.name,
       carried: login.state,
     };
+    this.#bringAssets(entry, []);
     // A host that has its own auth keeps its own payload; `portals.player(client)` has ours.
     if (!hasHostAuth) client.auth = entry.player;
     return { ok: true };
@@ -205,37 +210,16 @@ export class PlayerGate implements JoinHost, PortalsHost {
 
   abandon(room: Room, client: Client, transferId: string): void {
     const session = this.sessions.get(room, client.sessionId)?.session;
-    if (session !== undefined) {
-      this.#runtime.custody.crossings.abandon(session.player, transferId);
-    }
+    if (session !== undefined) this.#departures.abandon(session.player, transferId);
   }
 
-  async enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome> {
-    const { random, custody } = this.#runtime;
-    const transferId = random.uuid();
-    const session = this.sessions.get(room, client.sessionId)?.session;
-    const stay = (code: FederationErrorCode, message: string): CrossingOutcome => {
-      client.send("federation:failed", { transferId, to: uri, code, message });
-      return { kind: "stayed", transferId, to: uri, code, message };
-    };
-    if (session === undefined || session.ended) {
-      return stay("ERR_FED_NOT_A_PLAYER", "This connection is not a player of the federation.");
-    }
-    const found = this.#destination(uri);
-    if (!found.ok) return stay(found.code, found.reason);
-    const { destination } = found;
-    const { origin, world } = destination;
-    if (destination.local) return this.#enterHere(uri, world, destination.options, session, stay);
-    return custody.crossings.cross(
-      session,
-      { uri, origin, world, options: destination.options },
-      transferId,
-    );
+  enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome> {
+    return this.#departures.enter(room, client, uri);
   }
 
   /** Travel without a room: a home login, then a crossing that starts from nowhere. */
   async travel({ token, to, name }: TravelRequest): Promise<TravelAnswer> {
-    const found = this.#destination(to);
+    const found = this.#departures.destination(to);
     if (!found.ok) return found;
     const { origin, world, options, local } = found.destination;
     if (local) {
@@ -318,55 +302,6 @@ export class PlayerGate implements JoinHost, PortalsHost {
     return account;
   }
 
-  /** Where a portal URI leads now, for players of this server. */
-  #destination(
-    uri: string,
-  ): { readonly ok: true; readonly destination: ResolvedDestination } | JoinRefusal {
-    const { routes, registry, options } = this.#runtime;
-    const destination = routes.resolve(uri);
-    if (destination === undefined) {
-      return refusal("ERR_FED_NO_ROUTE", "Nobody here knows where this portal leads.");
-    }
-    if (destination.local) return { ok: true, destination };
-    const { origin } = destination;
-    const known = registry.get(origin)?.trust === TrustState.Trusted;
-    if (!(known || options.peers.includes(origin)) || !this.#runtime.mayGoTo(origin)) {
-      return refusal(
-        "ERR_FED_NOT_TRUSTED",
-        "This server and the other do not trust each other yet.",
-      );
-    }
-    return destination.healthy
-      ? { ok: true, destination }
-      : refusal("ERR_FED_DESTINATION_DOWN", "The other server is down right now.");
-  }
-
-  /** A portal to this server itself is a plain seat reservation (PROTOCOL 6). */
-  async #enterHere(
-    uri: string,
-    world: string,
-    options: Readonly<Record<string, string>>,
-    session: NonNullable<RoomPlayer["session"]>,
-    stay: (code: FederationErrorCode, message: string) => CrossingOutcome,
-  ): Promise<CrossingOutcome> {
-    const seat = await this.seats.reserveSealed(world, options, {
-      kind: "move",
-      player: session.player,
-      sessionId: this.#newSessionId(),
-      ...(this.#runtime.life === undefined ? {} : { life: this.#runtime.life }),
-    });
-    if (!seat.ok) return stay(seat.code, seat.reason);
-    const transferId = this.#runtime.random.uuid();
-    session.body.transit({
-      transferId,
-      to: uri,
-      origin: this.#runtime.options.origin,
-      reservation: seat.reservation,
-      expiresAt: seat.expiresAt,
-    });
-    return { kind: "arrived", transferId, to: uri, destination: this.#runtime.options.origin };
-  }
-
   // --- connections, by kind of seat ----------------------------------------------------------
 
   async #connectArrival(
@@ -416,6 +351,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
     entry.carriedAtLeave = arrival.state;
     entry.receipt = arrival.receipt;
     entry.session = this.#runtime.custody.arrive(arrival, this.sessions.body(entry));
+    this.#bringAssets(entry, [arrival.from, arrival.home]);
     return entry;
   }
 
@@ -499,8 +435,17 @@ export class PlayerGate implements JoinHost, PortalsHost {
       entry.session = moved.session;
       entry.carriedAtLeave = moved.state;
       entry.player = { ...entry.player, carried: moved.state };
+      this.#bringAssets(entry, []);
     }
     return entry;
+  }
+
+  /** What a player wears is fetched, and spared by eviction while it is here. */
+  #bringAssets(entry: RoomPlayer, sources: readonly string[]): void {
+    const references = referencesIn(entry.player.carried);
+    if (references.length === 0) return;
+    entry.releaseAssets?.();
+    entry.releaseAssets = this.#runtime.assets.hold(references, sources);
   }
 
   // --- proofs --------------------------------------------------------------------------------

@@ -30,6 +30,12 @@ export interface PortalsOptions {
    * for one URI. Default: false, only the room's own code sends players through portals.
    */
   readonly allowEnter?: boolean | ((client: Client, uri: string) => boolean);
+  /**
+   * When the other server has the files that the player's belongings name: `before-arrival` keeps
+   * the player here until all of them are there, or sends it nowhere when one of them cannot be had
+   * unharmed; `lazy` lets it go at once. Default `lazy`.
+   */
+  readonly assets?: "before-arrival" | "lazy";
 }
 
 /** What the plugin asks of the federation it belongs to. */
@@ -117,6 +123,11 @@ export class FederationPortals extends RoomPlugin {
   /** Whether nobody may simulate this player now: it is crossing, or home cannot be reached. */
   isFrozen(client: Client): boolean {
     return this.#host.isFrozen(this.room, client);
+  }
+
+  /** @internal Whether players go only once their assets are there. */
+  get waitsForAssets(): boolean {
+    return this.#options.assets === "before-arrival";
   }
 
   /** @internal What the room says the player carries. */

@@ -34,6 +34,8 @@ export interface RoomPlayer {
   joined: boolean;
   /** Home's signed receipt of the crossing it came by. */
   receipt?: string;
+  /** Lets go of the assets it brought. */
+  releaseAssets?: () => void;
 }
 
 const WEBSOCKET_OPEN = 1;
@@ -75,6 +77,7 @@ export class RoomSessions {
   }
 
   remove(entry: RoomPlayer): void {
+    entry.releaseAssets?.();
     const players = this.#byRoom.get(entry.room);
     if (players?.get(entry.sessionId) === entry) players.delete(entry.sessionId);
   }

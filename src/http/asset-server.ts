@@ -126,7 +126,7 @@ async function serve(
     if (coming === "came") opened = await options.store.open(hex);
   }
   if (opened === undefined) {
-    refuse(request, response, "ERR_FED_NOT_FOUND", { detail: "This asset is not here." });
+    refuse(request, response, "ERR_FED_ASSET_UNKNOWN");
     return;
   }
   try {

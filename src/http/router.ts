@@ -1,5 +1,5 @@
 /**
- * The endpoints other servers call (PROTOCOL 2–4, 6, 7, 10, 11), as one Express middleware.
+ * The endpoints other servers call (PROTOCOL 2–4, 6, 7, 9–11), as one Express middleware.
  *
  * Order for every signed call: size → signature (PROTOCOL 3) → block list → live session → trust →
  * the call itself. Answers to verified callers are signed, refusals included.
@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { rateLimit } from "express-rate-limit";
 import { z } from "zod";
+import type { AssetLibrary } from "../assets/asset-library.ts";
 import type { Custody } from "../custody/custody.ts";
 import type { CustodyAnswer } from "../custody/inbound.ts";
 import { FederationError, type FederationErrorCode } from "../errors.ts";
@@ -22,6 +23,7 @@ import type { SigningKey } from "../identity/server-keys.ts";
 import { isShallow } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
 import { type ServerRegistry, TrustState } from "../registry/server-registry.ts";
+import { type AssetServer, createAssetServer, isAssetPath } from "./asset-server.ts";
 import { type Problem, problem } from "./problem.ts";
 import { readRawBody } from "./raw-body.ts";
 
@@ -35,6 +37,7 @@ export interface EndpointsOptions {
   readonly registry: ServerRegistry;
   readonly handshake: HandshakeService;
   readonly custody: Custody;
+  readonly assets: AssetLibrary;
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
@@ -84,6 +87,7 @@ interface Answer {
 
 const DESCRIPTOR_PATH = "/.well-known/aether-federation";
 const DESCRIPTOR_MAX_AGE_SECONDS = 300;
+const PREPARE_PATH = "/assets/prepare";
 const CUSTODY_CALLS = new Set([
   "depart",
   "claim",
@@ -109,6 +113,13 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
       send(response, refusal("ERR_FED_RATE_LIMITED", undefined, 60));
     },
   }) as unknown as Middleware;
+  const { assets, clock, logger } = options;
+  const serveAsset = createAssetServer({
+    store: assets.store,
+    pending: (hex) => assets.pending(hex),
+    clock,
+    logger,
+  });
   const limitPeer = peerLimiter(options.clock, options.maxRequestsPerMinutePerPeer ?? 6_000);
 
   return (request, response, next) => {
@@ -124,7 +135,14 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
     limitAddress(request, response, () => {
       const work = isDescriptor
         ? describe(options, request, response)
-        : serve(options, limitPeer, request, response, path.slice(base.length), url);
+        : serve(
+            options,
+            { limitPeer, serveAsset },
+            request,
+            response,
+            path.slice(base.length),
+            url,
+          );
       work.catch((cause: unknown) => {
         const code = cause instanceof FederationError ? cause.code : undefined;
         const known = code !== undefined && new FederationError(code).status !== 500;
@@ -160,12 +178,19 @@ async function describe(
 
 async function serve(
   options: EndpointsOptions,
-  limitPeer: (origin: string) => boolean,
+  {
+    limitPeer,
+    serveAsset,
+  }: { readonly limitPeer: (origin: string) => boolean; readonly serveAsset: AssetServer },
   request: IncomingMessage,
   response: ServerResponse,
   path: string,
   url: string,
 ): Promise<void> {
+  if (isAssetPath(path) && path !== PREPARE_PATH) {
+    await serveAsset(request, response, path);
+    return;
+  }
   response.setHeader("Cache-Control", "no-store");
   const method = request.method ?? "GET";
   const expected = methodOf(path);
@@ -233,7 +258,7 @@ function methodOf(path: string): "GET" | "POST" | undefined {
   if (path === "/health" || path === "/servers") return "GET";
   if (path === "/handshake" || path === "/handshake/complete") return "POST";
   if (path === "/reservations" || path === "/reservations/cancel") return "POST";
-  if (path === "/travel") return "POST";
+  if (path === "/travel" || path === PREPARE_PATH) return "POST";
   if (path.startsWith("/custody/")) {
     return CUSTODY_CALLS.has(path.slice("/custody/".length)) ? "POST" : undefined;
   }
@@ -339,6 +364,7 @@ async function dispatch(
   if (path === "/reservations/cancel") {
     return custodyAnswer(await options.custody.arrivals.cancel(caller, body), 200);
   }
+  if (path === PREPARE_PATH) return custodyAnswer(await options.assets.answer(caller, body), 200);
   const call = path.slice("/custody/".length);
   return custodyAnswer(await options.custody.answer(caller, call, body, created), 200);
 }

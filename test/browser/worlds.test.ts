@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { type Browser, type BrowserContext, type Page, chromium } from "playwright-core";
 import { eventually } from "../support/eventually.ts";
 import { type ServerProcess, Servers } from "../support/processes.ts";
@@ -16,6 +18,21 @@ interface Aether {
   readonly x: number;
   readonly y: number;
   readonly others: number;
+  readonly hat: {
+    readonly name: string;
+    readonly hash: string;
+    readonly url: string;
+    readonly shown: boolean;
+  };
+  readonly pictures: readonly {
+    readonly title: string;
+    readonly owner: string;
+    readonly status: string;
+    readonly detail: string;
+    readonly shown: boolean;
+    readonly x: number;
+    readonly y: number;
+  }[];
   readonly ground: readonly { x: number; y: number }[];
   readonly portals: readonly { x: number; y: number; label: string; status: string }[];
 }
@@ -33,6 +50,8 @@ const CHROMIUM_FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
+const WORLD = "example-server/world.ts";
+const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const results = fileURLToPath(new URL("../../test-results/", import.meta.url));
 
 describe("the page in a browser", function () {
@@ -82,6 +101,8 @@ describe("the page in a browser", function () {
       afterEach(() => context.close());
 
       it("walks through a portal into the other server: same player, same belongings", async () => {
+        const hatAtHome = await wornHat(page);
+        assert.equal(new URL(hatAtHome.url).origin, plaza.origin);
         await shot(page, `${size}-1-plaza`);
         await collectCoin(page, touch);
         await collectCoin(page, touch);
@@ -110,6 +131,10 @@ describe("the page in a browser", function () {
           new RegExp(`^${there.coins.length}\\b`, "u"),
         );
         assert.match(await page.getByTestId("toast").innerText(), /You are in arena/u);
+        const hat = await wornHat(page);
+        assert.equal(hat.hash, hatAtHome.hash, "the same hat");
+        assert.equal(new URL(hat.url).origin, arena.origin, "served by the server it is worn on");
+        assert.match(hat.name, /from plaza$/u);
         await shot(page, `${size}-2-arena`);
         assert.deepEqual(problems, []);
       });
@@ -164,6 +189,69 @@ describe("the page in a browser", function () {
     await other.close();
   });
 
+  for (const { size, width, height } of SIZES) {
+    it(`hangs other servers' pictures in the gallery, but not a forged one, at ${size} size`, async () => {
+      const [gallery, fair, forger] = (await servers.start([
+        { name: `gallery-${size}`, script: WORLD, flags: ["--gallery"] },
+        { name: `fair-${size}`, script: WORLD },
+        { name: `forger-${size}`, script: WORLD, flags: ["--forge"] },
+      ])) as [ServerProcess, ServerProcess, ServerProcess];
+      const context = await browser.newContext({ viewport: { width, height } });
+      const page = await context.newPage();
+      await enter(page, gallery.origin, "Edsger");
+      await eventually(
+        async () => {
+          const { pictures } = await look(page);
+          assert.equal(pictures.filter(({ shown }) => shown).length, 3);
+          assert.equal(pictures.filter(({ status }) => status === "refused").length, 1);
+        },
+        { timeoutMilliseconds: 15_000, what: "three pictures hang, one is refused" },
+      );
+      const { pictures } = await look(page);
+      for (const { owner, shown, status, detail } of pictures) {
+        if (status === "hangs")
+          assert.ok(shown && [fair.authority, forger.authority].includes(owner));
+        else {
+          assert.equal(owner, forger.authority);
+          assert.equal(shown, false);
+          assert.match(detail, /ERR_FED_ASSET_MISMATCH/u);
+        }
+      }
+      const refused = pictures.find(({ status }) => status === "refused");
+      assert.ok(refused !== undefined);
+      await walk(page, { x: refused.x, y: refused.y + 120 }, false);
+      await shot(page, `${size}-5-gallery`);
+      const data = gallery.spec.data;
+      const { items } = JSON.parse(await operator(["assets", "quarantine", "--data", data])) as {
+        items: { origin: string }[];
+      };
+      assert.deepEqual(
+        items.map(({ origin }) => origin),
+        [forger.origin],
+      );
+      await context.close();
+    });
+  }
+
+  it("shows no hat whose bytes were changed on the way to the browser", async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await context.newPage();
+    const asked: string[] = [];
+    await page.route("**/federation/assets/sha256/*", async (route) => {
+      asked.push(route.request().url());
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${await response.text()} ` });
+    });
+    await enter(page, plaza.origin, "Barbara");
+    await eventually(() => {
+      assert.ok(asked.length >= 2, "asked for, refused, and asked for again");
+    });
+    const { hat } = await look(page);
+    assert.notEqual(hat.url, "");
+    assert.equal(hat.shown, false);
+    await context.close();
+  });
+
   it("says why when the other server is down, and lets the player play on", async () => {
     const [gone] = (await servers.worlds("gallery", "hall")) as [ServerProcess, ServerProcess];
     const hall = (await peersOf(gone))[0];
@@ -203,6 +291,21 @@ async function enter(page: Page, origin: string, name: string): Promise<void> {
   );
 }
 
+/** The hat one wears, once it is drawn. */
+async function wornHat(page: Page): Promise<Aether["hat"]> {
+  return eventually(async () => {
+    const { hat } = await look(page);
+    assert.ok(hat.shown, "the hat is drawn");
+    return hat;
+  });
+}
+
+/** Runs the operator's command line and returns its JSON. */
+async function operator(args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, "--json"]);
+  return stdout;
+}
+
 async function peersOf(server: ServerProcess): Promise<string[]> {
   return (await server.peers()).map(({ origin }) => origin);
 }
@@ -230,11 +333,14 @@ async function collectCoin(page: Page, touch: boolean): Promise<void> {
   const nearest = apart.reduce((best, coin) =>
     Math.hypot(coin.x - x, coin.y - y) < Math.hypot(best.x - x, best.y - y) ? coin : best,
   );
-  await walk(page, nearest, touch, async () => (await look(page)).coins.length > coins.length);
-  // The picked-up coin leaves the ground with the next patch.
-  await eventually(async () => {
+  // Another coin may lie on the way.
+  const isGone = async (): Promise<boolean> => {
     const now = await look(page);
-    assert.ok(!now.ground.some((coin) => coin.x === nearest.x && coin.y === nearest.y));
+    return !now.ground.some((coin) => coin.x === nearest.x && coin.y === nearest.y);
+  };
+  await walk(page, nearest, touch, isGone);
+  await eventually(async () => {
+    assert.ok((await isGone()) && (await look(page)).coins.length > coins.length);
   });
 }
 

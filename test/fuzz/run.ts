@@ -27,7 +27,7 @@ if (!(seconds > 0 && seconds <= 3600)) {
 }
 
 const WORKERS = 8;
-const CUSTODY = ["depart", "claim", "cancel", "return", "renew", "departed", "revoke"];
+const CUSTODY = "depart claim cancel return renew departed revoke preview receipt".split(" ");
 const PATHS = [
   ...CUSTODY.map((call) => `/federation/custody/${call}`),
   "/federation/reservations",
@@ -37,6 +37,8 @@ const PATHS = [
   "/federation/servers",
   "/federation/health",
   "/federation/assets/sha256/00",
+  `/federation/assets/sha256/${"0".repeat(64)}`,
+  "/federation/assets/prepare",
   "/federation/travel",
   "/federation",
   "/.well-known/aether-federation",
@@ -170,6 +172,7 @@ function bodyOf(random: Random, goodPass: string): Uint8Array {
     "issuedAt",
     "handshakeId",
     "proof",
+    "assets",
   ]) {
     if (random.fraction() < 0.45) members[name] = plausible(name, random, goodPass);
   }
@@ -182,6 +185,15 @@ function plausible(name: string, random: Random, goodPass: string): unknown {
   switch (name) {
     case "transferId":
       return random.uuid();
+    case "assets":
+      return [
+        {
+          originServer: pick(random, ["http://localhost:1", text(random, 10)]),
+          assetHash: `sha256-${Buffer.from(random.bytes(32)).toString("base64")}`,
+          size: Math.floor(random.fraction() * 2e6),
+          mediaType: pick(random, ["image/svg+xml", "text/html", text(random, 5)]),
+        },
+      ];
     case "player":
       return `${text(random, 5)}@localhost`;
     case "epoch":

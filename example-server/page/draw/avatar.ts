@@ -21,7 +21,7 @@ export function drawAvatar(g: CanvasRenderingContext2D, avatar: Avatar, time: nu
   g.scale(facing < 0 ? -1 : 1, 1);
   body(g, colour, breath);
   head(g, colour, time, x);
-  hat(g, avatar.hat, time);
+  hat(g, avatar.hatImage);
   g.restore();
   nameTag(g, avatar);
 }
@@ -80,81 +80,9 @@ function head(g: CanvasRenderingContext2D, colour: string, time: number, seed: n
   disc(g, 11, -36.5, 1.8, 1.6);
 }
 
-function hat(g: CanvasRenderingContext2D, kind: string, time: number): void {
-  g.lineWidth = 1.6;
-  g.strokeStyle = "rgb(0 0 0 / 0.35)";
-  switch (kind) {
-    case "cap":
-      g.fillStyle = "#d63b3b";
-      g.beginPath();
-      g.arc(0, -46, 13.5, Math.PI, 0);
-      g.closePath();
-      g.fill();
-      g.stroke();
-      rounded(g, 4, -48.5, 17, 5, 2.5);
-      g.fill();
-      g.stroke();
-      break;
-    case "crown":
-      g.fillStyle = "#f6c443";
-      g.beginPath();
-      g.moveTo(-12, -49);
-      for (const [px, py] of [
-        [-13, -63],
-        [-6, -56],
-        [0, -66],
-        [6, -56],
-        [13, -63],
-        [12, -49],
-      ] as const) {
-        g.lineTo(px, py);
-      }
-      g.closePath();
-      g.fill();
-      g.stroke();
-      g.fillStyle = "#e4475b";
-      disc(g, 0, -53, 2.2);
-      break;
-    case "wizard":
-      g.fillStyle = "#4b3c9b";
-      g.beginPath();
-      g.moveTo(-12, -50);
-      g.quadraticCurveTo(-2, -66, 6, -78);
-      g.quadraticCurveTo(6, -62, 13, -50);
-      g.closePath();
-      g.fill();
-      g.stroke();
-      g.beginPath();
-      g.ellipse(0, -50, 19, 5, 0, 0, TURN);
-      g.fill();
-      g.stroke();
-      g.fillStyle = "#ffe27a";
-      disc(g, 2, -60, 1.8);
-      disc(g, -4, -54, 1.3);
-      break;
-    case "flower":
-      g.fillStyle = "#ff8fb4";
-      for (let petal = 0; petal < 5; petal += 1) {
-        const angle = (petal / 5) * TURN + Math.sin(time) * 0.1;
-        disc(g, -8 + Math.cos(angle) * 5, -55 + Math.sin(angle) * 5, 3.6);
-      }
-      g.fillStyle = "#ffd34d";
-      disc(g, -8, -55, 3);
-      break;
-    case "horns":
-      g.fillStyle = "#f3e7cf";
-      for (const side of [-1, 1]) {
-        g.beginPath();
-        g.moveTo(side * 6, -53);
-        g.quadraticCurveTo(side * 15, -55, side * 16, -66);
-        g.quadraticCurveTo(side * 9, -62, side * 2, -55);
-        g.closePath();
-        g.fill();
-        g.stroke();
-      }
-      break;
-    default:
-  }
+/** A picture from the player's home server, in the place where hats are worn. */
+function hat(g: CanvasRenderingContext2D, image: CanvasImageSource | undefined): void {
+  if (image !== undefined) g.drawImage(image, -24, -84, 48, 48);
 }
 
 function ring(g: CanvasRenderingContext2D, time: number): void {
@@ -170,7 +98,7 @@ function ring(g: CanvasRenderingContext2D, time: number): void {
 }
 
 function nameTag(g: CanvasRenderingContext2D, avatar: Avatar): void {
-  const raised = avatar.hat === "wizard" ? 90 : avatar.hat === "none" ? 66 : 80;
+  const raised = avatar.hatImage === undefined ? 68 : 92;
   g.font = "600 14px ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
   g.textAlign = "center";
   g.textBaseline = "middle";

@@ -4,6 +4,7 @@ import type { Input } from "../input.ts";
 import type { Coin, View } from "../view.ts";
 import { drawAvatar } from "./avatar.ts";
 import { type Ground, disc, drawGround } from "./ground.ts";
+import { drawPicture } from "./picture.ts";
 import { drawPortal } from "./portal.ts";
 import { type Prop, propsOf } from "./props.ts";
 
@@ -133,6 +134,12 @@ export class Scene {
         y: portal.y,
         draw: () => {
           drawPortal(g, portal, time);
+        },
+      })),
+      ...view.pictures.map((picture) => ({
+        y: picture.y,
+        draw: () => {
+          drawPicture(g, picture, time);
         },
       })),
       ...view.avatars.map((avatar) => ({

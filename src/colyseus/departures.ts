@@ -1,0 +1,153 @@
+/**
+ * Players on their way out of a room: where the portal leads, what they wear sent ahead, the
+ * crossing itself.
+ */
+import type { Client, Room } from "@colyseus/core";
+import { referencesIn } from "../assets/references-in.ts";
+import type { CrossingOutcome } from "../custody/crossing.ts";
+import type { FederationErrorCode } from "../errors.ts";
+import type { FederationRuntime } from "../runtime.ts";
+import { TrustState } from "../registry/server-registry.ts";
+import type { ResolvedDestination } from "../routing/routing-table.ts";
+import type { JoinRefusal } from "./join-hooks.ts";
+import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";
+import type { ColyseusSeats } from "./seats.ts";
+
+/** Options of {@link Departures}. */
+export interface DeparturesOptions {
+  readonly runtime: FederationRuntime;
+  readonly sessions: RoomSessions;
+  readonly seats: ColyseusSeats;
+  readonly newSessionId: () => string;
+}
+
+type Stay = (code: FederationErrorCode, message: string) => CrossingOutcome;
+
+/** All departures from this process's rooms. */
+export class Departures {
+  readonly #options: DeparturesOptions;
+  /** Players whose belongings are being sent ahead; nothing has been decided about them. */
+  readonly #sendingAhead = new Map<string, { transferId: string; abort: AbortController }>();
+
+  constructor(options: DeparturesOptions) {
+    this.#options = options;
+  }
+
+  /** Sends the player of a connection through a portal. Tells the client how it ended. */
+  async enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome> {
+    const { runtime, sessions } = this.#options;
+    const transferId = runtime.random.uuid();
+    const entry = sessions.get(room, client.sessionId);
+    const session = entry?.session;
+    const stay: Stay = (code, message) => {
+      client.send("federation:failed", { transferId, to: uri, code, message });
+      return { kind: "stayed", transferId, to: uri, code, message };
+    };
+    if (entry === undefined || session === undefined || session.ended) {
+      return stay("ERR_FED_NOT_A_PLAYER", "This connection is not a player of the federation.");
+    }
+    const found = this.destination(uri);
+    if (!found.ok) return stay(found.code, found.reason);
+    const { destination } = found;
+    const { origin, world, options } = destination;
+    if (destination.local) return this.#enterHere(uri, world, options, session, stay);
+    const ready = await this.#sendAhead(entry, client, { transferId, uri, origin });
+    if (!ready.ok) return stay(ready.code, ready.reason);
+    return runtime.custody.crossings.cross(session, { uri, origin, world, options }, transferId);
+  }
+
+  /** The player changed its mind, or could not get in. */
+  abandon(player: string, transferId: string): void {
+    const sending = this.#sendingAhead.get(player);
+    if (sending?.transferId === transferId) sending.abort.abort();
+    this.#options.runtime.custody.crossings.abandon(player, transferId);
+  }
+
+  /** Where a portal URI leads now, for players of this server. */
+  destination(
+    uri: string,
+  ): { readonly ok: true; readonly destination: ResolvedDestination } | JoinRefusal {
+    const { runtime } = this.#options;
+    const { routes, registry, options } = runtime;
+    const destination = routes.resolve(uri);
+    if (destination === undefined) {
+      return refusal("ERR_FED_NO_ROUTE", "Nobody here knows where this portal leads.");
+    }
+    if (destination.local) return { ok: true, destination };
+    const { origin } = destination;
+    const known = registry.get(origin)?.trust === TrustState.Trusted;
+    if (!(known || options.peers.includes(origin)) || !runtime.mayGoTo(origin)) {
+      return refusal(
+        "ERR_FED_NOT_TRUSTED",
+        "This server and the other do not trust each other yet.",
+      );
+    }
+    return destination.healthy
+      ? { ok: true, destination }
+      : refusal("ERR_FED_DESTINATION_DOWN", "The other server is down right now.");
+  }
+
+  /**
+   * Has the destination fetch what the player wears. The player plays on meanwhile: it is frozen
+   * only once that is done, where the room waits for it at all.
+   */
+  async #sendAhead(
+    entry: RoomPlayer,
+    client: Client,
+    { transferId, uri, origin }: { transferId: string; uri: string; origin: string },
+  ): Promise<{ readonly ok: true } | JoinRefusal> {
+    const { runtime, sessions } = this.#options;
+    const { assets } = runtime;
+    const { player } = entry;
+    const busy = refusal("ERR_FED_CROSSING_BUSY", "You are on your way already.");
+    if (this.#sendingAhead.has(player.id)) return busy;
+    const references = referencesIn(sessions.carry(entry));
+    if (references.length === 0) return { ok: true };
+    const abort = new AbortController();
+    const sent = assets.sendAhead(origin, references, {
+      signal: abort.signal,
+      onProgress: ({ receivedBytes, totalBytes }) => {
+        const progress = { transferId, to: uri, stage: "assets", receivedBytes, totalBytes };
+        client.send("federation:progress", progress);
+      },
+    });
+    if (sessions.portalsOf(entry.room)?.waitsForAssets !== true) return { ok: true };
+    this.#sendingAhead.set(player.id, { transferId, abort });
+    try {
+      return await sent;
+    } finally {
+      this.#sendingAhead.delete(player.id);
+    }
+  }
+
+  /** A portal to this server itself is a plain seat reservation (PROTOCOL 6). */
+  async #enterHere(
+    uri: string,
+    world: string,
+    options: Readonly<Record<string, string>>,
+    session: NonNullable<RoomPlayer["session"]>,
+    stay: Stay,
+  ): Promise<CrossingOutcome> {
+    const { runtime, seats, newSessionId } = this.#options;
+    const seat = await seats.reserveSealed(world, options, {
+      kind: "move",
+      player: session.player,
+      sessionId: newSessionId(),
+      ...(runtime.life === undefined ? {} : { life: runtime.life }),
+    });
+    if (!seat.ok) return stay(seat.code, seat.reason);
+    const transferId = runtime.random.uuid();
+    session.body.transit({
+      transferId,
+      to: uri,
+      origin: runtime.options.origin,
+      reservation: seat.reservation,
+      expiresAt: seat.expiresAt,
+    });
+    return { kind: "arrived", transferId, to: uri, destination: runtime.options.origin };
+  }
+}
+
+function refusal(code: FederationErrorCode, reason: string): JoinRefusal {
+  return { ok: false, code, reason };
+}
