@@ -421,6 +421,7 @@ export class ContentStore {
         ? item.mediaType
         : (sniffMediaType(file.head) ?? "application/octet-stream");
       const entry = await this.#adopt(file, hex, { mediaType, own: false });
+      reserved = 0;
       await forgetDetails(this.#folder.asset(hex));
       return describe(entry);
     } catch (cause) {
