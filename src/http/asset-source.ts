@@ -12,10 +12,7 @@ import {
 /** Options of {@link createAssetSource}: the guard's; sizes and times are the transfer's to keep. */
 export type AssetSourceOptions = Pick<
   OutboundGuardOptions,
-  | "allowInsecure"
-  | "allowPrivateNetwork"
-  | "connectTimeoutMilliseconds"
-  | "connectionsPerServer"
+  "allowInsecure" | "allowPrivateNetwork" | "connectTimeoutMilliseconds" | "connectionsPerServer"
 >;
 
 /** Builds the port that assets come in by, with connections of its own: calls do not wait for files. */
