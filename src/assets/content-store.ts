@@ -117,6 +117,7 @@ export class ContentStore {
       files: this.#files,
       partials: this.#partials,
       isHeld: (hex) => this.#holds.has(hex),
+      clearDead: () => this.#clearDead(),
       maxBytes,
       maxAssets,
       clock,
@@ -421,6 +422,7 @@ export class ContentStore {
         ? item.mediaType
         : (sniffMediaType(file.head) ?? "application/octet-stream");
       const entry = await this.#adopt(file, hex, { mediaType, own: false });
+      reserved = 0;
       await forgetDetails(this.#folder.asset(hex));
       return describe(entry);
     } catch (cause) {
@@ -434,10 +436,6 @@ export class ContentStore {
     for (const name of await readdir(this.#folder.trash)) {
       await this.#folder.dispose(join(this.#folder.trash, name));
     }
-    await clearDeadSessions(this.#folder, async (place, hex) => {
-      const content = await stat(contentOf(place)).catch(absent);
-      await this.#partials.keep(place, hex, content?.size ?? 0);
-    });
     await this.quarantine.repair();
     await this.#room.scan();
     try {
@@ -448,6 +446,14 @@ export class ContentStore {
       }
       this.#logger.warn("The operator's own assets alone are larger than the store's quota.");
     }
+  }
+
+  /** What a process that died was receiving can be resumed. */
+  async #clearDead(): Promise<void> {
+    await clearDeadSessions(this.#folder, async (place, hex) => {
+      const content = await stat(contentOf(place)).catch(absent);
+      await this.#partials.keep(place, hex, content?.size ?? 0);
+    });
   }
 
   #scheduleHolds(): void {

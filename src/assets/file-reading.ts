@@ -1,4 +1,8 @@
+import { constants } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+
+/** Flags to open what may be a pipe: without waiting for somebody to write to it. */
+export const READ_NOW = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** A read of this size keeps the disk busy and costs the event loop well under a millisecond to hash. */
 const READ_BYTES = 1024 * 1024;

@@ -91,7 +91,8 @@ export function sniffMediaType(bytes: Uint8Array): string | undefined {
 
 /**
  * Whether bytes are what `mediaType` says, as far as their beginning tells. A type that is not known
- * here agrees with bytes that look like nothing else that is.
+ * here agrees with bytes that look like nothing else that is; `application/octet-stream` with all
+ * that a browser would not run.
  */
 export function agreesWithMediaType(bytes: Uint8Array, mediaType: string): boolean {
   const head = headOf(bytes);
@@ -108,6 +109,8 @@ export function agreesWithMediaType(bytes: Uint8Array, mediaType: string): boole
   if (mediaType.startsWith("text/")) {
     return head.length === 0 || looksLike === "text/plain" || looksLike === "application/json";
   }
+  if (mediaType === "application/octet-stream")
+    return looksLike === undefined || !isActive(looksLike);
   return looksLike === undefined || looksLike === "text/plain";
 }
 

@@ -16,6 +16,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm } from "node:fs/prom
 import { join } from "node:path";
 import { z } from "zod";
 import { FederationError } from "../errors.ts";
+import { READ_NOW } from "./file-reading.ts";
 
 const CONTENT = "content";
 const META = "meta.json";
@@ -154,13 +155,10 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Without following a link, and without waiting for the writer of a pipe. */
-const READ_REGULAR = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-
 /** Opens a folder's content for reading; undefined when it is not there, or is no regular file. */
 export async function openContent(folder: string): Promise<FileHandle | undefined> {
   try {
-    const handle = await open(contentOf(folder), READ_REGULAR);
+    const handle = await open(contentOf(folder), READ_NOW | constants.O_NOFOLLOW);
     if ((await handle.stat()).isFile()) return handle;
     await handle.close();
     return undefined;

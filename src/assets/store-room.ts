@@ -18,6 +18,7 @@ export class StoreRoom {
   readonly #files: AssetFiles;
   readonly #partials: Partials;
   readonly #isHeld: (hex: string) => boolean;
+  readonly #clearDead: () => Promise<void>;
   readonly #maxBytes: number;
   readonly #maxAssets: number;
   readonly #clock: Clock;
@@ -33,6 +34,8 @@ export class StoreRoom {
     readonly files: AssetFiles;
     readonly partials: Partials;
     readonly isHeld: (hex: string) => boolean;
+    /** Clears up what processes that died left behind. */
+    readonly clearDead: () => Promise<void>;
     readonly maxBytes: number;
     readonly maxAssets: number;
     readonly clock: Clock;
@@ -43,6 +46,7 @@ export class StoreRoom {
     this.#files = options.files;
     this.#partials = options.partials;
     this.#isHeld = options.isHeld;
+    this.#clearDead = options.clearDead;
     this.#maxBytes = options.maxBytes;
     this.#maxAssets = options.maxAssets;
     this.#clock = options.clock;
@@ -123,6 +127,7 @@ export class StoreRoom {
   /** Looks through the whole folder. */
   async scan(): Promise<void> {
     this.#scannedAt = this.#clock.monotonic();
+    await this.#clearDead();
     await this.#files.scan();
     await this.#partials.scan();
     this.#othersBytes = 0;

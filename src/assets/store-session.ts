@@ -26,15 +26,18 @@ export class StoreSession {
   }
 
   static async begin(folder: StoreFolder): Promise<StoreSession> {
-    for (;;) {
+    for (let attempt = 1; ; attempt += 1) {
       const path = join(folder.incoming, randomUUID());
       await mkdir(path, { mode: 0o700 });
-      const release = tryLock(path);
-      // Another process that opens the store may have taken it for a dead one's before it was locked.
-      if (release !== undefined && existsSync(join(path, LOCK))) {
-        return new StoreSession(path, release);
+      try {
+        const release = lock(path);
+        // Another process that opens the store may have taken it for a dead one's before it was
+        // locked: then the lock is one of a file that is gone.
+        if (existsSync(join(path, LOCK))) return new StoreSession(path, release);
+        release();
+      } catch (cause) {
+        if (attempt >= 10) throw cause;
       }
-      release?.();
     }
   }
 
@@ -73,18 +76,27 @@ export async function clearDeadSessions(
   }
 }
 
-/** Locks a place; undefined when another has it, or when it is gone. */
 function tryLock(path: string): (() => void) | undefined {
-  let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(join(path, LOCK));
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;");
+    return lock(path);
   } catch {
-    database?.close();
     return undefined;
   }
-  const locked = database;
+}
+
+/** Locks a place; throws when another process has it, or when it is gone. */
+function lock(path: string): () => void {
+  const database = new DatabaseSync(join(path, LOCK));
+  try {
+    // Nothing is ever written: a lock needs no room on the disk.
+    database.exec(
+      "PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;",
+    );
+  } catch (cause) {
+    database.close();
+    throw cause;
+  }
   return () => {
-    locked.close();
+    database.close();
   };
 }

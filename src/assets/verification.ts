@@ -7,7 +7,7 @@
 import { type Hash, createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { FederationError } from "../errors.ts";
-import { feedFile } from "./file-reading.ts";
+import { READ_NOW, feedFile } from "./file-reading.ts";
 import { type AssetHash, assetHash, parseAssetHash } from "./integrity.ts";
 
 /** What the bytes should be. */
@@ -73,7 +73,7 @@ export class AssetVerification {
   async verifyFile(path: string, expected: ExpectedAsset): Promise<VerificationResult> {
     const verifier = this.begin(expected);
     try {
-      const handle = await open(path, "r");
+      const handle = await open(path, READ_NOW);
       try {
         const stat = await handle.stat();
         // A pipe or a device may never end.

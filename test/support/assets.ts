@@ -1,0 +1,49 @@
+/** Assets for tests: bytes that are the same in every process, and what is expected of them. */
+import { createCipheriv, createHash } from "node:crypto";
+import { lstatSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+const TYPE = "application/octet-stream";
+
+/** `size` bytes that follow from `seed`, and look random. */
+export function assetBytes(seed: string, size: number): Buffer {
+  const key = createHash("sha256").update(seed).digest();
+  const bytes = createCipheriv("aes-256-ctr", key, Buffer.alloc(16)).update(Buffer.alloc(size));
+  // Never by chance the beginning of a known type.
+  bytes.fill(0, 0, Math.min(4, size));
+  return bytes;
+}
+
+export function sriOf(bytes: Uint8Array): string {
+  return `sha256-${createHash("sha256").update(bytes).digest("base64")}`;
+}
+
+export function hexOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** What `receive()` is told of these bytes. */
+export function expectedOf(
+  bytes: Uint8Array,
+  mediaType = TYPE,
+): { hash: string; size: number; mediaType: string } {
+  return { hash: sriOf(bytes), size: bytes.length, mediaType };
+}
+
+/** Every file of a folder, by its path within, with its size; others may be changing it. */
+export function filesOf(folder: string, within = ""): Map<string, number> {
+  const files = new Map<string, number>();
+  let names: string[] = [];
+  try {
+    names = readdirSync(join(folder, within));
+  } catch {
+    // Moved away since it was listed.
+  }
+  for (const name of names) {
+    const path = join(within, name);
+    const stat = lstatSync(join(folder, path), { throwIfNoEntry: false });
+    if (stat?.isFile() === true) files.set(path, stat.size);
+    else for (const [inner, size] of filesOf(folder, path)) files.set(inner, size);
+  }
+  return files;
+}
