@@ -81,6 +81,8 @@ interface Source {
   readonly patience: Patience;
   /** In a row, without getting on. */
   failures: number;
+  /** In all: each cost a stall time. */
+  timeouts: number;
   /** Monotonic milliseconds. */
   readyAt: number;
   /** Its last failure. */
@@ -111,11 +113,12 @@ export class Flight {
   #isAlone = false;
   #sawWrongBytes = false;
 
-  constructor(host: FlightHost, wanted: Wanted, sources: Iterable<string>) {
+  /** @param onEnd - Called before anybody hears how it ended. */
+  constructor(host: FlightHost, wanted: Wanted, sources: Iterable<string>, onEnd: () => void) {
     this.#host = host;
     this.wanted = wanted;
     this.addSources(sources);
-    this.#done = this.#run();
+    this.#done = this.#run().finally(onEnd);
     // Askers hear of it; when the last one has left nobody does.
     this.#done.catch(() => undefined);
   }
@@ -141,6 +144,7 @@ export class Flight {
         origin,
         patience: new Patience(this.#host.clock, this.#host.pace),
         failures: 0,
+        timeouts: 0,
         readyAt: 0,
         why: "not asked",
         timedOut: false,
@@ -298,7 +302,7 @@ export class Flight {
   async #commit(source: Source, incoming: IncomingAsset): Promise<boolean> {
     const result = await incoming.commit();
     if (result.valid) return true;
-    if (result.mismatches[0] === "type") {
+    if ("type" in result.actual) {
       await incoming.discard();
       const { type } = result.actual as { type?: string };
       throw new FederationError(
@@ -382,7 +386,11 @@ export class Flight {
     source.readyAt =
       clock.monotonic() +
       Math.max((delay * (1 + random.fraction())) / 2, (how.retryAfterSeconds ?? 0) * 1000);
-    if (source.failures >= maxFailuresPerSource) source.isOut = true;
+    if (source.timedOut) {
+      source.timeouts += 1;
+      source.patience.renew();
+    }
+    if (Math.max(source.failures, source.timeouts) >= maxFailuresPerSource) source.isOut = true;
   }
 
   #failure(): FederationError {

@@ -29,10 +29,15 @@ export class Patience {
     this.#received += bytes;
   }
 
+  /** After a peer took too long: another chance, with a stall time of its own. */
+  renew(): void {
+    this.#spent = Math.min(this.#spent, this.#earned());
+  }
+
   /** Waits for the peer, and calls `expire` when it has taken too long. */
   async wait<T>(work: () => Promise<T>, expire: (why: string) => void): Promise<T> {
     const { stallMilliseconds, minBytesPerSecond } = this.#pace;
-    const allowed = stallMilliseconds + (this.#received * 1000) / minBytesPerSecond - this.#spent;
+    const allowed = stallMilliseconds + this.#earned() - this.#spent;
     const began = this.#clock.monotonic();
     const timer = this.#clock.setTimeout(
       () => {
@@ -50,5 +55,10 @@ export class Patience {
       this.#clock.clearTimeout(timer);
       this.#spent += this.#clock.monotonic() - began;
     }
+  }
+
+  /** Milliseconds that what was received may have taken. */
+  #earned(): number {
+    return (this.#received * 1000) / this.#pace.minBytesPerSecond;
   }
 }

@@ -49,7 +49,7 @@ export interface AssetTransferOptions {
   readonly maxConcurrentFetches?: number | undefined;
   /** Assets that wait for a place; beyond, `ERR_FED_UNAVAILABLE`. Default 256. */
   readonly maxQueuedFetches?: number | undefined;
-  /** Failures in a row, without getting on, after which a peer is not asked again. Default 5. */
+  /** Failures in a row without getting on, or timeouts in all, after which a peer is not asked again. Default 5. */
   readonly maxFailuresPerSource?: number | undefined;
 }
 
@@ -158,11 +158,10 @@ export class AssetTransfer {
       });
     }
     const { hex } = wanted.hash;
-    const flight = new Flight(this.#host, wanted, sources);
-    this.#flights.set(hex, flight);
-    void flight.settled().then(() => {
+    const flight = new Flight(this.#host, wanted, sources, () => {
       this.#flights.delete(hex);
     });
+    this.#flights.set(hex, flight);
     return flight;
   }
 

@@ -16,8 +16,11 @@ export async function signJws(payload: object, typ: string, key: SigningKey): Pr
 }
 
 /** The protected header, unverified; undefined when there is none to read. */
-export function peekHeader(token: unknown): Readonly<Record<string, unknown>> | undefined {
-  if (typeof token !== "string" || token.length > MAX_TOKEN_LENGTH) return undefined;
+export function peekHeader(
+  token: unknown,
+  maxLength = MAX_TOKEN_LENGTH,
+): Readonly<Record<string, unknown>> | undefined {
+  if (typeof token !== "string" || token.length > maxLength) return undefined;
   try {
     return decodeProtectedHeader(token);
   } catch {
@@ -49,6 +52,8 @@ export function verifyJws(
   options: {
     readonly typ: string;
     readonly invalid: FederationErrorCode;
+    /** Characters. Default {@link MAX_TOKEN_LENGTH}. */
+    readonly maxLength?: number;
     readonly keyFor: (
       header: Readonly<Record<string, unknown>>,
       payload: Readonly<Record<string, unknown>>,
@@ -63,7 +68,7 @@ export function verifyJws(
     }
   | Refusal {
   const { typ, invalid } = options;
-  const header = peekHeader(token);
+  const header = peekHeader(token, options.maxLength);
   if (header === undefined || typeof token !== "string") {
     return refuse(invalid, "not a compact JWS");
   }
