@@ -36,6 +36,20 @@ export class FederationAssets {
     return this.#reference(await this.#runtime.assets.addFile(path, options));
   }
 
+  /**
+   * Signs a list of this server's assets and stores it as an asset of its own: a player that carries
+   * the manifest's reference brings all that is on it. At most 64.
+   *
+   * @param options - `player`: whose they are, `<local id>@<home>`.
+   * @throws TypeError for an asset that is not in the store, or is named twice.
+   */
+  async manifest(
+    references: readonly FederationAssetReference[],
+    options: { readonly player?: string } = {},
+  ): Promise<FederationAssetReference> {
+    return this.#reference(await this.#runtime.assets.addManifest(references, options));
+  }
+
   /** Reads a reference that came from somewhere else; undefined when this server takes no such asset. */
   read(value: unknown): FederationAssetReference | undefined {
     const { assets, options } = this.#runtime;

@@ -1,9 +1,12 @@
 /** Puts together the parts that assets need while the federation runs. */
 import { AssetLibrary } from "./assets/asset-library.ts";
 import { ContentStore } from "./assets/content-store.ts";
+import { MANIFEST_MEDIA_TYPE } from "./assets/manifest.ts";
 import { type AssetMismatch, AssetTransfer } from "./assets/transfer.ts";
 import { createAssetSource } from "./http/asset-source.ts";
 import type { PeerClient } from "./http/peer-client.ts";
+import type { VerifyKey } from "./identity/ed25519.ts";
+import type { SigningKey } from "./identity/server-keys.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { Clock, Random } from "./ports.ts";
 import { type ServerRegistry, TrustState } from "./registry/server-registry.ts";
@@ -25,6 +28,8 @@ export async function openAssets({
   peers,
   clock,
   random,
+  signingKey,
+  issuerKey,
   onMismatch,
 }: {
   readonly options: ResolvedOptions;
@@ -32,10 +37,14 @@ export async function openAssets({
   readonly peers: PeerClient;
   readonly clock: Clock;
   readonly random: Random;
+  readonly signingKey: () => SigningKey;
+  readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
   readonly onMismatch: (event: AssetMismatch) => void;
 }): Promise<RunningAssets> {
   const { logger, allowInsecure, allowPrivateNetwork } = options;
-  const { directory, maxBytes, policy, timeoutSeconds } = options.assets;
+  const { directory, maxBytes, timeoutSeconds } = options.assets;
+  const mediaTypes = new Set([...options.assets.policy.mediaTypes, MANIFEST_MEDIA_TYPE]);
+  const policy = { ...options.assets.policy, mediaTypes };
   const store = await ContentStore.open({ directory, maxBytes, clock, logger });
   const open = createAssetSource({ allowInsecure, allowPrivateNetwork });
   const transfer = new AssetTransfer({
@@ -47,7 +56,7 @@ export async function openAssets({
   });
   const library = new AssetLibrary({
     ...{ origin: options.origin, allowInsecure, policy, timeoutSeconds },
-    ...{ store, transfer, peers, clock },
+    ...{ store, transfer, peers, clock, signingKey, issuerKey },
   });
   return {
     library,

@@ -216,7 +216,8 @@ export class FederationRuntime {
       },
     });
     const assets = await openAssets({
-      ...{ options, registry, peers, clock, random },
+      ...{ options, registry, peers, clock, random, signingKey },
+      issuerKey: (issuer, kid) => this.issuerKey(issuer, kid),
       onMismatch: (event) => {
         this.#emit("asset", { type: "mismatch", ...event });
       },

@@ -4,8 +4,20 @@
 import { createReadStream } from "node:fs";
 import type { PeerCalls } from "../custody/home.ts";
 import type { CustodyAnswer } from "../custody/inbound.ts";
+import { FederationError } from "../errors.ts";
+import type { VerifyKey } from "../identity/ed25519.ts";
+import type { SigningKey } from "../identity/server-keys.ts";
 import type { Clock } from "../ports.ts";
+import { DEFAULT_CHUNK_BYTES, hashChunks } from "./chunks.ts";
 import type { ContentStore, StoredAsset } from "./content-store.ts";
+import {
+  type AssetManifest,
+  MANIFEST_MEDIA_TYPE,
+  MAX_MANIFEST_LENGTH,
+  buildManifest,
+  manifestReference,
+  verifyManifest,
+} from "./manifest.ts";
 import {
   type PreparationStatus,
   type PreparedAt,
@@ -22,6 +34,9 @@ export interface AssetLibraryOptions {
   readonly transfer: AssetTransfer;
   readonly policy: ResolvedIntegrityPolicy;
   readonly allowInsecure: boolean;
+  readonly signingKey: () => SigningKey;
+  /** The key under which a server signs its manifests. */
+  readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
   readonly peers: PeerCalls;
   readonly clock: Clock;
   /** How long a crossing waits for assets. */
@@ -50,6 +65,25 @@ export class AssetLibrary {
   /** Adds a file of this server's own, read as a stream. */
   addFile(path: string, options: { readonly mediaType: string }): Promise<StoredAsset> {
     return this.store.add(createReadStream(path), options);
+  }
+
+  /**
+   * Signs a list of assets and stores it as one of this server's own. Those larger than a chunk get
+   * the hashes of their chunks.
+   *
+   * @throws TypeError for an asset that is not in the store, for more than 64, for one that is twice.
+   */
+  async addManifest(
+    references: readonly FederationAssetReference[],
+    { player }: { readonly player?: string },
+  ): Promise<StoredAsset> {
+    const { origin, clock, signingKey } = this.#options;
+    const assets = [];
+    for (const reference of references) assets.push(await this.#describe(reference));
+    const iat = Math.floor(clock.now() / 1000);
+    const sub = player === undefined ? {} : { sub: player };
+    const token = await buildManifest({ iss: origin, iat, assets, ...sub }, signingKey());
+    return this.store.add(Buffer.from(token), { mediaType: MANIFEST_MEDIA_TYPE });
   }
 
   /** Answers `assets/prepare`. */
@@ -105,5 +139,72 @@ export class AssetLibrary {
         onProgress(receivedBytes, reference.size);
       },
     });
+    if (reference.mediaType === MANIFEST_MEDIA_TYPE) {
+      await this.#obtainAll(await this.#readManifest(reference), reference, sources, onProgress);
+    }
+  }
+
+  async #obtainAll(
+    manifest: AssetManifest,
+    { size: manifestBytes }: FederationAssetReference,
+    sources: readonly string[],
+    onProgress: (receivedBytes: number, totalBytes: number) => void,
+  ): Promise<void> {
+    const received = manifest.assets.map(() => 0);
+    const sum = (bytes: readonly number[]): number =>
+      bytes.reduce((total, each) => total + each, manifestBytes);
+    const totalBytes = sum(manifest.assets.map(({ size }) => size));
+    await Promise.all(
+      manifest.assets.map(async (entry, index) => {
+        const { reference, chunks } = manifestReference(manifest, entry);
+        await this.#options.transfer.fetch(reference, {
+          ...{ sources, chunks },
+          onProgress: ({ receivedBytes }) => {
+            received[index] = receivedBytes;
+            onProgress(sum(received), totalBytes);
+          },
+        });
+      }),
+    );
+  }
+
+  async #readManifest(reference: FederationAssetReference): Promise<AssetManifest> {
+    const { clock, issuerKey, allowInsecure } = this.#options;
+    const open = await this.store.open(reference.assetHash);
+    if (open === undefined) throw new FederationError("ERR_FED_ASSET_UNAVAILABLE");
+    try {
+      if (open.asset.size > MAX_MANIFEST_LENGTH)
+        throw new FederationError("ERR_FED_ASSET_MANIFEST");
+      const pieces: Uint8Array[] = [];
+      for await (const piece of open.stream()) pieces.push(piece as Uint8Array);
+      const verified = await verifyManifest(Buffer.concat(pieces).toString("utf8"), {
+        now: clock.now(),
+        keyFor: issuerKey,
+        issuer: reference.originServer,
+        allowInsecure,
+      });
+      if (!verified.verified) throw new FederationError(verified.code, verified.reason);
+      return verified.manifest;
+    } finally {
+      await open.close();
+    }
+  }
+
+  /** What a manifest says of one of this server's assets. */
+  async #describe({
+    assetHash,
+    size,
+    mediaType,
+  }: FederationAssetReference): Promise<AssetManifest["assets"][number]> {
+    const open = await this.store.open(assetHash);
+    if (open === undefined) {
+      throw new TypeError(`references: ${assetHash} is not in this server's store: add it first`);
+    }
+    try {
+      const hashes = size > DEFAULT_CHUNK_BYTES ? await hashChunks(open.stream()) : {};
+      return { assetHash, size, mediaType, ...hashes };
+    } finally {
+      await open.close();
+    }
   }
 }

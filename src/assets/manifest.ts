@@ -10,6 +10,8 @@ import { parseAssetHash } from "./integrity.ts";
 import { isMediaType } from "./media-type.ts";
 import type { FederationAssetReference } from "./reference.ts";
 
+/** Of a manifest that is an asset itself. */
+export const MANIFEST_MEDIA_TYPE = "application/aether-assets+jwt";
 const MANIFEST_TYPE = "aether-assets+jwt";
 /** Assets of one manifest. */
 export const MAX_MANIFEST_ASSETS = 64;

@@ -120,6 +120,21 @@ describe("assets that players bring along", function () {
     await visitor.room.leave();
   });
 
+  it("come all that a manifest names", async () => {
+    const parts = await Promise.all([own(home, randomBytes(3_000)), own(home, randomBytes(4_000))]);
+    const response = await fetch(`${home.origin}/manifest`, {
+      method: "POST",
+      body: JSON.stringify(parts),
+    });
+    const manifest = (await response.json()) as FederationAssetReference;
+    const visitor = await wearer(home, "eager", manifest);
+    await visitor.cross(portal(away, "eager"));
+    for (const part of [manifest, ...parts]) {
+      assert.equal(sri((await served(away, part)).bytes), part.assetHash);
+    }
+    await visitor.room.leave();
+  });
+
   it("are prepared for trusted peers only", async () => {
     const key = await operatorKey(home);
     const body = { assets: [] };
