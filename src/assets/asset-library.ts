@@ -113,6 +113,13 @@ export class AssetLibrary {
     return prepareAt(destination, references, { peers, clock, timeoutSeconds, ...options });
   }
 
+  /** Tells another server what a player brings, without waiting for it. */
+  announce(destination: string, references: readonly FederationAssetReference[]): void {
+    const { peers } = this.#options;
+    // Best effort: it learns of them from the player's belongings, too.
+    peers.call(destination, "/assets/prepare", { assets: references }).catch(() => undefined);
+  }
+
   /** Fetches what a player wears and spares it from eviction until the returned function is called. */
   hold(references: readonly FederationAssetReference[], sources: readonly string[]): () => void {
     this.#preparations.begin(references, sources);

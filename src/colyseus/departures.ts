@@ -103,18 +103,21 @@ export class Departures {
     if (this.#sendingAhead.has(player.id)) return busy;
     const references = referencesIn(sessions.carry(entry));
     if (references.length === 0) return { ok: true };
+    if (sessions.portalsOf(entry.room)?.waitsForAssets !== true) {
+      assets.announce(origin, references);
+      return { ok: true };
+    }
     const abort = new AbortController();
-    const sent = assets.sendAhead(origin, references, {
-      signal: abort.signal,
-      onProgress: ({ receivedBytes, totalBytes }) => {
-        const progress = { transferId, to: uri, stage: "assets", receivedBytes, totalBytes };
-        client.send("federation:progress", progress);
-      },
-    });
-    if (sessions.portalsOf(entry.room)?.waitsForAssets !== true) return { ok: true };
     this.#sendingAhead.set(player.id, { transferId, abort });
     try {
-      return await sent;
+      return await assets.sendAhead(origin, references, {
+        signal: abort.signal,
+        onProgress: ({ receivedBytes, totalBytes }) => {
+          if (entry.session?.ended === true) abort.abort();
+          const progress = { transferId, to: uri, stage: "assets", receivedBytes, totalBytes };
+          client.send("federation:progress", progress);
+        },
+      });
     } finally {
       this.#sendingAhead.delete(player.id);
     }
