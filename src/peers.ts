@@ -29,14 +29,22 @@ export interface PeerSummary {
   readonly lastHandshakeAt: number | undefined;
   /** Unix milliseconds of the last answered probe. */
   readonly lastSeenAt: number | undefined;
+  /** Assets it sent with other bytes than their hash names, since this server started. */
+  readonly wrongAssets: number;
 }
 
 /** The operator's view of the peers, and the decisions that are the operator's to take. */
 export class FederationPeers {
   readonly #runtime: FederationRuntime;
 
+  /** By origin of known peers; strangers are never asked for assets. */
+  readonly #wrongAssets = new Map<string, number>();
+
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
+    runtime.on("asset", ({ source }) => {
+      this.#wrongAssets.set(source, (this.#wrongAssets.get(source) ?? 0) + 1);
+    });
   }
 
   /** Every known peer, by origin. Empty before the server listens. */
@@ -61,6 +69,7 @@ export class FederationPeers {
           uptime: state?.uptime ?? { hour: undefined, day: undefined, month: undefined },
           lastHandshakeAt: server.lastHandshakeAt,
           lastSeenAt: state?.lastOkAt,
+          wrongAssets: this.#wrongAssets.get(server.origin) ?? 0,
         };
       })
       .sort((a, b) => a.origin.localeCompare(b.origin));

@@ -24,6 +24,7 @@ const PeerState = schema(
     worlds: t.string(),
     lastHandshake: t.string(),
     lastSeen: t.string(),
+    wrongAssets: t.number(),
   },
   "FederationPeer",
 );
@@ -85,6 +86,7 @@ export function definePeersRoom(source: PeersSource): new () => Room {
         state.worlds = peer.worlds.join(", ").slice(0, 200);
         state.lastHandshake = time(peer.lastHandshakeAt, 1000);
         state.lastSeen = time(peer.lastSeenAt, 1);
+        state.wrongAssets = peer.wrongAssets;
         if (!this.state.peers.has(peer.origin)) this.state.peers.set(peer.origin, state);
       }
     }

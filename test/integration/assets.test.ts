@@ -97,6 +97,8 @@ describe("assets that players bring along", function () {
       expectedHash: string;
     }[];
     assert.ok(aside.some(({ expectedHash }) => expectedHash === hat.assetHash));
+    const peer = (await away.peers()).find(({ origin }) => origin === liar.origin);
+    assert.ok((peer?.wrongAssets ?? 0) > 0, "the monitor shows it");
     // It plays on, and nothing has been decided about it.
     assert.equal((await visitor.whoAmI()).player?.home, liar.origin);
     await visitor.room.leave();

@@ -24,6 +24,7 @@ export interface PeerStatus {
   readonly roles: { readonly inbound: boolean; readonly outbound: boolean };
   readonly status: string;
   readonly hasSession: boolean;
+  readonly wrongAssets: number;
 }
 
 /** A room of the fixture `rooms-server.ts`. */
