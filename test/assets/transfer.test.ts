@@ -677,7 +677,7 @@ describe("assets/transfer", () => {
   });
 
   describe("its bounds", () => {
-    it("are so many at once for one peer, and so many in all, in the order they came", async () => {
+    it("are so many at once for one peer, and so many in all", async () => {
       const bench = await open({ maxConcurrentFetchesPerPeer: 2, maxConcurrentFetches: 3 });
       const files = Array.from({ length: 12 }, () => blob(20_000));
       const byHex = new Map(
@@ -693,23 +693,15 @@ describe("assets/transfer", () => {
         await honest(byHex.get(request.url!.split("/").at(-1)!)!)(request, response, index);
       };
       const peers = [await bench.peer(handler), await bench.peer(handler)];
-      const finished: number[] = [];
       await Promise.all(
-        files.map(async (bytes, index) => {
-          await bench.transfer.fetch(bench.reference(peers[index % 2]!, bytes));
-          finished.push(index);
-        }),
+        files.map((bytes, index) =>
+          bench.transfer.fetch(bench.reference(peers[index % 2]!, bytes)),
+        ),
       );
       assert.equal(most, 3);
-      for (const [index, peer] of peers.entries()) {
-        assert.equal(peer.mostAtOnce <= 2, true);
-        const order = peer.requests.map(({ url }) =>
-          [...byHex.keys()].indexOf(url!.split("/").at(-1)!),
-        );
-        assert.deepEqual(
-          order,
-          files.map((_, at) => at).filter((at) => at % 2 === index),
-        );
+      for (const peer of peers) {
+        assert.equal(peer.mostAtOnce, 2);
+        assert.equal(peer.requests.length, 6);
       }
     });
 
