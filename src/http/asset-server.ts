@@ -49,7 +49,13 @@ const ASSET_PATH = /^\/assets\/sha256\/([0-9a-f]{64})$/u;
 const METHODS = "GET, HEAD, OPTIONS";
 const IMMUTABLE = "public, max-age=31536000, immutable";
 /** What writing to a client that went away fails with. */
-const GONE = new Set(["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE", "ECONNABORTED"]);
+const GONE = new Set([
+  "ERR_STREAM_UNABLE_TO_PIPE",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ECONNRESET",
+  "EPIPE",
+  "ECONNABORTED",
+]);
 const EXPOSED =
   "Accept-Ranges, Content-Length, Content-Range, ETag, Repr-Digest, Retry-After, Content-Type";
 
