@@ -240,8 +240,8 @@ function describe(response: ServerResponse, asset: StoredAsset): void {
   const digest = assetHash("sha256", Buffer.from(hex, "hex")).sri.slice("sha256-".length);
   response.setHeader("Content-Type", mediaType);
   response.setHeader("Repr-Digest", `sha-256=:${digest}:`);
-  // Opened by itself it runs nothing and is nobody's page. A picture may style itself: browsers
-  // apply this policy to an SVG in an <img> too.
+  // Opened by itself it runs nothing and is nobody's page. A picture may style itself: Firefox holds
+  // an SVG in an <img> to this policy too.
   const styles = mediaType === "image/svg+xml" ? "style-src 'unsafe-inline'; " : "";
   response.setHeader("Content-Security-Policy", `default-src 'none'; ${styles}sandbox`);
   // Navigation downloads it; <img>, fetch() and the like do not look at this.
