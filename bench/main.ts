@@ -1,5 +1,6 @@
-/** `npm run bench -- signatures join crossing ledger bundle [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures join crossing ledger assets bundle [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
+import { benchAssets } from "./assets.ts";
 import { benchBundle } from "./bundle.ts";
 import { benchCrossing } from "./crossing.ts";
 import { benchJoin } from "./join.ts";
@@ -12,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   join: benchJoin,
   crossing: benchCrossing,
   ledger: benchLedger,
+  assets: benchAssets,
   bundle: benchBundle,
 };
 
