@@ -225,7 +225,7 @@ const FINAL: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
 
 function endOf(cause: unknown): ExchangeEnd {
   if (!(cause instanceof FederationError)) throw cause;
-  const why = cause.message.slice(0, 200);
+  const why = cause.message.slice(0, 200).replace(/\.$/u, "");
   return FINAL.has(cause.code)
     ? { end: "refused", why }
     : { end: "broken", why, timedOut: cause.code === "ERR_FED_TIMEOUT" };
