@@ -1,6 +1,7 @@
 /** `npm run bench -- signatures join crossing ledger assets bundle [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
 import { benchAssets } from "./assets.ts";
+import { benchAssetTransfer } from "./assets-transfer.ts";
 import { benchBundle } from "./bundle.ts";
 import { benchCrossing } from "./crossing.ts";
 import { benchJoin } from "./join.ts";
@@ -13,7 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   join: benchJoin,
   crossing: benchCrossing,
   ledger: benchLedger,
-  assets: benchAssets,
+  assets: async () => [...(await benchAssets()), ...(await benchAssetTransfer())],
   bundle: benchBundle,
 };
 

@@ -167,24 +167,40 @@ async function receive(
   let position = incoming.offset;
   const gate = chunks && new ChunkGate(chunks, size, position);
   const pieces = response.body[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await waitFor(() => pieces.next());
-    if (next.done === true) break;
-    const piece = next.value;
-    patience.credit(piece.length);
-    position += piece.length;
-    if (position > size) return wrongSize(options, position, "sent more than it should");
-    const { good, bad } = gate?.push(piece) ?? { good: [piece], bad: undefined };
-    for (const each of good) await incoming.write(each);
-    if (good.length > 0) options.onBytes();
-    if (bad !== undefined) {
-      const { chunk, result } = bad;
-      return { end: "wrong", why: `sent a wrong chunk ${chunk}`, result, chunk };
+  let writing: Promise<void> = Promise.resolve();
+  try {
+    for (;;) {
+      const next = await waitFor(() => pieces.next());
+      if (next.done === true) break;
+      const piece = next.value;
+      patience.credit(piece.length);
+      position += piece.length;
+      if (position > size) return wrongSize(options, position, "sent more than it should");
+      const { good, bad } = gate?.push(piece) ?? { good: [piece], bad: undefined };
+      // The disk writes one piece while the next one comes, and no more than that.
+      await writing;
+      writing = write(options, good);
+      writing.catch(() => undefined);
+      if (bad !== undefined) {
+        const { chunk, result } = bad;
+        return { end: "wrong", why: `sent a wrong chunk ${chunk}`, result, chunk };
+      }
     }
+  } finally {
+    // What the disk says counts more than how the peer ended.
+    await writing;
   }
   if (position === size) return { end: "complete" };
   if (isDelimited) return wrongSize(options, position, "sent less than it should");
   return { end: "broken", why: "broke off", timedOut: false };
+}
+
+async function write(
+  { incoming, onBytes }: ExchangeOptions,
+  good: readonly Uint8Array[],
+): Promise<void> {
+  for (const each of good) await incoming.write(each);
+  if (good.length > 0) onBytes();
 }
 
 function wrongSize({ hash, size }: ExchangeOptions, actual: number, why: string): ExchangeEnd {
@@ -209,7 +225,7 @@ const FINAL: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
 
 function endOf(cause: unknown): ExchangeEnd {
   if (!(cause instanceof FederationError)) throw cause;
-  const why = cause.message.slice(0, 200);
+  const why = cause.message.slice(0, 200).replace(/\.$/u, "");
   return FINAL.has(cause.code)
     ? { end: "refused", why }
     : { end: "broken", why, timedOut: cause.code === "ERR_FED_TIMEOUT" };

@@ -49,7 +49,13 @@ const ASSET_PATH = /^\/assets\/sha256\/([0-9a-f]{64})$/u;
 const METHODS = "GET, HEAD, OPTIONS";
 const IMMUTABLE = "public, max-age=31536000, immutable";
 /** What writing to a client that went away fails with. */
-const GONE = new Set(["ERR_STREAM_PREMATURE_CLOSE", "ECONNRESET", "EPIPE", "ECONNABORTED"]);
+const GONE = new Set([
+  "ERR_STREAM_UNABLE_TO_PIPE",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "ECONNRESET",
+  "EPIPE",
+  "ECONNABORTED",
+]);
 const EXPOSED =
   "Accept-Ranges, Content-Length, Content-Range, ETag, Repr-Digest, Retry-After, Content-Type";
 
@@ -234,8 +240,8 @@ function describe(response: ServerResponse, asset: StoredAsset): void {
   const digest = assetHash("sha256", Buffer.from(hex, "hex")).sri.slice("sha256-".length);
   response.setHeader("Content-Type", mediaType);
   response.setHeader("Repr-Digest", `sha-256=:${digest}:`);
-  // Opened by itself it runs nothing and is nobody's page. A picture may style itself: browsers
-  // apply this policy to an SVG in an <img> too.
+  // Opened by itself it runs nothing and is nobody's page. A picture may style itself: Firefox holds
+  // an SVG in an <img> to this policy too.
   const styles = mediaType === "image/svg+xml" ? "style-src 'unsafe-inline'; " : "";
   response.setHeader("Content-Security-Policy", `default-src 'none'; ${styles}sandbox`);
   // Navigation downloads it; <img>, fetch() and the like do not look at this.

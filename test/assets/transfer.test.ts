@@ -489,11 +489,13 @@ describe("assets/transfer", () => {
       const bytes = blob(16 * CHUNK + 100);
       const wrong = Buffer.from(bytes);
       wrong[5 * CHUNK + 17]! ^= 1;
+      let isLeft = false;
       const bad = await bench.peer(async (request, response) => {
         const from = answerHead(request, response, wrong.length);
         await writeAll(response, wrong.subarray(from, 6 * CHUNK));
         // Whoever waits for more than the chunk waits for ever.
         await new Promise((resolve) => response.on("close", resolve));
+        isLeft = true;
       });
       const good = await bench.peer(honest(bytes));
       const stored = await bench.transfer.fetch(bench.reference(bad, bytes), {
@@ -505,6 +507,7 @@ describe("assets/transfer", () => {
       assert.equal(bad.requests.length, 1);
       assert.equal(bench.mismatches.length, 1);
       assert.equal(bench.mismatches[0]!.chunk, 5);
+      await eventually(() => assert.ok(isLeft, "its connection is let go"));
       assert.deepEqual(bench.mismatches[0]!.sources, [bad.origin]);
     });
 
@@ -611,13 +614,15 @@ describe("assets/transfer", () => {
       const bytes = blob(SIZE);
       let closed = 0;
       let isWell = false;
+      let sendMore: () => void = () => undefined;
       const peer = await bench.peer(async (request, response) => {
         response.on("close", () => {
           closed += 1;
         });
         const from = answerHead(request, response, SIZE);
-        await writeAll(response, bytes.subarray(from, isWell ? SIZE : SIZE / 2));
+        await writeAll(response, bytes.subarray(from, isWell ? SIZE : SIZE / 4));
         if (isWell) response.end();
+        sendMore = () => void writeAll(response, bytes.subarray(SIZE / 4, SIZE / 2));
       });
       const reference = bench.reference(peer, bytes);
       const first = new AbortController();
@@ -630,10 +635,14 @@ describe("assets/transfer", () => {
         });
       const one = ask(first);
       const two = ask(second);
-      await eventually(() => assert.equal(received, SIZE / 2));
+      await eventually(() => assert.equal(received, SIZE / 4));
       first.abort(new Error("first left"));
       await assert.rejects(one, /first left/u);
-      assert.equal(closed, 0, "the other one still waits");
+      sendMore();
+      await eventually(() => assert.equal(received, SIZE / 2), {
+        what: "more comes for the one that still waits",
+      });
+      assert.equal(closed, 0);
       assert.ok(
         bench.transfer.pending(Buffer.from(reference.assetHash.slice(7), "base64").toString("hex")),
       );
@@ -658,26 +667,33 @@ describe("assets/transfer", () => {
     });
 
     it("lets nobody's wrong reference spoil another's", async () => {
-      const bench = await open();
-      const bytes = blob(SIZE);
-      const peer = await bench.peer(honest(bytes));
-      const right = bench.reference(peer, bytes);
-      const results = await Promise.allSettled([
-        bench.transfer.fetch({ ...right, size: SIZE + 1 }),
-        bench.transfer.fetch(right),
-        bench.transfer.fetch({ ...right, mediaType: "image/png" }),
-        bench.transfer.fetch(right),
-      ]);
-      assert.deepEqual(
-        results.map(({ status }) => status).filter((_, index) => index % 2 === 1),
-        ["fulfilled", "fulfilled"],
-      );
-      assert.equal(results[0].status, "rejected");
+      for (const wrong of [{ size: SIZE + 1 }, { mediaType: "image/png" }]) {
+        const bench = await open();
+        const bytes = blob(SIZE);
+        let answer: () => void = () => undefined;
+        const asked = new Promise<void>((resolve) => (answer = resolve));
+        const peer = await bench.peer(async (request, response, index) => {
+          if (index === 0) await asked;
+          await honest(bytes)(request, response, index);
+        });
+        const right = bench.reference(peer, bytes);
+        const begun = bench.transfer.fetch({ ...right, ...wrong });
+        await eventually(() => assert.equal(peer.requests.length, 1));
+        const all = Promise.allSettled([
+          begun,
+          bench.transfer.fetch(right),
+          bench.transfer.fetch(right),
+        ]);
+        answer();
+        const [first, ...others] = await all;
+        assert.equal(first.status, "rejected");
+        for (const { status } of others) assert.equal(status, "fulfilled");
+      }
     });
   });
 
   describe("its bounds", () => {
-    it("are so many at once for one peer, and so many in all, in the order they came", async () => {
+    it("are so many at once for one peer, and so many in all", async () => {
       const bench = await open({ maxConcurrentFetchesPerPeer: 2, maxConcurrentFetches: 3 });
       const files = Array.from({ length: 12 }, () => blob(20_000));
       const byHex = new Map(
@@ -693,23 +709,15 @@ describe("assets/transfer", () => {
         await honest(byHex.get(request.url!.split("/").at(-1)!)!)(request, response, index);
       };
       const peers = [await bench.peer(handler), await bench.peer(handler)];
-      const finished: number[] = [];
       await Promise.all(
-        files.map(async (bytes, index) => {
-          await bench.transfer.fetch(bench.reference(peers[index % 2]!, bytes));
-          finished.push(index);
-        }),
+        files.map((bytes, index) =>
+          bench.transfer.fetch(bench.reference(peers[index % 2]!, bytes)),
+        ),
       );
       assert.equal(most, 3);
-      for (const [index, peer] of peers.entries()) {
-        assert.equal(peer.mostAtOnce <= 2, true);
-        const order = peer.requests.map(({ url }) =>
-          [...byHex.keys()].indexOf(url!.split("/").at(-1)!),
-        );
-        assert.deepEqual(
-          order,
-          files.map((_, at) => at).filter((at) => at % 2 === index),
-        );
+      for (const peer of peers) {
+        assert.equal(peer.mostAtOnce, 2);
+        assert.equal(peer.requests.length, 6);
       }
     });
 

@@ -14,7 +14,7 @@ import {
 } from "../../src/http/asset-server.ts";
 import { parseByteRange } from "../../src/http/byte-range.ts";
 import { systemClock } from "../../src/ports.ts";
-import { blob, listeningLogger } from "../support/asset-transfer.ts";
+import { blob, listeningLogger, sriOf } from "../support/asset-transfer.ts";
 import { eventually } from "../support/eventually.ts";
 
 const BASE = "/federation";
@@ -420,6 +420,47 @@ describe("http/asset-server", () => {
       });
       assert.ok((await answer).equals(bytes));
       assert.equal((await get()).status, 404);
+    });
+
+    it("is sent whole though others need its room meanwhile", async () => {
+      const quota = await mkdtemp(join(tmpdir(), "aether-assets-"));
+      const small = await ContentStore.open({
+        directory: quota,
+        maxBytes: bytes.length + 1000,
+        clock: systemClock,
+        logger,
+      });
+      /** As from a peer: it may be evicted. */
+      const take = async (content: Buffer): Promise<void> => {
+        const hash = sriOf(content);
+        const mediaType = "application/octet-stream";
+        const incoming = await small.receive({ hash, size: content.length, mediaType });
+        await incoming.write(content);
+        assert.ok((await incoming.commit()).valid);
+      };
+      try {
+        options.store = small;
+        await take(bytes);
+        const answer = new Promise<Buffer>((resolve, reject) => {
+          request({ port, path: `${BASE}${assetPath(asset.hex)}` }, (response) => {
+            void (async () => {
+              // There is room for one of the two.
+              await take(blob(2000)).catch((cause: unknown) => {
+                assert.equal((cause as { code?: string }).code, "ERR_FED_ASSET_STORE_FULL");
+              });
+              const chunks: Buffer[] = [];
+              for await (const chunk of response) chunks.push(chunk as Buffer);
+              resolve(Buffer.concat(chunks));
+            })().catch(reject);
+          }).end();
+        });
+        assert.ok((await answer).equals(bytes));
+        await eventually(() => take(blob(2000)));
+        assert.equal((await get()).status, 404, "then it gives way");
+      } finally {
+        await small.close();
+        await rm(quota, { recursive: true, force: true });
+      }
     });
 
     it("is let go of when the client goes away", async () => {

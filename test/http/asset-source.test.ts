@@ -60,6 +60,14 @@ describe("http/asset-source", () => {
     assert.equal(peer.requests.length, 0);
   });
 
+  it("calls https: only, but in development", async () => {
+    for (const url of ["http://8.8.8.8:9/", "ftp://8.8.8.8/", "file:///etc/passwd", "nonsense"]) {
+      await assert.rejects(get(url, { allowInsecure: false, connectTimeoutMilliseconds: 100 }), {
+        code: "ERR_FED_FORBIDDEN_ADDRESS",
+      });
+    }
+  });
+
   it("follows no redirect", async () => {
     const peer = await listen((_request, response) => {
       response.writeHead(307, { location: "/elsewhere" }).end();
