@@ -127,7 +127,6 @@ export function defineWorldRoom(
           this.#setCrossing(client, false);
         },
         allowEnter: true,
-        assets: "before-arrival",
       }),
     ]);
 

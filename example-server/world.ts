@@ -84,10 +84,12 @@ try {
   if (options.forge) await forgeFirstPicture();
   // The room exists before the first visitor, so that its portals are there to see.
   await matchMaker.createRoom(options.name, {});
+  console.log(`${options.name}  ${origin}  (monitor ${origin}/monitor)`);
 } catch (error) {
-  fail(error instanceof Error ? error.message : String(error));
+  // Stopped while starting: Colyseus ends the process once all is put away.
+  const stopping = matchMaker.state === matchMaker.MatchMakerState.SHUTTING_DOWN;
+  if (!stopping) fail(error instanceof Error ? error.message : String(error));
 }
-console.log(`${options.name}  ${origin}  (monitor ${origin}/monitor)`);
 
 async function forgeFirstPicture(): Promise<void> {
   const [picture] = (await art).pictures;

@@ -471,15 +471,17 @@ export class ContentStore {
   }
 
   async #io<T>(step: () => Promise<T>): Promise<T> {
-    if (this.#closed) {
-      throw new FederationError("ERR_FED_STORE_UNAVAILABLE", "The asset store is closed.");
-    }
+    if (this.#closed) throw closedStore();
     try {
       return await step();
     } catch (cause) {
-      throw storeFailure(cause);
+      throw this.#closed ? closedStore(cause) : storeFailure(cause);
     }
   }
+}
+
+function closedStore(cause?: unknown): FederationError {
+  return new FederationError("ERR_FED_STORE_UNAVAILABLE", "The asset store is closed.", { cause });
 }
 
 function assertOptions(options: ContentStoreOptions): void {

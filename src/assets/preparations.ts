@@ -191,6 +191,13 @@ const statusSchema = z.object({
     .max(MAX_REFERENCES),
 });
 
+/** What servers without this call answer; some of them unsigned, or without a code. */
+const UNKNOWN_CALL: ReadonlySet<FederationErrorCode> = new Set([
+  "ERR_FED_NOT_FOUND",
+  "ERR_FED_METHOD_NOT_ALLOWED",
+  "ERR_FED_BAD_RESPONSE",
+]);
+
 /** How {@link prepareAt} ended. */
 export type PreparedAt =
   | { readonly ok: true }
@@ -220,11 +227,11 @@ export async function prepareAt(
       .catch((cause: unknown) => (cause instanceof FederationError ? cause.code : undefined));
     if (signal.aborted) return failed("ERR_FED_CROSSING_ABANDONED", "You did not want to go on.");
     if (answer === undefined || typeof answer === "string") {
-      if (answer === "ERR_FED_NOT_FOUND") return { ok: true };
+      if (answer !== undefined && UNKNOWN_CALL.has(answer)) return { ok: true };
       return failed("ERR_FED_DESTINATION_DOWN", "The other server does not answer right now.");
     }
     if (!answer.ok) {
-      if (answer.code === "ERR_FED_NOT_FOUND") return { ok: true };
+      if (UNKNOWN_CALL.has(answer.code)) return { ok: true };
       return failed(answer.code, answer.detail ?? "The other server refuses what you carry.");
     }
     const parsed = statusSchema.safeParse(answer.body);
