@@ -96,7 +96,8 @@ export class ContentStore {
   readonly #holds = new Map<string, number>();
   readonly #incoming = new Set<IncomingAsset>();
   #holdTimer: TimerHandle | undefined;
-  #closed = false;
+  readonly #running = new Set<Promise<unknown>>();
+  #ending: Promise<void> | undefined;
 
   private constructor(folder: StoreFolder, session: StoreSession, options: ContentStoreOptions) {
     const { clock, logger, maxBytes, maxAssets = 100_000 } = options;
@@ -131,7 +132,7 @@ export class ContentStore {
       },
       clock,
       logger,
-      readmit: (claim, item) => this.#readmit(claim, item),
+      readmit: (claim, item) => this.#io(() => this.#readmit(claim, item)),
     });
   }
 
@@ -278,8 +279,10 @@ export class ContentStore {
       const { hex } = assetHash("sha256", hash.digest());
       return describe(await this.#io(() => this.#adopt(file, hex, { mediaType, own: true })));
     } catch (cause) {
-      await file.close();
-      await this.#folder.dispose(file.place);
+      await this.#awaited(async () => {
+        await file.close();
+        await this.#folder.dispose(file.place);
+      });
       this.#room.free(reserved);
       throw cause;
     }
@@ -324,10 +327,18 @@ export class ContentStore {
   }
 
   /** Ends: what is coming in is kept for a resume, what is being read can be read to its end. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  get #closed(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  async #end(): Promise<void> {
     if (this.#holdTimer !== undefined) this.#clock.clearTimeout(this.#holdTimer);
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
     for (const incoming of [...this.#incoming]) await incoming.suspend();
     await this.#files.saveUses();
     await this.#session.end();
@@ -470,10 +481,21 @@ export class ContentStore {
     if (!this.#closed && this.#holds.size > 0) this.#scheduleHolds();
   }
 
+  /** What closing waits for, before it removes this process' folder. */
+  async #awaited<T>(step: () => Promise<T>): Promise<T> {
+    const running = step();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
   async #io<T>(step: () => Promise<T>): Promise<T> {
     if (this.#closed) throw closedStore();
     try {
-      return await step();
+      return await this.#awaited(step);
     } catch (cause) {
       throw this.#closed ? closedStore(cause) : storeFailure(cause);
     }

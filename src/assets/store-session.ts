@@ -49,7 +49,8 @@ export class StoreSession {
 
   async end(): Promise<void> {
     this.#release();
-    await rm(this.path, { recursive: true, force: true });
+    // Retried: what failed a moment ago may still be clearing up in there.
+    await rm(this.path, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   }
 }
 

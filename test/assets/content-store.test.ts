@@ -17,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import {
   ContentStore,
   type ContentStoreOptions,
@@ -253,6 +254,23 @@ describe("assets/content-store", () => {
       );
       assert.deepEqual([...filesOf(directory).keys()], []);
     });
+  });
+
+  it("waits, when it closes, for what is being stored, and leaves nothing half done", async () => {
+    for (let steps = 0; steps < 40; steps += 4) {
+      const store = await openStore();
+      const adding = Array.from({ length: 10 }, (_, index) => {
+        return store.add(assetBytes(`${steps}-${index}`, 100), { mediaType: TYPE });
+      });
+      const settled = Promise.allSettled(adding);
+      for (let step = 0; step < steps; step += 1) await setImmediate();
+      await store.close();
+      for (const outcome of await settled) {
+        if (outcome.status === "fulfilled") continue;
+        assert.equal((outcome.reason as FederationError).message, "The asset store is closed.");
+      }
+      assert.deepEqual(await readdir(join(directory, "incoming")), []);
+    }
   });
 
   describe("receiving", () => {
