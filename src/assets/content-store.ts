@@ -224,17 +224,12 @@ export class ContentStore {
       const place = this.#session.unusedPlace(hex);
       let file = await this.#resume(hex, place, (chunk) => verifier.update(chunk));
       if (file !== undefined && file.size > expected.size) {
+        const { size } = file;
         await file.clear();
+        this.#room.free(size);
         verifier = new AssetVerifier(expected);
       }
       file ??= await IncomingFile.create(place);
-      try {
-        await this.#room.reserve(file.size);
-      } catch (cause) {
-        await file.close();
-        await this.#folder.dispose(place);
-        throw cause;
-      }
       const host = this.#hostOf(hex, expected, () => this.#incoming.delete(incoming));
       const incoming = new IncomingAsset(host, expected, file, verifier);
       this.#incoming.add(incoming);
@@ -350,11 +345,22 @@ export class ContentStore {
     place: string,
     take: (chunk: Uint8Array) => boolean,
   ): Promise<IncomingFile | undefined> {
-    if (!(await this.#partials.take(hex, place))) return undefined;
+    let counted = 0;
+    const count = (bytes: number): void => {
+      this.#room.count(bytes);
+      counted += bytes;
+    };
+    if (!(await this.#partials.take(hex, place, count))) return undefined;
+    let file: IncomingFile | undefined;
     try {
-      return await IncomingFile.resume(place, take);
+      file = await IncomingFile.resume(place, take);
+      // What another process kept was not known of.
+      await this.#room.reserve(file.size - counted);
+      return file;
     } catch (cause) {
+      await file?.close();
       await this.#folder.dispose(place);
+      this.#room.free(counted);
       if (codeOf(cause) === "ENOENT") return undefined;
       throw cause;
     }

@@ -19,9 +19,13 @@ export class Partials {
     return this.#bytes;
   }
 
-  /** Moves what there is of an asset to `place`; false when there is nothing. */
-  async take(hex: string, place: string): Promise<boolean> {
+  /**
+   * Moves what there is of an asset to `place`; false when there is nothing. Its bytes stop counting
+   * here as `count` is called with them.
+   */
+  async take(hex: string, place: string, count: (bytes: number) => void): Promise<boolean> {
     const taken = await moveFolder(this.#folder.partial(hex), place);
+    if (taken) count(this.#sizes.get(hex) ?? 0);
     this.#forget(hex);
     return taken;
   }

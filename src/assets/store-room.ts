@@ -65,16 +65,18 @@ export class StoreRoom {
    */
   async reserve(bytes: number): Promise<void> {
     if (this.#usedBytes + bytes > this.#maxBytes) {
-      await this.exclusively(async () => {
-        await this.make(bytes);
-        this.#incomingBytes += bytes;
-      });
+      await this.exclusively(() => this.make(bytes));
     } else {
-      this.#incomingBytes += bytes;
+      this.count(bytes);
     }
   }
 
-  /** Takes back what {@link reserve} counted: the bytes are gone, or counted as an asset's now. */
+  /** Counts bytes that are there already, whether there is room for them or not. */
+  count(bytes: number): void {
+    this.#incomingBytes += bytes;
+  }
+
+  /** Takes back what was counted: the bytes are gone, or counted as an asset's now. */
   free(bytes: number): void {
     this.#incomingBytes -= bytes;
   }
@@ -91,12 +93,15 @@ export class StoreRoom {
     if (spared + size > this.#maxBytes) throw full(size);
   }
 
-  /** Evicts until so much more fits. Only within {@link exclusively}. */
+  /** Evicts until so much more fits, and counts it. Only within {@link exclusively}. */
   async make(bytes: number, assets = 0): Promise<void> {
     await this.lookAround();
     for (;;) {
       const tooLarge = this.#usedBytes + bytes > this.#maxBytes;
-      if (!tooLarge && this.#files.count + assets <= this.#maxAssets) return;
+      if (!tooLarge && this.#files.count + assets <= this.#maxAssets) {
+        this.count(bytes);
+        return;
+      }
       if (tooLarge && (await this.#partials.dropOldest())) continue;
       const next = this.#evictable().next();
       if (next.done === true) throw full(bytes);

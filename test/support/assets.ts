@@ -30,20 +30,26 @@ export function expectedOf(
   return { hash: sriOf(bytes), size: bytes.length, mediaType };
 }
 
-/** Every file of a folder, by its path within, with its size; others may be changing it. */
-export function filesOf(folder: string, within = ""): Map<string, number> {
-  const files = new Map<string, number>();
-  let names: string[] = [];
-  try {
-    names = readdirSync(join(folder, within));
-  } catch {
-    // Moved away since it was listed.
-  }
-  for (const name of names) {
-    const path = join(within, name);
-    const stat = lstatSync(join(folder, path), { throwIfNoEntry: false });
-    if (stat?.isFile() === true) files.set(path, stat.size);
-    else for (const [inner, size] of filesOf(folder, path)) files.set(inner, size);
-  }
-  return files;
+/**
+ * Every file of a folder, by its path within, with its size; others may be changing it: what is
+ * moved meanwhile counts once.
+ */
+export function filesOf(folder: string): Map<string, number> {
+  const files = new Map<number, { path: string; size: number }>();
+  const look = (within: string): void => {
+    let names: string[] = [];
+    try {
+      names = readdirSync(join(folder, within));
+    } catch {
+      // Moved away since it was listed.
+    }
+    for (const name of names) {
+      const path = join(within, name);
+      const stat = lstatSync(join(folder, path), { throwIfNoEntry: false });
+      if (stat?.isFile() === true) files.set(stat.ino, { path, size: stat.size });
+      else look(path);
+    }
+  };
+  look("");
+  return new Map([...files.values()].map(({ path, size }) => [path, size]));
 }
