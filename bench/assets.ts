@@ -11,6 +11,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkStream } from "ssri";
 import { ContentStore } from "../src/assets/content-store.ts";
 import { AssetVerification, type ExpectedAsset } from "../src/assets/verification.ts";
 import { table } from "../src/cli/output.ts";
@@ -75,6 +76,10 @@ async function readStream(path: string): Promise<void> {
   hash.digest();
 }
 
+async function ssri(path: string, { hash, size }: ExpectedAsset): Promise<void> {
+  await checkStream(createReadStream(path), hash, { size });
+}
+
 /** As the system has just written or read it: the time goes to hashing. */
 async function fromCache(path: string, block: Buffer, expected: ExpectedAsset): Promise<Section> {
   const samples = await rounds(ROUNDS, {
@@ -82,6 +87,7 @@ async function fromCache(path: string, block: Buffer, expected: ExpectedAsset): 
     "createHash over one hot MiB": () => hashMemory(block.subarray(0, MEBIBYTE)),
     verifyFile: () => verify(path, expected),
     "createReadStream into createHash": () => readStream(path),
+    "ssri.checkStream": () => ssri(path, expected),
   });
   return compare(samples, {
     title: `a MiB of an asset of ${SIZE} MiB, in the system's cache`,
@@ -107,6 +113,7 @@ async function fromDisk(path: string, expected: ExpectedAsset): Promise<Section[
     "read only": cold(() => readOnly(path)),
     verifyFile: cold(() => verify(path, expected)),
     "createReadStream into createHash": cold(() => readStream(path)),
+    "ssri.checkStream": cold(() => ssri(path, expected)),
   });
   return [
     compare(samples, {
