@@ -246,6 +246,14 @@ export class Traveler {
     this.#room.send("federation:enter", { to: uri });
   }
 
+  /**
+   * Gives a crossing up, as a player who turns round; {@link Progress} names it. It ends in
+   * {@link onFailed} with `ERR_FED_CROSSING_ABANDONED`, or in an arrival where it is too late.
+   */
+  cancel(transferId: string): void {
+    this.#room?.send("federation:cancel", { transferId });
+  }
+
   /** Leaves the current room for good. */
   async leave(): Promise<void> {
     const room = this.#room;

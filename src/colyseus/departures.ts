@@ -50,6 +50,11 @@ export class Departures {
     if (!found.ok) return stay(found.code, found.reason);
     const { destination } = found;
     const { origin, world, options } = destination;
+    if (this.#sendingAhead.has(session.player)) {
+      // Its client hears of the crossing it is on, not of this one: rooms may ask at every step.
+      const [code, message] = ["ERR_FED_CROSSING_BUSY", "You are on your way already."] as const;
+      return { kind: "stayed", transferId, to: uri, code, message };
+    }
     if (destination.local) return this.#enterHere(uri, world, options, session, stay);
     const ready = await this.#sendAhead(entry, client, { transferId, uri, origin });
     if (!ready.ok) return stay(ready.code, ready.reason);
@@ -99,8 +104,6 @@ export class Departures {
     const { runtime, sessions } = this.#options;
     const { assets } = runtime;
     const { player } = entry;
-    const busy = refusal("ERR_FED_CROSSING_BUSY", "You are on your way already.");
-    if (this.#sendingAhead.has(player.id)) return busy;
     const references = referencesIn(sessions.carry(entry));
     if (references.length === 0) return { ok: true };
     if (sessions.portalsOf(entry.room)?.waitsForAssets !== true) {

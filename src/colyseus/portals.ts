@@ -96,7 +96,8 @@ export class FederationPortals extends RoomPlugin {
   /**
    * Sends a player through a portal. Resolves with how it ended; the client is told by
    * `federation:transit` and `federation:failed` (PROTOCOL 8). Never rejects for what other
-   * servers or the network do.
+   * servers or the network do. For a player who is on its way already it resolves with
+   * `ERR_FED_CROSSING_BUSY` and nothing else happens, so a room may call it at every step.
    */
   enter(client: Client, uri: string): Promise<CrossingOutcome> {
     return this.#host.enter(this.room, client, uri);

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { FederationAssetReference } from "aether-federation";
+import { type Arrival, type Failure, type Progress, Traveler } from "aether-federation/client";
 import { eventually } from "../support/eventually.ts";
 import { operatorKey, signedPost } from "../support/operator.ts";
 import { type ServerProcess, Servers } from "../support/processes.ts";
@@ -19,14 +20,16 @@ describe("assets that players bring along", function () {
   let away: ServerProcess;
   let third: ServerProcess;
   let liar: ServerProcess;
+  let idler: ServerProcess;
 
   before(async () => {
-    [home, away, third, liar] = (await servers.start([
+    [home, away, third, liar, idler] = (await servers.start([
       { name: "home", script: SCRIPT },
       { name: "away", script: SCRIPT },
       { name: "third", script: SCRIPT, flags: ["--max-asset-bytes", "1000"] },
       { name: "liar", script: SCRIPT, flags: ["--forge"] },
-    ])) as [ServerProcess, ServerProcess, ServerProcess, ServerProcess];
+      { name: "idler", script: SCRIPT, flags: ["--stall"] },
+    ])) as [ServerProcess, ServerProcess, ServerProcess, ServerProcess, ServerProcess];
   });
   after(() => servers.stop());
 
@@ -120,6 +123,40 @@ describe("assets that players bring along", function () {
     const visitor = await wearer(home, "eager", hat);
     await assert.rejects(visitor.transit(portal(away, "eager")), /ERR_FED_ASSET_UNAVAILABLE/u);
     await visitor.room.leave();
+  });
+
+  it("let the player turn round, who is told meanwhile how far they are", async () => {
+    const hat = await own(idler, randomBytes(1000));
+    const traveler = new Traveler(idler.origin, { name: "Waverer" });
+    const room = await traveler.join("eager");
+    const worn = new Promise((resolve) => room.onMessage("worn", resolve));
+    room.send("wear", hat);
+    await worn;
+    const to = portal(away, "eager");
+    const progress = new Promise<Progress>((resolve) => traveler.onProgress(resolve));
+    const failures: Failure[] = [];
+    traveler.onFailed((failure) => failures.push(failure));
+    traveler.enter(to);
+    const { transferId, ...told } = await progress;
+    assert.deepEqual(told, { to, stage: "assets", receivedBytes: 0, totalBytes: hat.size });
+
+    traveler.enter(to);
+    traveler.enter(portal(idler, "lazy"));
+    traveler.cancel(crypto.randomUUID());
+    traveler.cancel(transferId);
+    await eventually(() => {
+      assert.deepEqual(
+        failures.map((failure) => [failure.transferId, failure.code]),
+        [[transferId, "ERR_FED_CROSSING_ABANDONED"]],
+      );
+    });
+    assert.equal(traveler.room, room);
+
+    room.send("wear", null);
+    const arrived = new Promise<Arrival>((resolve) => traveler.onArrive(resolve));
+    traveler.enter(to);
+    assert.equal((await arrived).origin, away.origin);
+    await traveler.leave();
   });
 
   it("come all that a manifest names", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Client, type Room } from "@colyseus/sdk";
+import { eventually } from "../support/eventually.ts";
 import { Player, RoomWatch } from "../support/player.ts";
 import { type ServerProcess, Servers } from "../support/processes.ts";
 
@@ -95,6 +96,21 @@ describe("crossing between two live servers", function () {
     assert.deepEqual([back.me.id, back.me.name], [id, "Bob"]);
     assert.deepEqual(back.belongings, carried);
     await back.room.leave();
+  });
+
+  it("goes through one portal when the player enters two at once", async () => {
+    const player = new Player(plaza.origin, "Hasty");
+    const { traveler } = player;
+    await player.join("plaza");
+    traveler.enter(`aether://${arena.authority}/arena`);
+    traveler.enter(`aether://${arena.authority}/arena`);
+    await eventually(() => {
+      assert.equal(traveler.origin, arena.origin);
+    });
+    await player.at.settled();
+    assert.equal(player.arrivals.length, 2, "home, then once there");
+    assert.deepEqual([player.failures, player.leaves], [[], []]);
+    await traveler.leave();
   });
 
   it("keeps a player where it is when the URI leads nowhere", async () => {
