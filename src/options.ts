@@ -5,7 +5,7 @@ import {
   resolveIntegrityPolicy,
 } from "./assets/reference.ts";
 import type { AdmissionPolicy } from "./custody/arrival.ts";
-import type { OnAway } from "./custody/custody.ts";
+import type { OnAway } from "./custody/home-sessions.ts";
 import type { ImportPolicy } from "./custody/import-policy.ts";
 import type { TrustPolicy } from "./handshake/trust-policy.ts";
 import { normalizeOrigin } from "./identity/origin.ts";

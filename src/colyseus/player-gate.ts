@@ -4,7 +4,7 @@
 import type { AuthContext, Client, Room } from "@colyseus/core";
 import { referencesIn } from "../assets/references-in.ts";
 import type { Arrival } from "../custody/arrival.ts";
-import { GUEST_PREFIX } from "../custody/custody.ts";
+import { GUEST_PREFIX } from "../custody/home-sessions.ts";
 import type { CrossingOutcome } from "../custody/crossing.ts";
 import type { ImportPreview } from "../custody/import-policy.ts";
 import type { FederationErrorCode } from "../errors.ts";

@@ -13,8 +13,14 @@ import { type CustodyAnswer, answerCall } from "./inbound.ts";
 import { type Home, type PeerCalls, localHome, remoteHome } from "./home.ts";
 import type { ImportPolicy, ImportPreview } from "./import-policy.ts";
 import { previewOf } from "./import-policy.ts";
-import { CustodyLedger, DEFAULT_NAME, type LedgerDecision } from "./ledger.ts";
-import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
+import {
+  HomeSessions,
+  type LoginName,
+  type LoginResult,
+  type OnAway,
+  isGuest,
+} from "./home-sessions.ts";
+import { CustodyLedger, type LedgerDecision } from "./ledger.ts";
 import { Leases } from "./leases.ts";
 import { type PlayerBody, PlayerSession, PlayerSessions } from "./player-session.ts";
 import { Settlement } from "./settlement.ts";
@@ -28,22 +34,6 @@ export type CustodyEvent =
   | { readonly type: "outcome"; readonly player: string; readonly outcome: CrossingOutcome }
   | { readonly type: "arrival"; readonly arrival: Arrival }
   | { readonly type: "decision"; readonly decision: LedgerDecision };
-
-/** What to do when a player logs in at home while another server holds it. */
-export type OnAway = "recall" | "refuse";
-
-/** Who logs in at home. Without a name the row keeps the one it has. */
-export interface LoginName {
-  readonly name: string | undefined;
-  /** Thumbprint of the key it proved, if it has one. */
-  readonly jkt: string | undefined;
-  readonly guest: boolean;
-}
-
-/** A session at home, with what the player carries; or why there is none. */
-export type LoginResult =
-  | { readonly ok: true; readonly session: PlayerSession; readonly state: JsonValue | undefined }
-  | Exclude<CustodyAnswer, { ok: true }>;
 
 /** Options of {@link Custody}. */
 export interface CustodyOptions {
@@ -68,8 +58,6 @@ export interface CustodyOptions {
 }
 
 const DEPARTED_TRIES = 4;
-const RECALL_MILLISECONDS = 4_000;
-const RECALL_POLL_MILLISECONDS = 100;
 
 /** Everything PROTOCOL 6 and 7 ask of one server, without knowing HTTP or Colyseus. */
 export class Custody {
@@ -80,10 +68,9 @@ export class Custody {
   readonly settlement: Settlement;
   readonly crossings: Crossings;
   readonly arrivals: Arrivals;
+  readonly #atHome: HomeSessions;
   readonly #options: CustodyOptions;
   readonly #local: Home;
-  /** The last of what is being stored for a player at home, by local id. */
-  readonly #saves = new Map<string, Promise<void>>();
 
   constructor(options: CustodyOptions) {
     this.#options = options;
@@ -142,7 +129,8 @@ export class Custody {
         // A home that follows PROTOCOL 6 alone has no receipt for the source.
         this.#askForReceipt(session, outcome).catch(() => undefined);
         // Taken back when its client had gone already.
-        if (outcome.kind === "stayed" && session.guest && session.ended) this.#forgetGuest(session);
+        if (outcome.kind === "stayed" && session.guest && session.ended)
+          this.#atHome.forgetGuest(session);
       },
     });
     this.arrivals = new Arrivals({
@@ -159,13 +147,25 @@ export class Custody {
       random,
       logger,
     });
+    this.#atHome = new HomeSessions({
+      origin,
+      ledger: this.ledger,
+      sessions,
+      crossings: this.crossings,
+      peers,
+      clock,
+      logger,
+      onAway: options.onAway,
+      siblings: options.siblings,
+      leave: (session) => this.leave(session),
+    });
     this.ledger.onDecision((decision) => {
       options.onEvent?.({ type: "decision", decision });
       if (decision.kind === "claimed") this.#tellSource(decision);
       const { kind, localId, after } = decision;
       if (kind === "returned" || kind === "expired") {
         const player = `${localId}@${new URL(origin).host}`;
-        if (isGuest(player)) this.#forgetGuest({ player, epoch: after.epoch });
+        if (isGuest(player)) this.#atHome.forgetGuest({ player, epoch: after.epoch });
       }
     });
   }
@@ -222,87 +222,13 @@ export class Custody {
    * Starts a session at home (rule 9). A player that is away is recalled or refused (`onAway`); a
    * session it has here already is ended: the newest wins.
    */
-  async login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
-    const { origin, onAway, siblings } = this.#options;
-    const player = `${localId}@${new URL(origin).host}`;
-    if (known.guest) {
-      // Nobody else can be this guest, and most never leave: the disk hears of it when it departs.
-      const name = known.name ?? DEFAULT_NAME;
-      return {
-        ok: true,
-        ...this.#begin({ localId, name, holder: origin, epoch: 0 }, player, true, body),
-      };
-    }
-    await this.#supersede(localId, player);
-    const taken = await this.#takeFromSibling(localId, player);
-    if (taken !== undefined) return taken;
-    let row = await this.ledger.admit(localId, known);
-    if (row.holder === origin && row.transfer !== undefined) {
-      await this.ledger.cancelFromRow(localId);
-    } else if (row.holder !== origin && !(await this.ledger.expire(localId))) {
-      if (onAway !== "refuse") await this.#recall(localId, player);
-    }
-    do {
-      // It may have come in through another door meanwhile: the newest wins.
-      await this.#supersede(localId, player);
-      row = (await this.ledger.row(localId)) ?? row;
-      if (!mayStartAtHome(row, origin)) {
-        const seconds = Math.ceil(this.ledger.leases.secondsLeft(localId, row.epoch));
-        return {
-          ok: false,
-          code: "ERR_FED_AWAY",
-          reason: `the player is at ${row.holder}; it can be taken back in ${seconds} s at the latest`,
-          retryAfterSeconds: Math.max(1, seconds),
-        };
-      }
-      if (siblings !== undefined && !(await this.ledger.take(localId, row.life))) {
-        return unsettled("the player is logging in elsewhere");
-      }
-    } while (this.sessions.get(player) !== undefined || this.#saves.has(localId));
-    return { ok: true, ...this.#begin(row, player, false, body) };
+  login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
+    return this.#atHome.login(localId, known, body);
   }
 
-  /** Ends the session that a player of this home has in this process, and waits until it is stored. */
-  async #supersede(localId: string, player: string): Promise<void> {
-    await this.crossings.giveUp(player);
-    const former = this.sessions.get(player);
-    if (former !== undefined) {
-      await this.leave(former);
-      former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
-    }
-    // A session that has just ended may still be being stored.
-    await this.#saves.get(localId);
-  }
-
-  /** Stores one after the other, so that no state of a player at home lands over a newer one. */
-  #save(localId: string, save: () => Promise<unknown>): Promise<void> {
-    const mine = (this.#saves.get(localId) ?? Promise.resolve()).then(async () => {
-      await save();
-    });
-    const settled = mine.catch(() => undefined);
-    this.#saves.set(localId, settled);
-    void settled.then(() => {
-      if (this.#saves.get(localId) === settled) this.#saves.delete(localId);
-    });
-    return mine;
-  }
-
-  /** Another process of this server may play the player: it ends its session first. */
-  async #takeFromSibling(
-    localId: string,
-    player: string,
-  ): Promise<Exclude<LoginResult, { ok: true }> | undefined> {
-    const { siblings, origin } = this.#options;
-    if (siblings === undefined) return undefined;
-    const row = await this.ledger.row(localId);
-    if (row?.holder !== origin || row.life === undefined || row.life === siblings.life) {
-      return undefined;
-    }
-    if (!(await siblings.isAlive(row.life))) return undefined;
-    const answer = await siblings.ask(row.life, { kind: "end", player });
-    return answer === undefined
-      ? unsettled("another process of this server still has the player")
-      : undefined;
+  /** Stores what players at home carry, so that a crash loses little. */
+  saveAll(): Promise<void> {
+    return this.#atHome.saveAll();
   }
 
   /** Starts the session of a player that arrived, at home or as a visitor. */
@@ -363,8 +289,7 @@ export class Custody {
   async answerSibling(request: SiblingRequest): Promise<JsonValue> {
     switch (request.kind) {
       case "end": {
-        const { player } = request;
-        await this.#supersede(this.ledger.localId(player) ?? "", player);
+        await this.#atHome.supersede(request.player);
         return {};
       }
       case "move":
@@ -397,12 +322,8 @@ export class Custody {
     this.sessions.remove(session);
     this.leases.lost(session);
     if (crossing) return;
-    const { atHome, guest, epoch, player } = session;
-    if (atHome) {
-      const localId = this.ledger.localId(player) ?? "";
-      await this.#save(localId, () =>
-        guest ? this.ledger.forgetGuest(localId, epoch) : this.ledger.save(localId, epoch, state),
-      );
+    if (session.atHome) {
+      await this.#atHome.store(session, state);
       return;
     }
     await this.visitors.changeHeld(
@@ -438,46 +359,6 @@ export class Custody {
     } catch {
       return undefined;
     }
-  }
-
-  /** Stores what players at home carry, so that a crash loses little. */
-  async saveAll(): Promise<void> {
-    const saves = this.sessions.all().map(async (session) => {
-      const localId = this.ledger.localId(session.player);
-      if (!session.atHome || session.guest || localId === undefined) return;
-      await this.#save(localId, async () => {
-        if (!session.frozen) await this.ledger.save(localId, session.epoch, session.body.carry());
-      });
-    });
-    await Promise.all(saves);
-  }
-
-  #begin(
-    row: LedgerRow,
-    player: string,
-    guest: boolean,
-    body: PlayerBody,
-  ): { session: PlayerSession; state: JsonValue | undefined } {
-    const session = new PlayerSession({
-      player,
-      home: this.#options.origin,
-      atHome: true,
-      name: row.name,
-      guest,
-      epoch: row.epoch,
-      body,
-    });
-    this.sessions.add(session);
-    return { session, state: row.state };
-  }
-
-  /** A guest whose session is over is gone for ever: nobody can log in as it again. */
-  #forgetGuest({ player, epoch }: { readonly player: string; readonly epoch: number }): void {
-    const localId = this.ledger.localId(player);
-    if (localId === undefined) return;
-    this.ledger.forgetGuest(localId, epoch).catch((cause: unknown) => {
-      this.#options.logger.error(`the row of ${localId} could not be removed`, cause);
-    });
   }
 
   /** The source's operator has a receipt too: home is asked for it once the player is gone. */
@@ -539,51 +420,10 @@ export class Custody {
     void tell(1);
   }
 
-  /** Asks the holder to give a player back, and waits a little for it. */
-  async #recall(localId: string, player: string): Promise<void> {
-    const { origin, peers, clock, logger } = this.#options;
-    const row = await this.ledger.row(localId);
-    if (row === undefined || row.holder === origin) return;
-    const giveUpAt = clock.monotonic() + RECALL_MILLISECONDS;
-    const asked = peers
-      .call(
-        row.holder,
-        "/custody/revoke",
-        { player, epoch: row.epoch },
-        { timeoutMilliseconds: RECALL_MILLISECONDS },
-      )
-      .then((answer) => answer.ok)
-      .catch((cause: unknown) => {
-        logger.debug(
-          `${row.holder} cannot be asked to give ${player} back: ${cause instanceof Error ? cause.message : "unknown"}`,
-        );
-        return false;
-      });
-    if (!(await asked)) return;
-    while (clock.monotonic() < giveUpAt) {
-      const now = await this.ledger.row(localId);
-      if (now === undefined || mayStartAtHome(now, origin)) return;
-      await new Promise<void>((resolve) => {
-        clock.setTimeout(resolve, RECALL_POLL_MILLISECONDS);
-      });
-    }
-  }
-
   /** @internal Settles without anybody waiting for it. */
   settleInBackground(player: string): void {
     this.settlement.settle(player).catch((cause: unknown) => {
       this.#options.logger.error(`settling ${player} failed; the next start repeats it`, cause);
     });
   }
-}
-
-function unsettled(reason: string): Exclude<LoginResult, { ok: true }> {
-  return { ok: false, code: "ERR_FED_UNAVAILABLE", reason, retryAfterSeconds: 2 };
-}
-
-/** Local ids of players without account or key start with this. */
-export const GUEST_PREFIX = "guest-";
-
-function isGuest(player: string): boolean {
-  return player.startsWith(GUEST_PREFIX);
 }

@@ -24,6 +24,7 @@ const settlement = "custody/settlement.ts";
 const crossing = "custody/crossing.ts";
 const arrival = "custody/arrival.ts";
 const custody = "custody/custody.ts";
+const homeSessions = "custody/home-sessions.ts";
 const inbound = "custody/inbound.ts";
 const pass = "identity/pass.ts";
 
@@ -388,14 +389,14 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "a login at home waits until what the former session left is stored",
     edits: [
       {
-        file: custody,
-        find: "    await this.#saves.get(localId);\n",
+        file: homeSessions,
+        find: '    await this.#saves.get(this.#ledger.localId(player) ?? "");\n',
         put: "",
       },
       {
-        file: custody,
-        find: "    } while (this.sessions.get(player) !== undefined || this.#saves.has(localId));",
-        put: "    } while (this.sessions.get(player) !== undefined);",
+        file: homeSessions,
+        find: "    } while (this.#sessions.get(player) !== undefined || this.#saves.has(localId));",
+        put: "    } while (this.#sessions.get(player) !== undefined);",
       },
     ],
     faults: { slow: 0.3 },
@@ -404,13 +405,13 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "a login ends the session that came in through another door meanwhile",
     edits: [
       {
-        file: custody,
-        find: "      await this.#supersede(localId, player);\n      row =",
+        file: homeSessions,
+        find: "      await this.supersede(player);\n      row =",
         put: "      await this.#saves.get(localId);\n      row =",
       },
       {
-        file: custody,
-        find: "    } while (this.sessions.get(player) !== undefined || this.#saves.has(localId));",
+        file: homeSessions,
+        find: "    } while (this.#sessions.get(player) !== undefined || this.#saves.has(localId));",
         put: "    } while (this.#saves.has(localId));",
       },
     ],
@@ -425,8 +426,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "",
       },
       {
-        file: custody,
-        find: "      await this.ledger.cancelFromRow(localId);",
+        file: homeSessions,
+        find: "      await this.#ledger.cancelFromRow(localId);",
         put: "      await Promise.resolve();",
       },
     ],
