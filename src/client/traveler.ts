@@ -10,60 +10,11 @@
  */
 import { Client, type Room } from "@colyseus/sdk";
 import { Emitter } from "./emitter.ts";
+import type { Arrival, Departure, Failure, Leave, Progress } from "./events.ts";
 import { type Transit, parseFailed, parseProgress, parseTransit } from "./messages.ts";
 import { type Place, readPlace, writePlace } from "./place.ts";
 import { type KeyStorage, PlayerKey } from "./player-key.ts";
-
-/** The player is in a world now: after {@link Traveler.join}, or at the end of a crossing. */
-export interface Arrival {
-  readonly room: Room;
-  /** Server the room is on. */
-  readonly origin: string;
-  /** Room name on that server. */
-  readonly world: string;
-  /** Server the player came from; undefined for a join. */
-  readonly from: string | undefined;
-  readonly transferId: string | undefined;
-}
-
-/** A crossing has begun: a seat is reserved on the other server. */
-export interface Departure {
-  readonly transferId: string;
-  /** The portal's URI. */
-  readonly to: string;
-  /** Server it leads to. */
-  readonly origin: string;
-}
-
-/** How far a crossing has got. */
-export interface Progress {
-  readonly transferId: string;
-  readonly to: string;
-  /** `assets`: the other server fetches what the player wears; nothing has been decided yet. */
-  readonly stage: "assets" | "reserved" | "connecting" | "arrived";
-  /** Bytes there, in stage `assets`. */
-  readonly receivedBytes?: number;
-  /** Bytes in all, in stage `assets`. */
-  readonly totalBytes?: number;
-}
-
-/** The player stayed where it is. */
-export interface Failure {
-  readonly transferId: string;
-  readonly to: string;
-  /** `ERR_FED_…`, for programs. */
-  readonly code: string;
-  /** For the player. */
-  readonly message: string;
-}
-
-/** The connection to the current room has ended, and no crossing was the cause. */
-export interface Leave {
-  /** WebSocket close code. */
-  readonly code: number;
-  /** `ERR_FED_…: text` where the federation ended it. */
-  readonly reason: string;
-}
+import { requestTravel } from "./travel-request.ts";
 
 /** Options of {@link Traveler}. */
 export interface TravelerOptions {
@@ -435,28 +386,6 @@ function browserStorage(name: "localStorage" | "sessionStorage"): KeyStorage | u
     // Browsers that forbid storage throw on the mere mention.
     return undefined;
   }
-}
-
-/** `POST {endpoint}/travel` at home; the answer is a transit, as a room would send it. */
-async function requestTravel(
-  home: string,
-  proof: string,
-  body: Readonly<Record<string, string>>,
-): Promise<Transit> {
-  const descriptor = (await (await fetch(`${home}/.well-known/aether-federation`)).json()) as {
-    endpoint?: unknown;
-  };
-  const endpoint = typeof descriptor.endpoint === "string" ? descriptor.endpoint : home;
-  const response = await fetch(`${endpoint}/travel`, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${proof}` },
-    body: JSON.stringify(body),
-  });
-  const answer = (await response.json()) as { code?: unknown; detail?: unknown };
-  const transit = parseTransit(answer);
-  if (transit !== undefined) return transit;
-  const code = typeof answer.code === "string" ? answer.code : "ERR_FED_UNAVAILABLE";
-  throw new Error(`${code}: ${typeof answer.detail === "string" ? answer.detail : "try again"}`);
 }
 
 /** The SDK sends this with matchmaking and with the WebSocket. */

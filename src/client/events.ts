@@ -1,0 +1,53 @@
+/** What a `Traveler` tells those who listen. */
+import type { Room } from "@colyseus/sdk";
+
+/** The player is in a world now: after `Traveler.join`, or at the end of a crossing. */
+export interface Arrival {
+  readonly room: Room;
+  /** Server the room is on. */
+  readonly origin: string;
+  /** Room name on that server. */
+  readonly world: string;
+  /** Server the player came from; undefined for a join. */
+  readonly from: string | undefined;
+  readonly transferId: string | undefined;
+}
+
+/** A crossing has begun: a seat is reserved on the other server. */
+export interface Departure {
+  readonly transferId: string;
+  /** The portal's URI. */
+  readonly to: string;
+  /** Server it leads to. */
+  readonly origin: string;
+}
+
+/** How far a crossing has got. */
+export interface Progress {
+  readonly transferId: string;
+  readonly to: string;
+  /** `assets`: the other server fetches what the player wears; nothing has been decided yet. */
+  readonly stage: "assets" | "reserved" | "connecting" | "arrived";
+  /** Bytes there, in stage `assets`. */
+  readonly receivedBytes?: number;
+  /** Bytes in all, in stage `assets`. */
+  readonly totalBytes?: number;
+}
+
+/** The player stayed where it is. */
+export interface Failure {
+  readonly transferId: string;
+  readonly to: string;
+  /** `ERR_FED_…`, for programs. */
+  readonly code: string;
+  /** For the player. */
+  readonly message: string;
+}
+
+/** The connection to the current room has ended, and no crossing was the cause. */
+export interface Leave {
+  /** WebSocket close code. */
+  readonly code: number;
+  /** `ERR_FED_…: text` where the federation ended it. */
+  readonly reason: string;
+}
