@@ -8,13 +8,12 @@
  * out to deceive can also forge that record, which receivers notice, because they verify too.
  */
 import { createHash } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { FederationError } from "../errors.ts";
-import type { Clock, Logger, TimerHandle } from "../ports.ts";
-import { type AssetEntry, AssetFiles, SAVE_USE_MILLISECONDS } from "./asset-files.ts";
+import type { Clock, Logger } from "../ports.ts";
+import { type AssetEntry, AssetFiles } from "./asset-files.ts";
+import { Holds } from "./holds.ts";
 import {
   type ExpectedIncoming,
   IncomingAsset,
@@ -37,34 +36,17 @@ import {
 } from "./store-folder.ts";
 import { StoreRoom } from "./store-room.ts";
 import { StoreSession, clearDeadSessions } from "./store-session.ts";
+import { type OpenAsset, type StoredAsset, describe, openAsset } from "./stored-asset.ts";
 import { AssetVerifier } from "./verification.ts";
 
-export type { ExpectedIncoming, IncomingAsset, IncomingResult, QuarantinedAsset };
-
-/** An asset of the store. */
-export interface StoredAsset {
-  /** SRI, sha256. */
-  readonly hash: string;
-  /** The same in lower-case hex. */
-  readonly hex: string;
-  /** Bytes. */
-  readonly size: number;
-  /** As whoever stored these bytes first had it, and as the bytes agree with. */
-  readonly mediaType: string;
-}
-
-/** An asset that is being read: neither eviction nor removal takes its bytes away until it is closed. */
-export interface OpenAsset {
-  readonly asset: StoredAsset;
-  /**
-   * A stream of all bytes or of a range, `end` included. Several at once are fine.
-   *
-   * @throws RangeError when the range is not within the asset.
-   */
-  stream(range?: { readonly start: number; readonly end: number }): Readable;
-  /** Call it when the streams have ended. Harmless when closed. */
-  close(): Promise<void>;
-}
+export type {
+  ExpectedIncoming,
+  IncomingAsset,
+  IncomingResult,
+  OpenAsset,
+  QuarantinedAsset,
+  StoredAsset,
+};
 
 /** Options of {@link ContentStore.open}. */
 export interface ContentStoreOptions {
@@ -88,14 +70,12 @@ export class ContentStore {
   readonly quarantine: Quarantine;
   readonly #folder: StoreFolder;
   readonly #session: StoreSession;
-  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #files: AssetFiles;
   readonly #partials: Partials;
   readonly #room: StoreRoom;
-  readonly #holds = new Map<string, number>();
+  readonly #holds: Holds;
   readonly #incoming = new Set<IncomingAsset>();
-  #holdTimer: TimerHandle | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #ending: Promise<void> | undefined;
 
@@ -103,7 +83,6 @@ export class ContentStore {
     const { clock, logger, maxBytes, maxAssets = 100_000 } = options;
     this.#folder = folder;
     this.#session = session;
-    this.#clock = clock;
     this.#logger = logger;
     this.#partials = new Partials(folder, maxAssets);
     this.#files = new AssetFiles({
@@ -112,6 +91,7 @@ export class ContentStore {
       logger,
       putAside: (entry) => this.#putAside(entry),
     });
+    this.#holds = new Holds({ files: this.#files, clock });
     this.#room = new StoreRoom({
       folder,
       session,
@@ -290,17 +270,7 @@ export class ContentStore {
    * @throws FederationError `ERR_FED_ASSET_HASH_INVALID` when it is no sha256.
    */
   hold(hash: string): () => void {
-    const hex = hexOf(hash);
-    this.#holds.set(hex, (this.#holds.get(hex) ?? 0) + 1);
-    this.#scheduleHolds();
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      const left = (this.#holds.get(hex) ?? 1) - 1;
-      if (left > 0) this.#holds.set(hex, left);
-      else this.#holds.delete(hex);
-    };
+    return this.#holds.add(hexOf(hash));
   }
 
   /** Deletes an asset, held or the operator's own as it may be; whether it was here. */
@@ -332,7 +302,7 @@ export class ContentStore {
   }
 
   async #end(): Promise<void> {
-    if (this.#holdTimer !== undefined) this.#clock.clearTimeout(this.#holdTimer);
+    this.#holds.end();
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
     for (const incoming of [...this.#incoming]) await incoming.suspend();
     await this.#files.saveUses();
@@ -473,20 +443,6 @@ export class ContentStore {
     });
   }
 
-  #scheduleHolds(): void {
-    this.#holdTimer ??= this.#clock.setTimeout(() => {
-      this.#holdTimer = undefined;
-      void this.#refreshHolds();
-    }, SAVE_USE_MILLISECONDS);
-  }
-
-  async #refreshHolds(): Promise<void> {
-    for (const entry of [...this.#files.entries()]) {
-      if (this.#holds.has(entry.hex) && !this.#closed) await this.#files.use(entry);
-    }
-    if (!this.#closed && this.#holds.size > 0) this.#scheduleHolds();
-  }
-
   /** What closing waits for, before it removes this process' folder. */
   async #awaited<T>(step: () => Promise<T>): Promise<T> {
     const running = step();
@@ -524,35 +480,6 @@ function assertOptions(options: ContentStoreOptions): void {
       throw new TypeError(`${name} must be a whole number, ${minimum} or more`);
     }
   }
-}
-
-function openAsset(asset: StoredAsset, handle: FileHandle, closed: () => void): OpenAsset {
-  let open = true;
-  return {
-    asset,
-    stream: (range = { start: 0, end: asset.size - 1 }) => {
-      const { start, end } = range;
-      if (asset.size === 0 && start === 0 && end === -1) return Readable.from([]);
-      if (!Number.isInteger(start) || !Number.isInteger(end)) {
-        throw new RangeError("start and end must be whole numbers");
-      }
-      if (start < 0 || start > end || end >= asset.size) {
-        throw new RangeError(`bytes ${start}–${end} are not within ${asset.size}`);
-      }
-      return handle.createReadStream({ start, end, autoClose: false, highWaterMark: 256 * 1024 });
-    },
-    close: async () => {
-      if (!open) return;
-      open = false;
-      closed();
-      await handle.close();
-    },
-  };
-}
-
-function describe({ hex, meta }: AssetEntry): StoredAsset {
-  const { sri } = assetHash("sha256", Buffer.from(hex, "hex"));
-  return { hash: sri, hex, size: meta.size, mediaType: meta.mediaType };
 }
 
 function hexOf(hash: string): string {
