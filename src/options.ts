@@ -16,7 +16,7 @@ import type { PortalRoute } from "./routing/routing-table.ts";
 export interface IdentifiedPlayer {
   /** Local id: 1–64 of `A-Za-z0-9_-`, stable for the account; not beginning with `guest-`. */
   readonly id: string;
-  /** Name to show. Default: the name the client asks for. */
+  /** Name to show, at most 128 characters; the rest is cut off. Default: what the client asks for. */
   readonly name?: string;
 }
 

@@ -9,7 +9,7 @@ import type { FederationErrorCode } from "../errors.ts";
 import type { FederationRuntime } from "../runtime.ts";
 import { TrustState } from "../registry/server-registry.ts";
 import type { ResolvedDestination } from "../routing/routing-table.ts";
-import type { JoinRefusal } from "./join-hooks.ts";
+import { type JoinRefusal, refusal } from "./refusal.ts";
 import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";
 import type { ColyseusSeats } from "./seats.ts";
 
@@ -152,8 +152,4 @@ export class Departures {
     });
     return { kind: "arrived", transferId, to: uri, destination: runtime.options.origin };
   }
-}
-
-function refusal(code: FederationErrorCode, reason: string): JoinRefusal {
-  return { ok: false, code, reason };
 }

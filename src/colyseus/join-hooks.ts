@@ -28,18 +28,12 @@ import {
   internalsOf,
   roomPrototype,
 } from "./internals.ts";
+import type { JoinRefusal } from "./refusal.ts";
 import { type RoomPlayer, type RoomSessions } from "./room-sessions.ts";
 import type { Seal, Sealer } from "./seal.ts";
 import { SEAL_MEMBER } from "./seats.ts";
 
 type StaticOnAuth = (token: string, options: unknown, context: AuthContext) => unknown;
-
-/** A refusal on its way to a client. */
-export interface JoinRefusal {
-  readonly ok: false;
-  readonly code: FederationErrorCode;
-  readonly reason: string;
-}
 
 /** What the hooks ask of the federation. */
 export interface JoinHost {

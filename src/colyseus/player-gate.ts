@@ -4,26 +4,24 @@
 import type { AuthContext, Client, Room } from "@colyseus/core";
 import { referencesIn } from "../assets/references-in.ts";
 import type { Arrival } from "../custody/arrival.ts";
-import { GUEST_PREFIX } from "../custody/home-sessions.ts";
 import type { CrossingOutcome } from "../custody/crossing.ts";
 import type { ImportPreview } from "../custody/import-policy.ts";
-import type { FederationErrorCode } from "../errors.ts";
 import type { FederatedPlayer } from "../federated-player.ts";
 import { verifyPass } from "../identity/pass.ts";
 import type { PlayerBody } from "../custody/player-session.ts";
 import type { TravelAnswer, TravelRequest } from "../http/router.ts";
-import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
-import { type Identify, type IdentifiedPlayer, isLocalId } from "../options.ts";
+import { tokenType } from "../identity/proof.ts";
+import type { IdentifiedPlayer } from "../options.ts";
 import type { FederationRuntime } from "../runtime.ts";
 import { Departures } from "./departures.ts";
-import { type JoinHost, type JoinRefusal, hostAuth } from "./join-hooks.ts";
+import type { JoinHost } from "./join-hooks.ts";
+import { Logins, wishedName } from "./logins.ts";
 import type { PortalsHost } from "./portals.ts";
+import { type JoinRefusal, refusal } from "./refusal.ts";
 import { type RoomPlayer, RoomSessions } from "./room-sessions.ts";
 import { type Seal, Sealer } from "./seal.ts";
 import { ColyseusSeats } from "./seats.ts";
-
-const PROOF_MEMORY_MILLISECONDS = (60 + 60) * 1000;
-const MAX_NAME_LENGTH = 32;
+import { travelWithoutRoom } from "./travel-without-room.ts";
 
 type Connected =
   | { ok: true; entry(room: Room, sessionId: string): RoomPlayer; abort(): Promise<void> }
@@ -35,12 +33,14 @@ export class PlayerGate implements JoinHost, PortalsHost {
   readonly seats: ColyseusSeats;
   readonly #runtime: FederationRuntime;
   readonly #departures: Departures;
+  readonly #logins: Logins;
   #sealer: Sealer | undefined;
   /** Key-holding players whose seat's connection is being made: thumbprint by room session. */
   readonly #keys = new WeakMap<RoomPlayer, string>();
 
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
+    this.#logins = new Logins(runtime);
     const { clock, options } = runtime;
     this.sessions = new RoomSessions(this, options.logger);
     this.seats = new ColyseusSeats({
@@ -63,9 +63,9 @@ export class PlayerGate implements JoinHost, PortalsHost {
   async loginByKey(
     token: string,
   ): Promise<{ ok: true; seal: string; sessionId: string } | JoinRefusal> {
-    const proof = await this.#proof(token, undefined);
+    const proof = await this.#logins.proof(token, undefined);
     if ("ok" in proof) return proof;
-    const used = await this.#useProof(proof, "matchmaking");
+    const used = await this.#logins.useProof(proof, "matchmaking");
     if (used !== undefined) return used;
     const sessionId = this.#newSessionId();
     const seal = this.sealer().seal({
@@ -132,12 +132,12 @@ export class PlayerGate implements JoinHost, PortalsHost {
     const hasHostAuth =
       auth !== undefined && auth !== null && auth !== true && auth !== known?.player;
     const account = hasHostAuth
-      ? await this.#identified(auth, { options, sessionId: client.sessionId })
+      ? await this.#logins.account(auth, { options, sessionId: client.sessionId })
       : undefined;
     const identified: IdentifiedPlayer | undefined =
       account ?? (jkt === undefined ? undefined : { id: jkt });
     if (identified === undefined && hasHostAuth) return { ok: true };
-    const localId = identified?.id ?? this.#guestId();
+    const localId = identified?.id ?? this.#logins.guestId();
     const { home, authority } = this.#self();
     const entry =
       known ??
@@ -217,89 +217,9 @@ export class PlayerGate implements JoinHost, PortalsHost {
     return this.#departures.enter(room, client, uri);
   }
 
-  /** Travel without a room: a home login, then a crossing that starts from nowhere. */
-  async travel({ token, to, name }: TravelRequest): Promise<TravelAnswer> {
-    const found = this.#departures.destination(to);
-    if (!found.ok) return found;
-    const { origin, world, options, local } = found.destination;
-    if (local) {
-      return refusal("ERR_FED_NO_ROUTE", "this is the player's home: join one of its rooms");
-    }
-    const who = await this.#travellerOf(token);
-    if (!who.ok) return who;
-    const { custody } = this.#runtime;
-    return new Promise((resolve) => {
-      const body: PlayerBody = {
-        // Nobody plays it here, so a crossing that fails ends the session.
-        connected: false,
-        carry: () => undefined,
-        setFrozen: () => undefined,
-        transit: (message) => {
-          resolve({ ok: true, body: message });
-        },
-        failed: ({ code, message }) => {
-          resolve(refusal(code, message));
-        },
-        end: () => undefined,
-      };
-      const known = { name: who.name ?? cleanName(name), jkt: who.jkt, guest: false };
-      const go = async (): Promise<void> => {
-        const login = await custody.login(who.localId, known, body);
-        if (!login.ok) {
-          resolve(refusal(login.code, login.reason));
-          return;
-        }
-        const { session } = login;
-        const outcome = await custody.crossings.cross(session, { uri: to, origin, world, options });
-        if (outcome.kind === "stayed") resolve(refusal(outcome.code, outcome.message));
-        await custody.leave(session, undefined);
-      };
-      go().catch((cause: unknown) => {
-        this.#runtime.options.logger.error(`travelling to ${to} failed`, cause);
-        resolve(refusal("ERR_FED_UNAVAILABLE", "this server cannot do that right now"));
-      });
-    });
-  }
-
-  /** The player of a home login: a key where the host lets anybody in, else the host's account. */
-  async #travellerOf(
-    token: string,
-  ): Promise<
-    { ok: true; localId: string; jkt: string | undefined; name: string | undefined } | JoinRefusal
-  > {
-    const noLogin = refusal("ERR_FED_PROOF_INVALID", "this is no login at this server");
-    try {
-      if (tokenType(token) !== "aether-pop+jwt") {
-        const auth = await hostAuth(token);
-        if (auth === true || auth === undefined || auth === null || auth === false) return noLogin;
-        const account = await this.#identified(auth, { options: {}, sessionId: "" });
-        return account === undefined
-          ? refusal("ERR_FED_NOT_A_PLAYER", "this account is no player of the federation")
-          : { ok: true, localId: account.id, jkt: undefined, name: account.name };
-      }
-      if ((await hostAuth(undefined)) !== true) return noLogin;
-    } catch {
-      // The host's own auth throws to refuse.
-      return noLogin;
-    }
-    const proof = await this.#proof(token, undefined);
-    if ("ok" in proof) return proof;
-    const used = await this.#useProof(proof, "travel");
-    return used ?? { ok: true, localId: proof.jkt, jkt: proof.jkt, name: undefined };
-  }
-
-  /** @throws TypeError when `identify` answers with an id that can be no local id. */
-  async #identified(
-    auth: unknown,
-    context: Parameters<Identify>[1],
-  ): Promise<IdentifiedPlayer | undefined> {
-    const account = await this.#runtime.options.identify(auth, context);
-    if (account !== undefined && (!isLocalId(account.id) || account.id.startsWith(GUEST_PREFIX))) {
-      throw new TypeError(
-        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${GUEST_PREFIX}"`,
-      );
-    }
-    return account;
+  travel(request: TravelRequest): Promise<TravelAnswer> {
+    const [runtime, logins, departures] = [this.#runtime, this.#logins, this.#departures];
+    return travelWithoutRoom({ runtime, logins, departures }, request);
   }
 
   // --- connections, by kind of seat ----------------------------------------------------------
@@ -317,12 +237,12 @@ export class PlayerGate implements JoinHost, PortalsHost {
       if (token === "" || tokenType(token) === "aether-pass+jwt") {
         return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
       }
-      const proof = await this.#proof(token, seal.sessionId);
+      const proof = await this.#logins.proof(token, seal.sessionId);
       if ("ok" in proof) return proof;
       if (proof.jkt !== seat.jkt) {
         return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
       }
-      const used = await this.#useProof(proof, "arrival");
+      const used = await this.#logins.useProof(proof, "arrival");
       if (used !== undefined) return used;
     }
     const claimed = await custody.arrivals.claim(seal, seat);
@@ -359,7 +279,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
     seal: Extract<Seal, { kind: "login" }>,
     context: AuthContext,
   ): Promise<Connected> {
-    const proof = await this.#proof(context.token ?? "", undefined);
+    const proof = await this.#logins.proof(context.token ?? "", undefined);
     if ("ok" in proof) return proof;
     if (proof.jkt !== seal.jkt || proof.jti !== seal.jti) {
       return refusal(
@@ -367,7 +287,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
         "the proof is not the one the seat was reserved with",
       );
     }
-    const used = await this.#useProof(proof, "connection");
+    const used = await this.#logins.useProof(proof, "connection");
     if (used !== undefined) return used;
     const { home, authority } = this.#self();
     return {
@@ -448,30 +368,6 @@ export class PlayerGate implements JoinHost, PortalsHost {
     entry.releaseAssets = this.#runtime.assets.hold(references, sources);
   }
 
-  // --- proofs --------------------------------------------------------------------------------
-
-  async #proof(token: string, sessionId: string | undefined): Promise<ProofClaims | JoinRefusal> {
-    const verified = await verifyProof(token, {
-      now: this.#runtime.clock.now(),
-      audience: this.#runtime.options.origin,
-      ...(sessionId === undefined ? {} : { sessionId }),
-    });
-    return verified.verified ? verified.proof : refusal(verified.code, verified.reason);
-  }
-
-  /** A proof is good once for each step of one join (PROTOCOL 5). */
-  async #useProof(proof: ProofClaims, step: string): Promise<JoinRefusal | undefined> {
-    const fresh = await this.#runtime.store.compareAndSet(
-      `proof/${step}/${proof.jkt}/${proof.jti}`,
-      undefined,
-      "1",
-      PROOF_MEMORY_MILLISECONDS,
-    );
-    return fresh
-      ? undefined
-      : refusal("ERR_FED_PROOF_REPLAYED", "this proof has been used before: make a new one");
-  }
-
   #self(): { home: string; authority: string } {
     const { origin } = this.#runtime.options;
     return { home: origin, authority: new URL(origin).host };
@@ -480,22 +376,4 @@ export class PlayerGate implements JoinHost, PortalsHost {
   #newSessionId(): string {
     return Buffer.from(this.#runtime.random.bytes(15)).toString("base64url");
   }
-
-  #guestId(): string {
-    return `${GUEST_PREFIX}${Buffer.from(this.#runtime.random.bytes(15)).toString("base64url")}`;
-  }
-}
-
-function refusal(code: FederationErrorCode, reason: string): JoinRefusal {
-  return { ok: false, code, reason };
-}
-
-function wishedName(options: unknown): string | undefined {
-  return cleanName((options as { name?: unknown } | null | undefined)?.name);
-}
-
-function cleanName(name: unknown): string | undefined {
-  if (typeof name !== "string") return undefined;
-  const clean = name.replaceAll(/\p{C}/gu, "").trim().slice(0, MAX_NAME_LENGTH);
-  return clean === "" ? undefined : clean;
 }

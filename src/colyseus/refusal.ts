@@ -1,0 +1,14 @@
+/** Why a player is not let in or out, for the client. */
+import type { FederationErrorCode } from "../errors.ts";
+
+/** A refusal on its way to a client. */
+export interface JoinRefusal {
+  readonly ok: false;
+  readonly code: FederationErrorCode;
+  readonly reason: string;
+}
+
+/** Refuses; `reason` is for the player. */
+export function refusal(code: FederationErrorCode, reason: string): JoinRefusal {
+  return { ok: false, code, reason };
+}
