@@ -3,12 +3,8 @@ import { spawnSync } from "node:child_process";
 import { signDescriptor } from "../../src/identity/descriptor.ts";
 import { issuePass } from "../../src/identity/pass.ts";
 import { generateSigningKey } from "../../src/identity/server-keys.ts";
+import { PYTHON, requirePython } from "../support/python.ts";
 import { seededRandom } from "../support/seeded-random.ts";
-
-/** Debian's python3, where its packages are; another Python on the path does not see them. */
-const PYTHON = "/usr/bin/python3";
-const LINE =
-  "Left out: tokens verified in Python, for want of python3-jwt (add it with: apt-get install python3-jwt python3-cryptography)";
 
 const VERIFY = `
 import json, sys, jwt
@@ -35,10 +31,7 @@ describe("tokens, verified by Python's jwt", () => {
   const seconds = (): number => Math.floor(Date.now() / 1000);
 
   before(function () {
-    if (spawnSync(PYTHON, ["-c", "import jwt, cryptography"]).status === 0) return;
-    if (process.env["CI"] !== undefined) throw new Error(LINE);
-    Object.assign(this.test?.parent ?? {}, { leftOut: LINE });
-    this.skip();
+    requirePython(this);
   });
 
   it("a descriptor", async () => {

@@ -1,0 +1,465 @@
+"""A foreign server: the home of some players, the host of others. It knows no Colyseus at all.
+
+The protocol is at /federation; /control is how a test tells it what to do.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import sys
+import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import wire
+
+PORT = int(sys.argv[1])
+ORIGIN = f"http://localhost:{PORT}"
+AUTHORITY = f"localhost:{PORT}"
+ENDPOINT = f"{ORIGIN}/federation"
+LEASE_SECONDS = 4
+KEY = wire.Key()
+LOCK = threading.RLock()
+
+peers = {}  # origin → descriptor
+offered = {}  # handshakeId → what was offered
+sessions = set()  # origins
+nonces = set()
+rows = {}  # local id → row, as home
+seats = {}  # (caller, transferId) → answer, as destination
+assets = {}  # hex → bytes, perhaps not those that the hash names
+told = []  # calls that came in, as (caller, path, body)
+
+
+class Answer(Exception):
+    def __init__(self, status, code):
+        super().__init__(code)
+        self.status, self.code = status, code
+
+
+def now():
+    return int(time.time())
+
+
+def descriptor():
+    return KEY.jws(
+        {"typ": "aether-descriptor+jwt", "kid": KEY.kid},
+        {
+            "origin": ORIGIN,
+            "name": "Snake Hall",
+            "endpoint": ENDPOINT,
+            "protocols": ["aether/1"],
+            "worlds": ["hall"],
+            "keys": [{**KEY.public, "kid": KEY.kid, "use": "sig"}],
+            "validUntil": now() + 3600,
+        },
+    )
+
+
+def well_known():
+    jws = descriptor()
+    return {**wire.read_descriptor(jws), "jws": jws}
+
+
+def peer(origin):
+    """A peer's descriptor, from its own origin."""
+    if origin not in peers:
+        status, _headers, text = wire.fetch("GET", f"{origin}/.well-known/aether-federation")
+        if status != 200:
+            raise wire.Refused(f"{origin} has no descriptor")
+        found = wire.read_descriptor(json.loads(text)["jws"])
+        if found["origin"] != origin:
+            raise wire.Refused("another origin")
+        peers[origin] = found
+    return peers[origin]
+
+
+def keys_of(origin):
+    return {key["kid"]: key for key in peer(origin)["keys"]}
+
+
+def key_for(keyid):
+    origin, kid = keyid.rsplit("#", 1)
+    return keys_of(origin).get(kid)
+
+
+def call(origin, path, body):
+    return wire.post(peer(origin)["endpoint"] + path, body, KEY, ORIGIN, key_for)
+
+
+# Handshake -----------------------------------------------------------------------------------
+
+
+def handshake(caller, body):
+    theirs = wire.read_descriptor(body["descriptor"])
+    if body["responder"] != ORIGIN or theirs["origin"] != caller or "aether/1" not in body["protocols"]:
+        raise Answer(400, "ERR_FED_MALFORMED")
+    nonce, identifier = wire.b64u(os.urandom(32)), str(uuid.uuid4())
+    kid = peer(caller)["keys"][0]["kid"]
+    offer = [caller, ORIGIN, kid, KEY.kid, body["nonce"], nonce]
+    offered[identifier] = offer
+    return 200, {
+        "handshakeId": identifier,
+        "protocol": "aether/1",
+        "descriptor": descriptor(),
+        "nonce": body["nonce"],
+        "counterNonce": nonce,
+        "proof": wire.b64u(KEY.sign(wire.handshake_proof("responder", *offer))),
+        "expiresAt": now() + 10,
+    }
+
+
+def complete(caller, body):
+    offer = offered.pop(body["handshakeId"])
+    proof = wire.handshake_proof("initiator", *offer)
+    wire.verify(keys_of(caller)[offer[2]], wire.unb64u(body["proof"]), proof)
+    sessions.add(caller)
+    return 200, {
+        "sessionId": str(uuid.uuid4()),
+        "peer": caller,
+        "protocol": "aether/1",
+        "trust": "trusted",
+        "expiresAt": now() + 24 * 3600,
+    }
+
+
+def begin_handshake(origin):
+    nonce = wire.b64u(os.urandom(32))
+    challenge = {"protocols": ["aether/1"], "responder": origin, "descriptor": descriptor()}
+    status, offer = call(origin, "/handshake", {**challenge, "nonce": nonce, "issuedAt": now()})
+    if status != 200:
+        return {"status": status, "body": offer}
+    assert offer["nonce"] == nonce and offer["protocol"] == "aether/1"
+    theirs = wire.read_descriptor(offer["descriptor"])
+    assert theirs["origin"] == origin
+    # Which of its keys it proved, if it has several, is the one that verifies.
+    for candidate in theirs["keys"]:
+        parts = [ORIGIN, origin, KEY.kid, candidate["kid"], nonce, offer["counterNonce"]]
+        try:
+            proof = wire.handshake_proof("responder", *parts)
+            wire.verify(candidate, wire.unb64u(offer["proof"]), proof)
+            break
+        except wire.Refused:
+            continue
+    else:
+        raise wire.Refused("proof")
+    proof = wire.b64u(KEY.sign(wire.handshake_proof("initiator", *parts)))
+    completion = {"handshakeId": offer["handshakeId"], "proof": proof}
+    status, session = call(origin, "/handshake/complete", completion)
+    return {"status": status, "body": session}
+
+
+# Custody, as home ----------------------------------------------------------------------------
+
+
+def row_of(player):
+    local, _, authority = player.rpartition("@")
+    if authority != AUTHORITY or local not in rows:
+        raise Answer(409, "ERR_FED_STALE_CUSTODY")
+    return rows[local]
+
+
+def held_by(caller, body):
+    row = row_of(body["player"])
+    if row["holder"] != caller or row["epoch"] != body["epoch"]:
+        raise Answer(409, "ERR_FED_STALE_CUSTODY")
+    return row
+
+
+def issue_pass(local, transfer, jkt=None):
+    row = rows[local]
+    claims = {
+        "iss": ORIGIN,
+        "sub": local,
+        "aud": transfer["to"],
+        "iat": now(),
+        "exp": now() + 60,
+        "jti": str(uuid.uuid4()),
+        "xfer": transfer["id"],
+        "src": transfer["from"],
+        "world": transfer["world"],
+        "name": row["name"],
+    }
+    if row["jkt"] is not None:
+        claims["cnf"] = {"jkt": row["jkt"]}
+    return KEY.jws({"typ": "aether-pass+jwt", "kid": KEY.kid}, claims)
+
+
+def depart(caller, body):
+    row = held_by(caller, body)
+    transfer = row["transfer"]
+    if transfer is not None and transfer["id"] != body["transferId"]:
+        raise Answer(409, "ERR_FED_STALE_CUSTODY")
+    row["transfer"] = {
+        "id": body["transferId"],
+        "from": caller,
+        "to": body["to"],
+        "world": body["world"],
+    }
+    if "state" in body:
+        row["state"] = body["state"]
+    token = issue_pass(body["player"].rpartition("@")[0], row["transfer"])
+    return 200, {"transferId": body["transferId"], "pass": token, "deadline": now() + 30}
+
+
+def claim(caller, body):
+    for local, row in rows.items():
+        transfer, last = row["transfer"], row["last"]
+        if transfer is not None and transfer["id"] == body["transferId"]:
+            if transfer["to"] != caller:
+                raise Answer(403, "ERR_FED_NOT_DESTINATION")
+            row.update(holder=caller, epoch=row["epoch"] + 1, transfer=None, last=transfer)
+        elif last is None or last["id"] != body["transferId"]:
+            continue
+        elif last.get("cancelled"):
+            raise Answer(409, "ERR_FED_TRANSFER_CANCELLED")
+        elif row["holder"] != caller or transfer is not None:
+            raise Answer(409, "ERR_FED_STALE_CUSTODY")
+        player = f"{local}@{AUTHORITY}"
+        receipt = {
+            "iss": ORIGIN,
+            "xfer": body["transferId"],
+            "player": player,
+            "epoch": row["epoch"],
+            "from": row["last"]["from"],
+            "to": caller,
+            "iat": now(),
+        }
+        return 200, {
+            "player": player,
+            "name": row["name"],
+            "epoch": row["epoch"],
+            **({} if row["state"] is None else {"state": row["state"]}),
+            "leaseSeconds": LEASE_SECONDS,
+            "receipt": KEY.jws({"typ": "aether-receipt+jwt", "kid": KEY.kid}, receipt),
+        }
+    raise Answer(409, "ERR_FED_TRANSFER_UNKNOWN")
+
+
+def cancel(caller, body):
+    row = held_by(caller, body)
+    if row["transfer"] is not None:
+        if row["transfer"]["id"] != body["transferId"]:
+            raise Answer(409, "ERR_FED_STALE_CUSTODY")
+        row["last"] = {**row["transfer"], "cancelled": True}
+    row.update(transfer=None, epoch=row["epoch"] + 1)
+    return 200, {"epoch": row["epoch"], "leaseSeconds": LEASE_SECONDS}
+
+
+def take_back(caller, body):
+    row = held_by(caller, body)
+    row.update(holder=ORIGIN, epoch=row["epoch"] + 1, transfer=None)
+    if "state" in body:
+        row["state"] = body["state"]
+    return 200, {"epoch": row["epoch"]}
+
+
+def renew(caller, body):
+    lost = []
+    for each in body["players"]:
+        try:
+            row = held_by(caller, each)
+            if "state" in each:
+                row["state"] = each["state"]
+        except Answer:
+            lost.append({"player": each["player"], "epoch": each["epoch"]})
+    return 200, {"leaseSeconds": LEASE_SECONDS, "lost": lost}
+
+
+# Seats, as destination ------------------------------------------------------------------------
+
+
+def reserve(caller, body):
+    transfer, token = body["transferId"], body["pass"]
+    issuer = json.loads(wire.unb64u(token.split(".")[1]))["iss"]
+    claims = wire.read_jws(token, "aether-pass+jwt", keys_of(issuer))
+    good = (
+        claims["aud"] == ORIGIN
+        and claims["xfer"] == transfer
+        and claims["src"] == caller
+        and claims["world"] == body["world"] == "hall"
+        and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", claims["sub"])
+        and claims["exp"] > time.time()
+        and claims["exp"] - claims["iat"] <= 120
+        and claims["iat"] <= time.time() + 30
+    )
+    if not good:
+        raise Answer(403, "ERR_FED_PASS_INVALID")
+    seat = {"name": "hall", "processId": "snake", "roomId": "hall-1"}
+    seats.setdefault(
+        (caller, transfer),
+        {
+            "reservation": {**seat, "sessionId": wire.b64u(os.urandom(9))},
+            "origin": ORIGIN,
+            "expiresAt": now() + 15,
+        },
+    )
+    return 201, seats[(caller, transfer)]
+
+
+def free(caller, body):
+    seats.pop((caller, body["transferId"]), None)
+    return 200, {}
+
+
+def noted(_caller, _body):
+    return 200, {}
+
+
+CALLS = {
+    "/handshake": handshake,
+    "/handshake/complete": complete,
+    "/reservations": reserve,
+    "/reservations/cancel": free,
+    "/custody/depart": depart,
+    "/custody/claim": claim,
+    "/custody/cancel": cancel,
+    "/custody/return": take_back,
+    "/custody/renew": renew,
+    "/custody/departed": noted,
+    "/custody/revoke": noted,
+}
+
+
+# What the test asks for -----------------------------------------------------------------------
+
+
+def control(name, body):
+    if name == "handshake":
+        return begin_handshake(body["origin"])
+    if name == "call":
+        status, answer = call(body["origin"], body["path"], body["body"])
+        return {"status": status, "body": answer}
+    if name == "player":
+        key = wire.Key()
+        local = key.kid if body.get("bound") else f"p{uuid.uuid4().hex}"
+        rows[local] = {
+            "holder": ORIGIN,
+            "epoch": 0,
+            "transfer": None,
+            "last": None,
+            "state": body.get("state"),
+            "name": body["name"],
+            "jkt": key.kid if body.get("bound") else None,
+        }
+        player_keys[local] = key
+        return {"player": f"{local}@{AUTHORITY}"}
+    if name == "depart":
+        row, transfer = row_of(body["player"]), str(uuid.uuid4())
+        asked = {"transferId": transfer, "player": body["player"], "epoch": row["epoch"]}
+        return depart(ORIGIN, {**asked, "to": body["to"], "world": body["world"]})[1]
+    if name == "cancel":
+        return cancel(ORIGIN, body)[1]
+    if name == "prove":
+        key = player_keys[body["player"].rpartition("@")[0]]
+        claims = {"aud": body["aud"], "sid": body["sid"], "jti": str(uuid.uuid4())}
+        head = {"typ": "aether-pop+jwt", "jwk": key.public}
+        return {"token": key.jws(head, {**claims, "iat": now(), "exp": now() + 30})}
+    if name == "asset":
+        data = body["text"].encode()
+        digest = hashlib.sha256(data).digest()
+        assets[digest.hex()] = data if body["honest"] else data[:-1] + b"?"
+        return {
+            "originServer": ORIGIN,
+            "assetHash": f"sha256-{base64.b64encode(digest).decode()}",
+            "size": len(data),
+            "mediaType": "image/svg+xml",
+        }
+    if name == "row":
+        return row_of(body["player"])
+    if name == "receipt":
+        return wire.read_jws(body["receipt"], "aether-receipt+jwt", keys_of(body["issuer"]))
+    if name == "told":
+        return [entry for entry in told if entry["path"] == body["path"]]
+    if name == "sessions":
+        return sorted(sessions)
+    raise Answer(404, "ERR_FED_NOT_FOUND")
+
+
+player_keys = {}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_args):
+        pass
+
+    def do_GET(self):
+        if self.path == "/.well-known/aether-federation":
+            self.reply(200, well_known())
+        elif self.path == "/federation/health":
+            self.reply(200, {"status": "pass", "version": "1"}, "application/health+json")
+        elif self.path.removeprefix("/federation/assets/sha256/") in assets:
+            data = assets[self.path.rpartition("/")[2]]
+            self.send_response(200)
+            self.send_header("Content-Type", "image/svg+xml")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        else:
+            self.reply(404, {})
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.startswith("/control/"):
+            self.controlled(body)
+            return
+        uri = ORIGIN + self.path
+        components = wire.request_components("POST", uri, self.headers.get("Content-Digest"))
+        try:
+            keyid, nonce = wire.verified_keyid(self.headers, components, body, key_for)
+            with LOCK:
+                if nonce in nonces:
+                    raise wire.Refused("replayed")
+                nonces.add(nonce)
+        except wire.Refused as cause:
+            self.reply(401, {"code": "ERR_FED_SIGNATURE_INVALID", "detail": str(cause)})
+            return
+        caller, path = keyid.rsplit("#", 1)[0], self.path.removeprefix("/federation")
+        parsed = json.loads(body)
+        try:
+            if path not in CALLS:
+                raise Answer(404, "ERR_FED_NOT_FOUND")
+            with LOCK:
+                told.append({"caller": caller, "path": path, "body": parsed})
+                status, answer = CALLS[path](caller, parsed)
+            kind = "application/json"
+        except Answer as refused:
+            status, kind = refused.status, "application/problem+json"
+            answer = {"type": "about:blank", "title": "No", "status": status, "code": refused.code}
+        self.reply(status, answer, kind, signed=uri)
+
+    def controlled(self, body):
+        name = self.path.removeprefix("/control/")
+        try:
+            if name in ("handshake", "call"):
+                # These wait for the other server, which may call meanwhile.
+                self.reply(200, control(name, json.loads(body)))
+            else:
+                with LOCK:
+                    self.reply(200, control(name, json.loads(body)))
+        except Exception as cause:  # pylint: disable=broad-except
+            self.reply(500, {"error": f"{type(cause).__name__}: {cause}"})
+
+    def reply(self, status, answer, kind="application/json", signed=None):
+        data = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        if signed is not None:
+            digest = wire.content_digest(data)
+            self.send_header("Content-Digest", digest)
+            components = wire.response_components(
+                status, digest, "POST", signed, self.headers["Signature"]
+            )
+            for name, value in wire.signature_headers(components, KEY, ORIGIN).items():
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+ThreadingHTTPServer(("localhost", PORT), Handler).serve_forever()
