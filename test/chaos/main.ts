@@ -3,6 +3,7 @@
  * killed and started again and connections cut throughout.
  */
 import { parseArgs } from "node:util";
+import "../support/quiet.mjs";
 import { chaos } from "./chaos.ts";
 
 const { values } = parseArgs({
