@@ -1,9 +1,12 @@
 /** A server that fetches the asset it is told to, again and again: `node bench/asset-receiver.ts FOLDER`. */
-import { type AssetChunks, hashChunks } from "../src/assets/chunks.ts";
-import { ContentStore } from "../src/assets/content-store.ts";
-import { type FederationAssetReference, resolveIntegrityPolicy } from "../src/assets/reference.ts";
-import { AssetTransfer } from "../src/assets/transfer.ts";
-import { createAssetSource } from "../src/http/asset-source.ts";
+import { type AssetChunks, hashChunks } from "../src/assets/verify/chunks.ts";
+import { ContentStore } from "../src/assets/store/content-store.ts";
+import {
+  type FederationAssetReference,
+  resolveIntegrityPolicy,
+} from "../src/assets/verify/reference.ts";
+import { AssetTransfer } from "../src/assets/transfer/transfer.ts";
+import { createAssetSource } from "../src/http/outbound/asset-source.ts";
 import { type Logger, systemClock, systemRandom } from "../src/ports.ts";
 
 /** What the parent asks for. */

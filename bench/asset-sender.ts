@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { ContentStore } from "../src/assets/content-store.ts";
-import { createAssetServer } from "../src/http/asset-server.ts";
+import { ContentStore } from "../src/assets/store/content-store.ts";
+import { createAssetServer } from "../src/http/inbound/asset-server.ts";
 import { type Logger, systemClock } from "../src/ports.ts";
 
 const MEBIBYTE = 1024 * 1024;

@@ -1,16 +1,16 @@
 /** The server side of aether-federation. The client side is `aether-federation/client`. */
-export { type Federation, createFederation } from "./federation.ts";
+export { type Federation, createFederation } from "./federation/federation.ts";
 export type {
   FederationAssetsOptions,
   FederationOptions,
   Identify,
   IdentifiedPlayer,
-} from "./options.ts";
-export type { FederatedPlayer } from "./federated-player.ts";
+} from "./federation/options.ts";
+export type { FederatedPlayer } from "./colyseus/federated-player.ts";
 export type { JsonValue } from "./json.ts";
-export { type FederationEvents, FederationRuntime } from "./runtime.ts";
-export type { FederationPeers, PeerSummary } from "./peers.ts";
-export type { FederationAssets } from "./federation-assets.ts";
+export { type FederationEvents, FederationRuntime } from "./runtime/federation-runtime.ts";
+export type { FederationPeers, PeerSummary } from "./federation/peers.ts";
+export type { FederationAssets } from "./federation/assets.ts";
 export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
 export type { Clock, Fetch, Logger, Random, Store } from "./ports.ts";
 export type { FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
@@ -43,19 +43,19 @@ export {
   HealthStatus,
   type PeerHealth,
 } from "./health/health-monitor.ts";
-export type { CrossingOutcome, CrossingProgress } from "./custody/crossing.ts";
+export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossing.ts";
 export type {
   AdmissionDecision,
   AdmissionPolicy,
   AdmissionRequest,
   Arrival,
-} from "./custody/arrival.ts";
+} from "./custody/destination/arrival.ts";
 export {
   type ImportPolicy,
   type ImportPreview,
   acceptEverything,
-} from "./custody/import-policy.ts";
-export type { CrossingRecord } from "./custody/history.ts";
+} from "./custody/home/import-policy.ts";
+export type { CrossingRecord } from "./custody/home/history.ts";
 export { type ReceiptClaims, verifyReceipt } from "./identity/receipt.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
 export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";
@@ -65,16 +65,16 @@ export {
   type AssetIntegrityPolicy,
   type FederationAssetReference,
   HashMismatchAction,
-} from "./assets/reference.ts";
+} from "./assets/verify/reference.ts";
 export {
   AssetVerification,
   type AssetVerifier,
   type ExpectedAsset,
   type VerificationResult,
-} from "./assets/verification.ts";
+} from "./assets/verify/verification.ts";
 export {
   ContentStore,
   type ContentStoreOptions,
   type StoredAsset,
-} from "./assets/content-store.ts";
-export type { PreparationStatus } from "./assets/preparations.ts";
+} from "./assets/store/content-store.ts";
+export type { PreparationStatus } from "./assets/transfer/preparations.ts";

@@ -2,14 +2,14 @@
  * The assets of one server: its own, those its visitors brought, and those it was asked to prepare.
  */
 import { createReadStream } from "node:fs";
-import type { PeerCalls } from "../custody/home.ts";
+import type { PeerCalls } from "../custody/shared/home.ts";
 import type { CustodyAnswer } from "../custody/inbound.ts";
 import { FederationError } from "../errors.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { Clock } from "../ports.ts";
-import { DEFAULT_CHUNK_BYTES, hashChunks } from "./chunks.ts";
-import type { ContentStore, StoredAsset } from "./content-store.ts";
+import { DEFAULT_CHUNK_BYTES, hashChunks } from "./verify/chunks.ts";
+import type { ContentStore, StoredAsset } from "./store/content-store.ts";
 import {
   type AssetManifest,
   MANIFEST_MEDIA_TYPE,
@@ -17,15 +17,15 @@ import {
   buildManifest,
   manifestReference,
   verifyManifest,
-} from "./manifest.ts";
+} from "./verify/manifest.ts";
 import {
   type PreparationStatus,
   type PreparedAt,
   Preparations,
   prepareAt,
-} from "./preparations.ts";
-import type { FederationAssetReference, ResolvedIntegrityPolicy } from "./reference.ts";
-import type { AssetTransfer } from "./transfer.ts";
+} from "./transfer/preparations.ts";
+import type { FederationAssetReference, ResolvedIntegrityPolicy } from "./verify/reference.ts";
+import type { AssetTransfer } from "./transfer/transfer.ts";
 
 /** Options of {@link AssetLibrary}. */
 export interface AssetLibraryOptions {

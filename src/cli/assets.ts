@@ -1,8 +1,8 @@
 /** `assets …`: what the store holds, and what was put aside because it was not what its hash names. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ContentStore } from "../assets/content-store.ts";
-import { ASSETS_FOLDER } from "../options.ts";
+import { ContentStore } from "../assets/store/content-store.ts";
+import { ASSETS_FOLDER } from "../federation/options.ts";
 import { systemClock } from "../ports.ts";
 import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
 

@@ -1,6 +1,6 @@
 /** `doctor <origin>`: reaches a server as a stranger would and says what is wrong. */
 import { SUPPORTED_PROTOCOLS } from "../handshake/handshake-manager.ts";
-import { createGuardedFetch } from "../http/outbound-guard.ts";
+import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { type ServerDescriptor, verifyDescriptor } from "../identity/descriptor.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
 import { CLOCK_SKEW_SECONDS } from "../identity/pass.ts";

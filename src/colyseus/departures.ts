@@ -3,10 +3,10 @@
  * crossing itself.
  */
 import type { Client, Room } from "@colyseus/core";
-import { referencesIn } from "../assets/references-in.ts";
-import type { CrossingOutcome } from "../custody/crossing.ts";
+import { referencesIn } from "../assets/verify/references-in.ts";
+import type { CrossingOutcome } from "../custody/source/crossing.ts";
 import type { FederationErrorCode } from "../errors.ts";
-import type { FederationRuntime } from "../runtime.ts";
+import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { TrustState } from "../registry/server-registry.ts";
 import type { ResolvedDestination } from "../routing/routing-table.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";

@@ -1,8 +1,8 @@
 /** Who logs in at this server: accounts of the host's own auth, keys that are proven, guests. */
-import { GUEST_PREFIX } from "../custody/home-sessions.ts";
+import { GUEST_PREFIX } from "../custody/home/home-sessions.ts";
 import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
-import { type Identify, type IdentifiedPlayer, isLocalId } from "../options.ts";
-import type { FederationRuntime } from "../runtime.ts";
+import { type Identify, type IdentifiedPlayer, isLocalId } from "../federation/options.ts";
+import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { hostAuth } from "./join-hooks.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 

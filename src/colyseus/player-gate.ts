@@ -2,17 +2,17 @@
  * Lets players into rooms and out of them: logins at home, arrivals, portals.
  */
 import type { AuthContext, Client, Room } from "@colyseus/core";
-import { referencesIn } from "../assets/references-in.ts";
-import type { Arrival } from "../custody/arrival.ts";
-import type { CrossingOutcome } from "../custody/crossing.ts";
-import type { ImportPreview } from "../custody/import-policy.ts";
-import type { FederatedPlayer } from "../federated-player.ts";
+import { referencesIn } from "../assets/verify/references-in.ts";
+import type { Arrival } from "../custody/destination/arrival.ts";
+import type { CrossingOutcome } from "../custody/source/crossing.ts";
+import type { ImportPreview } from "../custody/home/import-policy.ts";
+import type { FederatedPlayer } from "./federated-player.ts";
 import { verifyPass } from "../identity/pass.ts";
-import type { PlayerBody } from "../custody/player-session.ts";
-import type { TravelAnswer, TravelRequest } from "../http/router.ts";
+import type { PlayerBody } from "../custody/shared/player-session.ts";
+import type { TravelAnswer, TravelRequest } from "../http/inbound/router.ts";
 import { tokenType } from "../identity/proof.ts";
-import type { IdentifiedPlayer } from "../options.ts";
-import type { FederationRuntime } from "../runtime.ts";
+import type { IdentifiedPlayer } from "../federation/options.ts";
+import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { Departures } from "./departures.ts";
 import type { JoinHost } from "./join-hooks.ts";
 import { Logins, wishedName } from "./logins.ts";

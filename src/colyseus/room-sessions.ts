@@ -10,9 +10,9 @@ import type {
   PlayerBody,
   PlayerSession,
   TransitMessage,
-} from "../custody/player-session.ts";
+} from "../custody/shared/player-session.ts";
 import type { FederationErrorCode } from "../errors.ts";
-import type { FederatedPlayer } from "../federated-player.ts";
+import type { FederatedPlayer } from "./federated-player.ts";
 import { type JsonValue, MAX_STATE_BYTES } from "../json.ts";
 import type { Logger } from "../ports.ts";
 import { type ClientInternals, internalsOf } from "./internals.ts";

@@ -10,7 +10,7 @@ import { FederationError } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { Logger, Random } from "../ports.ts";
 import type { RedisClient } from "../storage/redis-engine.ts";
-import type { SiblingRequest } from "../custody/siblings.ts";
+import type { SiblingRequest } from "../custody/shared/siblings.ts";
 
 const ANSWER_MILLISECONDS = 3_000;
 

@@ -1,7 +1,7 @@
 /** `POST {endpoint}/travel` (PROTOCOL 8): a player goes through a portal without being in a room. */
-import type { PlayerBody } from "../custody/player-session.ts";
-import type { TravelAnswer, TravelRequest } from "../http/router.ts";
-import type { FederationRuntime } from "../runtime.ts";
+import type { PlayerBody } from "../custody/shared/player-session.ts";
+import type { TravelAnswer, TravelRequest } from "../http/inbound/router.ts";
+import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { Departures } from "./departures.ts";
 import { type Logins, cleanName } from "./logins.ts";
 import { refusal } from "./refusal.ts";

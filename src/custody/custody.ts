@@ -6,27 +6,32 @@ import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
-import { type AdmissionPolicy, type Arrival, Arrivals, type SeatHost } from "./arrival.ts";
-import { Crossings, type CrossingOutcome, type CrossingProgress } from "./crossing.ts";
-import type { CrossingRecord } from "./history.ts";
+import {
+  type AdmissionPolicy,
+  type Arrival,
+  Arrivals,
+  type SeatHost,
+} from "./destination/arrival.ts";
+import { Crossings, type CrossingOutcome, type CrossingProgress } from "./source/crossing.ts";
+import type { CrossingRecord } from "./home/history.ts";
 import { type CustodyAnswer, answerCall } from "./inbound.ts";
-import { type Home, type PeerCalls, localHome, remoteHome } from "./home.ts";
-import type { ImportPolicy, ImportPreview } from "./import-policy.ts";
-import { previewOf } from "./import-policy.ts";
+import { type Home, type PeerCalls, localHome, remoteHome } from "./shared/home.ts";
+import type { ImportPolicy, ImportPreview } from "./home/import-policy.ts";
+import { previewOf } from "./home/import-policy.ts";
 import {
   HomeSessions,
   type LoginName,
   type LoginResult,
   type OnAway,
   isGuest,
-} from "./home-sessions.ts";
-import { CustodyLedger, type LedgerDecision } from "./ledger.ts";
-import { Leases } from "./leases.ts";
-import { type PlayerBody, PlayerSession, PlayerSessions } from "./player-session.ts";
-import { Settlement } from "./settlement.ts";
+} from "./home/home-sessions.ts";
+import { CustodyLedger, type LedgerDecision } from "./home/ledger.ts";
+import { Leases } from "./holder/leases.ts";
+import { type PlayerBody, PlayerSession, PlayerSessions } from "./shared/player-session.ts";
+import { Settlement } from "./holder/settlement.ts";
 import { type MovedPlayer, handOver, takeOver } from "./room-move.ts";
-import { type SiblingRequest, type SiblingWord, type Siblings, askTo } from "./siblings.ts";
-import { VisitorBook, inPhase } from "./visitors.ts";
+import { type SiblingRequest, type SiblingWord, type Siblings, askTo } from "./shared/siblings.ts";
+import { VisitorBook, inPhase } from "./holder/visitors.ts";
 
 /** What happens to players, for logs and operators. */
 export type CustodyEvent =

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { FederationErrorCode } from "../errors.ts";
 import type { Custody } from "./custody.ts";
-import { inPhase } from "./visitors.ts";
+import { inPhase } from "./holder/visitors.ts";
 import {
   cancelSchema,
   claimSchema,
@@ -13,7 +13,7 @@ import {
   renewSchema,
   returnSchema,
   revokeSchema,
-} from "./messages.ts";
+} from "./shared/messages.ts";
 
 /** Answer to a call from a peer: a 200 body, or a coded refusal. */
 export type CustodyAnswer =

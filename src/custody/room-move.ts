@@ -3,8 +3,8 @@ import { z } from "zod";
 import { type JsonValue, stateSchema } from "../json.ts";
 import type { Clock } from "../ports.ts";
 import type { Custody } from "./custody.ts";
-import { type PlayerBody, PlayerSession } from "./player-session.ts";
-import type { Siblings } from "./siblings.ts";
+import { type PlayerBody, PlayerSession } from "./shared/player-session.ts";
+import type { Siblings } from "./shared/siblings.ts";
 
 const handedSchema = z.strictObject({
   home: z.string(),

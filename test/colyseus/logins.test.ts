@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Logins, cleanName, wishedName } from "../../src/colyseus/logins.ts";
-import type { Identify } from "../../src/options.ts";
-import type { FederationRuntime } from "../../src/runtime.ts";
+import type { Identify } from "../../src/federation/options.ts";
+import type { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
 
 describe("colyseus/Logins", () => {
   const context = { options: {}, sessionId: "" };

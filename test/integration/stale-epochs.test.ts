@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { LedgerRow } from "../../src/custody/ledger-row.ts";
+import type { LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import { operatorKey, signedPost } from "../support/operator.ts";
 import { type ServerProcess, Servers } from "../support/processes.ts";
 import { ledgerRow } from "../support/stored.ts";

@@ -16,15 +16,15 @@ export interface Mutant {
   readonly faults?: Partial<Faults>;
 }
 
-const row = "custody/ledger-row.ts";
-const ledger = "custody/ledger.ts";
-const leases = "custody/leases.ts";
-const book = "custody/lease-book.ts";
-const settlement = "custody/settlement.ts";
-const crossing = "custody/crossing.ts";
-const arrival = "custody/arrival.ts";
+const row = "custody/home/ledger-row.ts";
+const ledger = "custody/home/ledger.ts";
+const leases = "custody/holder/leases.ts";
+const book = "custody/home/lease-book.ts";
+const settlement = "custody/holder/settlement.ts";
+const crossing = "custody/source/crossing.ts";
+const arrival = "custody/destination/arrival.ts";
 const custody = "custody/custody.ts";
-const homeSessions = "custody/home-sessions.ts";
+const homeSessions = "custody/home/home-sessions.ts";
 const inbound = "custody/inbound.ts";
 const pass = "identity/pass.ts";
 

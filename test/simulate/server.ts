@@ -1,12 +1,12 @@
 /** A simulated server: the shipped custody code on simulated ports, with players who play. */
-import type { SeatClaim, SeatHost } from "../../src/custody/arrival.ts";
+import type { SeatClaim, SeatHost } from "../../src/custody/destination/arrival.ts";
 import { Custody } from "../../src/custody/custody.ts";
-import type { PeerAnswer, PeerCalls } from "../../src/custody/home.ts";
+import type { PeerAnswer, PeerCalls } from "../../src/custody/shared/home.ts";
 import type {
   PlayerBody,
   PlayerSession,
   TransitMessage,
-} from "../../src/custody/player-session.ts";
+} from "../../src/custody/shared/player-session.ts";
 import { ERROR_CODES, FederationError } from "../../src/errors.ts";
 import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";

@@ -1,7 +1,7 @@
 /** A player of the simulation, with a client. */
-import type { CrossingOutcome } from "../../src/custody/crossing.ts";
+import type { CrossingOutcome } from "../../src/custody/source/crossing.ts";
 import type { Custody } from "../../src/custody/custody.ts";
-import type { PlayerSession, TransitMessage } from "../../src/custody/player-session.ts";
+import type { PlayerSession, TransitMessage } from "../../src/custody/shared/player-session.ts";
 import type { JsonValue } from "../../src/json.ts";
 import { type Carried, type Neighbourhood, type SimulatedServer, bodyOf } from "./server.ts";
 

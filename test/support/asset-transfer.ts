@@ -2,19 +2,19 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ContentStore } from "../../src/assets/content-store.ts";
-import { assetHash } from "../../src/assets/integrity.ts";
+import { ContentStore } from "../../src/assets/store/content-store.ts";
+import { assetHash } from "../../src/assets/verify/integrity.ts";
 import {
   type AssetIntegrityPolicy,
   type FederationAssetReference,
   resolveIntegrityPolicy,
-} from "../../src/assets/reference.ts";
+} from "../../src/assets/verify/reference.ts";
 import {
   type AssetMismatch,
   AssetTransfer,
   type AssetTransferOptions,
-} from "../../src/assets/transfer.ts";
-import { createAssetSource } from "../../src/http/asset-source.ts";
+} from "../../src/assets/transfer/transfer.ts";
+import { createAssetSource } from "../../src/http/outbound/asset-source.ts";
 import { type Clock, type Logger, systemClock } from "../../src/ports.ts";
 import { type AssetHandler, AssetPeer } from "./asset-peer.ts";
 import { quickClock } from "./quick-clock.ts";

@@ -2,7 +2,7 @@ import { FederationError } from "../../src/errors.ts";
 import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
 import { HandshakeService } from "../../src/handshake/handshake-service.ts";
 import type { TrustPolicy } from "../../src/handshake/trust-policy.ts";
-import { PeerClient } from "../../src/http/peer-client.ts";
+import { PeerClient } from "../../src/http/outbound/peer-client.ts";
 import {
   type SignedMessageParts,
   signResponse,

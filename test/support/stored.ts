@@ -1,8 +1,8 @@
 /** What a running server has written down, read from its file. */
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { LedgerRow } from "../../src/custody/ledger-row.ts";
-import type { VisitorRow } from "../../src/custody/visitors.ts";
+import type { LedgerRow } from "../../src/custody/home/ledger-row.ts";
+import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
 import type { ServerProcess } from "./processes.ts";
 
 /** Home's row of one of its players. */

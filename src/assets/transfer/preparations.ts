@@ -1,0 +1,261 @@
+/**
+ * Assets fetched ahead of the player who brings them (PROTOCOL 9, `assets/prepare`).
+ *
+ * The destination's side: it fetches what the source names, and says how far it has got. Asking
+ * again goes on where it was. The source's side: {@link prepareAt} asks until all is there.
+ */
+import { z } from "zod";
+import type { PeerCalls } from "../../custody/shared/home.ts";
+import type { CustodyAnswer } from "../../custody/inbound.ts";
+import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
+import type { Clock } from "../../ports.ts";
+import {
+  type FederationAssetReference,
+  type ReferenceLimits,
+  parseAssetReference,
+} from "../verify/reference.ts";
+import { MAX_REFERENCES } from "../verify/references-in.ts";
+
+/** How far assets have got. */
+export interface PreparationStatus {
+  /** All are here, or have failed. */
+  readonly complete: boolean;
+  readonly receivedBytes: number;
+  readonly totalBytes: number;
+  readonly failed: readonly { readonly assetHash: string; readonly code: FederationErrorCode }[];
+}
+
+/** Options of {@link Preparations}. */
+export interface PreparationsOptions {
+  /** What this server takes. */
+  readonly limits: ReferenceLimits;
+  /** Fetches one asset unless it is here already; rejects with a coded error. */
+  readonly fetch: (
+    reference: FederationAssetReference,
+    options: {
+      readonly sources: readonly string[];
+      readonly onProgress: (receivedBytes: number, totalBytes: number) => void;
+    },
+  ) => Promise<unknown>;
+  readonly clock: Clock;
+}
+
+interface Task {
+  receivedBytes: number;
+  /** More than the reference's own size where it names a manifest. */
+  totalBytes: number;
+  state: "open" | "here" | FederationErrorCode;
+  endedAt: number;
+  /** Whether it came. */
+  readonly over: Promise<boolean>;
+}
+
+const MAX_TASKS = 4096;
+/** A failure is remembered for this long, so that asking again cannot repeat it endlessly. */
+const FAILURE_MILLISECONDS = 10_000;
+/** An answer waits this long for news, so that a source need not ask more often. */
+const ANSWER_MILLISECONDS = 500;
+
+/** A source asks no sooner than this, however fast the answers come. */
+const ASK_MILLISECONDS = 250;
+
+const requestSchema = z.strictObject({
+  assets: z.array(z.unknown()).max(MAX_REFERENCES),
+});
+
+/** What this server fetches ahead. */
+export class Preparations {
+  readonly #options: PreparationsOptions;
+  readonly #tasks = new Map<string, Task>();
+
+  constructor(options: PreparationsOptions) {
+    this.#options = options;
+  }
+
+  /** Answers a peer's `assets/prepare`. The caller is asked for the bytes, too. */
+  async answer(caller: string, body: unknown): Promise<CustodyAnswer> {
+    const parsed = requestSchema.safeParse(body);
+    if (!parsed.success) {
+      const reason = "the body must be {assets: [reference, …]}, at most 32 references";
+      return { ok: false, code: "ERR_FED_MALFORMED", reason };
+    }
+    const references: FederationAssetReference[] = [];
+    for (const asset of parsed.data.assets) {
+      const read = parseAssetReference(asset, this.#options.limits);
+      if (!read.verified) return { ok: false, code: read.code, reason: read.reason };
+      references.push(read.reference);
+    }
+    this.begin(references, [caller]);
+    if (!this.status(references).complete) await this.#news(references);
+    return { ok: true, body: { ...this.status(references) } };
+  }
+
+  /** Begins to fetch what is not here; goes on where it has begun. */
+  begin(references: readonly FederationAssetReference[], sources: readonly string[]): void {
+    for (const reference of references) {
+      const known = this.#tasks.get(reference.assetHash);
+      if (known !== undefined && !this.#isStale(known)) continue;
+      if (this.#tasks.size >= MAX_TASKS) this.#forget();
+      if (this.#tasks.size >= MAX_TASKS) return;
+      this.#tasks.set(reference.assetHash, this.#start(reference, sources));
+    }
+  }
+
+  /** How far these assets have got; one that was never begun counts as failed. */
+  status(references: readonly FederationAssetReference[]): PreparationStatus {
+    let [receivedBytes, totalBytes, complete] = [0, 0, true];
+    const failed: { assetHash: string; code: FederationErrorCode }[] = [];
+    for (const { assetHash, size } of references) {
+      const task = this.#tasks.get(assetHash);
+      totalBytes += task?.totalBytes ?? size;
+      receivedBytes += task?.receivedBytes ?? 0;
+      if (task?.state === "open") complete = false;
+      else if (task?.state !== "here") {
+        failed.push({ assetHash, code: task?.state ?? "ERR_FED_ASSET_UNAVAILABLE" });
+      }
+    }
+    return { complete, receivedBytes, totalBytes, failed };
+  }
+
+  /** Resolves once none of these assets is on its way any more. */
+  async settled(references: readonly FederationAssetReference[]): Promise<PreparationStatus> {
+    await Promise.all(
+      references.flatMap(({ assetHash }) => this.#tasks.get(assetHash)?.over ?? []),
+    );
+    return this.status(references);
+  }
+
+  /** Whether an asset that is on its way came, once that is known; undefined when it is not coming. */
+  pending(assetHash: string): Promise<boolean> | undefined {
+    const task = this.#tasks.get(assetHash);
+    return task?.state === "open" ? task.over : undefined;
+  }
+
+  #start(reference: FederationAssetReference, sources: readonly string[]): Task {
+    const { fetch, clock } = this.#options;
+    let task: Task | undefined = undefined as Task | undefined;
+    const end = (state: Task["state"]): void => {
+      if (task === undefined) return;
+      Object.assign(task, { state, endedAt: clock.monotonic() });
+      if (state === "here") task.receivedBytes = task.totalBytes;
+    };
+    const over = fetch(reference, {
+      sources,
+      onProgress: (receivedBytes, totalBytes) => {
+        if (task !== undefined) Object.assign(task, { receivedBytes, totalBytes });
+      },
+    }).then(
+      () => {
+        end("here");
+        return true;
+      },
+      (cause: unknown) => {
+        end(cause instanceof FederationError ? cause.code : "ERR_FED_ASSET_UNAVAILABLE");
+        return false;
+      },
+    );
+    task = { receivedBytes: 0, totalBytes: reference.size, state: "open", endedAt: 0, over };
+    return task;
+  }
+
+  /** What was here may have been evicted since, what failed may work again. */
+  #isStale(task: Task): boolean {
+    return (
+      task.state !== "open" && this.#options.clock.monotonic() - task.endedAt > FAILURE_MILLISECONDS
+    );
+  }
+
+  #forget(): void {
+    for (const [hash, task] of this.#tasks) if (this.#isStale(task)) this.#tasks.delete(hash);
+  }
+
+  /** Waits until they are all settled, but not for long. */
+  async #news(references: readonly FederationAssetReference[]): Promise<void> {
+    const { clock } = this.#options;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimeout(resolve, ANSWER_MILLISECONDS);
+      void this.settled(references).then(() => {
+        clock.clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+const statusSchema = z.object({
+  complete: z.boolean(),
+  receivedBytes: z.number().nonnegative(),
+  totalBytes: z.number().nonnegative(),
+  failed: z
+    .array(z.object({ assetHash: z.string().max(128), code: z.string().max(64) }))
+    .max(MAX_REFERENCES),
+});
+
+/** What servers without this call answer; some of them unsigned, or without a code. */
+const UNKNOWN_CALL: ReadonlySet<FederationErrorCode> = new Set([
+  "ERR_FED_NOT_FOUND",
+  "ERR_FED_METHOD_NOT_ALLOWED",
+  "ERR_FED_BAD_RESPONSE",
+]);
+
+/** How {@link prepareAt} ended. */
+export type PreparedAt =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string };
+
+/**
+ * Has a destination fetch assets, and resolves when it has them all. A destination that does not
+ * know the call gets them when the player is there.
+ */
+export async function prepareAt(
+  destination: string,
+  references: readonly FederationAssetReference[],
+  options: {
+    readonly peers: PeerCalls;
+    readonly clock: Clock;
+    readonly timeoutSeconds: number;
+    readonly signal: AbortSignal;
+    readonly onProgress: (status: PreparationStatus) => void;
+  },
+): Promise<PreparedAt> {
+  const { peers, clock, timeoutSeconds, signal, onProgress } = options;
+  const deadline = clock.monotonic() + timeoutSeconds * 1000;
+  const body = { assets: references };
+  for (;;) {
+    const answer = await peers
+      .call(destination, "/assets/prepare", body)
+      .catch((cause: unknown) => (cause instanceof FederationError ? cause.code : undefined));
+    if (signal.aborted) return failed("ERR_FED_CROSSING_ABANDONED", "You did not want to go on.");
+    if (answer === undefined || typeof answer === "string") {
+      if (answer !== undefined && UNKNOWN_CALL.has(answer)) return { ok: true };
+      return failed("ERR_FED_DESTINATION_DOWN", "The other server does not answer right now.");
+    }
+    if (!answer.ok) {
+      if (UNKNOWN_CALL.has(answer.code)) return { ok: true };
+      return failed(answer.code, answer.detail ?? "The other server refuses what you carry.");
+    }
+    const parsed = statusSchema.safeParse(answer.body);
+    if (!parsed.success) {
+      return failed("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.");
+    }
+    const { complete, receivedBytes, totalBytes, failed: failures } = parsed.data;
+    const known = failures.map(({ assetHash, code }) => ({
+      assetHash,
+      code: isFederationErrorCode(code) ? code : ("ERR_FED_ASSET_UNAVAILABLE" as const),
+    }));
+    onProgress({ complete, receivedBytes, totalBytes, failed: known });
+    const [first] = known;
+    if (first !== undefined) {
+      return failed(first.code, "Something you carry did not reach the other server unharmed.");
+    }
+    if (complete) return { ok: true };
+    if (clock.monotonic() >= deadline) {
+      return failed("ERR_FED_TIMEOUT", "What you carry took too long to reach the other server.");
+    }
+    await new Promise<void>((resolve) => clock.setTimeout(resolve, ASK_MILLISECONDS));
+  }
+}
+
+function failed(code: FederationErrorCode, reason: string): PreparedAt {
+  return { ok: false, code, reason };
+}

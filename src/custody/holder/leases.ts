@@ -1,0 +1,174 @@
+/**
+ * The leases of visiting players, at their holder (PROTOCOL 6, rule 6).
+ *
+ * A lease runs from the moment the request that won it was sent, on this machine's monotonic
+ * clock. Past it nobody simulates the player; a newer request that home answers revives it.
+ */
+import type { JsonValue } from "../../json.ts";
+import { sameJson } from "../../json.ts";
+import type { Clock, Logger, TimerHandle } from "../../ports.ts";
+import type { Home } from "../shared/home.ts";
+import { MAX_RENEWED_PLAYERS } from "../shared/messages.ts";
+import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";
+import type { VisitorBook } from "./visitors.ts";
+
+interface Lease {
+  until: number;
+  seconds: number;
+  timer: TimerHandle;
+  sentState: JsonValue | undefined;
+}
+
+/** Heartbeats a lease: two may be lost before it runs out. */
+const HEARTBEATS_PER_LEASE = 3;
+/** Room for the states in one `renew`, so that its body stays below 64 KiB. */
+const MAX_RENEW_STATE_BYTES = 48 * 1024;
+
+/** Options of {@link Leases}. */
+export interface LeasesOptions {
+  readonly sessions: PlayerSessions;
+  readonly visitors: VisitorBook;
+  readonly homeAt: (origin: string) => Home;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Keeps the leases of all visiting players alive, in batches per home. */
+export class Leases {
+  readonly #options: LeasesOptions;
+  readonly #leases = new Map<PlayerSession, Lease>();
+  readonly #heartbeats = new Map<string, TimerHandle>();
+  #stopped = false;
+
+  constructor(options: LeasesOptions) {
+    this.#options = options;
+  }
+
+  /** Home answered a request sent at `sentAt` (monotonic) with a lease for this session's epoch. */
+  won(session: PlayerSession, sentAt: number, seconds: number): void {
+    const { clock } = this.#options;
+    if (session.ended) return;
+    const until = sentAt + seconds * 1000;
+    const old = this.#leases.get(session);
+    if (old !== undefined) clock.clearTimeout(old.timer);
+    const timer = clock.setTimeout(
+      () => session.freeze("lease"),
+      Math.max(0, until - clock.monotonic()),
+    );
+    this.#leases.set(session, { until, seconds, timer, sentState: old?.sentState });
+    if (until > clock.monotonic()) session.thaw("lease");
+    this.#schedule(session.home, seconds);
+  }
+
+  /** The session is over: its lease needs no more heartbeats. */
+  lost(session: PlayerSession): void {
+    const lease = this.#leases.get(session);
+    if (lease === undefined) return;
+    this.#options.clock.clearTimeout(lease.timer);
+    this.#leases.delete(session);
+  }
+
+  /** Takes a lease off one session, to give it to another of the same player and epoch. */
+  handOver(session: PlayerSession): { sentAt: number; seconds: number } | undefined {
+    const lease = this.#leases.get(session);
+    this.lost(session);
+    return lease === undefined
+      ? undefined
+      : { sentAt: lease.until - lease.seconds * 1000, seconds: lease.seconds };
+  }
+
+  /** Stops all heartbeats. */
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#heartbeats.values()) this.#options.clock.clearTimeout(timer);
+    this.#heartbeats.clear();
+    for (const session of [...this.#leases.keys()]) this.lost(session);
+  }
+
+  #schedule(home: string, seconds: number): void {
+    if (this.#stopped || this.#heartbeats.has(home)) return;
+    const timer = this.#options.clock.setTimeout(
+      () => {
+        this.#heartbeats.delete(home);
+        void this.#beat(home).finally(() => {
+          const next = [...this.#leases].find(([session]) => session.home === home);
+          if (next !== undefined) this.#schedule(home, next[1].seconds);
+        });
+      },
+      (seconds * 1000) / HEARTBEATS_PER_LEASE,
+    );
+    this.#heartbeats.set(home, timer);
+  }
+
+  async #beat(home: string): Promise<void> {
+    const mine = [...this.#leases.keys()].filter((session) => session.home === home);
+    for (let batch: PlayerSession[] = mine; batch.length > 0;) {
+      batch = await this.#renew(home, batch);
+    }
+  }
+
+  /** Renews as many as fit one message and returns the others. */
+  async #renew(home: string, sessions: PlayerSession[]): Promise<PlayerSession[]> {
+    const { clock, logger } = this.#options;
+    const players: { player: string; epoch: number; state?: JsonValue }[] = [];
+    const sent: { session: PlayerSession; epoch: number; state: JsonValue | undefined }[] = [];
+    let stateBytes = 0;
+    for (const session of sessions) {
+      if (players.length === MAX_RENEWED_PLAYERS || stateBytes > MAX_RENEW_STATE_BYTES) break;
+      const state = session.frozen ? undefined : this.#changedState(session);
+      if (state !== undefined) {
+        const bytes = Buffer.byteLength(JSON.stringify(state));
+        if (stateBytes > 0 && stateBytes + bytes > MAX_RENEW_STATE_BYTES) break;
+        stateBytes += bytes;
+      }
+      players.push({
+        player: session.player,
+        epoch: session.epoch,
+        ...(state === undefined ? {} : { state }),
+      });
+      sent.push({ session, epoch: session.epoch, state });
+    }
+    const rest = sessions.slice(sent.length);
+    const sentAt = clock.monotonic();
+    try {
+      const answer = await this.#options.homeAt(home).renew({ players });
+      if (!answer.ok) {
+        logger.warn(`${home} does not renew: ${answer.code}`);
+        return rest;
+      }
+      const lost = new Set(answer.body.lost.map(({ player, epoch }) => `${player}#${epoch}`));
+      for (const { session, epoch, state } of sent) {
+        if (session.ended || session.epoch !== epoch) continue;
+        if (lost.has(`${session.player}#${epoch}`)) await this.#drop(session, epoch);
+        else {
+          this.won(session, sentAt, answer.body.leaseSeconds);
+          const lease = this.#leases.get(session);
+          if (lease !== undefined && state !== undefined) lease.sentState = state;
+        }
+      }
+    } catch (cause) {
+      logger.debug(
+        `${home} did not answer a renewal: ${cause instanceof Error ? cause.message : "unknown"}`,
+      );
+    }
+    return rest;
+  }
+
+  #changedState(session: PlayerSession): JsonValue | undefined {
+    const state = session.body.carry();
+    return sameJson(state, this.#leases.get(session)?.sentState) ? undefined : state;
+  }
+
+  /** Rule 5: a `lost` counts only while held with that epoch. */
+  async #drop(session: PlayerSession, epoch: number): Promise<void> {
+    const dropped = await this.#options.visitors.changeHeld(
+      session.player,
+      (held) => held.phase === "held" && held.epoch === epoch,
+      () => undefined,
+    );
+    if (!dropped) return;
+    this.#options.sessions.remove(session);
+    this.lost(session);
+    session.body.end("ERR_FED_STALE_CUSTODY", "Your home server has taken you back.");
+  }
+}

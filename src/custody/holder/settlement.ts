@@ -1,0 +1,227 @@
+/**
+ * Settling: whatever a visited server holds and no longer plays goes back to home.
+ *
+ * The durable row says what is left to do, so settling is the same after a failed crossing, a
+ * leave, a recall and a restart: `frozen` is cancelled, `returning` is returned, each repeated until
+ * home answers (PROTOCOL 6, rules 4, 5, 8 and 10).
+ */
+import type { FederationErrorCode } from "../../errors.ts";
+import type { Clock, Logger, Random } from "../../ports.ts";
+import { type Home, isDecidedElsewhere } from "../shared/home.ts";
+import type { Leases } from "./leases.ts";
+import type { PlayerSessions } from "../shared/player-session.ts";
+import { type HeldCustody, type VisitorBook, inPhase } from "./visitors.ts";
+
+/** What became of a held player. */
+export type SettlementOutcome =
+  /** Home confirmed the cancel and the player goes on playing here. */
+  | "resumed"
+  /** Home has the player again. */
+  | "returned"
+  /** Somebody else decided: the player is not ours any more. */
+  | "gone"
+  /** Nothing was held, or it is being played. */
+  | "nothing";
+
+/** How home's answer to a cancel left a player that was frozen for a departure. */
+export type CancelOutcome = "resumed" | "returning" | "gone";
+
+const FIRST_RETRY_MILLISECONDS = 250;
+const LONGEST_RETRY_MILLISECONDS = 15_000;
+
+/** Options of {@link Settlement}. */
+export interface SettlementOptions {
+  readonly visitors: VisitorBook;
+  readonly sessions: PlayerSessions;
+  readonly leases: Leases;
+  readonly homeAt: (origin: string) => Home;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** A departure was settled: whoever still waits for it needs to know. */
+  readonly onCancelled?: (player: string, transferId: string, outcome: CancelOutcome) => void;
+}
+
+/** Brings every player this server holds and does not play to an end, one at a time per player. */
+export class Settlement {
+  readonly #options: SettlementOptions;
+  readonly #running = new Map<string, Promise<SettlementOutcome>>();
+  readonly #sleeping = new Map<string, () => void>();
+  #stopped = false;
+
+  constructor(options: SettlementOptions) {
+    this.#options = options;
+  }
+
+  /** Settles one player; resolves when home has answered, however long that takes. */
+  settle(player: string): Promise<SettlementOutcome> {
+    const running = this.#running.get(player);
+    if (running !== undefined) {
+      this.#sleeping.get(player)?.();
+      return running;
+    }
+    const work = this.#settle(player).finally(() => this.#running.delete(player));
+    this.#running.set(player, work);
+    return work;
+  }
+
+  /**
+   * Settles what processes whose life is over held: no session is resumed; what was frozen is
+   * cancelled, the rest returned. After a restart of the only process, that is everything.
+   */
+  async settleAfter(isOver: (life: string | undefined) => Promise<boolean>): Promise<number> {
+    let found = 0;
+    for await (const row of this.#options.visitors.all()) {
+      if (row.held === undefined || this.#options.sessions.get(row.player) !== undefined) continue;
+      if (!(await isOver(row.held.life))) continue;
+      found += 1;
+      await this.#options.visitors.changeHeld(
+        row.player,
+        (held) => held.phase === "held" && held.life === row.held?.life,
+        (held) => inPhase(held, "returning"),
+      );
+      this.settle(row.player).catch((cause: unknown) => {
+        this.#options.logger.error(`settling ${row.player} after the restart failed`, cause);
+      });
+    }
+    return found;
+  }
+
+  /** Resolves when nothing is being settled, or after `milliseconds`. */
+  async idle(milliseconds: number): Promise<void> {
+    const { clock } = this.#options;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimeout(resolve, milliseconds);
+      void Promise.allSettled([...this.#running.values()]).then(() => {
+        clock.clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** Wakes every retry that waits, e.g. because a home was heard of. */
+  wake(): void {
+    for (const wake of [...this.#sleeping.values()]) wake();
+  }
+
+  /** Stops retrying; what is left is settled after the next start. */
+  stop(): void {
+    this.#stopped = true;
+    this.wake();
+  }
+
+  async #settle(player: string): Promise<SettlementOutcome> {
+    let result: SettlementOutcome = "nothing";
+    for (let failures = 0; !this.#stopped;) {
+      const row = await this.#options.visitors.get(player);
+      if (row?.held === undefined) return result;
+      const { held, home } = row;
+      if (held.phase === "held") return result;
+      try {
+        const step =
+          held.phase === "frozen"
+            ? await this.#cancel(player, home, held)
+            : await this.#return(player, home, held);
+        if (step === "retry") failures += 1;
+        else if (step === "returning") failures = 0;
+        else {
+          result = step;
+          if (step !== "nothing") return step;
+        }
+      } catch (cause) {
+        failures += 1;
+        this.#options.logger.debug(
+          `${home} did not answer for ${player}: ${cause instanceof Error ? cause.message : "unknown"}`,
+        );
+      }
+      if (failures > 0) await this.#sleep(player, failures);
+    }
+    return result;
+  }
+
+  async #cancel(
+    player: string,
+    home: string,
+    held: HeldCustody,
+  ): Promise<SettlementOutcome | "retry" | "returning"> {
+    const { visitors, sessions, leases, clock } = this.#options;
+    const transferId = held.transferId ?? "";
+    const matches = (now: HeldCustody): boolean =>
+      now.phase === "frozen" && now.transferId === transferId && now.epoch === held.epoch;
+    const sentAt = clock.monotonic();
+    const answer = await this.#options
+      .homeAt(home)
+      .cancel({ transferId, player, epoch: held.epoch });
+    const tell = (outcome: CancelOutcome): CancelOutcome => {
+      this.#options.onCancelled?.(player, transferId, outcome);
+      return outcome;
+    };
+    if (answer.ok) {
+      const session = sessions.get(player);
+      const resume =
+        session !== undefined && !session.ended && session.body.connected && !this.#stopped;
+      const { epoch } = answer.body;
+      const applied = await visitors.changeHeld(player, matches, (now) =>
+        inPhase(now, resume ? "held" : "returning", { epoch }),
+      );
+      if (!applied) return "nothing";
+      if (!resume) {
+        if (session !== undefined) this.#end(session.player, undefined, "The player left.");
+        return tell("returning");
+      }
+      session.epoch = answer.body.epoch;
+      leases.won(session, sentAt, answer.body.leaseSeconds);
+      return tell("resumed");
+    }
+    if (!isDecidedElsewhere(answer.code)) return "retry";
+    if (!(await visitors.changeHeld(player, matches, () => undefined))) return "nothing";
+    this.#end(player, undefined, "The player is in another world.");
+    return tell("gone");
+  }
+
+  async #return(
+    player: string,
+    home: string,
+    held: HeldCustody,
+  ): Promise<SettlementOutcome | "retry"> {
+    const answer = await this.#options.homeAt(home).giveBack({
+      player,
+      epoch: held.epoch,
+      ...(held.state === undefined ? {} : { state: held.state }),
+    });
+    if (!answer.ok && !isDecidedElsewhere(answer.code)) return "retry";
+    const dropped = await this.#options.visitors.changeHeld(
+      player,
+      (now) => now.phase === "returning" && now.epoch === held.epoch,
+      () => undefined,
+    );
+    if (!dropped) return "nothing";
+    return answer.ok ? "returned" : "gone";
+  }
+
+  #end(player: string, code: FederationErrorCode | undefined, reason: string): void {
+    const session = this.#options.sessions.get(player);
+    if (session === undefined) return;
+    this.#options.sessions.remove(session);
+    this.#options.leases.lost(session);
+    session.body.end(code, reason);
+  }
+
+  #sleep(player: string, failures: number): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    const { clock, random } = this.#options;
+    const longest = Math.min(
+      LONGEST_RETRY_MILLISECONDS,
+      FIRST_RETRY_MILLISECONDS * 2 ** Math.min(failures - 1, 10),
+    );
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clock.clearTimeout(timer);
+        this.#sleeping.delete(player);
+        resolve();
+      };
+      const timer = clock.setTimeout(done, longest * (0.5 + random.fraction() / 2));
+      this.#sleeping.set(player, done);
+    });
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * What a server keeps, durably, about players who play here or are about to: one row per player,
+ * changed by compare-and-set only, so that a seat is dropped in the same write that records
+ * custody (PROTOCOL 6, rule 3).
+ */
+import { FederationError } from "../../errors.ts";
+import type { JsonValue } from "../../json.ts";
+import type { Store } from "../../ports.ts";
+
+/** Custody of a visiting player, as its holder keeps it. */
+export interface HeldCustody {
+  readonly epoch: number;
+  /**
+   * `held`: plays here. `frozen`: a departure is open, simulated by nobody. `returning`: the
+   * session is over, home has not confirmed yet.
+   */
+  readonly phase: "held" | "frozen" | "returning";
+  /** The departure it is frozen for. */
+  readonly transferId?: string;
+  /** State to give back with the return. */
+  readonly state?: JsonValue;
+  /** Where several processes are this server: the one that plays the player, or did. */
+  readonly life?: string;
+}
+
+/** The next phase of a held player; the process it is played in stays the same. */
+export function inPhase(
+  held: HeldCustody,
+  phase: HeldCustody["phase"],
+  more: { readonly epoch?: number; readonly transferId?: string; readonly state?: JsonValue } = {},
+): HeldCustody {
+  const { life, epoch } = held;
+  return { epoch, ...more, phase, ...(life === undefined ? {} : { life }) };
+}
+
+/** A seat promised to a transfer. */
+export interface SeatRecord {
+  /** Server that asked for it. */
+  readonly caller: string;
+  readonly transferId: string;
+  readonly world: string;
+  readonly name: string;
+  /** Thumbprint the client must prove, when the pass was bound. */
+  readonly jkt?: string;
+  /** Session the room knows it by. */
+  readonly sessionId: string;
+  /** Colyseus' own reservation, as the client consumes it. */
+  readonly reservation: JsonValue;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+}
+
+/** Everything about one player that is not this home's, or that is on its way here. */
+export interface VisitorRow {
+  readonly player: string;
+  /** Origin of the player's home. */
+  readonly home: string;
+  readonly held?: HeldCustody;
+  readonly seats: readonly SeatRecord[];
+}
+
+const COMPARE_AND_SET_TRIES = 32;
+/** Departures of one player that may wait here at once; the oldest seat gives way. */
+export const MAX_SEATS_PER_PLAYER = 4;
+
+const visitorKey = (player: string): string => `visitor/${player}`;
+const seatKey = (caller: string, transferId: string): string =>
+  `seat/${transferId.toLowerCase()}/${caller}`;
+
+/** The durable rows of visiting players. */
+export class VisitorBook {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The row as it is. */
+  async get(player: string): Promise<VisitorRow | undefined> {
+    const text = await this.#store.get(visitorKey(player));
+    return text === undefined ? undefined : (JSON.parse(text) as VisitorRow);
+  }
+
+  /**
+   * Applies `change` to the row in one durable step and returns the row it left.
+   * `change` may run several times; returning its argument writes nothing.
+   */
+  async update(
+    player: string,
+    change: (row: VisitorRow | undefined) => VisitorRow | undefined,
+  ): Promise<VisitorRow | undefined> {
+    for (let tries = 0; tries < COMPARE_AND_SET_TRIES; tries += 1) {
+      const text = await this.#store.get(visitorKey(player));
+      const row = text === undefined ? undefined : (JSON.parse(text) as VisitorRow);
+      const changed = change(row);
+      const next =
+        changed !== undefined && changed.held === undefined && changed.seats.length === 0
+          ? undefined
+          : changed;
+      if (next === row) return next;
+      const written = await this.#store.compareAndSet(
+        visitorKey(player),
+        text,
+        next === undefined ? undefined : JSON.stringify(next),
+      );
+      if (written) return next;
+    }
+    throw new FederationError(
+      "ERR_FED_STORE_UNAVAILABLE",
+      "The visitor's row kept changing: try again.",
+    );
+  }
+
+  /** Changes custody only; `undefined` drops it. The row must hold what `expected` says. */
+  async changeHeld(
+    player: string,
+    expected: (held: HeldCustody) => boolean,
+    change: (held: HeldCustody) => HeldCustody | undefined,
+  ): Promise<boolean> {
+    let applied = false;
+    await this.update(player, (row) => {
+      applied = row?.held !== undefined && expected(row.held);
+      if (row?.held === undefined || !applied) return row;
+      const held = change(row.held);
+      return { player: row.player, home: row.home, seats: row.seats, ...(held ? { held } : {}) };
+    });
+    return applied;
+  }
+
+  /** Remembers whose seat (caller, transfer) is, for as long as a repeat may come. */
+  async indexSeat(
+    caller: string,
+    transferId: string,
+    player: string,
+    ttlMilliseconds: number,
+  ): Promise<void> {
+    await this.#store.set(seatKey(caller, transferId), player, ttlMilliseconds);
+  }
+
+  /** The player whose seat (caller, transfer) is. */
+  async playerOfSeat(caller: string, transferId: string): Promise<string | undefined> {
+    return this.#store.get(seatKey(caller, transferId));
+  }
+
+  /** Every row, for settling after a restart. */
+  async *all(): AsyncGenerator<VisitorRow> {
+    for await (const [, text] of this.#store.entries("visitor/")) {
+      yield JSON.parse(text) as VisitorRow;
+    }
+  }
+}

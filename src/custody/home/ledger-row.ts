@@ -1,0 +1,269 @@
+/**
+ * The custody transitions as pure functions: what home decides about one player's row.
+ *
+ * Nothing here reads a clock, a disk or a network. Every function takes the row as it is and
+ * returns either the row as it shall be or a refusal; the ledger applies it by compare-and-set.
+ * The rules are those of PROTOCOL 6; their numbers stand beside them.
+ */
+import type { FederationErrorCode } from "../../errors.ts";
+import type { JsonValue } from "../../json.ts";
+
+/** A departure that nobody has decided yet. */
+export interface OpenTransfer {
+  readonly id: string;
+  /** Origin the player leaves. */
+  readonly from: string;
+  /** Origin the player goes to. */
+  readonly to: string;
+  readonly world: string;
+  /** Unix seconds; past it home cancels, where home itself is the source. */
+  readonly deadline: number;
+}
+
+/** The decision that raised the epoch last, kept so that a repeated call gets the same answer. */
+export interface LastDecision {
+  readonly kind: "claim" | "cancel";
+  readonly transferId: string;
+  readonly epoch: number;
+  readonly from: string;
+  readonly to: string;
+  readonly at: number;
+}
+
+/** Home's one durable row per player. */
+export interface LedgerRow {
+  readonly localId: string;
+  readonly name: string;
+  /** Thumbprint of the key the player's client holds, when it holds one. */
+  readonly jkt?: string;
+  /** Origin that holds the player; home's own when it is at home. */
+  readonly holder: string;
+  /** Raised by every decision, never by opening a transfer. */
+  readonly epoch: number;
+  readonly transfer?: OpenTransfer;
+  readonly last?: LastDecision;
+  /** What the player carries, as home knows it. */
+  readonly state?: JsonValue;
+  /** Which server brought the members of `state` that home's own rooms do not carry. */
+  readonly brought?: Readonly<Record<string, string>>;
+  /** Where several processes are this server: the one that plays the player at home. */
+  readonly life?: string;
+  /** Where several processes are this server: the one that alone remembers the holder's leases. */
+  readonly grantor?: string;
+  /** Under this epoch, when the holder sent the renewal that `state` came with (its Unix seconds). */
+  readonly stateSentAt?: number;
+}
+
+/** A transition's outcome: the next row (the same object when nothing changes), or a refusal. */
+export type Transition =
+  | { readonly ok: true; readonly row: LedgerRow }
+  | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string };
+
+const stale = (reason: string): Transition => ({
+  ok: false,
+  code: "ERR_FED_STALE_CUSTODY",
+  reason,
+});
+
+/** The row without an open transfer. */
+function closed(row: LedgerRow): LedgerRow {
+  const { transfer: _decided, stateSentAt: _past, ...rest } = row;
+  return rest;
+}
+
+/** The row without a transfer and without a decision that could be repeated. */
+function settled(row: LedgerRow): LedgerRow {
+  const { transfer: _decided, last: _over, stateSentAt: _past, ...rest } = row;
+  return rest;
+}
+
+/** State as home has decided to keep it; undefined leaves what is there. */
+export interface KeptState {
+  readonly state: JsonValue | undefined;
+  readonly brought: LedgerRow["brought"] | undefined;
+}
+
+function withState(row: LedgerRow, kept: KeptState | undefined): LedgerRow {
+  if (kept?.state === undefined) return row;
+  const { brought: _former, ...rest } = row;
+  const { state, brought } = kept;
+  return { ...rest, state, ...(brought === undefined ? {} : { brought }) };
+}
+
+/** What the player carries at home now (its own rooms say so). */
+export function store(row: LedgerRow, kept: KeptState): LedgerRow {
+  return withState(row, kept);
+}
+
+/** Rule 1: the holder opens a transfer. Repeating it changes nothing. */
+export function depart(
+  row: LedgerRow,
+  by: string,
+  request: { readonly epoch: number; readonly kept: KeptState | undefined },
+  transfer: OpenTransfer,
+): Transition {
+  if (row.holder !== by) return stale(`the player is not held by ${by}`);
+  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);
+  if (row.transfer !== undefined) {
+    return row.transfer.id === transfer.id && row.transfer.to === transfer.to
+      ? { ok: true, row }
+      : stale("another transfer is open");
+  }
+  return { ok: true, row: withState({ ...row, transfer }, request.kept) };
+}
+
+/** Rule 2: the destination takes custody. Repeated by the same holder, it gets the same answer. */
+export function claim(row: LedgerRow, by: string, transferId: string, at: number): Transition {
+  const open = row.transfer;
+  if (open?.id === transferId) {
+    if (open.to !== by) {
+      return {
+        ok: false,
+        code: "ERR_FED_NOT_DESTINATION",
+        reason: "the transfer is for another server",
+      };
+    }
+    const epoch = row.epoch + 1;
+    const last: LastDecision = {
+      kind: "claim",
+      transferId,
+      epoch,
+      from: open.from,
+      to: by,
+      at,
+    };
+    return { ok: true, row: { ...closed(row), holder: by, epoch, last } };
+  }
+  const last = row.last;
+  if (last?.transferId === transferId) {
+    if (last.kind === "cancel") {
+      return {
+        ok: false,
+        code: "ERR_FED_TRANSFER_CANCELLED",
+        reason: "the source took the player back",
+      };
+    }
+    if (last.to !== by) {
+      return {
+        ok: false,
+        code: "ERR_FED_NOT_DESTINATION",
+        reason: "the transfer is for another server",
+      };
+    }
+    // The same answer only while nothing has happened since: an open transfer means this holder
+    // has let go of the player already.
+    if (last.epoch === row.epoch && row.holder === by && open === undefined)
+      return { ok: true, row };
+    return stale("the player has moved on since");
+  }
+  return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such open transfer" };
+}
+
+/** Rule 4: the source takes the player back. It raises the epoch, so a late depart finds a stale one. */
+export function cancel(
+  row: LedgerRow,
+  by: string,
+  request: { readonly transferId: string; readonly epoch: number },
+  at: number,
+): Transition {
+  const { last, transfer } = row;
+  if (
+    last?.kind === "cancel" &&
+    last.transferId === request.transferId &&
+    last.epoch === row.epoch &&
+    row.holder === by &&
+    transfer === undefined
+  ) {
+    return { ok: true, row };
+  }
+  if (row.holder !== by) return stale(`the player is not held by ${by}`);
+  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);
+  if (transfer !== undefined && transfer.id !== request.transferId) {
+    return stale("another transfer is open");
+  }
+  const epoch = row.epoch + 1;
+  return {
+    ok: true,
+    row: {
+      ...closed(row),
+      epoch,
+      last: {
+        kind: "cancel",
+        transferId: request.transferId,
+        epoch,
+        from: by,
+        to: transfer?.to ?? by,
+        at,
+      },
+    },
+  };
+}
+
+/** Rule 8: a visited server gives the player back to home. */
+export function giveBack(
+  row: LedgerRow,
+  by: string,
+  home: string,
+  request: { readonly epoch: number; readonly kept: KeptState | undefined },
+): Transition {
+  if (row.holder !== by || by === home) return stale(`the player is not held by ${by}`);
+  if (row.epoch !== request.epoch) return stale(`the epoch is ${row.epoch}`);
+  if (row.transfer !== undefined) return stale("a transfer is open: cancel it first");
+  return {
+    ok: true,
+    row: withState({ ...settled(row), holder: home, epoch: row.epoch + 1 }, request.kept),
+  };
+}
+
+/**
+ * A heartbeat: the holder keeps the player. State is taken only while no transfer is open, and never
+ * from a renewal that was sent before the one whose state is there: messages overtake each other.
+ */
+export function renew(
+  row: LedgerRow,
+  by: string,
+  request: { readonly epoch: number; readonly kept: KeptState | undefined },
+  sentAt: number,
+): Transition {
+  if (row.holder !== by || row.epoch !== request.epoch) return stale("not held any more");
+  const late = row.stateSentAt !== undefined && sentAt < row.stateSentAt;
+  if (row.transfer !== undefined || late || request.kept?.state === undefined) {
+    return { ok: true, row };
+  }
+  return { ok: true, row: { ...withState(row, request.kept), stateSentAt: sentAt } };
+}
+
+/** Rule 7: every lease has surely run out; home takes the player back as it knows it. */
+export function expire(row: LedgerRow, home: string): Transition {
+  if (row.holder === home) return stale("the player is at home");
+  return {
+    ok: true,
+    row: { ...settled(row), holder: home, epoch: row.epoch + 1 },
+  };
+}
+
+/**
+ * Which process answers for the row: who remembers the holder's leases while the player is away,
+ * who plays it while it is at home. `life` is the process that decided, `plays` whether it is the
+ * one whose session the decision was for.
+ */
+export function stamped(
+  row: LedgerRow,
+  home: string,
+  life: string | undefined,
+  plays: boolean,
+): LedgerRow {
+  if (life === undefined) return row;
+  const { life: player, grantor, ...rest } = row;
+  if (row.holder !== home) {
+    return grantor === life && player === undefined ? row : { ...rest, grantor: life };
+  }
+  if (plays) return player === life && grantor === undefined ? row : { ...rest, life };
+  if (grantor === undefined) return row;
+  return { ...rest, ...(player === undefined ? {} : { life: player }) };
+}
+
+/** Rule 9: whether a session may start at home. */
+export function mayStartAtHome(row: LedgerRow, home: string): boolean {
+  return row.holder === home && row.transfer === undefined;
+}

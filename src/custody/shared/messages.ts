@@ -1,0 +1,107 @@
+/** The bodies of PROTOCOL 6, bounded: what a peer sends is parsed by these and nothing else. */
+import { z } from "zod";
+import { stateSchema } from "../../json.ts";
+
+/** `<local id>@<home authority>` (PROTOCOL 1). */
+export const playerIdSchema = z
+  .string()
+  .max(64 + 1 + 261)
+  .regex(/^[A-Za-z0-9_-]{1,64}@[a-z0-9.[\]:-]{1,261}$/u, "not <local id>@<home authority>");
+
+const originSchema = z
+  .string()
+  .max(300)
+  .regex(/^https?:\/\/[a-z0-9.[\]:-]{1,261}$/u, "not an origin");
+
+/** A transfer's id: the source chooses it. */
+export const transferIdSchema = z
+  .string()
+  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/iu, "not a UUID");
+
+const epochSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+/** A world's name. */
+export const worldSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u, "not a world's name");
+
+export const departSchema = z.strictObject({
+  transferId: transferIdSchema,
+  player: playerIdSchema,
+  epoch: epochSchema,
+  to: originSchema,
+  world: worldSchema,
+  state: stateSchema.optional(),
+});
+export const claimSchema = z.strictObject({ transferId: transferIdSchema });
+export const cancelSchema = z.strictObject({
+  transferId: transferIdSchema,
+  player: playerIdSchema,
+  epoch: epochSchema,
+});
+export const returnSchema = z.strictObject({
+  player: playerIdSchema,
+  epoch: epochSchema,
+  state: stateSchema.optional(),
+});
+/** Players in one `renew`. */
+export const MAX_RENEWED_PLAYERS = 200;
+export const renewSchema = z.strictObject({
+  players: z
+    .array(
+      z.strictObject({
+        player: playerIdSchema,
+        epoch: epochSchema,
+        state: stateSchema.optional(),
+      }),
+    )
+    .max(MAX_RENEWED_PLAYERS),
+});
+export const departedSchema = cancelSchema;
+export const revokeSchema = z.strictObject({ player: playerIdSchema, epoch: epochSchema });
+
+/** Asks what home would keep of a state: an addition to PROTOCOL 6 that a peer may lack. */
+export const previewSchema = returnSchema;
+/** Asks for the receipt of a crossing: an addition to PROTOCOL 6 that a peer may lack. */
+export const receiptSchema = claimSchema;
+
+const leaseSecondsSchema = z.number().positive().max(86_400);
+const tokenSchema = z.string().max(4096);
+
+export const departedAnswerSchema = z.strictObject({
+  transferId: transferIdSchema,
+  pass: tokenSchema,
+  deadline: z.int().nonnegative(),
+});
+export const claimAnswerSchema = z.strictObject({
+  player: playerIdSchema,
+  name: z.string().max(128),
+  epoch: epochSchema,
+  state: stateSchema.optional(),
+  leaseSeconds: leaseSecondsSchema,
+  receipt: tokenSchema,
+});
+export const cancelAnswerSchema = z.strictObject({
+  epoch: epochSchema,
+  leaseSeconds: leaseSecondsSchema,
+});
+export const returnAnswerSchema = z.strictObject({ epoch: epochSchema });
+export const renewAnswerSchema = z.strictObject({
+  leaseSeconds: leaseSecondsSchema,
+  lost: z
+    .array(z.strictObject({ player: playerIdSchema, epoch: epochSchema }))
+    .max(MAX_RENEWED_PLAYERS),
+});
+export const previewAnswerSchema = z.strictObject({ state: stateSchema.optional() });
+export const receiptAnswerSchema = z.strictObject({ receipt: tokenSchema });
+
+export type DepartRequest = z.infer<typeof departSchema>;
+export type CancelRequest = z.infer<typeof cancelSchema>;
+export type ReturnRequest = z.infer<typeof returnSchema>;
+export type RenewRequest = z.infer<typeof renewSchema>;
+export type PreviewRequest = z.infer<typeof previewSchema>;
+export type RevokeRequest = z.infer<typeof revokeSchema>;
+export type DepartAnswer = z.infer<typeof departedAnswerSchema>;
+export type ClaimAnswer = z.infer<typeof claimAnswerSchema>;
+export type CancelAnswer = z.infer<typeof cancelAnswerSchema>;
+export type RenewAnswer = z.infer<typeof renewAnswerSchema>;
+export type PreviewAnswer = z.infer<typeof previewAnswerSchema>;
+export type ReceiptAnswer = z.infer<typeof receiptAnswerSchema>;

@@ -1,0 +1,127 @@
+import type { FederationErrorCode } from "../../errors.ts";
+import type { JsonValue } from "../../json.ts";
+
+/** Message of PROTOCOL 8: how a client gets into the next world. */
+export interface TransitMessage {
+  readonly transferId: string;
+  readonly to: string;
+  readonly origin: string;
+  readonly reservation: JsonValue;
+  readonly expiresAt: number;
+}
+
+/** Message of PROTOCOL 8: the player stays where it is, and why. */
+export interface FailedMessage {
+  readonly transferId: string;
+  readonly to: string;
+  readonly code: FederationErrorCode;
+  readonly message: string;
+}
+
+/** The playing body of a session: what custody asks of the place the player plays in. */
+export interface PlayerBody {
+  /** Whether the client's connection is up. */
+  readonly connected: boolean;
+  /** What the player carries now; undefined when the place does not say. */
+  carry(): JsonValue | undefined;
+  /** While frozen nobody simulates the player, and nothing it sends has an effect. */
+  setFrozen(frozen: boolean): void;
+  transit(message: TransitMessage): void;
+  failed(message: FailedMessage): void;
+  /** Ends the session and closes the client's connection. */
+  end(code: FederationErrorCode | undefined, reason: string): void;
+}
+
+/** Why nobody may simulate a player at the moment. */
+export type FreezeReason = "crossing" | "lease" | "process";
+
+/** One player playing here, at home or as a visitor. */
+export class PlayerSession {
+  /** `<local id>@<home authority>`. */
+  readonly player: string;
+  /** Origin of the player's home. */
+  readonly home: string;
+  /** Whether home is this very server. */
+  readonly atHome: boolean;
+  readonly name: string;
+  /** Whether the player has no account and no key: gone for ever once it leaves. */
+  readonly guest: boolean;
+  readonly body: PlayerBody;
+  /** The epoch under which the player is held. */
+  epoch: number;
+  #ended = false;
+  readonly #frozenFor = new Set<FreezeReason>();
+
+  constructor(options: {
+    player: string;
+    home: string;
+    atHome: boolean;
+    name: string;
+    guest: boolean;
+    epoch: number;
+    body: PlayerBody;
+  }) {
+    this.player = options.player;
+    this.home = options.home;
+    this.atHome = options.atHome;
+    this.name = options.name;
+    this.guest = options.guest;
+    this.epoch = options.epoch;
+    this.body = options.body;
+  }
+
+  /** Whether the session is over; nothing revives it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether nobody may simulate the player now. */
+  get frozen(): boolean {
+    return this.#ended || this.#frozenFor.size > 0;
+  }
+
+  /** Ends the session: from now on nobody simulates the player here, connected or not. */
+  stop(): void {
+    const was = this.frozen;
+    this.#ended = true;
+    if (!was) this.body.setFrozen(true);
+  }
+
+  /** Freezes for one reason; reasons add up. */
+  freeze(reason: FreezeReason): void {
+    const was = this.frozen;
+    this.#frozenFor.add(reason);
+    if (!was) this.body.setFrozen(true);
+  }
+
+  /** Takes one reason away; the player is simulated again once none is left. */
+  thaw(reason: FreezeReason): void {
+    if (!this.#frozenFor.delete(reason) || this.frozen) return;
+    this.body.setFrozen(false);
+  }
+}
+
+/** The sessions of one process, by player: at most one each. */
+export class PlayerSessions {
+  readonly #byPlayer = new Map<string, PlayerSession>();
+
+  get(player: string): PlayerSession | undefined {
+    return this.#byPlayer.get(player);
+  }
+
+  /** Registers a session; the caller has ended any older one of the same player. */
+  add(session: PlayerSession): void {
+    this.#byPlayer.set(session.player, session);
+  }
+
+  /** Forgets a session and marks it ended; a newer one of the same player is left alone. */
+  remove(session: PlayerSession): void {
+    session.stop();
+    if (this.#byPlayer.get(session.player) === session) this.#byPlayer.delete(session.player);
+  }
+
+  /** All sessions, as they are now. */
+  all(): PlayerSession[] {
+    return [...this.#byPlayer.values()];
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * `createFederation`: composes everything for one Colyseus server.
+ */
+import { createRequire } from "node:module";
+import type { Server } from "@colyseus/core";
+import { attachToServer } from "../colyseus/attach.ts";
+import { PlayerGate } from "../colyseus/player-gate.ts";
+import { PresenceLink, isShared, redisOfHost } from "../colyseus/siblings.ts";
+import { FederationPortals, type PortalsOptions } from "../colyseus/portals.ts";
+import type { CrossingRecord } from "../custody/home/history.ts";
+import { createEndpoints } from "../http/inbound/router.ts";
+import { type FederationOptions, resolveOptions } from "./options.ts";
+import { FederationAssets } from "./assets.ts";
+import { FederationPeers } from "./peers.ts";
+import type { RoutingTable } from "../routing/routing-table.ts";
+import {
+  type FederationEvents,
+  FederationRuntime,
+  type ProcessLink,
+} from "../runtime/federation-runtime.ts";
+import { RedisEngine } from "../storage/redis-engine.ts";
+
+const { version } = createRequire(import.meta.url)("aether-federation/package.json") as {
+  version: string;
+};
+
+const SETTLE_AT_STOP_MILLISECONDS = 3_000;
+
+/** One server's membership in the federation. */
+export class Federation {
+  /** The parts, for whoever needs them one by one. */
+  readonly runtime: FederationRuntime;
+  /** Peers and the operator's decisions about them. */
+  readonly peers: FederationPeers;
+  /** Files of this server and those its visitors bring. */
+  readonly assets: FederationAssets;
+  readonly #gate: PlayerGate;
+
+  constructor(options: FederationOptions) {
+    this.runtime = new FederationRuntime(resolveOptions(options));
+    this.peers = new FederationPeers(this.runtime);
+    this.assets = new FederationAssets(this.runtime);
+    this.#gate = new PlayerGate(this.runtime);
+  }
+
+  /** This server's origin. */
+  get origin(): string {
+    return this.runtime.options.origin;
+  }
+
+  /** Where portals lead; routes may be added and removed while the server runs. */
+  get routes(): RoutingTable {
+    return this.runtime.routes;
+  }
+
+  /** The room plugin: `plugins = definePlugins([federation.portals({ carry })])`. */
+  portals(options: PortalsOptions = {}): FederationPortals {
+    return new FederationPortals(this.#gate, options);
+  }
+
+  /** Listens to one kind of event. Returns how to stop. */
+  on<Name extends keyof FederationEvents>(
+    name: Name,
+    listener: (event: FederationEvents[Name]) => void,
+  ): () => void {
+    return this.runtime.on(name, listener);
+  }
+
+  /**
+   * The crossings of one of this home's players, oldest first, each with its signed receipt. Kept
+   * for 90 days.
+   */
+  async crossings(player: string): Promise<CrossingRecord[]> {
+    const { ledger } = this.runtime.custody;
+    const localId = ledger.localId(player);
+    return localId === undefined ? [] : ledger.history.of(localId);
+  }
+
+  /**
+   * The crossing that a transfer id names, with home's receipt: at home, at its destination, and at
+   * its source once home has answered.
+   */
+  crossing(transferId: string): Promise<CrossingRecord | undefined> {
+    return this.runtime.custody.ledger.history.ofTransfer(transferId);
+  }
+
+  /**
+   * Attaches to a Colyseus server: auth, endpoints, runtime and monitor room. Call it once, before
+   * `server.listen()`.
+   *
+   * @throws TypeError when another federation is attached in this process.
+   * @throws FederationError `ERR_FED_INCOMPATIBLE_COLYSEUS` for a release of Colyseus without what
+   * is needed.
+   */
+  attach(server: Server): void {
+    const { runtime } = this;
+    const { options, clock, random } = runtime;
+    attachToServer(server, {
+      joinHost: this.#gate,
+      peersSource: { origin: options.origin, list: () => this.peers.list() },
+      paths: [new URL(options.endpoint).pathname, "/.well-known/aether-federation"],
+      start: () => runtime.start(this.#gate.seats, this.#processLink()),
+      endpoints: () =>
+        createEndpoints({
+          origin: options.origin,
+          endpoint: options.endpoint,
+          descriptor: () => runtime.descriptor(),
+          health: () => ({ status: "pass", version }),
+          registry: runtime.registry,
+          handshake: runtime.handshake,
+          custody: runtime.custody,
+          assets: runtime.assets,
+          store: runtime.store,
+          clock,
+          random,
+          logger: options.logger,
+          signingKey: runtime.signingKey,
+          maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
+          maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer,
+          refreshPeers: () => runtime.refreshPeers(),
+          travel: (request) => this.#gate.travel(request),
+          onVerifiedCall: (origin) => {
+            runtime.heardFrom(origin);
+          },
+        }),
+      goOnline: () => {
+        runtime.goOnline();
+      },
+      stop: async () => {
+        await runtime.custody.settlement.idle(SETTLE_AT_STOP_MILLISECONDS);
+        await runtime.stop();
+      },
+    });
+  }
+
+  /** Where the host's presence is shared, several processes are this server. */
+  #processLink(): ProcessLink | undefined {
+    if (!isShared()) return undefined;
+    const { options, random } = this.runtime;
+    const { origin, logger } = options;
+    const link = new PresenceLink({ origin, random, logger });
+    return {
+      engine: () =>
+        new RedisEngine({
+          client: redisOfHost(),
+          closesClient: true,
+          keyPrefix: `aether:${new URL(origin).host}`,
+        }),
+      listen: (life, handle) => link.listen(life, handle),
+      ask: (from, life, request) => link.ask(from, life, request),
+    };
+  }
+}
+
+/**
+ * Creates the federation of one Colyseus server. Nothing is opened or called before
+ * `server.listen()`.
+ *
+ * @throws TypeError naming the option that is wrong.
+ */
+export function createFederation(options: FederationOptions): Federation {
+  return new Federation(options);
+}

@@ -1,0 +1,269 @@
+import { join } from "node:path";
+import {
+  type AssetIntegrityPolicy,
+  type ResolvedIntegrityPolicy,
+  resolveIntegrityPolicy,
+} from "../assets/verify/reference.ts";
+import type { AdmissionPolicy } from "../custody/destination/arrival.ts";
+import type { OnAway } from "../custody/home/home-sessions.ts";
+import type { ImportPolicy } from "../custody/home/import-policy.ts";
+import type { TrustPolicy } from "../handshake/trust-policy.ts";
+import { normalizeOrigin } from "../identity/origin.ts";
+import { type Logger } from "../ports.ts";
+import type { PortalRoute } from "../routing/routing-table.ts";
+
+/** A player as the host's own accounts know it. */
+export interface IdentifiedPlayer {
+  /** Local id: 1–64 of `A-Za-z0-9_-`, stable for the account; not beginning with `guest-`. */
+  readonly id: string;
+  /** Name to show, at most 128 characters; the rest is cut off. Default: what the client asks for. */
+  readonly name?: string;
+}
+
+/**
+ * Maps the host's own auth (`client.auth` after the room's `onAuth`) to a player; undefined for one
+ * that is no player of the federation.
+ */
+export type Identify = (
+  auth: unknown,
+  context: { readonly options: unknown; readonly sessionId: string },
+) => IdentifiedPlayer | undefined | Promise<IdentifiedPlayer | undefined>;
+
+/** Options of `createFederation`. Only `origin` and `worlds` are needed. */
+export interface FederationOptions {
+  /** Public URL origin of this server, e.g. `https://worlds.example.com`. */
+  readonly origin: string;
+  /** World name → Colyseus room name. World names: 1–64 of `A-Za-z0-9_-`. */
+  readonly worlds: Readonly<Record<string, string>>;
+  /** Name shown to peers and operators. Default: the origin's authority. */
+  readonly name?: string;
+  /** Public URL of the federation endpoints. Default: `<origin>/federation`. */
+  readonly endpoint?: string;
+  /** Where portal URIs lead that name no peer directly. */
+  readonly routes?: readonly PortalRoute[];
+  /** Origins of servers the operator trusts; they, and the servers of `routes`, are sought out. */
+  readonly peers?: readonly string[];
+  /** Who else is trusted. Default `approve`: strangers wait for the operator. */
+  readonly trust?: TrustPolicy;
+  /** Folder for the key and the SQLite file. Default `.federation`. */
+  readonly dataDirectory?: string;
+  /** A Keyv, or an engine, with compare-and-set. Default: SQLite in `dataDirectory`. */
+  readonly store?: unknown;
+  /** Allows `http:` and loopback: development only. Default false. */
+  readonly allowInsecure?: boolean;
+  /** Allows peers on private addresses. Default false. */
+  readonly allowPrivateNetwork?: boolean;
+  /** Most peers this server knows. Default 128. */
+  readonly maxPeers?: number;
+  /** Time a handshake has to complete. Default 10. */
+  readonly handshakeTimeoutSeconds?: number;
+  /** Time between two probes of one peer. Default 15. */
+  readonly healthCheckIntervalSeconds?: number;
+  /** Life of a visiting player's lease without renewal. Default 30, 5–3600. */
+  readonly leaseSeconds?: number;
+  /** Requests one address may send in a minute before any signature is checked. Default 3000. */
+  readonly maxRequestsPerMinutePerAddress?: number;
+  /** Signed requests one peer may send in a minute. Default 6000. */
+  readonly maxRequestsPerMinutePerPeer?: number;
+  /** Default: `auth.id`, where the host's auth has a string or number of that name. */
+  readonly identify?: Identify;
+  /** Who may come in. Default: everybody whose home is trusted. */
+  readonly admit?: AdmissionPolicy;
+  /**
+   * What a visited server may change in carried state. Default, by member of the carried object:
+   * what a server leaves out is kept, and what another server brought is altered by that one alone.
+   */
+  readonly accept?: ImportPolicy;
+  /** The files that players wear and rooms show. */
+  readonly assets?: FederationAssetsOptions;
+  /** A player logs in at home while away: `recall` (default) or `refuse`. */
+  readonly onAway?: OnAway;
+  /** Where diagnostics go. Default: warnings and errors to the console. */
+  readonly logger?: Logger;
+}
+
+/** Options of a server's assets. */
+export interface FederationAssetsOptions {
+  /** Folder; processes of one machine may share it. Default `assets` in `dataDirectory`. */
+  readonly directory?: string;
+  /** What all of them together may take; the least recently used give way. Default 1 GiB. */
+  readonly maxBytes?: number;
+  /** What is taken from others, and what is done about wrong bytes. */
+  readonly policy?: AssetIntegrityPolicy;
+  /** How long a crossing waits for the other server to have them. Default 30. */
+  readonly timeoutSeconds?: number;
+}
+
+/** {@link FederationOptions} with every default filled in, frozen. */
+export interface ResolvedOptions extends Required<
+  Omit<FederationOptions, "store" | "identify" | "admit" | "accept" | "assets">
+> {
+  readonly assets: {
+    readonly directory: string;
+    readonly maxBytes: number;
+    readonly policy: ResolvedIntegrityPolicy;
+    readonly timeoutSeconds: number;
+  };
+  readonly store: unknown;
+  readonly identify: Identify;
+  readonly admit: AdmissionPolicy | undefined;
+  readonly accept: ImportPolicy | undefined;
+}
+
+/** Folder of the assets, in the data folder. */
+export const ASSETS_FOLDER = "assets";
+const WORLD_NAME = /^[A-Za-z0-9_-]{1,64}$/u;
+const LOCAL_ID = /^[A-Za-z0-9_-]{1,64}$/u;
+
+/** Fills in defaults. @throws TypeError naming the option that is wrong. */
+export function resolveOptions(options: FederationOptions): ResolvedOptions {
+  const allowInsecure = options.allowInsecure ?? false;
+  const origin = checkedOrigin("origin", options.origin, allowInsecure);
+  const worlds = Object.freeze({ ...options.worlds });
+  for (const [world, room] of Object.entries(worlds)) {
+    if (!WORLD_NAME.test(world)) {
+      throw new TypeError(`worlds: "${world}" is no world name (1–64 of A-Za-z0-9_-)`);
+    }
+    if (typeof room !== "string" || room === "") {
+      throw new TypeError(`worlds.${world} must name a Colyseus room`);
+    }
+  }
+  const endpoint = options.endpoint ?? `${origin}/federation`;
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (
+    url === undefined ||
+    url.search !== "" ||
+    url.hash !== "" ||
+    url.pathname === "/" ||
+    !(url.protocol === "https:" || (allowInsecure && url.protocol === "http:"))
+  ) {
+    throw new TypeError(
+      'endpoint must be an https URL with a path and no query, e.g. "https://worlds.example.com/federation"',
+    );
+  }
+  const dataDirectory = boundedText("dataDirectory", options.dataDirectory ?? ".federation", 4096);
+  return Object.freeze({
+    origin,
+    worlds,
+    endpoint: endpoint.replace(/\/$/u, ""),
+    name: boundedText("name", options.name ?? new URL(origin).host, 64),
+    routes: Object.freeze([...(options.routes ?? [])]),
+    peers: Object.freeze(
+      (options.peers ?? []).map((peer) => checkedOrigin("peers", peer, allowInsecure)),
+    ),
+    trust: options.trust ?? "approve",
+    dataDirectory,
+    store: options.store,
+    allowInsecure,
+    allowPrivateNetwork: options.allowPrivateNetwork ?? false,
+    maxPeers: within("maxPeers", options.maxPeers ?? 128, 1, 100_000),
+    handshakeTimeoutSeconds: within(
+      "handshakeTimeoutSeconds",
+      options.handshakeTimeoutSeconds ?? 10,
+      1,
+      300,
+    ),
+    healthCheckIntervalSeconds: within(
+      "healthCheckIntervalSeconds",
+      options.healthCheckIntervalSeconds ?? 15,
+      1,
+      3600,
+    ),
+    leaseSeconds: within("leaseSeconds", options.leaseSeconds ?? 30, 5, 3600),
+    maxRequestsPerMinutePerAddress: within(
+      "maxRequestsPerMinutePerAddress",
+      options.maxRequestsPerMinutePerAddress ?? 3_000,
+      1,
+      10_000_000,
+    ),
+    maxRequestsPerMinutePerPeer: within(
+      "maxRequestsPerMinutePerPeer",
+      options.maxRequestsPerMinutePerPeer ?? 6_000,
+      1,
+      10_000_000,
+    ),
+    assets: resolveAssets(options.assets ?? {}, dataDirectory),
+    identify: options.identify ?? identifyByAuthId,
+    admit: options.admit,
+    accept: options.accept,
+    onAway: oneOf("onAway", options.onAway ?? "recall", ["recall", "refuse"]),
+    logger: options.logger ?? consoleLogger,
+  });
+}
+
+/** Whether a value can be a local id. */
+export function isLocalId(value: unknown): value is string {
+  return typeof value === "string" && LOCAL_ID.test(value);
+}
+
+const identifyByAuthId: Identify = (auth) => {
+  const id = (auth as { id?: unknown } | null | undefined)?.id;
+  const text = typeof id === "number" ? String(id) : id;
+  return isLocalId(text) ? { id: text } : undefined;
+};
+
+/** Warnings and errors to the console, nothing else. */
+export const consoleLogger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message) => {
+    console.warn(`[federation] ${message}`);
+  },
+  error: (message, cause) => {
+    const why = cause instanceof Error ? ` (${cause.message})` : "";
+    console.error(`[federation] ${message}${why}`);
+  },
+};
+
+function checkedOrigin(option: string, value: unknown, allowInsecure: boolean): string {
+  if (typeof value !== "string") throw new TypeError(`${option} must be a URL origin`);
+  try {
+    return normalizeOrigin(value, { allowInsecure });
+  } catch (cause) {
+    throw new TypeError(
+      `${option}: ${cause instanceof Error ? cause.message : `"${value}" is no origin`}`,
+      { cause },
+    );
+  }
+}
+
+function within(option: string, value: number, low: number, high: number): number {
+  if (!(typeof value === "number" && value >= low && value <= high)) {
+    throw new TypeError(`${option} must be a number from ${low} to ${high}`);
+  }
+  return value;
+}
+
+function boundedText(option: string, value: unknown, longest: number): string {
+  if (typeof value !== "string" || value === "" || value.length > longest) {
+    throw new TypeError(`${option} must be a text of 1–${longest} characters`);
+  }
+  return value;
+}
+
+function oneOf<Value extends string>(
+  option: string,
+  value: Value,
+  allowed: readonly Value[],
+): Value {
+  if (!allowed.includes(value)) {
+    throw new TypeError(`${option} must be one of ${allowed.join(", ")}`);
+  }
+  return value;
+}
+
+function resolveAssets(
+  { directory, maxBytes = 1024 ** 3, policy, timeoutSeconds = 30 }: FederationAssetsOptions,
+  dataDirectory: string,
+): ResolvedOptions["assets"] {
+  return Object.freeze({
+    directory: boundedText(
+      "assets.directory",
+      directory ?? join(dataDirectory, ASSETS_FOLDER),
+      4096,
+    ),
+    maxBytes: within("assets.maxBytes", maxBytes, 1024 ** 2, Number.MAX_SAFE_INTEGER),
+    policy: resolveIntegrityPolicy(policy),
+    timeoutSeconds: within("assets.timeoutSeconds", timeoutSeconds, 1, 3600),
+  });
+}

@@ -1,0 +1,68 @@
+import type { IncomingMessage } from "node:http";
+import { FederationError } from "../../errors.ts";
+
+/** Bodies of federation messages are at most this long (PROTOCOL, first page). */
+export const MAX_BODY_BYTES = 64 * 1024;
+
+const BODY_TIMEOUT_MILLISECONDS = 10_000;
+
+/**
+ * Reads a request's bytes as they came, before any parser.
+ *
+ * @throws FederationError `ERR_FED_BODY_TOO_LARGE` before more than `maxBodyBytes` are kept,
+ * `ERR_FED_MALFORMED` when the sender breaks off or drips, `ERR_FED_UNAVAILABLE` when another
+ * body parser of the host was mounted ahead and has eaten the bytes.
+ */
+export function readRawBody(
+  request: IncomingMessage,
+  maxBodyBytes: number = MAX_BODY_BYTES,
+): Promise<Uint8Array> {
+  if (request.readableEnded || (request as { body?: unknown }).body !== undefined) {
+    return Promise.reject(
+      new FederationError(
+        "ERR_FED_UNAVAILABLE",
+        "A body parser ran ahead of the federation's endpoints: call federation.attach(server) and mount express.json() in the express callback, not before it.",
+      ),
+    );
+  }
+  const announced = Number(request.headers["content-length"] ?? 0);
+  if (announced > maxBodyBytes) {
+    request.resume();
+    return Promise.reject(new FederationError("ERR_FED_BODY_TOO_LARGE"));
+  }
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const stop = (): void => {
+      clearTimeout(timer);
+      request.off("data", onData);
+      request.off("end", onEnd);
+      request.off("error", onBroken);
+      request.off("close", onBroken);
+    };
+    const fail = (error: FederationError): void => {
+      stop();
+      request.resume();
+      reject(error);
+    };
+    const onData = (chunk: Buffer): void => {
+      length += chunk.length;
+      if (length > maxBodyBytes) fail(new FederationError("ERR_FED_BODY_TOO_LARGE"));
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(Buffer.concat(chunks));
+    };
+    const onBroken = (): void => {
+      fail(new FederationError("ERR_FED_MALFORMED", "The body broke off."));
+    };
+    const timer = setTimeout(() => {
+      fail(new FederationError("ERR_FED_MALFORMED", "The body took too long to arrive."));
+    }, BODY_TIMEOUT_MILLISECONDS);
+    request.on("data", onData);
+    request.on("end", onEnd);
+    request.on("error", onBroken);
+    request.on("close", onBroken);
+  });
+}

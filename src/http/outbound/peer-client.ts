@@ -1,0 +1,256 @@
+/**
+ * Calls to peers: signed, sent through the guarded fetch, and believed only when the answer's own
+ * signature binds it to the request (PROTOCOL 3).
+ */
+import type { PeerAnswer, PeerCalls } from "../../custody/shared/home.ts";
+import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
+import type { HandshakeTransport } from "../../handshake/handshake-service.ts";
+import type { VerifyKey } from "../../identity/ed25519.ts";
+import {
+  type SignedMessageParts,
+  signRequest,
+  verifyResponse,
+} from "../../identity/http-signatures.ts";
+import type { SigningKey } from "../../identity/server-keys.ts";
+import type { Clock, Fetch, FetchResponse, Random } from "../../ports.ts";
+import type { ServerRegistry } from "../../registry/server-registry.ts";
+
+/** Options of {@link PeerClient}. */
+export interface PeerClientOptions {
+  readonly origin: string;
+  readonly signingKey: () => SigningKey;
+  readonly registry: ServerRegistry;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Performs a handshake; asked once when a peer says that a session is missing. */
+  readonly reconnect: (origin: string) => Promise<void>;
+}
+
+/** Bodies are at most this long (PROTOCOL, first page). */
+const ANSWER_MAX_BYTES = 64 * 1024;
+const DESCRIPTOR_MAX_BYTES = 64 * 1024;
+/**
+ * What an answer without a valid signature may be reported as: reasons why the call got nowhere.
+ * Nobody takes an unsigned word on custody, seats or passes.
+ */
+const UNSIGNED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
+  "ERR_FED_BLOCKED",
+  "ERR_FED_BODY_TOO_LARGE",
+  "ERR_FED_CLOCK_SKEW",
+  "ERR_FED_DESCRIPTOR_EXPIRED",
+  "ERR_FED_DESCRIPTOR_INVALID",
+  "ERR_FED_DIGEST_MISMATCH",
+  "ERR_FED_HANDSHAKE_MISMATCH",
+  "ERR_FED_HANDSHAKE_REQUIRED",
+  "ERR_FED_HANDSHAKE_UNKNOWN",
+  "ERR_FED_MALFORMED",
+  "ERR_FED_NOT_FOUND",
+  "ERR_FED_NOT_TRUSTED",
+  "ERR_FED_RATE_LIMITED",
+  "ERR_FED_REPLAYED",
+  "ERR_FED_SIGNATURE_COMPONENTS",
+  "ERR_FED_SIGNATURE_EXPIRED",
+  "ERR_FED_SIGNATURE_INVALID",
+  "ERR_FED_SIGNATURE_PARAMETERS",
+  "ERR_FED_STORE_UNAVAILABLE",
+  "ERR_FED_UNAVAILABLE",
+  "ERR_FED_UNKNOWN_KEY",
+  "ERR_FED_UNREACHABLE",
+  "ERR_FED_WEAK_KEY",
+]);
+const CALL_TIMEOUT_MILLISECONDS = 5_000;
+const HEALTH_TIMEOUT_MILLISECONDS = 5_000;
+
+/** What `GET /health` says. */
+export interface ReportedHealth {
+  readonly status: "pass" | "warn" | "fail";
+}
+
+/** All calls this server makes to others. */
+export class PeerClient implements PeerCalls, HandshakeTransport {
+  readonly #options: PeerClientOptions;
+
+  constructor(options: PeerClientOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A signed POST to a path under a known peer's endpoint. Resolves with the peer's verified word,
+   * refusals included.
+   *
+   * @throws FederationError when there is no verified answer: `ERR_FED_UNREACHABLE`,
+   * `ERR_FED_TIMEOUT`, `ERR_FED_BAD_RESPONSE`, `ERR_FED_HANDSHAKE_REQUIRED`, `ERR_FED_NOT_TRUSTED`.
+   */
+  async call(
+    origin: string,
+    path: string,
+    body: unknown,
+    options: { timeoutMilliseconds?: number } = {},
+  ): Promise<PeerAnswer> {
+    const { registry, reconnect } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      const server = registry.get(origin);
+      if (server === undefined || registry.liveSession(origin) === undefined) {
+        if (attempt > 1) throw new FederationError("ERR_FED_HANDSHAKE_REQUIRED");
+        await reconnect(origin);
+        continue;
+      }
+      const { response, request } = await this.#send(
+        origin,
+        `${server.endpoint.replace(/\/$/u, "")}${path}`,
+        body,
+        options.timeoutMilliseconds,
+      );
+      const answer = parseBody(response.body);
+      const verified = await this.#verify(response, request, origin, (kid) =>
+        registry.keyFor(origin, kid),
+      );
+      const code = problemCode(answer);
+      if (code === "ERR_FED_HANDSHAKE_REQUIRED" && response.status === 401 && attempt === 1) {
+        // Nothing is decided on this word: a new handshake proves itself.
+        await reconnect(origin);
+        continue;
+      }
+      if (!verified) throw unverified(origin, response.status, code);
+      if (response.status >= 200 && response.status < 300) {
+        return { ok: true, status: response.status, body: answer };
+      }
+      return refusalOf(response.status, code, answer);
+    }
+  }
+
+  async exchange(
+    origin: string,
+    url: string,
+    body: unknown,
+    keyFor: (kid: string) => VerifyKey | undefined,
+  ): Promise<{ status: number; body: unknown; kid: string }> {
+    const { response, request } = await this.#send(origin, url, body, undefined);
+    const verified = await verifyResponse(response, request, {
+      clock: this.#options.clock,
+      origin,
+      keyFor: (from, kid) => (from === origin ? keyFor(kid) : undefined),
+    });
+    const answer = parseBody(response.body);
+    if (!verified.verified) throw unverified(origin, response.status, problemCode(answer), answer);
+    return { status: response.status, body: answer, kid: verified.kid };
+  }
+
+  async fetchDescriptor(origin: string): Promise<unknown> {
+    const response = await this.#options.fetch({
+      method: "GET",
+      url: `${origin}/.well-known/aether-federation`,
+      headers: { accept: "application/json" },
+      maxBodyBytes: DESCRIPTOR_MAX_BYTES,
+    });
+    if (response.status !== 200) {
+      throw new FederationError(
+        "ERR_FED_BAD_RESPONSE",
+        `${origin} serves no descriptor (HTTP ${response.status}).`,
+      );
+    }
+    return parseBody(response.body);
+  }
+
+  /** `GET /health`, unsigned. Rejects when the peer does not answer as PROTOCOL 10 says. */
+  async health(origin: string): Promise<ReportedHealth> {
+    const { registry, fetch } = this.#options;
+    const endpoint = registry.get(origin)?.endpoint ?? `${origin}/federation`;
+    const response = await fetch({
+      method: "GET",
+      url: `${endpoint}/health`,
+      headers: { accept: "application/health+json" },
+      timeoutMilliseconds: HEALTH_TIMEOUT_MILLISECONDS,
+      maxBodyBytes: 16 * 1024,
+    });
+    const status = (parseBody(response.body) as { status?: unknown } | undefined)?.status;
+    if (status === "pass" || status === "warn" || status === "fail") return { status };
+    throw new FederationError("ERR_FED_BAD_RESPONSE", `${origin} reports no health.`);
+  }
+
+  async #send(
+    origin: string,
+    url: string,
+    body: unknown,
+    timeoutMilliseconds: number | undefined,
+  ): Promise<{ response: FetchResponse; request: SignedMessageParts }> {
+    const { clock, random, fetch, signingKey } = this.#options;
+    const bytes = new TextEncoder().encode(JSON.stringify(body));
+    const signed = await signRequest(
+      { method: "POST", targetUri: url, body: bytes },
+      { origin: this.#options.origin, key: signingKey() },
+      { clock, random },
+    );
+    const headers = { ...signed.headers, "content-type": "application/json" };
+    const response = await fetch({
+      method: "POST",
+      url,
+      headers,
+      body: bytes,
+      timeoutMilliseconds: timeoutMilliseconds ?? CALL_TIMEOUT_MILLISECONDS,
+      maxBodyBytes: ANSWER_MAX_BYTES,
+    });
+    return { response, request: { method: "POST", targetUri: url, headers, body: bytes } };
+  }
+
+  async #verify(
+    response: FetchResponse,
+    request: SignedMessageParts,
+    origin: string,
+    keyFor: (kid: string) => VerifyKey | undefined,
+  ): Promise<boolean> {
+    const verified = await verifyResponse(response, request, {
+      clock: this.#options.clock,
+      origin,
+      keyFor: (from, kid) => (from === origin ? keyFor(kid) : undefined),
+    });
+    return verified.verified;
+  }
+}
+
+function parseBody(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function problemCode(body: unknown): FederationErrorCode | undefined {
+  const code = (body as { code?: unknown } | null | undefined)?.code;
+  return isFederationErrorCode(code) ? code : undefined;
+}
+
+function refusalOf(
+  status: number,
+  code: FederationErrorCode | undefined,
+  body: unknown,
+): PeerAnswer {
+  const { detail, retryAfter } = (body ?? {}) as { detail?: unknown; retryAfter?: unknown };
+  return {
+    ok: false,
+    status,
+    code: code ?? "ERR_FED_BAD_RESPONSE",
+    ...(typeof detail === "string" ? { detail: detail.slice(0, 300) } : {}),
+    ...(typeof retryAfter === "number" ? { retryAfterSeconds: retryAfter } : {}),
+  };
+}
+
+/** An unsigned answer tells why in logs; nobody acts on it. */
+function unverified(
+  origin: string,
+  status: number,
+  code: FederationErrorCode | undefined,
+  body?: unknown,
+): FederationError {
+  const detail = (body as { detail?: unknown } | null | undefined)?.detail;
+  if (code !== undefined && status >= 400 && UNSIGNED_CODES.has(code)) {
+    const why = typeof detail === "string" ? detail.slice(0, 200) : "unsigned refusal";
+    return new FederationError(code, `${origin}: ${why}`);
+  }
+  return new FederationError(
+    "ERR_FED_BAD_RESPONSE",
+    `${origin} answered HTTP ${status} without a signature that verifies.`,
+  );
+}

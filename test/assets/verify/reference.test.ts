@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import {
+  HashMismatchAction,
+  mismatchAction,
+  parseAssetReference,
+  resolveIntegrityPolicy,
+} from "../../../src/assets/verify/reference.ts";
+
+const digest = createHash("sha256").update("hat").digest();
+const reference = {
+  originServer: "https://near.example",
+  assetHash: `sha256-${digest.toString("base64")}`,
+  size: 1234,
+  mediaType: "image/png",
+};
+
+describe("assets/reference", () => {
+  const limits = resolveIntegrityPolicy({ maxAssetBytes: 5000 });
+  const refused = (changes: Record<string, unknown>, code: string): void => {
+    const result = parseAssetReference({ ...reference, ...changes }, limits);
+    assert.ok(!result.verified);
+    assert.equal(result.code, code);
+    assert.ok(result.reason.length <= 200);
+  };
+
+  it("takes a reference as it is", () => {
+    assert.deepEqual(parseAssetReference(reference, limits), { verified: true, reference });
+    for (const policy of Object.values(HashMismatchAction)) {
+      const wish = { ...reference, policy };
+      assert.deepEqual(parseAssetReference(wish, limits), { verified: true, reference: wish });
+    }
+  });
+
+  it("gives a hash in hex back as SRI", () => {
+    const inHex = { ...reference, assetHash: digest.toString("hex") };
+    assert.deepEqual(parseAssetReference(inHex, limits), { verified: true, reference });
+  });
+
+  it("refuses what is not of the form", () => {
+    for (const value of [undefined, null, 1, "x", [], [reference], {}]) {
+      const result = parseAssetReference(value, limits);
+      assert.ok(!result.verified);
+      assert.equal(result.code, "ERR_FED_MALFORMED");
+    }
+    refused({ extra: 1 }, "ERR_FED_MALFORMED");
+    refused({ ["x".repeat(10_000)]: 1 }, "ERR_FED_MALFORMED");
+    refused({ policy: "ignore" }, "ERR_FED_MALFORMED");
+    refused({ size: -1 }, "ERR_FED_MALFORMED");
+    refused({ size: 1.5 }, "ERR_FED_MALFORMED");
+    refused({ size: "12" }, "ERR_FED_MALFORMED");
+    refused({ size: 2 ** 53 }, "ERR_FED_MALFORMED");
+    for (const originServer of [
+      "near.example",
+      "https://near.example/",
+      "https://near.example/assets",
+      "https://user@near.example",
+      "http://near.example",
+      "file:///etc/passwd",
+    ]) {
+      refused({ originServer }, "ERR_FED_MALFORMED");
+    }
+  });
+
+  it("takes http: origins where that is allowed", () => {
+    const insecure = { ...reference, originServer: "http://localhost:2567" };
+    const result = parseAssetReference(insecure, { ...limits, allowInsecure: true });
+    assert.ok(result.verified);
+  });
+
+  it("refuses every hash but sha256", () => {
+    const sha512 = createHash("sha512").update("hat").digest();
+    for (const assetHash of ["", "sha256-", "md5-x", sha512.toString("hex")]) {
+      refused({ assetHash }, "ERR_FED_ASSET_HASH_INVALID");
+    }
+    refused({ assetHash: `sha512-${sha512.toString("base64")}` }, "ERR_FED_ASSET_HASH_INVALID");
+  });
+
+  it("refuses what is larger than is taken", () => {
+    assert.ok(parseAssetReference({ ...reference, size: 5000 }, limits).verified);
+    refused({ size: 5001 }, "ERR_FED_ASSET_TOO_LARGE");
+  });
+
+  it("refuses types that are not taken, and by default those that browsers run", () => {
+    for (const mediaType of [
+      "image/svg+xml",
+      "text/html",
+      "application/javascript",
+      "application/pdf",
+      "image/PNG",
+      "image/png; charset=utf-8",
+      "image/png\r\nset-cookie: a=b",
+      "",
+    ]) {
+      refused({ mediaType }, "ERR_FED_ASSET_TYPE");
+    }
+  });
+
+  it("takes the peer's action before the wish, and the wish before the default", () => {
+    const policy = resolveIntegrityPolicy({
+      action: "report",
+      peers: { "https://near.example": "quarantine" },
+    });
+    assert.equal(mismatchAction(policy, "https://near.example", "reject"), "quarantine");
+    assert.equal(mismatchAction(policy, "https://far.example", "reject"), "reject");
+    assert.equal(mismatchAction(policy, "https://far.example"), "report");
+    assert.equal(mismatchAction(resolveIntegrityPolicy(), "https://far.example"), "reject");
+  });
+
+  it("throws a TypeError that names the option", () => {
+    const wrong: [object, RegExp][] = [
+      [{ action: "drop" }, /^action /u],
+      [{ peers: { "near.example": "reject" } }, /^peers/u],
+      [{ peers: { "https://near.example": "drop" } }, /^peers/u],
+      [{ maxAssetBytes: 0 }, /^maxAssetBytes/u],
+      [{ maxAssetBytes: "1" }, /^maxAssetBytes/u],
+      [{ mediaTypes: ["png"] }, /^mediaTypes/u],
+      [{ mediaTypes: ["image/PNG"] }, /^mediaTypes/u],
+    ];
+    for (const [options, message] of wrong) {
+      assert.throws(() => resolveIntegrityPolicy(options), { name: "TypeError", message });
+    }
+  });
+});

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { Arrivals, type SeatHost } from "../../../src/custody/destination/arrival.ts";
+import { VisitorBook } from "../../../src/custody/holder/visitors.ts";
+import type { PassClaims } from "../../../src/identity/pass.ts";
+import { consoleLogger } from "../../../src/federation/options.ts";
+import { systemClock, systemRandom } from "../../../src/ports.ts";
+import { MemoryStore } from "../../support/memory-store.ts";
+
+const HERE = "https://here.example";
+const HOME = "https://home.example";
+const SOURCE = "https://source.example";
+const T = "11111111-1111-4111-8111-111111111111";
+const U = "22222222-2222-4222-8222-222222222222";
+
+describe("custody/arrival", () => {
+  it("keeps one seat when one pass comes for two transfers at once", async () => {
+    const store = new MemoryStore(systemClock);
+    const visitors = new VisitorBook(store);
+    const seats: SeatHost = {
+      hasWorld: () => true,
+      reserve: ({ sessionId }) =>
+        Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: seconds() + 15 }),
+      isReserved: () => Promise.resolve(true),
+      release: () => Promise.resolve(),
+    };
+    const arrivals = new Arrivals({
+      origin: HERE,
+      store,
+      visitors,
+      settlement: undefined as never,
+      homeAt: () => assert.fail("nobody claims"),
+      issuerKey: () => undefined,
+      seats,
+      clock: systemClock,
+      random: systemRandom,
+      logger: consoleLogger,
+    });
+    const results = await Promise.all(
+      [T, U].map((transferId) => arrivals.seat(claims(transferId), SOURCE, {})),
+    );
+    const [kept, ...others] = results.flatMap((result) => (result.ok ? [result.seat] : []));
+    assert.equal(others.length, 0);
+    assert.deepEqual(
+      results.flatMap((result) => (result.ok ? [] : [result.code])),
+      ["ERR_FED_PASS_REUSED"],
+    );
+    assert.deepEqual((await visitors.get("ada@home.example"))?.seats, [kept]);
+
+    const again = await arrivals.seat(claims(kept?.transferId ?? ""), SOURCE, {});
+    assert.deepEqual(again, { ok: true, seat: kept });
+  });
+});
+
+function seconds(): number {
+  return Math.floor(systemClock.now() / 1000);
+}
+
+function claims(xfer: string): PassClaims {
+  return {
+    iss: HOME,
+    sub: "ada",
+    aud: HERE,
+    iat: seconds(),
+    exp: seconds() + 60,
+    jti: "one-pass",
+    xfer,
+    src: SOURCE,
+    world: "pit",
+    name: "Ada",
+  };
+}
