@@ -3,7 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { CustodyLedger } from "../src/custody/home/ledger.ts";
+import type { HomeAnswers } from "../src/custody/home/answers.ts";
+import { composeHome } from "../src/custody/home/home-side.ts";
+import { consoleLogger } from "../src/federation/options.ts";
 import type { LedgerRow } from "../src/custody/home/ledger-row.ts";
 import { generateSigningKey } from "../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../src/ports.ts";
@@ -78,7 +80,7 @@ export async function benchLedger(): Promise<Section[]> {
 
 /** A ledger with players whose rows can be set as a round needs them. */
 class Home {
-  readonly ledger: CustodyLedger;
+  readonly answers: HomeAnswers;
   readonly #store: KeyvStore;
   /** Transfers of the round that goes on, by player. */
   transfers: string[] = [];
@@ -87,13 +89,15 @@ class Home {
   constructor(store: KeyvStore) {
     const key = generateSigningKey(systemRandom);
     this.#store = store;
-    this.ledger = new CustodyLedger({
+    const { answers } = composeHome({
       origin: HOME,
       store,
       clock: systemClock,
       random: systemRandom,
+      logger: consoleLogger,
       signingKey: () => key,
     });
+    this.answers = answers;
   }
 
   async begin(holder: string): Promise<void> {
@@ -115,14 +119,14 @@ class Home {
 
 /** The decisions that are a compare-and-set and nothing else. */
 function storageOnly(home: Home, inFlight: number): Subject[] {
-  const { ledger } = home;
+  const { answers } = home;
   const common = { inFlight, holder: NEAR };
   return [
     {
       ...common,
       name: "cancel",
       run: (player) =>
-        ledger.cancel(NEAR, {
+        answers.cancel(NEAR, {
           transferId: home.transfers[player] ?? "",
           player: name(player),
           epoch: 7,
@@ -132,13 +136,13 @@ function storageOnly(home: Home, inFlight: number): Subject[] {
       ...common,
       name: "return, with state",
       run: (player) =>
-        ledger.giveBack(NEAR, { player: name(player), epoch: 7, state: state(home.seconds) }),
+        answers.giveBack(NEAR, { player: name(player), epoch: 7, state: state(home.seconds) }),
     },
     {
       ...common,
       name: "renew, with state",
       run: (player) =>
-        ledger.renew(
+        answers.renew(
           NEAR,
           { players: [{ player: name(player), epoch: 7, state: state(home.seconds) }] },
           home.seconds,
@@ -162,12 +166,12 @@ function claim(home: Home): Subject {
     inFlight: IN_FLIGHT,
     holder: NEAR,
     prepare: (player) => openTransfer(home, player),
-    run: (player) => home.ledger.claim(FAR, home.transfers[player] ?? ""),
+    run: (player) => home.answers.claim(FAR, home.transfers[player] ?? ""),
   };
 }
 
-function openTransfer(home: Home, player: number): ReturnType<CustodyLedger["depart"]> {
-  return home.ledger.depart(NEAR, {
+function openTransfer(home: Home, player: number): ReturnType<HomeAnswers["depart"]> {
+  return home.answers.depart(NEAR, {
     transferId: home.transfers[player] ?? "",
     player: name(player),
     epoch: 7,

@@ -43,19 +43,19 @@ export {
   HealthStatus,
   type PeerHealth,
 } from "./health/health-monitor.ts";
-export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossing.ts";
+export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossings.ts";
 export type {
   AdmissionDecision,
   AdmissionPolicy,
   AdmissionRequest,
-  Arrival,
-} from "./custody/destination/arrival.ts";
+} from "./custody/destination/admission.ts";
+export type { Arrival } from "./custody/destination/arrivals.ts";
 export {
   type ImportPolicy,
   type ImportPreview,
   acceptEverything,
 } from "./custody/home/import-policy.ts";
-export type { CrossingRecord } from "./custody/home/history.ts";
+export type { CrossingRecord } from "./custody/shared/history.ts";
 export { type ReceiptClaims, verifyReceipt } from "./identity/receipt.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
 export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";

@@ -3,7 +3,7 @@
  */
 import { createReadStream } from "node:fs";
 import type { PeerCalls } from "../custody/shared/home.ts";
-import type { CustodyAnswer } from "../custody/inbound.ts";
+import type { CustodyAnswer } from "../custody/shared/calls.ts";
 import { FederationError } from "../errors.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";

@@ -1,5 +1,5 @@
 /** `crossings <player or transfer id>`: where players went, with home's receipts. */
-import { CrossingHistory, type CrossingRecord } from "../custody/home/history.ts";
+import { CrossingHistory, type CrossingRecord } from "../custody/shared/history.ts";
 import type { Deployment } from "./deployment.ts";
 import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
 

@@ -4,7 +4,7 @@
  */
 import type { Client, Room } from "@colyseus/core";
 import { referencesIn } from "../assets/verify/references-in.ts";
-import type { CrossingOutcome } from "../custody/source/crossing.ts";
+import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { TrustState } from "../registry/server-registry.ts";

@@ -3,8 +3,8 @@
  */
 import type { AuthContext, Client, Room } from "@colyseus/core";
 import { referencesIn } from "../assets/verify/references-in.ts";
-import type { Arrival } from "../custody/destination/arrival.ts";
-import type { CrossingOutcome } from "../custody/source/crossing.ts";
+import type { Arrival } from "../custody/destination/arrivals.ts";
+import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import { verifyPass } from "../identity/pass.ts";
@@ -93,7 +93,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
     if (options.worlds[claims.world] !== roomName) {
       return refusal("ERR_FED_PASS_WORLD", "the pass is for another world");
     }
-    const reserved = await custody.arrivals.seat(claims, claims.src, {}, ({ sessionId }) =>
+    const reserved = await custody.seats.seat(claims, claims.src, {}, ({ sessionId }) =>
       Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: claims.exp }),
     );
     if (!reserved.ok) return reserved;
@@ -229,7 +229,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
     context: AuthContext,
   ): Promise<Connected> {
     const { custody } = this.#runtime;
-    const seat = await custody.arrivals.find(seal, seal.sessionId);
+    const seat = await custody.seats.find(seal, seal.sessionId);
     if (seat === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
     if (seat.jkt !== undefined) {
       // A direct join sends its pass along with the connection, too: it proves nothing.
@@ -251,7 +251,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
     return {
       ok: true,
       entry: (room, sessionId) => this.#arrive(room, sessionId, arrival),
-      abort: () => custody.abortArrival(arrival),
+      abort: () => custody.arrivals.abort(arrival),
     };
   }
 
@@ -270,7 +270,7 @@ export class PlayerGate implements JoinHost, PortalsHost {
     );
     entry.carriedAtLeave = arrival.state;
     entry.receipt = arrival.receipt;
-    entry.session = this.#runtime.custody.arrive(arrival, this.sessions.body(entry));
+    entry.session = this.#runtime.custody.arrivals.begin(arrival, this.sessions.body(entry));
     this.#bringAssets(entry, [arrival.from, arrival.home]);
     return entry;
   }

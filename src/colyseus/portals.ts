@@ -9,7 +9,7 @@
  */
 import { type Client, type Room, RoomPlugin } from "@colyseus/core";
 import { z } from "zod";
-import type { CrossingOutcome } from "../custody/source/crossing.ts";
+import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { JsonValue } from "../json.ts";

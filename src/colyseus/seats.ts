@@ -8,7 +8,7 @@
  * `seatReservationTimeout`.
  */
 import { matchMaker } from "@colyseus/core";
-import type { SeatClaim, SeatHost } from "../custody/destination/arrival.ts";
+import type { SeatClaim, SeatHost } from "../custody/destination/seat-host.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock } from "../ports.ts";

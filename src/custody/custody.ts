@@ -1,37 +1,43 @@
 /**
- * Custody as one thing: the ledger at home, the crossing at the source, the arrival at the
- * destination, wired to each other and to the calls of PROTOCOL 6 that come in from peers.
+ * Custody as one thing: home's side, the holder's, the source's and the destination's, put together,
+ * and what the place where players play asks of them.
  */
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
-import {
-  type AdmissionPolicy,
-  type Arrival,
-  Arrivals,
-  type SeatHost,
-} from "./destination/arrival.ts";
-import { Crossings, type CrossingOutcome, type CrossingProgress } from "./source/crossing.ts";
-import type { CrossingRecord } from "./home/history.ts";
-import { type CustodyAnswer, answerCall } from "./inbound.ts";
-import { type Home, type PeerCalls, localHome, remoteHome } from "./shared/home.ts";
-import type { ImportPolicy, ImportPreview } from "./home/import-policy.ts";
-import { previewOf } from "./home/import-policy.ts";
+import type { AdmissionPolicy } from "./destination/admission.ts";
+import { type Arrival, Arrivals } from "./destination/arrivals.ts";
+import type { SeatHost } from "./destination/seat-host.ts";
+import { Seats } from "./destination/seats.ts";
+import { holderCalls } from "./holder/calls.ts";
+import { Leases } from "./holder/leases.ts";
+import { Settlement } from "./holder/settlement.ts";
+import { endStay } from "./holder/stays.ts";
+import { VisitorBook } from "./holder/visitors.ts";
+import { localHome } from "./home/answers.ts";
+import { homeCalls } from "./home/calls.ts";
+import { composeHome } from "./home/home-side.ts";
 import {
   HomeSessions,
   type LoginName,
   type LoginResult,
   type OnAway,
-  isGuest,
 } from "./home/home-sessions.ts";
-import { CustodyLedger, type LedgerDecision } from "./home/ledger.ts";
-import { Leases } from "./holder/leases.ts";
-import { type PlayerBody, PlayerSession, PlayerSessions } from "./shared/player-session.ts";
-import { Settlement } from "./holder/settlement.ts";
-import { type MovedPlayer, handOver, takeOver } from "./room-move.ts";
-import { type SiblingRequest, type SiblingWord, type Siblings, askTo } from "./shared/siblings.ts";
-import { VisitorBook, inPhase } from "./holder/visitors.ts";
+import { type ImportPolicy, type ImportPreview, previewOf } from "./home/import-policy.ts";
+import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
+import { settleHome } from "./home/settle-home.ts";
+import { tellSource } from "./home/tell-source.ts";
+import { type MovedPlayer, RoomMoves } from "./room-move.ts";
+import { type CallTable, type CustodyAnswer, refusal } from "./shared/calls.ts";
+import type { CrossingHistory } from "./shared/history.ts";
+import { type Home, type PeerCalls, remoteHome } from "./shared/home.ts";
+import { isGuest } from "./shared/player-id.ts";
+import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
+import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
+import { sourceCalls } from "./source/calls.ts";
+import { type CrossingOutcome, type CrossingProgress, Crossings } from "./source/crossings.ts";
+import { fetchReceipt } from "./source/receipts.ts";
 
 /** What happens to players, for logs and operators. */
 export type CustodyEvent =
@@ -53,6 +59,7 @@ export interface CustodyOptions {
   readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: (origin: string) => boolean;
+  /** Default 30. */
   readonly leaseSeconds?: number;
   readonly accept?: ImportPolicy;
   readonly admit?: AdmissionPolicy;
@@ -62,117 +69,115 @@ export interface CustodyOptions {
   readonly onEvent?: (event: CustodyEvent) => void;
 }
 
-const DEPARTED_TRIES = 4;
-
 /** Everything PROTOCOL 6 and 7 ask of one server, without knowing HTTP or Colyseus. */
 export class Custody {
+  readonly history: CrossingHistory;
   readonly ledger: CustodyLedger;
   readonly sessions = new PlayerSessions();
   readonly visitors: VisitorBook;
   readonly leases: Leases;
   readonly settlement: Settlement;
   readonly crossings: Crossings;
+  readonly seats: Seats;
   readonly arrivals: Arrivals;
+  readonly #siblings: Siblings | undefined;
+  readonly #homeAt: (origin: string) => Home;
   readonly #atHome: HomeSessions;
-  readonly #options: CustodyOptions;
-  readonly #local: Home;
+  readonly #moves: RoomMoves;
+  readonly #calls: CallTable;
+  readonly #settleHome: (isOver: (life: string | undefined) => Promise<boolean>) => Promise<number>;
 
   constructor(options: CustodyOptions) {
-    this.#options = options;
     const { origin, store, clock, random, logger, peers } = options;
-    const life = (): string | undefined => options.siblings?.life;
-    this.ledger = new CustodyLedger({
-      origin,
-      store,
-      clock,
-      random,
-      life,
-      signingKey: options.signingKey,
-      ...(options.mayGoTo === undefined ? {} : { mayGoTo: options.mayGoTo }),
-      ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
-      ...(options.accept === undefined ? {} : { accept: options.accept }),
-      onHistoryLost: (cause) => {
-        logger.error("a crossing could not be written into the history", cause);
-      },
+    const { signingKey, issuerKey, siblings, onEvent } = options;
+    const { sessions } = this;
+    const life = (): string | undefined => siblings?.life;
+    this.#siblings = siblings;
+
+    // Home: its own players, wherever they are.
+    const { history, granted, ledger, receipts, answers } = composeHome({
+      ...{ origin, store, clock, random, logger, signingKey, life },
+      ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
     });
-    this.#local = localHome(this.ledger, origin);
-    this.visitors = new VisitorBook(store);
-    const homeAt = (home: string): Home => this.#homeAt(home);
-    const { sessions, visitors } = this;
-    this.leases = new Leases({ sessions, visitors, homeAt, clock, logger });
-    const { leases } = this;
-    this.settlement = new Settlement({
-      visitors,
-      sessions,
-      leases,
-      homeAt,
-      clock,
-      random,
-      logger,
-      onCancelled: (...settled) => {
-        this.crossings.settled(...settled);
-      },
+    const here = localHome(answers, origin);
+    const homeAt = (home: string): Home => (home === origin ? here : remoteHome(peers, home));
+
+    // Holder: visitors who play here.
+    const visitors = new VisitorBook(store);
+    const leases = new Leases({ sessions, visitors, homeAt, clock, logger });
+    const settlement = new Settlement({
+      ...{ visitors, sessions, leases, homeAt, clock, random, logger },
     });
-    const { settlement } = this;
-    this.crossings = new Crossings({
-      sessions,
-      visitors,
-      settlement,
-      leases,
-      homeAt,
-      peers,
-      clock,
-      random,
-      logger,
+
+    // Source: whoever leaves.
+    const crossings = new Crossings({
+      ...{ sessions, visitors, settlement, homeAt, peers, clock, random, logger },
       enrol: async ({ player, name }) => {
-        const localId = this.ledger.localId(player);
-        if (localId !== undefined) await this.ledger.admit(localId, { name, jkt: undefined });
+        const localId = ledger.localId(player);
+        if (localId !== undefined) await ledger.admit(localId, { name, jkt: undefined });
       },
-      onProgress: (progress) => options.onEvent?.({ type: "progress", progress }),
-      onOutcome: (outcome, session) => {
-        options.onEvent?.({ type: "outcome", player: session.player, outcome });
-        // A home that follows PROTOCOL 6 alone has no receipt for the source.
-        this.#askForReceipt(session, outcome).catch(() => undefined);
-        // Taken back when its client had gone already.
-        if (outcome.kind === "stayed" && session.guest && session.ended)
-          this.#atHome.forgetGuest(session);
-      },
+      onProgress: (progress) => onEvent?.({ type: "progress", progress }),
     });
-    this.arrivals = new Arrivals({
-      origin,
-      store,
-      visitors,
-      settlement,
-      homeAt,
-      issuerKey: options.issuerKey,
-      seats: options.seats,
-      life,
-      ...(options.admit === undefined ? {} : { admit: options.admit }),
-      clock,
-      random,
-      logger,
+
+    // Destination: whoever comes.
+    const seats = new Seats({
+      ...{ origin, store, visitors, issuerKey, seats: options.seats, admit: options.admit },
+      ...{ clock, random, logger },
     });
-    this.#atHome = new HomeSessions({
-      origin,
-      ledger: this.ledger,
-      sessions,
-      crossings: this.crossings,
-      peers,
-      clock,
-      logger,
+    const arrivals = new Arrivals({
+      ...{ origin, seats, visitors, sessions, leases, settlement, history, homeAt, life },
+      ...{ clock, logger },
+      onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),
+    });
+
+    // Whoever plays at home, and whoever changes rooms.
+    const atHome = new HomeSessions({
+      ...{ origin, ledger, leases: granted, sessions, crossings, peers, clock, logger, siblings },
       onAway: options.onAway,
-      siblings: options.siblings,
-      leave: (session) => this.leave(session),
     });
-    this.ledger.onDecision((decision) => {
-      options.onEvent?.({ type: "decision", decision });
-      if (decision.kind === "claimed") this.#tellSource(decision);
+    this.#moves = new RoomMoves({
+      ...{ sessions, visitors, leases, settlement, ledger, siblings, clock },
+    });
+
+    this.#calls = {
+      ...homeCalls(answers),
+      ...holderCalls({ visitors, sessions, settlement, crossings, siblings }),
+      ...sourceCalls({ visitors, crossings, siblings }),
+    };
+    this.#settleHome = (isOver) => settleHome({ origin, ledger, receipts }, isOver);
+
+    crossings.onOutcome((outcome, session) => {
+      onEvent?.({ type: "outcome", player: session.player, outcome });
+      // A home that follows PROTOCOL 6 alone has no receipt for the source.
+      fetchReceipt({ origin, history, homeAt, clock, logger }, outcome, session).catch(
+        () => undefined,
+      );
+      // Taken back when its client had gone already.
+      if (outcome.kind === "stayed" && session.guest && session.ended) atHome.forgetGuest(session);
+    });
+    ledger.onDecision((decision) => {
+      onEvent?.({ type: "decision", decision });
+      if (decision.kind === "claimed") {
+        const departedHere = crossings.departed.bind(crossings);
+        tellSource({ origin, peers, siblings, logger, departedHere }, decision);
+      }
       const { kind, localId, after } = decision;
       if (kind === "returned" || kind === "expired") {
         const player = `${localId}@${new URL(origin).host}`;
-        if (isGuest(player)) this.#atHome.forgetGuest({ player, epoch: after.epoch });
+        if (isGuest(player)) atHome.forgetGuest({ player, epoch: after.epoch });
       }
     });
+
+    this.#homeAt = homeAt;
+    this.#atHome = atHome;
+    this.history = history;
+    this.ledger = ledger;
+    this.visitors = visitors;
+    this.leases = leases;
+    this.settlement = settlement;
+    this.crossings = crossings;
+    this.seats = seats;
+    this.arrivals = arrivals;
   }
 
   /** Settles what former runs of this server left open. Nothing they held is resumed. */
@@ -182,7 +187,7 @@ export class Custody {
 
   /** Settles what processes of this server held whose life is over. */
   async settleEnded(): Promise<void> {
-    const { siblings } = this.#options;
+    const siblings = this.#siblings;
     const known = new Map<string, Promise<boolean>>();
     const isOver = async (life: string | undefined): Promise<boolean> => {
       if (siblings === undefined || life === undefined) return true;
@@ -191,7 +196,7 @@ export class Custody {
       known.set(life, over);
       return over;
     };
-    await this.ledger.settleAfter(isOver);
+    await this.#settleHome(isOver);
     await this.settlement.settleAfter(isOver);
   }
 
@@ -204,7 +209,6 @@ export class Custody {
   endAll(): void {
     for (const session of this.sessions.all()) {
       this.sessions.remove(session);
-      this.leases.lost(session);
       session.body.end("ERR_FED_UNAVAILABLE", "This server was out of touch for too long.");
     }
   }
@@ -219,8 +223,16 @@ export class Custody {
    * Answers a call of PROTOCOL 6 from `caller`, whose signature has been verified; `sentAt` is its
    * `created`.
    */
-  answer(caller: string, call: string, body: unknown, sentAt: number): Promise<CustodyAnswer> {
-    return answerCall(this, caller, call, body, sentAt);
+  async answer(
+    caller: string,
+    call: string,
+    body: unknown,
+    sentAt: number,
+  ): Promise<CustodyAnswer> {
+    const handle = Object.hasOwn(this.#calls, call) ? this.#calls[call] : undefined;
+    return handle === undefined
+      ? refusal("ERR_FED_NOT_FOUND", `no custody call "${call}"`)
+      : handle(body, { origin: caller, sentAt });
   }
 
   /**
@@ -236,58 +248,17 @@ export class Custody {
     return this.#atHome.saveAll();
   }
 
-  /** Starts the session of a player that arrived, at home or as a visitor. */
-  arrive(arrival: Arrival, body: PlayerBody): PlayerSession {
-    const atHome = arrival.home === this.#options.origin;
-    const former = this.sessions.get(arrival.player);
-    if (former !== undefined) {
-      this.sessions.remove(former);
-      this.leases.lost(former);
-      former.body.end("ERR_FED_SUPERSEDED", "You came back through another door.");
-    }
-    const session = new PlayerSession({
-      player: arrival.player,
-      home: arrival.home,
-      atHome,
-      name: arrival.name,
-      guest: atHome && isGuest(arrival.player),
-      epoch: arrival.epoch,
-      body,
-    });
-    this.sessions.add(session);
-    if (!atHome) {
-      this.leases.won(session, arrival.sentAt, arrival.leaseSeconds);
-      const { transferId, from, epoch, receipt } = arrival;
-      const at = Math.floor(this.#options.clock.now() / 1000);
-      this.#keepReceipt({ transferId, from, to: this.#options.origin, epoch, at, receipt });
-    }
-    this.#options.onEvent?.({ type: "arrival", arrival });
-    return session;
-  }
-
   /** The player changes rooms on this very server: custody stays, only the body is another. */
   move(
     player: string,
     body: PlayerBody,
   ): { session: PlayerSession; state: JsonValue | undefined } | undefined {
-    const former = this.sessions.get(player);
-    if (former === undefined || former.frozen) return undefined;
-    const state = former.body.carry();
-    const lease = this.leases.handOver(former);
-    this.sessions.remove(former);
-    const { home, atHome, name, guest, epoch } = former;
-    const session = new PlayerSession({ player, home, atHome, name, guest, epoch, body });
-    this.sessions.add(session);
-    if (lease !== undefined) this.leases.won(session, lease.sentAt, lease.seconds);
-    former.body.end(undefined, "You are in the other room now.");
-    return { session, state };
+    return this.#moves.move(player, body);
   }
 
   /** As {@link move}, out of a room of another process of this server. */
-  async moveFrom(life: string, player: string): Promise<MovedPlayer | undefined> {
-    const { siblings, clock } = this.#options;
-    if (siblings === undefined) return undefined;
-    return takeOver({ siblings, clock, custody: this }, life, player);
+  moveFrom(life: string, player: string): Promise<MovedPlayer | undefined> {
+    return this.#moves.moveFrom(life, player);
   }
 
   /** Another process of this server asks. */
@@ -298,56 +269,23 @@ export class Custody {
         return {};
       }
       case "move":
-        return handOver({ clock: this.#options.clock, custody: this }, request.player, request.to);
+        return this.#moves.handOver(request.player, request.to);
       case "departed":
         return this.crossings.departed(request.player, request.transferId);
       case "revoke": {
         const { player, epoch, caller } = request;
-        const answer = await answerCall(this, caller, "revoke", { player, epoch }, 0);
+        const answer = await this.answer(caller, "revoke", { player, epoch }, 0);
         return JSON.parse(JSON.stringify(answer)) as JsonValue;
       }
     }
   }
 
   /**
-   * Asks the process that plays a held player, where that is another one and its life goes on.
-   * Undefined: it is this one's to do.
-   */
-  askHolder(life: string | undefined, request: SiblingRequest): Promise<SiblingWord | undefined> {
-    return askTo(this.#options.siblings, life, request);
-  }
-
-  /**
    * The player leaves this server for good: a visitor goes home with what it carries, a player at
    * home has it stored. One that is crossing is left to its crossing.
    */
-  async leave(session: PlayerSession, state = session.body.carry()): Promise<void> {
-    if (session.ended) return;
-    const crossing = this.crossings.transferOf(session.player) !== undefined;
-    this.sessions.remove(session);
-    this.leases.lost(session);
-    if (crossing) return;
-    if (session.atHome) {
-      await this.#atHome.store(session, state);
-      return;
-    }
-    await this.visitors.changeHeld(
-      session.player,
-      (held) => held.phase === "held" && held.epoch === session.epoch,
-      (held) => inPhase(held, "returning", state === undefined ? {} : { state }),
-    );
-    this.settleInBackground(session.player);
-  }
-
-  /** A claim was won but no session came of it: the player goes home unchanged. */
-  async abortArrival(arrival: Arrival): Promise<void> {
-    if (arrival.home === this.#options.origin) return;
-    await this.visitors.changeHeld(
-      arrival.player,
-      (held) => held.phase === "held" && held.epoch === arrival.epoch,
-      (held) => inPhase(held, "returning"),
-    );
-    this.settleInBackground(arrival.player);
+  leave(session: PlayerSession, state?: JsonValue): Promise<void> {
+    return session.atHome ? this.#atHome.leave(session, state) : endStay(this, session, state);
   }
 
   /**
@@ -364,71 +302,5 @@ export class Custody {
     } catch {
       return undefined;
     }
-  }
-
-  /** The source's operator has a receipt too: home is asked for it once the player is gone. */
-  async #askForReceipt(session: PlayerSession, outcome: CrossingOutcome): Promise<void> {
-    if (session.atHome || outcome.kind !== "arrived") return;
-    const { transferId, destination } = outcome;
-    const answer = await this.#homeAt(session.home).receipt(transferId);
-    if (!answer.ok) return;
-    this.#keepReceipt({
-      transferId,
-      from: this.#options.origin,
-      to: destination,
-      epoch: session.epoch + 1,
-      at: Math.floor(this.#options.clock.now() / 1000),
-      receipt: answer.body.receipt,
-    });
-  }
-
-  #keepReceipt(crossing: CrossingRecord): void {
-    this.ledger.history.keepReceipt(crossing).catch((cause: unknown) => {
-      this.#options.logger.error("the receipt of a crossing could not be kept", cause);
-    });
-  }
-
-  #homeAt(home: string): Home {
-    return home === this.#options.origin ? this.#local : remoteHome(this.#options.peers, home);
-  }
-
-  /** After a claim: the source lets go. One that is not told learns it from `cancel` or `lost`. */
-  #tellSource({ before, after, localId }: LedgerDecision): void {
-    const { origin, peers, logger } = this.#options;
-    const transfer = before.transfer;
-    if (transfer === undefined || transfer.from === after.holder) return;
-    const player = `${localId}@${new URL(origin).host}`;
-    if (transfer.from === origin) {
-      const departed = { kind: "departed", player, transferId: transfer.id } as const;
-      const tellHere = async (): Promise<void> => {
-        const word = await this.askHolder(before.life, departed);
-        if (word === undefined) await this.crossings.departed(player, transfer.id);
-      };
-      // A process that does not hear of it learns it when it asks for the player back.
-      tellHere().catch(() => undefined);
-      return;
-    }
-    const tell = async (tries: number): Promise<void> => {
-      try {
-        await peers.call(transfer.from, "/custody/departed", {
-          transferId: transfer.id,
-          player,
-          epoch: before.epoch,
-        });
-      } catch (cause) {
-        if (tries < DEPARTED_TRIES) return tell(tries + 1);
-        logger.debug(
-          `${transfer.from} was not told that ${player} departed: ${cause instanceof Error ? cause.message : "unknown"}`,
-        );
-      }
-    };
-    void tell(1);
-  }
-
-  /** @internal Settles without anybody waiting for it. */
-  settleInBackground(player: string): void {
-    this.settlement.settle(player).catch((cause: unknown) => {
-      this.#options.logger.error(`settling ${player} failed; the next start repeats it`, cause);
-    });
   }
 }

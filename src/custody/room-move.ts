@@ -1,9 +1,12 @@
-/** A player walks from a room of one process into a room of another, on the same server. */
+/** A player walks from one room of this server into another, of this process or of another one. */
 import { z } from "zod";
 import { type JsonValue, stateSchema } from "../json.ts";
 import type { Clock } from "../ports.ts";
-import type { Custody } from "./custody.ts";
-import { type PlayerBody, PlayerSession } from "./shared/player-session.ts";
+import type { Leases } from "./holder/leases.ts";
+import type { Settlement } from "./holder/settlement.ts";
+import { type VisitorBook, inPhase } from "./holder/visitors.ts";
+import type { CustodyLedger } from "./home/ledger.ts";
+import { type PlayerBody, PlayerSession, type PlayerSessions } from "./shared/player-session.ts";
 import type { Siblings } from "./shared/siblings.ts";
 
 const handedSchema = z.strictObject({
@@ -28,81 +31,110 @@ export interface MovedPlayer {
   abort(): Promise<void>;
 }
 
-/** The former process: ends its session and writes down whose the player is now. */
-export async function handOver(
-  { custody, clock }: { readonly custody: Custody; readonly clock: Clock },
-  player: string,
-  to: string,
-): Promise<JsonValue> {
-  const session = custody.sessions.get(player);
-  if (session === undefined || session.frozen) return null;
-  const { home, atHome, name, guest, epoch } = session;
-  const state = session.body.carry();
-  const lease = custody.leases.handOver(session);
-  custody.sessions.remove(session);
-  const localId = custody.ledger.localId(player) ?? "";
-  // A guest that has never departed has no row.
-  const handed = atHome
-    ? guest || (await custody.ledger.handOver(localId, epoch, to))
-    : await custody.visitors.changeHeld(
-        player,
-        (held) => held.phase === "held" && held.epoch === epoch,
-        (held) => ({ ...held, life: to }),
-      );
-  session.body.end(undefined, "You are in the other room now.");
-  if (!handed) return null;
-  const until = lease === undefined ? undefined : lease.sentAt + lease.seconds * 1000;
-  return {
-    ...{ home, atHome, name, guest, epoch },
-    ...(state === undefined ? {} : { state }),
-    ...(until === undefined
-      ? {}
-      : { leaseSecondsLeft: Math.max(0, (until - clock.monotonic()) / 1000) }),
-  };
+/** Options of {@link RoomMoves}. */
+export interface RoomMovesOptions {
+  readonly sessions: PlayerSessions;
+  readonly visitors: VisitorBook;
+  readonly leases: Leases;
+  readonly settlement: Settlement;
+  readonly ledger: CustodyLedger;
+  readonly siblings: Siblings | undefined;
+  readonly clock: Clock;
 }
 
-/** The new process: asks for the player, and starts its session. */
-export async function takeOver(
-  {
-    custody,
-    clock,
-    siblings,
-  }: { readonly custody: Custody; readonly clock: Clock; readonly siblings: Siblings },
-  life: string,
-  player: string,
-): Promise<MovedPlayer | undefined> {
-  // The lease is counted from before the question: it was measured after it.
-  const sentAt = clock.monotonic();
-  const answer = await siblings.ask(life, { kind: "move", player, to: siblings.life });
-  const parsed = handedSchema.safeParse(answer);
-  const giveUp = async (): Promise<void> => {
-    await custody.visitors.changeHeld(
-      player,
-      (held) => held.phase === "held" && held.life === siblings.life,
-      ({ life: mine, epoch }) => ({
-        epoch,
-        phase: "returning",
-        ...(mine === undefined ? {} : { life: mine }),
-      }),
-    );
-    custody.settleInBackground(player);
-  };
-  if (!parsed.success) {
-    // It may have let go of the player all the same, and only its answer is missing.
-    if (answer === undefined) await giveUp();
-    return undefined;
+/** Custody stays where it is; only the body of the session is another. */
+export class RoomMoves {
+  readonly #options: RoomMovesOptions;
+
+  constructor(options: RoomMovesOptions) {
+    this.#options = options;
   }
-  const { state, leaseSecondsLeft, ...who } = parsed.data;
-  return {
-    name: who.name,
-    home: who.home,
-    state,
-    begin: (body) => {
-      const session = new PlayerSession({ player, ...who, body });
-      custody.sessions.add(session);
-      if (!who.atHome) custody.leases.won(session, sentAt, leaseSecondsLeft ?? 0);
-      return session;
-    },
-    abort: giveUp,
-  };
+
+  /** Into a room of this process. Undefined for a player who is not here, or frozen. */
+  move(
+    player: string,
+    body: PlayerBody,
+  ): { session: PlayerSession; state: JsonValue | undefined } | undefined {
+    const { sessions, leases } = this.#options;
+    const former = sessions.get(player);
+    if (former === undefined || former.frozen) return undefined;
+    const state = former.body.carry();
+    const lease = leases.handOver(former);
+    sessions.remove(former);
+    const { home, atHome, name, guest, epoch } = former;
+    const session = new PlayerSession({ player, home, atHome, name, guest, epoch, body });
+    sessions.add(session);
+    if (lease !== undefined) leases.won(session, lease.sentAt, lease.seconds);
+    former.body.end(undefined, "You are in the other room now.");
+    return { session, state };
+  }
+
+  /** Another process asks: ends the session here and writes down whose the player is now. */
+  async handOver(player: string, to: string): Promise<JsonValue> {
+    const { sessions, leases, ledger, visitors, clock } = this.#options;
+    const session = sessions.get(player);
+    if (session === undefined || session.frozen) return null;
+    const { home, atHome, name, guest, epoch } = session;
+    const state = session.body.carry();
+    const lease = leases.handOver(session);
+    sessions.remove(session);
+    const localId = ledger.localId(player) ?? "";
+    // A guest that has never departed has no row.
+    const handed = atHome
+      ? guest || (await ledger.handOver(localId, epoch, to))
+      : await visitors.changeHeld(
+          player,
+          (held) => held.phase === "held" && held.epoch === epoch,
+          (held) => ({ ...held, life: to }),
+        );
+    session.body.end(undefined, "You are in the other room now.");
+    if (!handed) return null;
+    const until = lease === undefined ? undefined : lease.sentAt + lease.seconds * 1000;
+    return {
+      ...{ home, atHome, name, guest, epoch },
+      ...(state === undefined ? {} : { state }),
+      ...(until === undefined
+        ? {}
+        : { leaseSecondsLeft: Math.max(0, (until - clock.monotonic()) / 1000) }),
+    };
+  }
+
+  /** Out of a room of the process of `life`. Undefined when it does not hand the player over. */
+  async moveFrom(life: string, player: string): Promise<MovedPlayer | undefined> {
+    const { siblings, sessions, leases, clock } = this.#options;
+    if (siblings === undefined) return undefined;
+    // The lease is counted from before the question: it was measured after it.
+    const sentAt = clock.monotonic();
+    const answer = await siblings.ask(life, { kind: "move", player, to: siblings.life });
+    const parsed = handedSchema.safeParse(answer);
+    const giveUp = (): Promise<void> => this.#giveUp(player, siblings.life);
+    if (!parsed.success) {
+      // It may have let go of the player all the same, and only its answer is missing.
+      if (answer === undefined) await giveUp();
+      return undefined;
+    }
+    const { state, leaseSecondsLeft, ...who } = parsed.data;
+    return {
+      name: who.name,
+      home: who.home,
+      state,
+      begin: (body) => {
+        const session = new PlayerSession({ player, ...who, body });
+        sessions.add(session);
+        if (!who.atHome) leases.won(session, sentAt, leaseSecondsLeft ?? 0);
+        return session;
+      },
+      abort: giveUp,
+    };
+  }
+
+  async #giveUp(player: string, life: string): Promise<void> {
+    const { visitors, settlement } = this.#options;
+    await visitors.changeHeld(
+      player,
+      (held) => held.phase === "held" && held.life === life,
+      (held) => inPhase(held, "returning"),
+    );
+    settlement.settleInBackground(player);
+  }
 }

@@ -7,7 +7,7 @@ import { attachToServer } from "../colyseus/attach.ts";
 import { PlayerGate } from "../colyseus/player-gate.ts";
 import { PresenceLink, isShared, redisOfHost } from "../colyseus/siblings.ts";
 import { FederationPortals, type PortalsOptions } from "../colyseus/portals.ts";
-import type { CrossingRecord } from "../custody/home/history.ts";
+import type { CrossingRecord } from "../custody/shared/history.ts";
 import { createEndpoints } from "../http/inbound/router.ts";
 import { type FederationOptions, resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
@@ -71,9 +71,9 @@ export class Federation {
    * for 90 days.
    */
   async crossings(player: string): Promise<CrossingRecord[]> {
-    const { ledger } = this.runtime.custody;
+    const { ledger, history } = this.runtime.custody;
     const localId = ledger.localId(player);
-    return localId === undefined ? [] : ledger.history.of(localId);
+    return localId === undefined ? [] : history.of(localId);
   }
 
   /**
@@ -81,7 +81,7 @@ export class Federation {
    * its source once home has answered.
    */
   crossing(transferId: string): Promise<CrossingRecord | undefined> {
-    return this.runtime.custody.ledger.history.ofTransfer(transferId);
+    return this.runtime.custody.history.ofTransfer(transferId);
   }
 
   /**

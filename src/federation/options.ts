@@ -4,7 +4,7 @@ import {
   type ResolvedIntegrityPolicy,
   resolveIntegrityPolicy,
 } from "../assets/verify/reference.ts";
-import type { AdmissionPolicy } from "../custody/destination/arrival.ts";
+import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";

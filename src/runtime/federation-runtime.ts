@@ -5,10 +5,12 @@
 import { join } from "node:path";
 import type { AssetLibrary } from "../assets/asset-library.ts";
 import type { AssetMismatch } from "../assets/transfer/transfer.ts";
-import { type CrossingOutcome, type CrossingProgress } from "../custody/source/crossing.ts";
-import type { Arrival, SeatHost } from "../custody/destination/arrival.ts";
+import { type CrossingOutcome, type CrossingProgress } from "../custody/source/crossings.ts";
+import type { Arrival } from "../custody/destination/arrivals.ts";
+import type { SeatHost } from "../custody/destination/seat-host.ts";
 import { Custody } from "../custody/custody.ts";
-import { ProcessRegister, type SiblingRequest, type Siblings } from "../custody/shared/siblings.ts";
+import { ProcessRegister } from "../custody/shared/process-register.ts";
+import type { SiblingRequest, Siblings } from "../custody/shared/siblings.ts";
 import { HandshakeManager } from "../handshake/handshake-manager.ts";
 import { HandshakeService } from "../handshake/handshake-service.ts";
 import { SessionKeeper } from "../handshake/session-keeper.ts";

@@ -18,14 +18,19 @@ export interface Mutant {
 
 const row = "custody/home/ledger-row.ts";
 const ledger = "custody/home/ledger.ts";
+const rows = "custody/home/ledger-rows.ts";
+const answers = "custody/home/answers.ts";
 const leases = "custody/holder/leases.ts";
 const book = "custody/home/lease-book.ts";
 const settlement = "custody/holder/settlement.ts";
-const crossing = "custody/source/crossing.ts";
-const arrival = "custody/destination/arrival.ts";
+const crossings = "custody/source/crossings.ts";
+const departing = "custody/source/departing.ts";
+const arrivals = "custody/destination/arrivals.ts";
+const seats = "custody/destination/seats.ts";
 const custody = "custody/custody.ts";
 const homeSessions = "custody/home/home-sessions.ts";
-const inbound = "custody/inbound.ts";
+const holderCalls = "custody/holder/calls.ts";
+const sourceCalls = "custody/source/calls.ts";
 const pass = "identity/pass.ts";
 
 /** By name. */
@@ -90,7 +95,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "a session starts only after home has answered the claim",
     edits: [
       {
-        file: arrival,
+        file: arrivals,
         find: "        answer = await homeAt(home).claim(transferId);",
         put: '        void homeAt(home).claim(transferId).catch(() => undefined);\n        answer = { ok: true, body: { player, name: seat.name, epoch: 0, leaseSeconds: 15, receipt: "" } };',
       },
@@ -100,12 +105,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "no claim is sent or applied while the player is held already",
     edits: [
       {
-        file: arrival,
+        file: arrivals,
         find: "      if (!(await this.#letGoOfFormerStay(player))) {",
         put: '      if (player === "") {',
       },
       {
-        file: arrival,
+        file: arrivals,
         find: "        won = row !== undefined && row.held === undefined;",
         put: "        won = row !== undefined;",
       },
@@ -207,7 +212,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "every decision is a compare-and-set on the row",
     edits: [
       {
-        file: ledger,
+        file: rows,
         find: "      const written = await store.compareAndSet(\n        rowKey(localId),\n        text,\n        next === undefined ? undefined : JSON.stringify(next),\n      );",
         put: "      await store.set(rowKey(localId), JSON.stringify(next));\n      const written = true;",
       },
@@ -219,8 +224,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: ledger,
-        find: "      this.leases.secondsLeft(localId, row.epoch) > 0",
-        put: "      this.leases.secondsLeft(localId, row.epoch) > this.leases.leaseSeconds * 0.4",
+        find: "      this.#leases.secondsLeft(localId, row.epoch) > 0",
+        put: "      this.#leases.secondsLeft(localId, row.epoch) > this.#leases.leaseSeconds * 0.4",
       },
     ],
     faults: { partition: 0.03 },
@@ -272,9 +277,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "a repeated claim or cancel extends the lease as the first did",
     edits: [
       {
-        file: ledger,
+        file: answers,
         find: "    const { row } = decision;\n    this.#answered(by, row);",
-        put: "    const { row } = decision;\n    if (this.leases.secondsLeft(localId, row.epoch) === 0) this.#answered(by, row);",
+        put: "    const { row } = decision;\n    if (this.#options.leases.secondsLeft(localId, row.epoch) === 0) this.#answered(by, row);",
       },
     ],
     faults: { delay: 0.3, partition: 0.03 },
@@ -291,15 +296,15 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   freeze: {
     rule: "a departing player is frozen",
-    edits: [{ file: crossing, find: '    session.freeze("crossing");\n', put: "" }],
+    edits: [{ file: crossings, find: '    session.freeze("crossing");\n', put: "" }],
   },
   freezeDurably: {
     rule: "the freeze is on disk before the departure is sent",
     edits: [
       {
-        file: crossing,
-        find: '        (held) => inPhase(held, "frozen", { transferId }),',
-        put: "        (held) => held,",
+        file: departing,
+        find: '      (held) => inPhase(held, "frozen", { transferId }),',
+        put: "      (held) => held,",
       },
     ],
   },
@@ -338,12 +343,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "`departed` counts only while frozen for that very transfer",
     edits: [
       {
-        file: inbound,
-        find: '  if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {',
-        put: "  if (row?.held !== undefined) {",
+        file: sourceCalls,
+        find: '      if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {',
+        put: "      if (row?.held !== undefined) {",
       },
       {
-        file: crossing,
+        file: crossings,
         find: "    if (crossing !== undefined && crossing.transferId === transferId) {",
         put: "    if (crossing !== undefined) {",
       },
@@ -354,14 +359,14 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "only a player's home may call it back",
     edits: [
       {
-        file: inbound,
-        find: "  if (!isHomeOf(caller, player)) {",
-        put: '  if (caller === "") {',
+        file: holderCalls,
+        find: "      if (!isHomeOf(caller, player)) {",
+        put: '      if (caller === "") {',
       },
       {
-        file: inbound,
-        find: "  if (row?.held === undefined || row.held.epoch !== epoch || row.home !== caller) {",
-        put: "  if (row?.held === undefined || row.held.epoch !== epoch) {",
+        file: holderCalls,
+        find: "      if (row?.held === undefined || row.held.epoch !== epoch || row.home !== caller) {",
+        put: "      if (row?.held === undefined || row.held.epoch !== epoch) {",
       },
     ],
   },
@@ -369,8 +374,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "the session is over before its player is returned",
     edits: [
       {
-        file: inbound,
-        find: "  if (session !== undefined) {\n    sessions.remove(session);\n    leases.lost(session);\n  }\n",
+        file: holderCalls,
+        find: "      if (session !== undefined) sessions.remove(session);\n",
         put: "",
       },
     ],
@@ -422,7 +427,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: custody,
-        find: "    await this.ledger.settleAfter(isOver);\n",
+        find: "    await this.#settleHome(isOver);\n",
         put: "",
       },
       {
@@ -436,7 +441,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "one transfer has one seat, however often it is asked for",
     edits: [
       {
-        file: arrival,
+        file: seats,
         find: "    const existing = await this.#find(player, caller, claims.xfer);",
         put: '    const existing = await this.#find(player, caller, "");',
       },
@@ -456,12 +461,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "a pass is good for one transfer",
     edits: [
       {
-        file: arrival,
+        file: seats,
         find: '    if (usedFor !== undefined && usedFor !== claims.xfer) return reused("for another transfer");',
         put: '    if (usedFor === "") return reused("for another transfer");',
       },
       {
-        file: arrival,
+        file: seats,
         find: "    if (!first && (await store.get(passKey)) !== claims.xfer) {",
         put: '    if (!first && passKey === "") {',
       },
@@ -471,7 +476,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "a pass is good in the hands of its source",
     edits: [
       {
-        file: arrival,
+        file: seats,
         find: "    if (claims.src !== caller) {",
         put: '    if (claims.src === "") {',
       },

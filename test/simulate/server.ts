@@ -1,5 +1,5 @@
 /** A simulated server: the shipped custody code on simulated ports, with players who play. */
-import type { SeatClaim, SeatHost } from "../../src/custody/destination/arrival.ts";
+import type { SeatClaim, SeatHost } from "../../src/custody/destination/seat-host.ts";
 import { Custody } from "../../src/custody/custody.ts";
 import type { PeerAnswer, PeerCalls } from "../../src/custody/shared/home.ts";
 import type {
@@ -138,12 +138,12 @@ export class SimulatedServer implements PeerCalls {
     const { sessionId } = reservation as { sessionId: string };
     const seat = this.#seats.get(sessionId);
     if (custody === undefined || seat === undefined || seat.until < this.#hood.world.now) return;
-    const record = await custody.arrivals.find(seat.claim, sessionId);
+    const record = await custody.seats.find(seat.claim, sessionId);
     if (record === undefined) return;
     const claimed = await custody.arrivals.claim(seat.claim, record);
     if (!claimed.ok || this.custody !== custody) return;
     this.#seats.delete(sessionId);
-    return custody.arrive(claimed.arrival, bodyOf(claimed.arrival.state));
+    return custody.arrivals.begin(claimed.arrival, bodyOf(claimed.arrival.state));
   }
 
   #seatHost(alive: () => boolean): SeatHost {
@@ -237,9 +237,9 @@ export class SimulatedServer implements PeerCalls {
     if (custody === undefined) return undefined;
     const result =
       path === "/reservations"
-        ? await custody.arrivals.reserve(caller, body)
+        ? await custody.seats.reserve(caller, body)
         : path === "/reservations/cancel"
-          ? await custody.arrivals.cancel(caller, body)
+          ? await custody.seats.cancel(caller, body)
           : await custody.answer(caller, path.slice("/custody/".length), body, created);
     if (this.custody !== custody) return undefined;
     if (result.ok) {

@@ -1,5 +1,5 @@
 /** One simulation: servers, players, faults, attacks, and the eye that watches them. */
-import type { CrossingOutcome } from "../../src/custody/source/crossing.ts";
+import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import { Attacks } from "./attacks.ts";
 import { type Carried, SimulatedServer } from "./server.ts";
 import { type Place, type Stage, Traveller } from "./traveller.ts";

@@ -1,5 +1,5 @@
 /** A player of the simulation, with a client. */
-import type { CrossingOutcome } from "../../src/custody/source/crossing.ts";
+import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import type { Custody } from "../../src/custody/custody.ts";
 import type { PlayerSession, TransitMessage } from "../../src/custody/shared/player-session.ts";
 import type { JsonValue } from "../../src/json.ts";

@@ -1,5 +1,5 @@
 /** The eye that looks at the whole world after every step and says what must never be. */
-import type { CrossingOutcome } from "../../src/custody/source/crossing.ts";
+import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
 import type { Carried, SimulatedServer } from "./server.ts";

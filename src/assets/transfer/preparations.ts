@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import type { PeerCalls } from "../../custody/shared/home.ts";
-import type { CustodyAnswer } from "../../custody/inbound.ts";
+import type { CustodyAnswer } from "../../custody/shared/calls.ts";
 import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
 import type { Clock } from "../../ports.ts";
 import {

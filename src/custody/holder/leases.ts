@@ -42,6 +42,9 @@ export class Leases {
 
   constructor(options: LeasesOptions) {
     this.#options = options;
+    options.sessions.onRemoved((session) => {
+      this.#lost(session);
+    });
   }
 
   /** Home answered a request sent at `sentAt` (monotonic) with a lease for this session's epoch. */
@@ -61,7 +64,7 @@ export class Leases {
   }
 
   /** The session is over: its lease needs no more heartbeats. */
-  lost(session: PlayerSession): void {
+  #lost(session: PlayerSession): void {
     const lease = this.#leases.get(session);
     if (lease === undefined) return;
     this.#options.clock.clearTimeout(lease.timer);
@@ -71,7 +74,7 @@ export class Leases {
   /** Takes a lease off one session, to give it to another of the same player and epoch. */
   handOver(session: PlayerSession): { sentAt: number; seconds: number } | undefined {
     const lease = this.#leases.get(session);
-    this.lost(session);
+    this.#lost(session);
     return lease === undefined
       ? undefined
       : { sentAt: lease.until - lease.seconds * 1000, seconds: lease.seconds };
@@ -82,7 +85,7 @@ export class Leases {
     this.#stopped = true;
     for (const timer of this.#heartbeats.values()) this.#options.clock.clearTimeout(timer);
     this.#heartbeats.clear();
-    for (const session of [...this.#leases.keys()]) this.lost(session);
+    for (const session of [...this.#leases.keys()]) this.#lost(session);
   }
 
   #schedule(home: string, seconds: number): void {
@@ -168,7 +171,6 @@ export class Leases {
     );
     if (!dropped) return;
     this.#options.sessions.remove(session);
-    this.lost(session);
     session.body.end("ERR_FED_STALE_CUSTODY", "Your home server has taken you back.");
   }
 }

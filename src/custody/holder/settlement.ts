@@ -38,8 +38,13 @@ export interface SettlementOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** A departure was settled: whoever still waits for it needs to know. */
-  readonly onCancelled?: (player: string, transferId: string, outcome: CancelOutcome) => void;
+}
+
+/** A departure was settled: whoever still waits for it needs to know. */
+export interface SettledDeparture {
+  readonly player: string;
+  readonly transferId: string;
+  readonly outcome: CancelOutcome;
 }
 
 /** Brings every player this server holds and does not play to an end, one at a time per player. */
@@ -47,10 +52,17 @@ export class Settlement {
   readonly #options: SettlementOptions;
   readonly #running = new Map<string, Promise<SettlementOutcome>>();
   readonly #sleeping = new Map<string, () => void>();
+  readonly #listeners = new Set<(settled: SettledDeparture) => void>();
   #stopped = false;
 
   constructor(options: SettlementOptions) {
     this.#options = options;
+  }
+
+  /** Hears how each departure that had to be settled ended. Returns how to stop hearing. */
+  onCancelled(listener: (settled: SettledDeparture) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Settles one player; resolves when home has answered, however long that takes. */
@@ -63,6 +75,13 @@ export class Settlement {
     const work = this.#settle(player).finally(() => this.#running.delete(player));
     this.#running.set(player, work);
     return work;
+  }
+
+  /** {@link settle}, without anybody waiting for it. */
+  settleInBackground(player: string): void {
+    this.settle(player).catch((cause: unknown) => {
+      this.#options.logger.error(`settling ${player} failed; the next start repeats it`, cause);
+    });
   }
 
   /**
@@ -153,7 +172,7 @@ export class Settlement {
       .homeAt(home)
       .cancel({ transferId, player, epoch: held.epoch });
     const tell = (outcome: CancelOutcome): CancelOutcome => {
-      this.#options.onCancelled?.(player, transferId, outcome);
+      for (const listener of this.#listeners) listener({ player, transferId, outcome });
       return outcome;
     };
     if (answer.ok) {
@@ -203,7 +222,6 @@ export class Settlement {
     const session = this.#options.sessions.get(player);
     if (session === undefined) return;
     this.#options.sessions.remove(session);
-    this.#options.leases.lost(session);
     session.body.end(code, reason);
   }
 

@@ -1,13 +1,14 @@
 /** Sessions of players at their own home: how they begin, and what is stored of them (PROTOCOL 6, rule 9). */
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger } from "../../ports.ts";
-import type { Crossings } from "../source/crossing.ts";
 import type { PeerCalls } from "../shared/home.ts";
-import type { CustodyAnswer } from "../inbound.ts";
+import type { CustodyAnswer } from "../shared/calls.ts";
 import { type CustodyLedger, DEFAULT_NAME } from "./ledger.ts";
+import type { LeaseBook } from "./lease-book.ts";
 import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
 import { type PlayerBody, PlayerSession, type PlayerSessions } from "../shared/player-session.ts";
 import type { Siblings } from "../shared/siblings.ts";
+import type { CrossingsUnderWay } from "../shared/under-way.ts";
 
 /** What to do when a player logs in at home while another server holds it. */
 export type OnAway = "recall" | "refuse";
@@ -30,14 +31,13 @@ export interface HomeSessionsOptions {
   readonly origin: string;
   readonly ledger: CustodyLedger;
   readonly sessions: PlayerSessions;
-  readonly crossings: Crossings;
+  readonly leases: LeaseBook;
+  readonly crossings: CrossingsUnderWay;
   readonly peers: PeerCalls;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onAway: OnAway | undefined;
   readonly siblings: Siblings | undefined;
-  /** Ends a session, and stores what it leaves. */
-  readonly leave: (session: PlayerSession) => Promise<void>;
 }
 
 const RECALL_MILLISECONDS = 4_000;
@@ -86,7 +86,7 @@ export class HomeSessions {
       await this.supersede(player);
       row = (await this.#ledger.row(localId)) ?? row;
       if (!mayStartAtHome(row, origin)) {
-        const seconds = Math.ceil(this.#ledger.leases.secondsLeft(localId, row.epoch));
+        const seconds = Math.ceil(this.#options.leases.secondsLeft(localId, row.epoch));
         return {
           ok: false,
           code: "ERR_FED_AWAY",
@@ -106,15 +106,26 @@ export class HomeSessions {
     await this.#options.crossings.giveUp(player);
     const former = this.#sessions.get(player);
     if (former !== undefined) {
-      await this.#options.leave(former);
+      await this.leave(former);
       former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
     }
     // A session that has just ended may still be being stored.
     await this.#saves.get(this.#ledger.localId(player) ?? "");
   }
 
-  /** Stores what a player carried whose session has ended; a guest is forgotten. */
-  async store(
+  /**
+   * Ends a session at home and stores what the player carries; a guest is forgotten. A player that is
+   * crossing is left to its crossing.
+   */
+  async leave(session: PlayerSession, state = session.body.carry()): Promise<void> {
+    const { sessions, crossings } = this.#options;
+    if (session.ended) return;
+    const crossing = crossings.transferOf(session.player) !== undefined;
+    sessions.remove(session);
+    if (!crossing) await this.#store(session, state);
+  }
+
+  async #store(
     { player, guest, epoch }: PlayerSession,
     state: JsonValue | undefined,
   ): Promise<void> {
@@ -228,12 +239,4 @@ export class HomeSessions {
 
 function unsettled(reason: string): Exclude<LoginResult, { ok: true }> {
   return { ok: false, code: "ERR_FED_UNAVAILABLE", reason, retryAfterSeconds: 2 };
-}
-
-/** Local ids of players without account or key start with this. */
-export const GUEST_PREFIX = "guest-";
-
-/** Whether a player has neither account nor key: nobody can log in as it again. */
-export function isGuest(player: string): boolean {
-  return player.startsWith(GUEST_PREFIX);
 }

@@ -83,6 +83,11 @@ export interface KeptState {
   readonly brought: LedgerRow["brought"] | undefined;
 }
 
+/** The state that a row has, and who brought what of it. */
+export function keptOf({ state, brought }: LedgerRow): KeptState {
+  return { state, brought };
+}
+
 function withState(row: LedgerRow, kept: KeptState | undefined): LedgerRow {
   if (kept?.state === undefined) return row;
   const { brought: _former, ...rest } = row;

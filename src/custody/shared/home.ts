@@ -1,6 +1,5 @@
 import { type z } from "zod";
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
-import type { CustodyLedger, LedgerAnswer } from "../home/ledger.ts";
 import {
   type CancelAnswer,
   type CancelRequest,
@@ -22,20 +21,25 @@ import {
   returnAnswerSchema,
 } from "./messages.ts";
 
+/** An answer of home: the 200 body, or a refusal with its code. */
+export type HomeAnswer<Body> =
+  | { readonly ok: true; readonly body: Body }
+  | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string };
+
 /**
  * A player's home as a holder or destination calls it (PROTOCOL 6). Every call may be repeated.
  * A rejection means that nobody knows whether home decided; a refusal is home's own word.
  */
 export interface Home {
-  depart(request: DepartRequest): Promise<LedgerAnswer<DepartAnswer>>;
-  claim(transferId: string): Promise<LedgerAnswer<ClaimAnswer>>;
-  cancel(request: CancelRequest): Promise<LedgerAnswer<CancelAnswer>>;
-  giveBack(request: ReturnRequest): Promise<LedgerAnswer<{ epoch: number }>>;
-  renew(request: RenewRequest): Promise<LedgerAnswer<RenewAnswer>>;
+  depart(request: DepartRequest): Promise<HomeAnswer<DepartAnswer>>;
+  claim(transferId: string): Promise<HomeAnswer<ClaimAnswer>>;
+  cancel(request: CancelRequest): Promise<HomeAnswer<CancelAnswer>>;
+  giveBack(request: ReturnRequest): Promise<HomeAnswer<{ epoch: number }>>;
+  renew(request: RenewRequest): Promise<HomeAnswer<RenewAnswer>>;
   /** What home would keep of a state. A home that follows PROTOCOL 6 alone refuses. */
-  preview(request: PreviewRequest): Promise<LedgerAnswer<PreviewAnswer>>;
+  preview(request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>>;
   /** Home's receipt of a crossing this server was an end of. As {@link preview}, an addition. */
-  receipt(transferId: string): Promise<LedgerAnswer<ReceiptAnswer>>;
+  receipt(transferId: string): Promise<HomeAnswer<ReceiptAnswer>>;
 }
 
 /** The answer of a signed call to a peer: its 200 body, or its signed refusal. */
@@ -72,26 +76,13 @@ export function isDecidedElsewhere(code: FederationErrorCode): boolean {
   return DECIDED_ELSEWHERE.has(code);
 }
 
-/** Home when this server is it: the ledger itself. */
-export function localHome(ledger: CustodyLedger, origin: string): Home {
-  return {
-    depart: (request) => ledger.depart(origin, request),
-    claim: (transferId) => ledger.claim(origin, transferId),
-    cancel: (request) => ledger.cancel(origin, request),
-    giveBack: (request) => ledger.giveBack(origin, request),
-    renew: (request) => ledger.renew(origin, request, 0),
-    preview: (request) => ledger.preview(origin, request),
-    receipt: (transferId) => ledger.receipt(origin, transferId),
-  };
-}
-
 /** Home when another server is it. */
 export function remoteHome(peers: PeerCalls, home: string): Home {
   const call = async <Body>(
     path: string,
     body: unknown,
     schema: z.ZodType<Body>,
-  ): Promise<LedgerAnswer<Body>> => {
+  ): Promise<HomeAnswer<Body>> => {
     const answer = await peers.call(home, `/custody/${path}`, body);
     if (!answer.ok) {
       return { ok: false, code: answer.code, reason: answer.detail ?? answer.code };

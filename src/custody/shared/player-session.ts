@@ -104,6 +104,13 @@ export class PlayerSession {
 /** The sessions of one process, by player: at most one each. */
 export class PlayerSessions {
   readonly #byPlayer = new Map<string, PlayerSession>();
+  readonly #removed = new Set<(session: PlayerSession) => void>();
+
+  /** Hears of every session that is removed, once it has ended. Returns how to stop hearing. */
+  onRemoved(listener: (session: PlayerSession) => void): () => void {
+    this.#removed.add(listener);
+    return () => this.#removed.delete(listener);
+  }
 
   get(player: string): PlayerSession | undefined {
     return this.#byPlayer.get(player);
@@ -118,6 +125,7 @@ export class PlayerSessions {
   remove(session: PlayerSession): void {
     session.stop();
     if (this.#byPlayer.get(session.player) === session) this.#byPlayer.delete(session.player);
+    for (const listener of this.#removed) listener(session);
   }
 
   /** All sessions, as they are now. */

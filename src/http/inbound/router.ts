@@ -9,7 +9,7 @@ import { rateLimit } from "express-rate-limit";
 import { z } from "zod";
 import type { AssetLibrary } from "../../assets/asset-library.ts";
 import type { Custody } from "../../custody/custody.ts";
-import type { CustodyAnswer } from "../../custody/inbound.ts";
+import type { CustodyAnswer } from "../../custody/shared/calls.ts";
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
 import type { DescriptorDocument } from "../../identity/descriptor.ts";
@@ -359,10 +359,10 @@ async function dispatch(
   }
   if (!isShallow(body, 40)) return refusal("ERR_FED_MALFORMED", "The body is nested too deeply.");
   if (path === "/reservations") {
-    return custodyAnswer(await options.custody.arrivals.reserve(caller, body), 201);
+    return custodyAnswer(await options.custody.seats.reserve(caller, body), 201);
   }
   if (path === "/reservations/cancel") {
-    return custodyAnswer(await options.custody.arrivals.cancel(caller, body), 200);
+    return custodyAnswer(await options.custody.seats.cancel(caller, body), 200);
   }
   if (path === PREPARE_PATH) return custodyAnswer(await options.assets.answer(caller, body), 200);
   const call = path.slice("/custody/".length);

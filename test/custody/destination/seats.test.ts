@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Arrivals, type SeatHost } from "../../../src/custody/destination/arrival.ts";
+import type { SeatHost } from "../../../src/custody/destination/seat-host.ts";
+import { Seats } from "../../../src/custody/destination/seats.ts";
 import { VisitorBook } from "../../../src/custody/holder/visitors.ts";
 import type { PassClaims } from "../../../src/identity/pass.ts";
 import { consoleLogger } from "../../../src/federation/options.ts";
@@ -12,31 +13,29 @@ const SOURCE = "https://source.example";
 const T = "11111111-1111-4111-8111-111111111111";
 const U = "22222222-2222-4222-8222-222222222222";
 
-describe("custody/arrival", () => {
+describe("custody/destination/seats", () => {
   it("keeps one seat when one pass comes for two transfers at once", async () => {
     const store = new MemoryStore(systemClock);
     const visitors = new VisitorBook(store);
-    const seats: SeatHost = {
+    const host: SeatHost = {
       hasWorld: () => true,
       reserve: ({ sessionId }) =>
         Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: seconds() + 15 }),
       isReserved: () => Promise.resolve(true),
       release: () => Promise.resolve(),
     };
-    const arrivals = new Arrivals({
+    const seats = new Seats({
       origin: HERE,
       store,
       visitors,
-      settlement: undefined as never,
-      homeAt: () => assert.fail("nobody claims"),
       issuerKey: () => undefined,
-      seats,
+      seats: host,
       clock: systemClock,
       random: systemRandom,
       logger: consoleLogger,
     });
     const results = await Promise.all(
-      [T, U].map((transferId) => arrivals.seat(claims(transferId), SOURCE, {})),
+      [T, U].map((transferId) => seats.seat(claims(transferId), SOURCE, {})),
     );
     const [kept, ...others] = results.flatMap((result) => (result.ok ? [result.seat] : []));
     assert.equal(others.length, 0);
@@ -46,7 +45,7 @@ describe("custody/arrival", () => {
     );
     assert.deepEqual((await visitors.get("ada@home.example"))?.seats, [kept]);
 
-    const again = await arrivals.seat(claims(kept?.transferId ?? ""), SOURCE, {});
+    const again = await seats.seat(claims(kept?.transferId ?? ""), SOURCE, {});
     assert.deepEqual(again, { ok: true, seat: kept });
   });
 });

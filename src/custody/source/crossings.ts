@@ -6,27 +6,16 @@
  * home has said that the destination claimed the player, and takes back only when home has
  * answered a cancel: never on a timer alone.
  */
-import { z } from "zod";
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random, TimerHandle } from "../../ports.ts";
 import { type Home, type PeerCalls, isDecidedElsewhere } from "../shared/home.ts";
-import type { Leases } from "../holder/leases.ts";
-import type { CancelRequest, DepartRequest } from "../shared/messages.ts";
+import type { CancelRequest } from "../shared/messages.ts";
 import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";
-import type { CancelOutcome, Settlement } from "../holder/settlement.ts";
-import { type VisitorBook, inPhase } from "../holder/visitors.ts";
-
-/** Where a crossing goes. */
-export interface CrossingDestination {
-  /** The portal URI as the player named it. */
-  readonly uri: string;
-  /** Destination server. */
-  readonly origin: string;
-  readonly world: string;
-  /** Portal options for the destination room. */
-  readonly options: Readonly<Record<string, string>>;
-}
+import type { CrossingsUnderWay } from "../shared/under-way.ts";
+import type { CancelOutcome, SettledDeparture, Settlement } from "../holder/settlement.ts";
+import type { VisitorBook } from "../holder/visitors.ts";
+import { type CrossingDestination, Stay, depart, reserve } from "./departing.ts";
 
 /** How a crossing ended. */
 export type CrossingOutcome =
@@ -76,7 +65,6 @@ export interface CrossingsOptions {
   readonly sessions: PlayerSessions;
   readonly visitors: VisitorBook;
   readonly settlement: Settlement;
-  readonly leases: Leases;
   readonly homeAt: (origin: string) => Home;
   readonly peers: PeerCalls;
   readonly clock: Clock;
@@ -84,44 +72,29 @@ export interface CrossingsOptions {
   readonly logger: Logger;
   /** Writes a guest of this home down, before it departs for the first time. */
   readonly enrol: (session: PlayerSession) => Promise<unknown>;
-  readonly onProgress?: (progress: CrossingProgress) => void;
-  readonly onOutcome?: (outcome: CrossingOutcome, session: PlayerSession) => void;
+  readonly onProgress?: ((progress: CrossingProgress) => void) | undefined;
 }
 
-const CALL_TIMEOUT_MILLISECONDS = 5_000;
 /** A claim made in the last moment still has to reach home and come back as `departed`. */
 const CLAIM_GRACE_MILLISECONDS = 1_500;
 
-const reservationAnswerSchema = z.strictObject({
-  reservation: z.strictObject({
-    name: z.string().max(128),
-    sessionId: z.string().min(1).max(128),
-    roomId: z.string().min(1).max(128),
-    processId: z.string().min(1).max(128),
-    publicAddress: z.string().max(256).optional(),
-    protocol: z.string().max(32).optional(),
-    fingerprint: z.string().max(256).optional(),
-    devMode: z.boolean().optional(),
-  }),
-  origin: z.string().max(300),
-  expiresAt: z.int().nonnegative(),
-});
-
-class Stay extends Error {
-  readonly code: FederationErrorCode;
-  constructor(code: FederationErrorCode, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /** All crossings that leave this server. */
-export class Crossings {
+export class Crossings implements CrossingsUnderWay {
   readonly #options: CrossingsOptions;
   readonly #open = new Map<string, OpenCrossing>();
+  readonly #listeners = new Set<(outcome: CrossingOutcome, session: PlayerSession) => void>();
 
   constructor(options: CrossingsOptions) {
     this.#options = options;
+    options.settlement.onCancelled((settled) => {
+      this.#settled(settled);
+    });
+  }
+
+  /** Hears how each crossing ended. Returns how to stop hearing. */
+  onOutcome(listener: (outcome: CrossingOutcome, session: PlayerSession) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** The transfer a player is leaving with, if it is. */
@@ -192,7 +165,7 @@ export class Crossings {
         message: outcome.message,
       });
     }
-    this.#options.onOutcome?.(outcome, session);
+    for (const listener of this.#listeners) listener(outcome, session);
     return outcome;
   }
 
@@ -223,7 +196,7 @@ export class Crossings {
   }
 
   /** Settling has ended a departure, perhaps for another reason than its crossing's. */
-  settled(player: string, transferId: string, outcome: CancelOutcome): void {
+  #settled({ player, transferId, outcome }: SettledDeparture): void {
     const crossing = this.#open.get(player);
     if (crossing?.transferId !== transferId) return;
     crossing.settled = outcome;
@@ -245,9 +218,9 @@ export class Crossings {
     const { clock } = this.#options;
     try {
       this.#progress(crossing, "departing");
-      const pass = await this.#depart(crossing);
+      const pass = await depart(this.#options, crossing);
       this.#progress(crossing, "reserving");
-      const seat = await this.#reserve(crossing, pass);
+      const seat = await reserve(this.#options, crossing, pass);
       this.#progress(crossing, "transit");
       crossing.told = true;
       crossing.session.body.transit({
@@ -273,69 +246,6 @@ export class Crossings {
       if (cause instanceof Stay) return [cause.code, cause.message];
       throw cause;
     }
-  }
-
-  async #depart(crossing: OpenCrossing): Promise<string> {
-    const { session, destination, transferId } = crossing;
-    const { visitors } = this.#options;
-    const state = session.body.carry();
-    if (session.atHome && session.guest) await this.#options.enrol(session);
-    if (!session.atHome) {
-      const frozen = await visitors.changeHeld(
-        session.player,
-        (held) => held.phase === "held" && held.epoch === session.epoch,
-        (held) => inPhase(held, "frozen", { transferId }),
-      );
-      if (!frozen) throw new Stay("ERR_FED_STALE_CUSTODY", "You are not held here any more.");
-    }
-    const request: DepartRequest = {
-      transferId,
-      player: session.player,
-      epoch: session.epoch,
-      to: destination.origin,
-      world: destination.world,
-      ...(state === undefined ? {} : { state }),
-    };
-    const answer = await this.#options
-      .homeAt(session.home)
-      .depart(request)
-      .catch((cause: unknown) => {
-        if (session.atHome) throw cause;
-        throw new Stay("ERR_FED_UNREACHABLE", "Your home server does not answer.");
-      });
-    if (!answer.ok) throw new Stay(answer.code, "Your home server does not let you go right now.");
-    return answer.body.pass;
-  }
-
-  async #reserve(
-    crossing: OpenCrossing,
-    pass: string,
-  ): Promise<z.infer<typeof reservationAnswerSchema>> {
-    const { destination, transferId } = crossing;
-    const answer = await this.#options.peers
-      .call(
-        destination.origin,
-        "/reservations",
-        { transferId, pass, world: destination.world, options: destination.options },
-        { timeoutMilliseconds: CALL_TIMEOUT_MILLISECONDS },
-      )
-      .catch((cause: unknown) => {
-        this.#options.logger.debug(
-          `${destination.origin} did not reserve: ${cause instanceof Error ? cause.message : "unknown"}`,
-        );
-        throw new Stay(
-          cause instanceof FederationError && cause.code === "ERR_FED_NOT_TRUSTED"
-            ? cause.code
-            : "ERR_FED_DESTINATION_DOWN",
-          "The other server does not answer right now.",
-        );
-      });
-    if (!answer.ok) throw new Stay(answer.code, answer.detail ?? "The other server refuses.");
-    const parsed = reservationAnswerSchema.safeParse(answer.body);
-    if (!parsed.success || parsed.data.origin !== destination.origin) {
-      throw new Stay("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.");
-    }
-    return parsed.data;
   }
 
   async #letGo(crossing: OpenCrossing): Promise<CrossingOutcome> {
@@ -415,7 +325,6 @@ export class Crossings {
   #end(session: PlayerSession): void {
     if (session.ended) return;
     this.#options.sessions.remove(session);
-    this.#options.leases.lost(session);
     session.body.end(undefined, "You are in the other world now.");
   }
 

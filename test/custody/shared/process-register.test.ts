@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ProcessRegister } from "../../../src/custody/shared/siblings.ts";
+import { ProcessRegister } from "../../../src/custody/shared/process-register.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { type MemoryDisk, MemoryStore } from "../../support/memory-store.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
@@ -7,7 +7,7 @@ import { seededRandom } from "../../support/seeded-random.ts";
 const silent = (): void => undefined;
 const logger = { debug: silent, info: silent, warn: silent, error: silent };
 
-describe("custody/siblings", () => {
+describe("custody/shared/process-register", () => {
   let clock: ManualClock;
   let disk: MemoryDisk;
   beforeEach(() => {

@@ -1,0 +1,210 @@
+/**
+ * Arrivals: a seat's client has come, home is asked for the player, and the session starts
+ * (PROTOCOL 6, rules 2 and 3).
+ */
+import type { JsonValue } from "../../json.ts";
+import type { Clock, Logger } from "../../ports.ts";
+import type { Leases } from "../holder/leases.ts";
+import type { Settlement } from "../holder/settlement.ts";
+import {
+  type HeldCustody,
+  type SeatRecord,
+  type VisitorBook,
+  inPhase,
+} from "../holder/visitors.ts";
+import { type CustodyAnswer, refusal } from "../shared/calls.ts";
+import { type Home, isDecidedElsewhere } from "../shared/home.ts";
+import type { CrossingHistory } from "../shared/history.ts";
+import { isGuest } from "../shared/player-id.ts";
+import { type PlayerBody, PlayerSession, type PlayerSessions } from "../shared/player-session.ts";
+import type { SeatClaim } from "./seat-host.ts";
+import type { Seats } from "./seats.ts";
+
+/** A player whose custody this server has won and whose session may start. */
+export interface Arrival {
+  readonly player: string;
+  readonly home: string;
+  readonly name: string;
+  readonly epoch: number;
+  readonly state: JsonValue | undefined;
+  /** Origin the player came from. */
+  readonly from: string;
+  readonly transferId: string;
+  /** Monotonic time at which the claim that won it was sent. */
+  readonly sentAt: number;
+  readonly leaseSeconds: number;
+  /** Home's signed receipt of the crossing. */
+  readonly receipt: string;
+}
+
+const SETTLE_BEFORE_CLAIM_MILLISECONDS = 3_000;
+
+/** Options of {@link Arrivals}. */
+export interface ArrivalsOptions {
+  readonly origin: string;
+  readonly seats: Seats;
+  readonly visitors: VisitorBook;
+  readonly sessions: PlayerSessions;
+  readonly leases: Leases;
+  readonly settlement: Settlement;
+  readonly history: CrossingHistory;
+  readonly homeAt: (origin: string) => Home;
+  /** This process's life, where several processes are this server. */
+  readonly life?: () => string | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** A session has started. */
+  readonly onArrival?: ((arrival: Arrival) => void) | undefined;
+}
+
+/** Players who come into this server. */
+export class Arrivals {
+  readonly #options: ArrivalsOptions;
+  /** Players whose claim is under way. */
+  readonly #busy = new Set<string>();
+
+  constructor(options: ArrivalsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Claims custody for a seat whose client has come (rules 2 and 3). The seat is dropped in the
+   * write that records custody, or when home refuses; it stays when nobody knows, so that the
+   * client may try again.
+   */
+  async claim(
+    claim: SeatClaim,
+    seat: SeatRecord,
+  ): Promise<
+    { readonly ok: true; readonly arrival: Arrival } | Exclude<CustodyAnswer, { ok: true }>
+  > {
+    const { visitors, clock, origin, homeAt, logger } = this.#options;
+    const { player, transferId } = claim;
+    if (this.#busy.has(player)) {
+      return refusal("ERR_FED_SEAT_BUSY", "the player is arriving already");
+    }
+    this.#busy.add(player);
+    try {
+      if (!(await this.#letGoOfFormerStay(player))) {
+        return refusal("ERR_FED_SEAT_BUSY", "the player's former stay here is not settled yet");
+      }
+      const home = (await visitors.get(player))?.home;
+      if (home === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
+      const sentAt = clock.monotonic();
+      let answer: Awaited<ReturnType<Home["claim"]>>;
+      try {
+        answer = await homeAt(home).claim(transferId);
+      } catch (cause) {
+        logger.debug(
+          `${home} did not answer a claim: ${cause instanceof Error ? cause.message : "unknown"}`,
+        );
+        return refusal("ERR_FED_UNREACHABLE", "the player's home does not answer; try again");
+      }
+      if (!answer.ok) {
+        if (isDecidedElsewhere(answer.code)) {
+          await this.#options.seats.drop(player, claim.caller, transferId, true);
+        }
+        return refusal(answer.code, answer.reason);
+      }
+      const { body } = answer;
+      if (body.player !== player) {
+        return refusal("ERR_FED_BAD_RESPONSE", "home answered for another player");
+      }
+      let won = false;
+      await visitors.update(player, (row) => {
+        won = row !== undefined && row.held === undefined;
+        if (row === undefined || !won) return row;
+        const seats = row.seats.filter((other) => other.sessionId !== seat.sessionId);
+        const life = this.#options.life?.();
+        const held: HeldCustody = {
+          epoch: body.epoch,
+          phase: "held",
+          ...(life === undefined ? {} : { life }),
+        };
+        return {
+          player,
+          home,
+          seats,
+          ...(home === origin ? {} : { held }),
+        };
+      });
+      if (!won) return refusal("ERR_FED_SEAT_BUSY", "the player arrived through another seat");
+      return {
+        ok: true,
+        arrival: {
+          player,
+          home,
+          name: body.name,
+          epoch: body.epoch,
+          state: body.state,
+          from: claim.caller,
+          transferId,
+          sentAt,
+          leaseSeconds: body.leaseSeconds,
+          receipt: body.receipt,
+        },
+      };
+    } finally {
+      this.#busy.delete(player);
+    }
+  }
+
+  /** Rule 3: no claim while the player is held already; a stay that is ending gets a moment. */
+  async #letGoOfFormerStay(player: string): Promise<boolean> {
+    const { visitors, settlement, clock } = this.#options;
+    if ((await visitors.get(player))?.held === undefined) return true;
+    await new Promise<void>((resolve) => {
+      const timer = clock.setTimeout(resolve, SETTLE_BEFORE_CLAIM_MILLISECONDS);
+      void settlement.settle(player).finally(() => {
+        clock.clearTimeout(timer);
+        resolve();
+      });
+    });
+    return (await visitors.get(player))?.held === undefined;
+  }
+
+  /** Starts the session of a player that arrived, at home or as a visitor. */
+  begin(arrival: Arrival, body: PlayerBody): PlayerSession {
+    const { origin, sessions, leases, history, clock, logger, onArrival } = this.#options;
+    const atHome = arrival.home === origin;
+    const former = sessions.get(arrival.player);
+    if (former !== undefined) {
+      sessions.remove(former);
+      former.body.end("ERR_FED_SUPERSEDED", "You came back through another door.");
+    }
+    const session = new PlayerSession({
+      player: arrival.player,
+      home: arrival.home,
+      atHome,
+      name: arrival.name,
+      guest: atHome && isGuest(arrival.player),
+      epoch: arrival.epoch,
+      body,
+    });
+    sessions.add(session);
+    if (!atHome) {
+      leases.won(session, arrival.sentAt, arrival.leaseSeconds);
+      const { transferId, from, epoch, receipt } = arrival;
+      const at = Math.floor(clock.now() / 1000);
+      history
+        .keepReceipt({ transferId, from, to: origin, epoch, at, receipt })
+        .catch((cause: unknown) => {
+          logger.error("the receipt of a crossing could not be kept", cause);
+        });
+    }
+    onArrival?.(arrival);
+    return session;
+  }
+
+  /** A claim was won but no session came of it: the player goes home unchanged. */
+  async abort(arrival: Arrival): Promise<void> {
+    const { origin, visitors, settlement } = this.#options;
+    if (arrival.home === origin) return;
+    await visitors.changeHeld(
+      arrival.player,
+      (held) => held.phase === "held" && held.epoch === arrival.epoch,
+      (held) => inPhase(held, "returning"),
+    );
+    settlement.settleInBackground(arrival.player);
+  }
+}

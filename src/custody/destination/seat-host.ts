@@ -1,0 +1,30 @@
+/** What the destination asks of its matchmaker. */
+import type { FederationErrorCode } from "../../errors.ts";
+import type { JsonValue } from "../../json.ts";
+
+/** Seats in worlds: what the destination asks of its matchmaker. */
+export interface SeatHost {
+  /** Whether this server has a world of that name. */
+  hasWorld(world: string): boolean;
+  /** Reserves a seat under `sessionId`; `claim` is what its connection will be held against. */
+  reserve(request: {
+    readonly world: string;
+    readonly sessionId: string;
+    readonly options: Readonly<Record<string, string>>;
+    readonly claim: SeatClaim;
+  }): Promise<
+    | { readonly ok: true; readonly reservation: JsonValue; readonly expiresAt: number }
+    | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string }
+  >;
+  /** Whether the seat is still reserved and nobody took it. */
+  isReserved(reservation: JsonValue): Promise<boolean>;
+  /** Gives a seat free. */
+  release(reservation: JsonValue): Promise<void>;
+}
+
+/** Which promise a seat keeps. */
+export interface SeatClaim {
+  readonly player: string;
+  readonly caller: string;
+  readonly transferId: string;
+}

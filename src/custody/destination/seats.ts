@@ -1,0 +1,248 @@
+/**
+ * Seats promised to passes (PROTOCOL 5 and 7). The session behind one starts only after home has
+ * said that this server holds the player now: that is `arrivals.ts`.
+ */
+import { z } from "zod";
+import type { VerifyKey } from "../../identity/ed25519.ts";
+import { type PassClaims, verifyPass } from "../../identity/pass.ts";
+import type { JsonValue } from "../../json.ts";
+import type { Clock, Logger, Random, Store } from "../../ports.ts";
+import { MAX_SEATS_PER_PLAYER, type SeatRecord, type VisitorBook } from "../holder/visitors.ts";
+import { type CustodyAnswer, malformed, refusal } from "../shared/calls.ts";
+import { transferIdSchema, worldSchema } from "../shared/messages.ts";
+import { type AdmissionPolicy, admitted } from "./admission.ts";
+import type { SeatClaim, SeatHost } from "./seat-host.ts";
+
+type Refused = Exclude<CustodyAnswer, { ok: true }>;
+
+type SeatAnswer = { readonly ok: true; readonly seat: SeatRecord } | Refused;
+
+const reservationSchema = z.strictObject({
+  transferId: transferIdSchema,
+  pass: z.string().max(4096),
+  world: worldSchema,
+  options: z
+    .record(z.string().max(64), z.string().max(256))
+    .refine((options) => Object.keys(options).length <= 16, "more than 16 options")
+    .optional(),
+});
+const reservationCancelSchema = z.strictObject({ transferId: transferIdSchema });
+
+/** How long a used pass is remembered: its life plus the clock skew either way. */
+const PASS_MEMORY_MILLISECONDS = (120 + 60) * 1000;
+
+/** Options of {@link Seats}. */
+export interface SeatsOptions {
+  readonly origin: string;
+  readonly store: Store;
+  readonly visitors: VisitorBook;
+  /** A trusted issuer's key (this server's own included), or undefined. */
+  readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
+  readonly seats: SeatHost;
+  /** Default: everybody with a valid pass. */
+  readonly admit?: AdmissionPolicy | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** The seats of players on their way into this server. */
+export class Seats {
+  readonly #options: SeatsOptions;
+  /** Seats being reserved, by caller and transfer: whoever asks again gets the same answer. */
+  readonly #reserving = new Map<string, Promise<SeatAnswer>>();
+
+  constructor(options: SeatsOptions) {
+    this.#options = options;
+  }
+
+  /** `POST /reservations` (PROTOCOL 7): the checks in its order, then one seat per transfer. */
+  async reserve(
+    caller: string,
+    body: unknown,
+  ): Promise<
+    | {
+        readonly ok: true;
+        readonly body: { reservation: JsonValue; origin: string; expiresAt: number };
+      }
+    | Refused
+  > {
+    const parsed = reservationSchema.safeParse(body);
+    if (!parsed.success) return malformed(parsed.error);
+    const { transferId, pass, world, options } = parsed.data;
+    const verified = verifyPassFor(
+      await verifyPass(pass, {
+        now: this.#options.clock.now(),
+        audience: this.#options.origin,
+        keyFor: this.#options.issuerKey,
+      }),
+    );
+    if (!verified.ok) return verified;
+    const { claims } = verified;
+    if (claims.xfer.toLowerCase() !== transferId.toLowerCase()) {
+      return refusal("ERR_FED_PASS_TRANSFER", "the pass is for another transfer");
+    }
+    if (claims.src !== caller) {
+      return refusal("ERR_FED_PASS_SOURCE", "the pass names another source than the caller");
+    }
+    if (claims.world !== world) {
+      return refusal("ERR_FED_PASS_WORLD", "the pass is for another world");
+    }
+    const seat = await this.seat(claims, caller, options ?? {});
+    return seat.ok
+      ? {
+          ok: true,
+          body: {
+            reservation: seat.seat.reservation,
+            origin: this.#options.origin,
+            expiresAt: seat.seat.expiresAt,
+          },
+        }
+      : seat;
+  }
+
+  /** `POST /reservations/cancel` (PROTOCOL 7): also fine when there is nothing to free. */
+  async cancel(caller: string, body: unknown): Promise<{ ok: true; body: object } | Refused> {
+    const parsed = reservationCancelSchema.safeParse(body);
+    if (!parsed.success) return malformed(parsed.error);
+    const player = await this.#options.visitors.playerOfSeat(caller, parsed.data.transferId);
+    if (player !== undefined) await this.drop(player, caller, parsed.data.transferId, true);
+    return { ok: true, body: {} };
+  }
+
+  /**
+   * Finds or makes the seat of a verified pass; the same (caller, transfer) gets the same seat.
+   * `direct` stands in for the seat host where the matchmaker reserves by itself: each pass is then
+   * good for one seat, as there is no telling the same client from another.
+   */
+  seat(
+    claims: PassClaims,
+    caller: string,
+    options: Readonly<Record<string, string>>,
+    direct?: SeatHost["reserve"],
+  ): Promise<SeatAnswer> {
+    const asked = `${caller} ${claims.xfer}`;
+    const running = this.#reserving.get(asked);
+    if (running !== undefined) {
+      return direct === undefined ? running : Promise.resolve(reused("for a seat"));
+    }
+    const answer = this.#seat(claims, caller, options, direct).finally(() =>
+      this.#reserving.delete(asked),
+    );
+    this.#reserving.set(asked, answer);
+    return answer;
+  }
+
+  async #seat(
+    claims: PassClaims,
+    caller: string,
+    options: Readonly<Record<string, string>>,
+    direct: SeatHost["reserve"] | undefined,
+  ): Promise<SeatAnswer> {
+    const { clock, store, visitors, seats, random } = this.#options;
+    const player = `${claims.sub}@${new URL(claims.iss).host}`;
+    const passKey = `pass/${claims.iss}/${claims.jti}`;
+    const usedFor = await store.get(passKey);
+    if (usedFor !== undefined && usedFor !== claims.xfer) return reused("for another transfer");
+    // Directly, there is no telling the same client from another.
+    if (usedFor !== undefined && direct !== undefined) return reused("for a seat");
+    if (!seats.hasWorld(claims.world)) {
+      return refusal("ERR_FED_WORLD_UNKNOWN", `this server has no world "${claims.world}"`);
+    }
+    const existing = await this.#find(player, caller, claims.xfer);
+    if (existing !== undefined) {
+      if (
+        existing.expiresAt * 1000 > clock.now() &&
+        (await seats.isReserved(existing.reservation))
+      ) {
+        return { ok: true, seat: existing };
+      }
+      await this.drop(player, caller, claims.xfer, false);
+    }
+    const { admit, logger } = this.#options;
+    const asked = { player, name: claims.name, home: claims.iss, from: caller };
+    const admission = await admitted(admit, { ...asked, world: claims.world, options }, logger);
+    if (admission !== true) return refusal("ERR_FED_ADMISSION_REFUSED", admission.reason);
+    const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
+    const claim: SeatClaim = { player, caller, transferId: claims.xfer };
+    const request = { world: claims.world, sessionId, options, claim };
+    const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
+    if (!reserved.ok) return reserved;
+    const seat: SeatRecord = {
+      caller,
+      transferId: claims.xfer,
+      world: claims.world,
+      name: claims.name,
+      ...(claims.cnf === undefined ? {} : { jkt: claims.cnf.jkt }),
+      sessionId,
+      reservation: reserved.reservation,
+      expiresAt: reserved.expiresAt,
+    };
+    let same: SeatRecord | undefined;
+    // Asked for together, so that an engine with group commit makes them durable as one.
+    const [first] = await Promise.all([
+      store.compareAndSet(passKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
+      visitors.indexSeat(caller, claims.xfer, player, PASS_MEMORY_MILLISECONDS),
+      visitors.update(player, (row) => {
+        // Another process of this server may have been asked for it at the same time.
+        same = row?.seats.find((other) => isSeatOf(other, caller, claims.xfer));
+        if (same !== undefined) return row;
+        return {
+          player,
+          home: claims.iss,
+          ...(row?.held === undefined ? {} : { held: row.held }),
+          seats: [...(row?.seats ?? []), seat]
+            .filter((other) => other === seat || other.expiresAt * 1000 > clock.now() - 60_000)
+            .slice(-MAX_SEATS_PER_PLAYER),
+        };
+      }),
+    ]);
+    // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
+    if (!first && (await store.get(passKey)) !== claims.xfer) {
+      await this.drop(player, caller, claims.xfer, true);
+      return reused("for another transfer");
+    }
+    if (same === undefined) return { ok: true, seat };
+    await seats.release(seat.reservation);
+    return { ok: true, seat: same };
+  }
+
+  /** The promise a connecting client's seat keeps, or undefined when it is gone. */
+  async find(claim: SeatClaim, sessionId: string): Promise<SeatRecord | undefined> {
+    const seat = await this.#find(claim.player, claim.caller, claim.transferId);
+    return seat?.sessionId === sessionId ? seat : undefined;
+  }
+
+  async #find(player: string, caller: string, transferId: string): Promise<SeatRecord | undefined> {
+    const row = await this.#options.visitors.get(player);
+    return row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
+  }
+
+  /** Takes a seat back; `release`: also from the matchmaker. */
+  async drop(player: string, caller: string, transferId: string, release: boolean): Promise<void> {
+    let dropped: SeatRecord | undefined;
+    await this.#options.visitors.update(player, (row) => {
+      dropped = row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
+      if (row === undefined || dropped === undefined) return row;
+      const gone = dropped;
+      return { ...row, seats: row.seats.filter((seat) => seat !== gone) };
+    });
+    if (release && dropped !== undefined) await this.#options.seats.release(dropped.reservation);
+  }
+}
+
+function isSeatOf(seat: SeatRecord, caller: string, transferId: string): boolean {
+  return seat.caller === caller && seat.transferId === transferId;
+}
+
+function reused(how: string): Refused {
+  return refusal("ERR_FED_PASS_REUSED", `the pass has been used ${how}`);
+}
+
+function verifyPassFor(
+  result: Awaited<ReturnType<typeof verifyPass>>,
+): { ok: true; claims: PassClaims } | Refused {
+  return result.verified
+    ? { ok: true, claims: result.claims }
+    : refusal(result.code, result.reason);
+}

@@ -1,0 +1,265 @@
+/**
+ * What home answers to holders and destinations (PROTOCOL 6): the ledger decides, and the answer
+ * leaves only after the decision is durable.
+ */
+import { issuePass } from "../../identity/pass.ts";
+import type { SigningKey } from "../../identity/server-keys.ts";
+import type { JsonValue } from "../../json.ts";
+import type { Clock, Random, Store } from "../../ports.ts";
+import type { CrossingHistory } from "../shared/history.ts";
+import type { Home, HomeAnswer } from "../shared/home.ts";
+import type {
+  CancelAnswer,
+  CancelRequest,
+  ClaimAnswer,
+  DepartAnswer,
+  DepartRequest,
+  PreviewAnswer,
+  PreviewRequest,
+  ReceiptAnswer,
+  RenewAnswer,
+  RenewRequest,
+  ReturnRequest,
+} from "../shared/messages.ts";
+import { type ImportPolicy, type Imported, importFrom, importFromHome } from "./import-policy.ts";
+import type { LeaseBook } from "./lease-book.ts";
+import * as transitions from "./ledger-row.ts";
+import type { LedgerRow } from "./ledger-row.ts";
+import type { CustodyLedger } from "./ledger.ts";
+import type { ReceiptBook } from "./receipts.ts";
+import { TransferIndex } from "./transfer-index.ts";
+
+/** Options of {@link HomeAnswers}. */
+export interface HomeAnswersOptions {
+  /** Home's origin. */
+  readonly origin: string;
+  readonly ledger: CustodyLedger;
+  readonly leases: LeaseBook;
+  readonly receipts: ReceiptBook;
+  readonly history: CrossingHistory;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signingKey: () => SigningKey;
+  /** Life of a pass and of a transfer nobody claims. Default 60, at most 120 (PROTOCOL 5). */
+  readonly passSeconds?: number;
+  /** Default: {@link keepWhatIsForeign}. */
+  readonly accept?: ImportPolicy | undefined;
+  /** Whether home lets its players go to a server. Default: to every server. */
+  readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+}
+
+/** Home's side of each call that a peer may make about home's players. */
+export class HomeAnswers {
+  readonly #options: HomeAnswersOptions;
+  readonly #ledger: CustodyLedger;
+  readonly #transfers: TransferIndex;
+  readonly #passSeconds: number;
+
+  /** @throws TypeError for a `passSeconds` out of range. */
+  constructor(options: HomeAnswersOptions) {
+    const passSeconds = options.passSeconds ?? 60;
+    if (!(passSeconds > 0 && passSeconds <= 120)) {
+      throw new TypeError("passSeconds must be more than 0 and at most 120");
+    }
+    this.#options = options;
+    this.#ledger = options.ledger;
+    this.#transfers = new TransferIndex(options.store);
+    this.#passSeconds = passSeconds;
+  }
+
+  /** Rule 1: opens a transfer and gives the pass for it. */
+  async depart(by: string, request: DepartRequest): Promise<HomeAnswer<DepartAnswer>> {
+    const localId = this.#ledger.localId(request.player);
+    if (localId === undefined) return unknownPlayer();
+    if (this.#options.mayGoTo?.(request.to) === false) {
+      const reason = `home does not let its players go to ${request.to}`;
+      return { ok: false, code: "ERR_FED_NOT_TRUSTED", reason };
+    }
+    const deadline = this.#seconds() + this.#passSeconds;
+    // Written together with the row (one group commit): a claim names only the transfer.
+    const indexed = this.#transfers.note(request.transferId, localId);
+    const decided = this.#ledger.decide(localId, "departing", (row) =>
+      transitions.depart(
+        row,
+        by,
+        { epoch: request.epoch, kept: this.#imported(row, request.state, by) },
+        {
+          id: request.transferId,
+          from: by,
+          to: request.to,
+          world: request.world,
+          deadline,
+        },
+      ),
+    );
+    const [free, decision] = await Promise.all([indexed, decided]);
+    if (!decision.ok) return decision;
+    if (!free) {
+      await this.#ledger.decide(localId, "cancelled", (row) =>
+        transitions.cancel(row, by, request, this.#seconds()),
+      );
+      return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "this transfer id is in use" };
+    }
+    return { ok: true, body: await this.#departAnswer(decision.row, by, request) };
+  }
+
+  /** Rule 2: the destination takes custody. */
+  async claim(by: string, transferId: string): Promise<HomeAnswer<ClaimAnswer>> {
+    const localId = await this.#transfers.playerOf(transferId);
+    if (localId === undefined) {
+      return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such transfer" };
+    }
+    const decision = await this.#ledger.decide(
+      localId,
+      "claimed",
+      (row) => transitions.claim(row, by, transferId, this.#seconds()),
+      by,
+    );
+    if (!decision.ok) return decision;
+    const { row } = decision;
+    this.#answered(by, row);
+    const receipt = await this.#options.receipts.issue(row, transferId, by);
+    return {
+      ok: true,
+      body: {
+        player: `${localId}@${new URL(this.#options.origin).host}`,
+        name: row.name,
+        epoch: row.epoch,
+        ...(row.state === undefined ? {} : { state: row.state }),
+        leaseSeconds: this.#options.leases.leaseSeconds,
+        receipt,
+      },
+    };
+  }
+
+  /** The receipt of a crossing, for the server at either end of it. */
+  async receipt(by: string, transferId: string): Promise<HomeAnswer<ReceiptAnswer>> {
+    const crossing = await this.#options.history.ofTransfer(transferId);
+    if (crossing === undefined) {
+      return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such crossing" };
+    }
+    return crossing.from === by || crossing.to === by
+      ? { ok: true, body: { receipt: crossing.receipt } }
+      : { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
+  }
+
+  /** What home would keep of the state if the holder returned the player with it now. */
+  async preview(by: string, request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>> {
+    const localId = this.#ledger.localId(request.player);
+    const row = localId === undefined ? undefined : await this.#ledger.row(localId);
+    if (row === undefined) return unknownPlayer();
+    if (row.holder !== by || row.epoch !== request.epoch) {
+      return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "not held any more" };
+    }
+    const kept = this.#imported(row, request.state, by)?.state;
+    return { ok: true, body: kept === undefined ? {} : { state: kept } };
+  }
+
+  /** Rule 4: the source takes the player back. */
+  async cancel(by: string, request: CancelRequest): Promise<HomeAnswer<CancelAnswer>> {
+    const localId = this.#ledger.localId(request.player);
+    if (localId === undefined) return unknownPlayer();
+    const decision = await this.#ledger.decide(localId, "cancelled", (row) =>
+      transitions.cancel(row, by, request, this.#seconds()),
+    );
+    if (!decision.ok) return decision;
+    this.#answered(by, decision.row);
+    return {
+      ok: true,
+      body: { epoch: decision.row.epoch, leaseSeconds: this.#options.leases.leaseSeconds },
+    };
+  }
+
+  /** Rule 8: a holder gives the player back. */
+  async giveBack(by: string, request: ReturnRequest): Promise<HomeAnswer<{ epoch: number }>> {
+    const localId = this.#ledger.localId(request.player);
+    if (localId === undefined) return unknownPlayer();
+    const decision = await this.#ledger.decide(localId, "returned", (row) =>
+      transitions.giveBack(row, by, this.#options.origin, {
+        epoch: request.epoch,
+        kept: this.#imported(row, request.state, by),
+      }),
+    );
+    return decision.ok ? { ok: true, body: { epoch: decision.row.epoch } } : decision;
+  }
+
+  /** Rule 6: heartbeats, each player by itself. `sentAt`: when the holder signed the request, its own Unix seconds. */
+  async renew(by: string, request: RenewRequest, sentAt: number): Promise<HomeAnswer<RenewAnswer>> {
+    const kept = await Promise.all(
+      request.players.map(async ({ player, epoch, state }) => {
+        const localId = this.#ledger.localId(player);
+        if (localId === undefined) return false;
+        const decision = await this.#ledger.decide(localId, undefined, (row) =>
+          transitions.renew(row, by, { epoch, kept: this.#imported(row, state, by) }, sentAt),
+        );
+        if (decision.ok) this.#answered(by, decision.row);
+        return decision.ok;
+      }),
+    );
+    return {
+      ok: true,
+      body: {
+        leaseSeconds: this.#options.leases.leaseSeconds,
+        lost: request.players
+          .filter((_, index) => kept[index] !== true)
+          .map(({ player, epoch }) => ({ player, epoch })),
+      },
+    };
+  }
+
+  #imported(row: LedgerRow, state: JsonValue | undefined, by: string): Imported | undefined {
+    if (state === undefined) return undefined;
+    return by === this.#options.origin
+      ? importFromHome(transitions.keptOf(row), state)
+      : importFrom(transitions.keptOf(row), state, by, this.#options.accept);
+  }
+
+  async #departAnswer(row: LedgerRow, by: string, request: DepartRequest): Promise<DepartAnswer> {
+    const { origin, random } = this.#options;
+    const passSeconds = this.#passSeconds;
+    const iat = this.#seconds();
+    const pass = await issuePass(
+      {
+        iss: origin,
+        sub: row.localId,
+        aud: request.to,
+        iat,
+        exp: iat + passSeconds,
+        jti: Buffer.from(random.bytes(16)).toString("base64url"),
+        xfer: request.transferId,
+        src: by,
+        world: row.transfer?.world ?? request.world,
+        name: row.name,
+        ...(row.jkt === undefined ? {} : { cnf: { jkt: row.jkt } }),
+      },
+      this.#options.signingKey(),
+    );
+    return { transferId: request.transferId, pass, deadline: iat + passSeconds };
+  }
+
+  #answered(by: string, row: LedgerRow): void {
+    if (by !== this.#options.origin) this.#options.leases.answered(row.localId, row.epoch);
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#options.clock.now() / 1000);
+  }
+}
+
+/** Home when this server is it. */
+export function localHome(answers: HomeAnswers, origin: string): Home {
+  return {
+    depart: (request) => answers.depart(origin, request),
+    claim: (transferId) => answers.claim(origin, transferId),
+    cancel: (request) => answers.cancel(origin, request),
+    giveBack: (request) => answers.giveBack(origin, request),
+    renew: (request) => answers.renew(origin, request, 0),
+    preview: (request) => answers.preview(origin, request),
+    receipt: (transferId) => answers.receipt(origin, transferId),
+  };
+}
+
+function unknownPlayer(): Exclude<HomeAnswer<never>, { ok: true }> {
+  return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "no such player here" };
+}

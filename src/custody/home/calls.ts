@@ -1,0 +1,29 @@
+/** The calls that home answers (PROTOCOL 6). */
+import { type CallTable, handler } from "../shared/calls.ts";
+import {
+  cancelSchema,
+  claimSchema,
+  departSchema,
+  previewSchema,
+  receiptSchema,
+  renewSchema,
+  returnSchema,
+} from "../shared/messages.ts";
+import type { HomeAnswers } from "./answers.ts";
+
+/** Each call about a player of this home, by name. */
+export function homeCalls(answers: HomeAnswers): CallTable {
+  return {
+    depart: handler(departSchema, (request, { origin }) => answers.depart(origin, request)),
+    claim: handler(claimSchema, ({ transferId }, { origin }) => answers.claim(origin, transferId)),
+    cancel: handler(cancelSchema, (request, { origin }) => answers.cancel(origin, request)),
+    return: handler(returnSchema, (request, { origin }) => answers.giveBack(origin, request)),
+    renew: handler(renewSchema, (request, { origin, sentAt }) =>
+      answers.renew(origin, request, sentAt),
+    ),
+    preview: handler(previewSchema, (request, { origin }) => answers.preview(origin, request)),
+    receipt: handler(receiptSchema, ({ transferId }, { origin }) =>
+      answers.receipt(origin, transferId),
+    ),
+  };
+}

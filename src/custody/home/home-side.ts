@@ -1,0 +1,60 @@
+/** Home's side of custody, put together: the ledger, what it remembers, what it answers. */
+import type { SigningKey } from "../../identity/server-keys.ts";
+import type { Clock, Logger, Random, Store } from "../../ports.ts";
+import { CrossingHistory } from "../shared/history.ts";
+import { HomeAnswers } from "./answers.ts";
+import type { ImportPolicy } from "./import-policy.ts";
+import { LeaseBook } from "./lease-book.ts";
+import { CustodyLedger } from "./ledger.ts";
+import { ReceiptBook } from "./receipts.ts";
+
+/** Options of {@link composeHome}. */
+export interface HomeSideOptions {
+  /** Home's origin. */
+  readonly origin: string;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly signingKey: () => SigningKey;
+  /** Default 30. */
+  readonly leaseSeconds?: number | undefined;
+  /** Default: {@link keepWhatIsForeign}. */
+  readonly accept?: ImportPolicy | undefined;
+  /** Whether home lets its players go to a server. Default: to every server. */
+  readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** This process's life, where several processes are this server. Default: it is the only one. */
+  readonly life?: () => string | undefined;
+}
+
+/** The parts of home's side. */
+export interface HomeSide {
+  readonly history: CrossingHistory;
+  /** Leases that home answered. */
+  readonly granted: LeaseBook;
+  readonly ledger: CustodyLedger;
+  readonly receipts: ReceiptBook;
+  readonly answers: HomeAnswers;
+}
+
+/** Puts home's side together. */
+export function composeHome(options: HomeSideOptions): HomeSide {
+  const { origin, store, clock, random, logger, signingKey } = options;
+  const history = new CrossingHistory(store);
+  const granted = new LeaseBook({ clock, leaseSeconds: options.leaseSeconds ?? 30 });
+  const ledger = new CustodyLedger({
+    ...{ origin, store, clock, leases: granted },
+    ...(options.life === undefined ? {} : { life: options.life }),
+  });
+  const receipts = new ReceiptBook({
+    ...{ origin, history, clock, signingKey },
+    onHistoryLost: (cause) => {
+      logger.error("a crossing could not be written into the history", cause);
+    },
+  });
+  const answers = new HomeAnswers({
+    ...{ origin, ledger, leases: granted, receipts, history, store, clock, random, signingKey },
+    ...{ accept: options.accept, mayGoTo: options.mayGoTo },
+  });
+  return { history, granted, ledger, receipts, answers };
+}

@@ -1,0 +1,33 @@
+/** What home makes up for after a restart, and when another process of this server has ended. */
+import type { CustodyLedger } from "./ledger.ts";
+import type { ReceiptBook } from "./receipts.ts";
+
+/**
+ * What processes whose life is over had frozen for a departure is cancelled (rules 8 and 9). After
+ * a restart of the only process, that is everything. Returns how many.
+ */
+export async function settleHome(
+  {
+    origin,
+    ledger,
+    receipts,
+  }: {
+    readonly origin: string;
+    readonly ledger: CustodyLedger;
+    readonly receipts: ReceiptBook;
+  },
+  isOver: (life: string | undefined) => Promise<boolean>,
+): Promise<number> {
+  let settled = 0;
+  for await (const row of ledger.rows()) {
+    await receipts.makeUp(row);
+    if (row.holder !== origin) {
+      // The count of its leases begins now, not when somebody asks.
+      if (await isOver(row.grantor)) await ledger.takeOver(row.localId);
+    } else if (row.transfer !== undefined && (await isOver(row.life))) {
+      await ledger.cancelFromRow(row.localId);
+      settled += 1;
+    }
+  }
+  return settled;
+}

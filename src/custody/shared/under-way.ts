@@ -1,0 +1,9 @@
+/** Crossings that leave this server, as the other sides know them. */
+export interface CrossingsUnderWay {
+  /** The transfer a player is leaving with, if it is. */
+  transferOf(player: string): string | undefined;
+  /** Ends a crossing whose client could not get in, or whose player has to stay. */
+  abandon(player: string, transferId: string): void;
+  /** Gives up whatever crossing the player is on and waits until it is over. */
+  giveUp(player: string): Promise<void>;
+}

@@ -1,0 +1,142 @@
+/**
+ * The two questions of a crossing: home is asked to let the player go, the destination for a seat.
+ *
+ * A refusal of either is a {@link Stay}; anything else that is thrown is this server's own failure.
+ */
+import { z } from "zod";
+import { FederationError, type FederationErrorCode } from "../../errors.ts";
+import type { Logger } from "../../ports.ts";
+import { type VisitorBook, inPhase } from "../holder/visitors.ts";
+import type { Home, PeerCalls } from "../shared/home.ts";
+import type { DepartRequest } from "../shared/messages.ts";
+import type { PlayerSession } from "../shared/player-session.ts";
+
+/** Where a crossing goes. */
+export interface CrossingDestination {
+  /** The portal URI as the player named it. */
+  readonly uri: string;
+  /** Destination server. */
+  readonly origin: string;
+  readonly world: string;
+  /** Portal options for the destination room. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** A departure that home and the destination are asked about. */
+export interface Departure {
+  readonly transferId: string;
+  readonly session: PlayerSession;
+  readonly destination: CrossingDestination;
+}
+
+/** What asking needs. */
+export interface DepartingOptions {
+  readonly visitors: VisitorBook;
+  readonly homeAt: (origin: string) => Home;
+  readonly peers: PeerCalls;
+  readonly logger: Logger;
+  /** Writes a guest of this home down, before it departs for the first time. */
+  readonly enrol: (session: PlayerSession) => Promise<unknown>;
+}
+
+/** Why the player stays where it is: said to its client. */
+export class Stay extends Error {
+  readonly code: FederationErrorCode;
+  constructor(code: FederationErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const CALL_TIMEOUT_MILLISECONDS = 5_000;
+
+const reservationAnswerSchema = z.strictObject({
+  reservation: z.strictObject({
+    name: z.string().max(128),
+    sessionId: z.string().min(1).max(128),
+    roomId: z.string().min(1).max(128),
+    processId: z.string().min(1).max(128),
+    publicAddress: z.string().max(256).optional(),
+    protocol: z.string().max(32).optional(),
+    fingerprint: z.string().max(256).optional(),
+    devMode: z.boolean().optional(),
+  }),
+  origin: z.string().max(300),
+  expiresAt: z.int().nonnegative(),
+});
+
+/** A seat at the destination. */
+export type ReservedSeat = z.infer<typeof reservationAnswerSchema>;
+
+/**
+ * Freezes the player durably, then asks its home. Returns the pass.
+ *
+ * @throws Stay when the player stays.
+ */
+export async function depart(
+  { visitors, homeAt, enrol }: DepartingOptions,
+  { session, destination, transferId }: Departure,
+): Promise<string> {
+  const state = session.body.carry();
+  if (session.atHome && session.guest) await enrol(session);
+  if (!session.atHome) {
+    const frozen = await visitors.changeHeld(
+      session.player,
+      (held) => held.phase === "held" && held.epoch === session.epoch,
+      (held) => inPhase(held, "frozen", { transferId }),
+    );
+    if (!frozen) throw new Stay("ERR_FED_STALE_CUSTODY", "You are not held here any more.");
+  }
+  const request: DepartRequest = {
+    transferId,
+    player: session.player,
+    epoch: session.epoch,
+    to: destination.origin,
+    world: destination.world,
+    ...(state === undefined ? {} : { state }),
+  };
+  const answer = await homeAt(session.home)
+    .depart(request)
+    .catch((cause: unknown) => {
+      if (session.atHome) throw cause;
+      throw new Stay("ERR_FED_UNREACHABLE", "Your home server does not answer.");
+    });
+  if (!answer.ok) throw new Stay(answer.code, "Your home server does not let you go right now.");
+  return answer.body.pass;
+}
+
+/**
+ * Asks the destination for a seat.
+ *
+ * @throws Stay when there is none.
+ */
+export async function reserve(
+  { peers, logger }: DepartingOptions,
+  { destination, transferId }: Departure,
+  pass: string,
+): Promise<ReservedSeat> {
+  const answer = await peers
+    .call(
+      destination.origin,
+      "/reservations",
+      { transferId, pass, world: destination.world, options: destination.options },
+      { timeoutMilliseconds: CALL_TIMEOUT_MILLISECONDS },
+    )
+    .catch((cause: unknown) => {
+      logger.debug(
+        `${destination.origin} did not reserve: ${cause instanceof Error ? cause.message : "unknown"}`,
+      );
+      throw new Stay(
+        cause instanceof FederationError && cause.code === "ERR_FED_NOT_TRUSTED"
+          ? cause.code
+          : "ERR_FED_DESTINATION_DOWN",
+        "The other server does not answer right now.",
+      );
+    });
+  if (!answer.ok) throw new Stay(answer.code, answer.detail ?? "The other server refuses.");
+  const parsed = reservationAnswerSchema.safeParse(answer.body);
+  if (!parsed.success || parsed.data.origin !== destination.origin) {
+    throw new Stay("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.");
+  }
+  return parsed.data;
+}
