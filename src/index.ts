@@ -1,15 +1,13 @@
 /** The server side of aether-federation. The client side is `aether-federation/client`. */
 export { type Federation, createFederation } from "./federation/federation.ts";
-export type {
-  FederationAssetsOptions,
-  FederationOptions,
-  Identify,
-  IdentifiedPlayer,
-} from "./federation/options.ts";
+export type { FederationAssetsOptions, FederationOptions } from "./federation/options.ts";
+export type { Identify, IdentifiedPlayer } from "./runtime/settings.ts";
 export type { FederatedPlayer } from "./colyseus/federated-player.ts";
 export type { JsonValue } from "./json.ts";
-export { type FederationEvents, FederationRuntime } from "./runtime/federation-runtime.ts";
-export type { FederationPeers, PeerSummary } from "./federation/peers.ts";
+export type { FederationEvents } from "./runtime/events.ts";
+export { FederationRuntime } from "./runtime/federation-runtime.ts";
+export type { FederationPeers } from "./federation/peers.ts";
+export type { PeerSummary } from "./operator/peers.ts";
 export type { FederationAssets } from "./federation/assets.ts";
 export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
 export type { Clock, Fetch, Logger, Random, Store } from "./ports.ts";

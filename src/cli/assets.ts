@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ContentStore } from "../assets/store/content-store.ts";
-import { ASSETS_FOLDER } from "../federation/options.ts";
+import { ASSETS_FOLDER } from "../runtime/data-folder.ts";
 import { systemClock } from "../ports.ts";
 import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
 

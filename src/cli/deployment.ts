@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../ports.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
-import { DATA_FILES } from "../runtime/federation-runtime.ts";
+import { DATA_FILES } from "../runtime/data-folder.ts";
 import { AuditLog } from "../storage/audit-log.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";

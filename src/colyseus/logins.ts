@@ -1,7 +1,7 @@
 /** Who logs in at this server: accounts of the host's own auth, keys that are proven, guests. */
-import { GUEST_PREFIX } from "../custody/shared/player-id.ts";
+import { GUEST_PREFIX, isLocalId } from "../custody/shared/player-id.ts";
 import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
-import { type Identify, type IdentifiedPlayer, isLocalId } from "../federation/options.ts";
+import type { Identify, IdentifiedPlayer } from "../runtime/settings.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { hostAuth } from "./join-hooks.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";

@@ -7,7 +7,7 @@
  */
 import { Room } from "@colyseus/core";
 import { schema, t } from "@colyseus/schema";
-import type { PeerSummary } from "../federation/peers.ts";
+import type { PeerSummary } from "../operator/peers.ts";
 
 /** Peers in one room's state. */
 export const PEERS_PER_PAGE = 60;

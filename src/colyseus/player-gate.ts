@@ -11,7 +11,7 @@ import { verifyPass } from "../identity/pass.ts";
 import type { PlayerBody } from "../custody/shared/player-session.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/router.ts";
 import { tokenType } from "../identity/proof.ts";
-import type { IdentifiedPlayer } from "../federation/options.ts";
+import type { IdentifiedPlayer } from "../runtime/settings.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { Departures } from "./departures.ts";
 import type { JoinHost } from "./join-hooks.ts";

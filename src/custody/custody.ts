@@ -58,14 +58,14 @@ export interface CustodyOptions {
   readonly signingKey: () => SigningKey;
   readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
-  readonly mayGoTo?: (origin: string) => boolean;
+  readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** Default 30. */
-  readonly leaseSeconds?: number;
-  readonly accept?: ImportPolicy;
-  readonly admit?: AdmissionPolicy;
-  readonly onAway?: OnAway;
+  readonly leaseSeconds?: number | undefined;
+  readonly accept?: ImportPolicy | undefined;
+  readonly admit?: AdmissionPolicy | undefined;
+  readonly onAway?: OnAway | undefined;
   /** The other processes of this server. Default: there are none. */
-  readonly siblings?: Siblings;
+  readonly siblings?: Siblings | undefined;
   readonly onEvent?: (event: CustodyEvent) => void;
 }
 

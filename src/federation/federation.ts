@@ -13,11 +13,9 @@ import { type FederationOptions, resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
 import { FederationPeers } from "./peers.ts";
 import type { RoutingTable } from "../routing/routing-table.ts";
-import {
-  type FederationEvents,
-  FederationRuntime,
-  type ProcessLink,
-} from "../runtime/federation-runtime.ts";
+import type { FederationEvents } from "../runtime/events.ts";
+import { FederationRuntime } from "../runtime/federation-runtime.ts";
+import type { ProcessLink } from "../runtime/sibling-processes.ts";
 import { RedisEngine } from "../storage/redis-engine.ts";
 
 const { version } = createRequire(import.meta.url)("aether-federation/package.json") as {

@@ -1,37 +1,6 @@
-import {
-  ALL_ROLES,
-  type ServerRegistry,
-  ServerStatus,
-  type TrustRoles,
-  TrustState,
-} from "../registry/server-registry.ts";
+import { type PeerSummary, approvePeer, summarizePeers } from "../operator/peers.ts";
+import { ALL_ROLES, type TrustRoles } from "../registry/server-registry.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
-
-/** One peer as an operator sees it. */
-export interface PeerSummary {
-  readonly origin: string;
-  readonly name: string;
-  readonly worlds: readonly string[];
-  readonly trust: TrustState;
-  /** What it is trusted for while it is trusted. */
-  readonly roles: TrustRoles;
-  readonly status: ServerStatus;
-  /** Whether calls can be made now without a new handshake. */
-  readonly hasSession: boolean;
-  readonly roundTripMilliseconds: number | undefined;
-  /** Share of the time the peer answered, 0–1; undefined before the first probe. */
-  readonly uptime: {
-    readonly hour: number | undefined;
-    readonly day: number | undefined;
-    readonly month: number | undefined;
-  };
-  /** Unix seconds. */
-  readonly lastHandshakeAt: number | undefined;
-  /** Unix milliseconds of the last answered probe. */
-  readonly lastSeenAt: number | undefined;
-  /** Assets it sent with other bytes than their hash names, since this server started. */
-  readonly wrongAssets: number;
-}
 
 /** The operator's view of the peers, and the decisions that are the operator's to take. */
 export class FederationPeers {
@@ -51,28 +20,7 @@ export class FederationPeers {
   list(): PeerSummary[] {
     if (!this.#runtime.started) return [];
     const { registry, health } = this.#runtime;
-    return registry
-      .list()
-      .map((server): PeerSummary => {
-        const state = health.status(server.origin);
-        const suspended =
-          server.trust === TrustState.Blocked || server.trust === TrustState.Quarantined;
-        return {
-          origin: server.origin,
-          name: server.name,
-          worlds: server.worlds,
-          trust: server.trust,
-          roles: server.roles ?? ALL_ROLES,
-          status: suspended ? ServerStatus.Suspended : server.status,
-          hasSession: registry.liveSession(server.origin) !== undefined,
-          roundTripMilliseconds: state?.roundTripMilliseconds,
-          uptime: state?.uptime ?? { hour: undefined, day: undefined, month: undefined },
-          lastHandshakeAt: server.lastHandshakeAt,
-          lastSeenAt: state?.lastOkAt,
-          wrongAssets: this.#wrongAssets.get(server.origin) ?? 0,
-        };
-      })
-      .sort((a, b) => a.origin.localeCompare(b.origin));
+    return summarizePeers({ registry, health, wrongAssets: this.#wrongAssets });
   }
 
   /**
@@ -104,16 +52,4 @@ export class FederationPeers {
   async retry(origin: string): Promise<void> {
     await this.#runtime.handshake.connect(origin);
   }
-}
-
-/** What `approve` does, for whoever has only the registry. */
-export async function approvePeer(
-  registry: ServerRegistry,
-  origin: string,
-  roles: TrustRoles,
-): Promise<void> {
-  if (registry.get(origin)?.trust === TrustState.Blocked) {
-    throw new TypeError(`"${origin}" is blocked: unblock it first`);
-  }
-  await registry.setTrust(origin, TrustState.Trusted, roles);
 }

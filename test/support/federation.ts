@@ -101,9 +101,6 @@ export class TestServer {
       fetch,
       clock,
       random,
-      reconnect: async (peer) => {
-        await this.handshake.connect(peer);
-      },
     });
     const ignore = (): void => undefined;
     this.handshake = new HandshakeService({
@@ -124,6 +121,7 @@ export class TestServer {
       random,
       logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     });
+    this.peers.reconnectBy((peer) => this.handshake.connect(peer));
   }
 
   descriptor() {

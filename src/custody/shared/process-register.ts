@@ -11,6 +11,10 @@ export interface ProcessRegisterOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+}
+
+/** Hears what becomes of this life and of the others. */
+export interface LifeWatcher {
   /** Out of touch for so long that others may think this life is over: simulate nobody. */
   readonly onLapse: () => void;
   /** In touch again, under a new life: what the former one played is over. */
@@ -34,6 +38,7 @@ export class ProcessRegister {
   #beat: TimerHandle | undefined;
   #lapse: TimerHandle | undefined;
   #stopped = false;
+  #watcher: LifeWatcher | undefined;
 
   constructor(options: ProcessRegisterOptions) {
     this.#options = options;
@@ -43,6 +48,11 @@ export class ProcessRegister {
   /** This process's life. */
   get life(): string {
     return this.#life;
+  }
+
+  /** Who hears of it, from the start on. */
+  watchedBy(watcher: LifeWatcher): void {
+    this.#watcher = watcher;
   }
 
   /** Registers this life. Rejects when the store does not take it. */
@@ -76,19 +86,19 @@ export class ProcessRegister {
   }
 
   async #tick(): Promise<void> {
-    const { logger, onReborn, onDeaths, random } = this.#options;
+    const { logger, random } = this.#options;
     try {
       if (this.#lapsed) {
         this.#life = random.uuid();
         await this.#register();
         this.#lapsed = false;
         logger.warn("in touch with the store again: whoever played in this process is sent home");
-        onReborn();
+        this.#watcher?.onReborn();
       } else await this.#register();
       const living = await this.#living();
       const deaths = [...this.#known].some((life) => !living.has(life));
       this.#known = living;
-      if (deaths) onDeaths();
+      if (deaths) this.#watcher?.onDeaths();
     } catch (cause) {
       logger.debug(
         `this process's life could not be renewed: ${cause instanceof Error ? cause.message : "unknown"}`,
@@ -106,7 +116,7 @@ export class ProcessRegister {
     this.#lapse = clock.setTimeout(
       () => {
         this.#lapsed = true;
-        this.#options.onLapse();
+        this.#watcher?.onLapse();
       },
       Math.max(0, left),
     );

@@ -23,8 +23,6 @@ export interface PeerClientOptions {
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly random: Random;
-  /** Performs a handshake; asked once when a peer says that a session is missing. */
-  readonly reconnect: (origin: string) => Promise<void>;
 }
 
 /** Bodies are at most this long (PROTOCOL, first page). */
@@ -70,9 +68,19 @@ export interface ReportedHealth {
 /** All calls this server makes to others. */
 export class PeerClient implements PeerCalls, HandshakeTransport {
   readonly #options: PeerClientOptions;
+  #reconnect: (origin: string) => Promise<unknown> = () =>
+    Promise.reject(new FederationError("ERR_FED_HANDSHAKE_REQUIRED"));
 
   constructor(options: PeerClientOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Who performs a handshake, through this very client: asked once a call, when there is no session
+   * or the peer says so.
+   */
+  reconnectBy(connect: (origin: string) => Promise<unknown>): void {
+    this.#reconnect = connect;
   }
 
   /**
@@ -88,12 +96,12 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     body: unknown,
     options: { timeoutMilliseconds?: number } = {},
   ): Promise<PeerAnswer> {
-    const { registry, reconnect } = this.#options;
+    const { registry } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       const server = registry.get(origin);
       if (server === undefined || registry.liveSession(origin) === undefined) {
         if (attempt > 1) throw new FederationError("ERR_FED_HANDSHAKE_REQUIRED");
-        await reconnect(origin);
+        await this.#reconnect(origin);
         continue;
       }
       const { response, request } = await this.#send(
@@ -109,7 +117,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       const code = problemCode(answer);
       if (code === "ERR_FED_HANDSHAKE_REQUIRED" && response.status === 401 && attempt === 1) {
         // Nothing is decided on this word: a new handshake proves itself.
-        await reconnect(origin);
+        await this.#reconnect(origin);
         continue;
       }
       if (!verified) throw unverified(origin, response.status, code);

@@ -23,6 +23,8 @@ describe("custody/shared/process-register", () => {
       clock,
       random: seededRandom(seed),
       logger,
+    });
+    register.watchedBy({
       onLapse: () => heard.push("lapse"),
       onReborn: () => heard.push("reborn"),
       onDeaths: () => heard.push("deaths"),

@@ -1,0 +1,174 @@
+/**
+ * The parts of one federated server, each made of those above it.
+ *
+ * Nothing is started here. Where two parts need each other, the lower one is told of the upper one by
+ * a line of its own: who performs handshakes, whom this process's life concerns.
+ */
+import { AssetLibrary } from "../assets/asset-library.ts";
+import { AssetTransfer } from "../assets/transfer/transfer.ts";
+import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
+import { Custody } from "../custody/custody.ts";
+import type { SeatHost } from "../custody/destination/seat-host.ts";
+import { HandshakeManager } from "../handshake/handshake-manager.ts";
+import { HandshakeService } from "../handshake/handshake-service.ts";
+import { SessionKeeper } from "../handshake/session-keeper.ts";
+import { HealthMonitor } from "../health/health-monitor.ts";
+import { createAssetSource } from "../http/outbound/asset-source.ts";
+import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
+import { PeerClient } from "../http/outbound/peer-client.ts";
+import type { Clock, Random } from "../ports.ts";
+import { ServerRegistry } from "../registry/server-registry.ts";
+import type { EventBus } from "./events.ts";
+import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
+import { OwnDescriptor } from "./own-descriptor.ts";
+import type { Part } from "./part.ts";
+import { auditPeers } from "./peer-audit.ts";
+import { PeerHealthChecks } from "./peer-health.ts";
+import { PeerTrust } from "./peer-trust.ts";
+import { Repeating } from "./repeating.ts";
+import type { Resources } from "./resources.ts";
+import type { ResolvedOptions } from "./settings.ts";
+import { type ProcessLink, SiblingProcesses } from "./sibling-processes.ts";
+
+const AUTOSAVE_MILLISECONDS = 5_000;
+
+/** What the parts are made of. */
+export interface CompositionOptions {
+  readonly options: ResolvedOptions;
+  readonly resources: Resources;
+  readonly seats: SeatHost;
+  readonly link: ProcessLink | undefined;
+  readonly events: EventBus;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** All parts of one server. */
+export interface Parts {
+  readonly resources: Resources;
+  readonly descriptor: OwnDescriptor;
+  readonly registry: ServerRegistry;
+  readonly trust: PeerTrust;
+  readonly handshake: HandshakeService;
+  readonly keeper: SessionKeeper;
+  readonly health: HealthMonitor;
+  readonly assets: AssetLibrary;
+  readonly processes: SiblingProcesses | undefined;
+  readonly custody: Custody;
+  /** Begin with the start, in this order. */
+  readonly local: readonly Part[];
+  /** Begin once others can reach this server: they call peers. */
+  readonly online: readonly Part[];
+}
+
+/** Puts the parts of one server together. */
+export function composeParts(from: CompositionOptions): Parts {
+  const { options, resources, seats, link, events, clock, random } = from;
+  const { origin, logger, allowInsecure, allowPrivateNetwork } = options;
+  const { store, keys, files } = resources;
+  const { signingKey } = keys;
+
+  // Who we are.
+  const descriptor = new OwnDescriptor({ options, keys, clock });
+
+  // Whom we know.
+  const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers });
+  const trust = new PeerTrust({ origin, registry, keys });
+  const { issuerKey, mayGoTo } = trust;
+  const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
+
+  // How we talk to them.
+  const fetch = createGuardedFetch({ allowInsecure, allowPrivateNetwork });
+  const peers = new PeerClient({ origin, signingKey, registry, fetch, clock, random });
+  const manager = new HandshakeManager({
+    ...{ origin, signingKey, clock, random, allowInsecure },
+    ownDescriptor: async () => (await descriptor.document()).jws,
+    handshakeTimeoutSeconds: options.handshakeTimeoutSeconds,
+  });
+  const handshake = new HandshakeService({
+    ...{ origin, manager, registry, named, store, clock, random, logger, allowInsecure },
+    ...{ policy: options.trust, transport: peers, shared: link !== undefined },
+  });
+  peers.reconnectBy((peer) => handshake.connect(peer));
+  const keeper = new SessionKeeper({
+    ...{ clock, random, logger },
+    wanted: () => trust.wanted(named),
+    expiresAt: (peer) => registry.liveSession(peer)?.expiresAt,
+    connect: (peer) => handshake.connect(peer),
+  });
+  const health = new HealthMonitor({
+    ...{ clock, random },
+    probe: async (peer) => peers.health(peer),
+    intervalSeconds: options.healthCheckIntervalSeconds,
+  });
+
+  // What players wear.
+  const download = createAssetSource({ allowInsecure, allowPrivateNetwork });
+  const mediaTypes = new Set([...options.assets.policy.mediaTypes, MANIFEST_MEDIA_TYPE]);
+  const policy = { ...options.assets.policy, mediaTypes };
+  const transfer = new AssetTransfer({
+    ...{ store: files, policy, open: download, endpointOf: trust.endpointOf },
+    ...{ clock, random, logger },
+    onMismatch: (event) => {
+      events.emit("asset", { type: "mismatch", ...event });
+    },
+  });
+  const assets = new AssetLibrary({
+    ...{ origin, allowInsecure, policy, store: files, transfer, peers },
+    ...{ timeoutSeconds: options.assets.timeoutSeconds, clock, signingKey, issuerKey },
+  });
+
+  // Where players are.
+  const processes =
+    link === undefined ? undefined : new SiblingProcesses({ link, store, clock, random, logger });
+  const custody = new Custody({
+    ...{ origin, store, clock, random, logger, peers, seats, signingKey, issuerKey, mayGoTo },
+    ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
+    ...{ accept: options.accept, admit: options.admit },
+    onEvent: (event) => {
+      if (event.type === "progress") events.emit("progress", event.progress);
+      else if (event.type === "arrival") events.emit("arrival", event.arrival);
+      else if (event.type === "outcome") {
+        events.emit("crossing", { player: event.player, outcome: event.outcome });
+      }
+    },
+  });
+  processes?.serve(custody);
+
+  // What goes on beside.
+  auditPeers({ registry, log: resources.audit, clock, logger });
+  const healthChecks = new PeerHealthChecks({ health, registry, events });
+  registry.on((event) => {
+    events.emit("peer", event);
+  });
+  const autosave = new Repeating({
+    work: () => custody.saveAll(),
+    everyMilliseconds: AUTOSAVE_MILLISECONDS,
+    onFailure: (cause) => {
+      logger.error("what players carry could not be stored", cause);
+    },
+    clock,
+  });
+  const changes = new Repeating({
+    work: () => takeOverChanges({ store, registry, handshake, keys, descriptor, logger }),
+    everyMilliseconds: CHANGES_MILLISECONDS,
+    onFailure: (cause) => {
+      logger.error("changes of the operator could not be read", cause);
+    },
+    clock,
+  });
+
+  return {
+    ...{ resources, descriptor, registry, trust, handshake, keeper, health },
+    ...{ assets, processes, custody },
+    local: [
+      { stop: () => fetch.close() },
+      { stop: () => download.close() },
+      { stop: () => transfer.close() },
+      { start: () => registry.load() },
+      ...(processes === undefined ? [] : [processes]),
+      custody,
+    ],
+    online: [healthChecks, keeper, autosave, changes],
+  };
+}

@@ -1,0 +1,46 @@
+/** Takes over what the operator's command line, or another process of this server, has changed. */
+import type { HandshakeService } from "../handshake/handshake-service.ts";
+import type { Logger, Store } from "../ports.ts";
+import { type ServerRegistry, TrustState } from "../registry/server-registry.ts";
+import { RETRY_PREFIX } from "./data-folder.ts";
+import type { OwnDescriptor } from "./own-descriptor.ts";
+import type { OwnKeys } from "./own-keys.ts";
+
+/** How soon what the operator's command line did takes effect. */
+export const CHANGES_MILLISECONDS = 1_000;
+
+/** What taking over needs. */
+export interface OperatorChangesOptions {
+  readonly store: Store;
+  readonly registry: ServerRegistry;
+  readonly handshake: HandshakeService;
+  readonly keys: OwnKeys;
+  readonly descriptor: OwnDescriptor;
+  readonly logger: Logger;
+}
+
+/** Looks once at peers, wishes for handshakes, and the key file. */
+export async function takeOverChanges({
+  store,
+  registry,
+  handshake,
+  keys,
+  descriptor,
+  logger,
+}: OperatorChangesOptions): Promise<void> {
+  await registry.refresh();
+  for await (const [key] of store.entries(RETRY_PREFIX)) {
+    await store.delete(key);
+    const origin = key.slice(RETRY_PREFIX.length);
+    await handshake.connect(origin).catch((cause: unknown) => {
+      const why = cause instanceof Error ? cause.message : "unknown";
+      logger.warn(`the handshake with ${origin} failed: ${why}`);
+    });
+  }
+  if (!(await keys.reload())) return;
+  descriptor.renew();
+  // Peers learn of a key from a handshake: they must know the next one before it is used.
+  for (const { origin } of registry.list({ trust: TrustState.Trusted })) {
+    void handshake.connect(origin).catch(() => undefined);
+  }
+}

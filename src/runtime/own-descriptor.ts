@@ -1,0 +1,56 @@
+/** Our descriptor (PROTOCOL 2), signed anew every hour and whenever the keys change. */
+import { type DescriptorDocument, signDescriptor } from "../identity/descriptor.ts";
+import type { Clock } from "../ports.ts";
+import type { OwnKeys } from "./own-keys.ts";
+import type { ResolvedOptions } from "./settings.ts";
+
+const LIFE_SECONDS = 24 * 3600;
+const REFRESH_SECONDS = 3600;
+
+/** What this server says of itself. */
+export class OwnDescriptor {
+  readonly #options: Pick<ResolvedOptions, "origin" | "name" | "endpoint" | "worlds">;
+  readonly #keys: OwnKeys;
+  readonly #clock: Clock;
+  #signed: { readonly document: DescriptorDocument; readonly at: number } | undefined;
+
+  constructor({
+    options,
+    keys,
+    clock,
+  }: {
+    readonly options: Pick<ResolvedOptions, "origin" | "name" | "endpoint" | "worlds">;
+    readonly keys: OwnKeys;
+    readonly clock: Clock;
+  }) {
+    this.#options = options;
+    this.#keys = keys;
+    this.#clock = clock;
+  }
+
+  /** The document as it is served now. */
+  async document(): Promise<DescriptorDocument> {
+    const now = this.#clock.now();
+    if (this.#signed === undefined || now - this.#signed.at > REFRESH_SECONDS * 1000) {
+      const { origin, name, endpoint, worlds } = this.#options;
+      const document = await signDescriptor(
+        {
+          origin,
+          name,
+          endpoint,
+          protocols: ["aether/1"],
+          worlds: Object.keys(worlds),
+          validUntil: Math.floor(now / 1000) + LIFE_SECONDS,
+        },
+        this.#keys.ring,
+      );
+      this.#signed = { document, at: now };
+    }
+    return this.#signed.document;
+  }
+
+  /** The keys have changed: the next one asked for is signed anew. */
+  renew(): void {
+    this.#signed = undefined;
+  }
+}

@@ -1,0 +1,53 @@
+/** The keys this server signs with, as the key file has them. */
+import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
+import type { KeyRing, SigningKey } from "../identity/server-keys.ts";
+import type { Random } from "../ports.ts";
+import { keyFileVersion, loadKeyRing, loadOrCreateKeyRing } from "../storage/key-file.ts";
+
+/** The key ring of the running server; the command line may change its file. */
+export class OwnKeys {
+  readonly #path: string;
+  #ring: KeyRing;
+  #version: string;
+
+  private constructor(path: string, ring: KeyRing, version: string) {
+    this.#path = path;
+    this.#ring = ring;
+    this.#version = version;
+  }
+
+  /**
+   * Reads the key file, or makes one.
+   *
+   * @throws FederationError `ERR_FED_KEY_FILE`.
+   */
+  static async open(path: string, random: Random): Promise<OwnKeys> {
+    const ring = await loadOrCreateKeyRing(path, random);
+    return new OwnKeys(path, ring, await keyFileVersion(path));
+  }
+
+  /** All keys that are announced. */
+  get ring(): KeyRing {
+    return this.#ring;
+  }
+
+  /** The key this server signs with now. */
+  readonly signingKey = (): SigningKey => this.#ring.current;
+
+  /** To verify what this server has signed itself: its present key only. */
+  verifyKey(kid: string): VerifyKey | undefined {
+    const { current } = this.#ring;
+    return kid === current.kid ? importVerifyKey(current.jwk) : undefined;
+  }
+
+  /** Takes over what the command line has changed. True when there was anything. */
+  async reload(): Promise<boolean> {
+    const version = await keyFileVersion(this.#path);
+    if (version === this.#version) return false;
+    const ring = await loadKeyRing(this.#path);
+    if (ring === undefined) return false;
+    this.#ring = ring;
+    this.#version = version;
+    return true;
+  }
+}

@@ -1,0 +1,47 @@
+/** Every trust decision is a line in the audit log. */
+import type { Clock, Logger } from "../ports.ts";
+import type { RegistryEvent, ServerRegistry } from "../registry/server-registry.ts";
+import type { AuditLog } from "../storage/audit-log.ts";
+
+/** What happens too often, or decides nothing. */
+const SILENT: readonly RegistryEvent["type"][] = [
+  "status-changed",
+  "session",
+  "descriptor-changed",
+];
+
+/** Writes down what the registry decides from now on, but for what another process has written. */
+export function auditPeers({
+  registry,
+  log,
+  clock,
+  logger,
+}: {
+  readonly registry: ServerRegistry;
+  readonly log: AuditLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): void {
+  registry.on((event) => {
+    if (event.fromStore === true || SILENT.includes(event.type)) return;
+    const { server } = event;
+    log
+      .append({
+        at: new Date(clock.now()).toISOString(),
+        by: "server",
+        what: event.type,
+        subject: event.origin,
+        ...(server === undefined
+          ? {}
+          : {
+              trust: server.trust,
+              keys: server.keys
+                .filter(({ retiredAt }) => retiredAt === undefined)
+                .map(({ jwk }) => jwk.kid),
+            }),
+      })
+      .catch((cause: unknown) => {
+        logger.error("a trust decision could not be written to the audit log", cause);
+      });
+  });
+}

@@ -1,0 +1,52 @@
+/** Keeps health checks and the registry together: every known peer is watched, its status noted. */
+import { type HealthMonitor, HealthStatus } from "../health/health-monitor.ts";
+import { type ServerRegistry, ServerStatus } from "../registry/server-registry.ts";
+import type { EventBus } from "./events.ts";
+import type { Part } from "./part.ts";
+
+/** Listens from the moment it is made; health checks run from its start to its stop. */
+export class PeerHealthChecks implements Part {
+  readonly #health: HealthMonitor;
+  readonly #registry: ServerRegistry;
+
+  constructor({
+    health,
+    registry,
+    events,
+  }: {
+    readonly health: HealthMonitor;
+    readonly registry: ServerRegistry;
+    readonly events: EventBus;
+  }) {
+    this.#health = health;
+    this.#registry = registry;
+    registry.on(() => {
+      this.#watch();
+    });
+    health.on(({ origin, health: state }) => {
+      registry.setStatus(origin, statusOf(state.status));
+      events.emit("health", { origin, health: state });
+    });
+  }
+
+  start(): void {
+    this.#watch();
+    this.#health.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#health.stop();
+  }
+
+  #watch(): void {
+    const health = this.#health;
+    const known = new Set(this.#registry.list().map(({ origin }) => origin));
+    for (const { origin } of health.list()) if (!known.has(origin)) health.unwatch(origin);
+    for (const origin of known) if (health.status(origin) === undefined) health.watch(origin);
+  }
+}
+
+function statusOf(status: HealthStatus | undefined): ServerStatus {
+  if (status === HealthStatus.Healthy) return ServerStatus.Online;
+  return status === HealthStatus.Degraded ? ServerStatus.Degraded : ServerStatus.Offline;
+}

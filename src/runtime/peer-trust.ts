@@ -1,0 +1,83 @@
+/** What a peer is trusted for, by what is known of it now. */
+import type { VerifyKey } from "../identity/ed25519.ts";
+import {
+  ALL_ROLES,
+  type FederatedServer,
+  type ServerRegistry,
+  ServerStatus,
+  TrustState,
+} from "../registry/server-registry.ts";
+import type { OwnKeys } from "./own-keys.ts";
+
+/** Answers from the registry; decides nothing. */
+export class PeerTrust {
+  readonly #origin: string;
+  readonly #registry: ServerRegistry;
+  readonly #keys: OwnKeys;
+
+  constructor({
+    origin,
+    registry,
+    keys,
+  }: {
+    readonly origin: string;
+    readonly registry: ServerRegistry;
+    readonly keys: OwnKeys;
+  }) {
+    this.#origin = origin;
+    this.#registry = registry;
+    this.#keys = keys;
+  }
+
+  /** The key of an issuer whose passes are taken here: a trusted peer, or this server itself. */
+  readonly issuerKey = (issuer: string, kid: string): VerifyKey | undefined => {
+    if (issuer === this.#origin) return this.#keys.verifyKey(kid);
+    const server = this.#registry.get(issuer);
+    return isTrusted(server) && (server.roles ?? ALL_ROLES).inbound
+      ? this.#registry.keyFor(issuer, kid)
+      : undefined;
+  };
+
+  /** Whether our players may go to a server: it is not known for anything that speaks against it. */
+  readonly mayGoTo = (origin: string): boolean => {
+    if (this.#registry.isBlocked(origin)) return false;
+    const server = this.#registry.get(origin);
+    if (server === undefined || origin === this.#origin) return true;
+    const suspended =
+      server.trust === TrustState.Blocked || server.trust === TrustState.Quarantined;
+    return !suspended && (server.roles ?? ALL_ROLES).outbound;
+  };
+
+  /** Where a trusted server's assets are; undefined for any other. */
+  readonly endpointOf = (origin: string): string | undefined => {
+    const server = this.#registry.get(origin);
+    return isTrusted(server) ? server.endpoint : undefined;
+  };
+
+  /** Whether players can be sent to a server now, as far as health checks know. */
+  isReachable(origin: string): boolean {
+    if (origin === this.#origin) return true;
+    const server = this.#registry.get(origin);
+    return (
+      isTrusted(server) &&
+      server.status !== ServerStatus.Offline &&
+      server.status !== ServerStatus.Suspended
+    );
+  }
+
+  /** The known peer with an authority. */
+  withAuthority(authority: string): string | undefined {
+    return this.#registry.list().find((server) => new URL(server.origin).host === authority)
+      ?.origin;
+  }
+
+  /** Sessions are wanted with whoever the operator named and with every peer that is trusted. */
+  *wanted(named: readonly string[]): Generator<string> {
+    yield* named.filter((origin) => origin !== this.#origin);
+    for (const server of this.#registry.list({ trust: TrustState.Trusted })) yield server.origin;
+  }
+}
+
+function isTrusted(server: FederatedServer | undefined): server is FederatedServer {
+  return server?.trust === TrustState.Trusted;
+}

@@ -1,0 +1,70 @@
+/** What has to be opened before the parts can be put together, and is closed after they have stopped. */
+import { join } from "node:path";
+import { ContentStore } from "../assets/store/content-store.ts";
+import type { Clock, Random, Store } from "../ports.ts";
+import { AuditLog } from "../storage/audit-log.ts";
+import { lockFolder } from "../storage/folder-lock.ts";
+import { KeyvStore } from "../storage/keyv-store.ts";
+import { RedisEngine } from "../storage/redis-engine.ts";
+import { SqliteEngine } from "../storage/sqlite-engine.ts";
+import { DATA_FILES } from "./data-folder.ts";
+import { OwnKeys } from "./own-keys.ts";
+import { type Part, stopAll } from "./part.ts";
+import type { ResolvedOptions } from "./settings.ts";
+import type { ProcessLink } from "./sibling-processes.ts";
+
+/** The store, the key and the files of one server. */
+export interface Resources {
+  readonly store: Store;
+  readonly keys: OwnKeys;
+  readonly audit: AuditLog;
+  readonly files: ContentStore;
+  /** Gives everything back. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store and the key, and the folder of the assets. When one cannot be opened, the others
+ * are closed again.
+ *
+ * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`,
+ * `ERR_FED_STORE_IN_USE`, `ERR_FED_KEY_FILE`.
+ */
+export async function openResources({
+  options,
+  link,
+  clock,
+  random,
+}: {
+  readonly options: ResolvedOptions;
+  readonly link: ProcessLink | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+}): Promise<Resources> {
+  const { dataDirectory, logger } = options;
+  const closing: Part[] = [];
+  try {
+    if (options.store === undefined && link === undefined) {
+      closing.push({ stop: lockFolder(join(dataDirectory, DATA_FILES.lock)) });
+    }
+    const engine =
+      options.store ??
+      link?.engine() ??
+      new SqliteEngine({ path: join(dataDirectory, DATA_FILES.store), clock });
+    const store = new KeyvStore(engine);
+    closing.push({ stop: () => store.close() });
+    if (options.store === undefined && engine instanceof RedisEngine) {
+      const warning = await engine.durability();
+      if (warning !== undefined) logger.warn(warning);
+    }
+    const keys = await OwnKeys.open(join(dataDirectory, DATA_FILES.keys), random);
+    const { directory, maxBytes } = options.assets;
+    const files = await ContentStore.open({ directory, maxBytes, clock, logger });
+    closing.push({ stop: () => files.close() });
+    const audit = new AuditLog(join(dataDirectory, DATA_FILES.audit));
+    return { store, keys, audit, files, close: () => stopAll(closing) };
+  } catch (cause) {
+    await stopAll(closing).catch(() => undefined);
+    throw cause;
+  }
+}

@@ -1,0 +1,57 @@
+/** What the runtime is told: the host's options with every default filled in. */
+import type { ResolvedIntegrityPolicy } from "../assets/verify/reference.ts";
+import type { AdmissionPolicy } from "../custody/destination/admission.ts";
+import type { OnAway } from "../custody/home/home-sessions.ts";
+import type { ImportPolicy } from "../custody/home/import-policy.ts";
+import type { TrustPolicy } from "../handshake/trust-policy.ts";
+import type { Logger } from "../ports.ts";
+import type { PortalRoute } from "../routing/routing-table.ts";
+
+/** A player as the host's own accounts know it. */
+export interface IdentifiedPlayer {
+  /** Local id: 1–64 of `A-Za-z0-9_-`, stable for the account; not beginning with `guest-`. */
+  readonly id: string;
+  /** Name to show, at most 128 characters; the rest is cut off. Default: what the client asks for. */
+  readonly name?: string;
+}
+
+/**
+ * Maps the host's own auth (`client.auth` after the room's `onAuth`) to a player; undefined for one
+ * that is no player of the federation.
+ */
+export type Identify = (
+  auth: unknown,
+  context: { readonly options: unknown; readonly sessionId: string },
+) => IdentifiedPlayer | undefined | Promise<IdentifiedPlayer | undefined>;
+
+/** `FederationOptions` with every default filled in, frozen; what each means is said there. */
+export interface ResolvedOptions {
+  readonly origin: string;
+  readonly worlds: Readonly<Record<string, string>>;
+  readonly name: string;
+  readonly endpoint: string;
+  readonly routes: readonly PortalRoute[];
+  readonly peers: readonly string[];
+  readonly trust: TrustPolicy;
+  readonly dataDirectory: string;
+  readonly store: unknown;
+  readonly allowInsecure: boolean;
+  readonly allowPrivateNetwork: boolean;
+  readonly maxPeers: number;
+  readonly handshakeTimeoutSeconds: number;
+  readonly healthCheckIntervalSeconds: number;
+  readonly leaseSeconds: number;
+  readonly maxRequestsPerMinutePerAddress: number;
+  readonly maxRequestsPerMinutePerPeer: number;
+  readonly identify: Identify;
+  readonly admit: AdmissionPolicy | undefined;
+  readonly accept: ImportPolicy | undefined;
+  readonly assets: {
+    readonly directory: string;
+    readonly maxBytes: number;
+    readonly policy: ResolvedIntegrityPolicy;
+    readonly timeoutSeconds: number;
+  };
+  readonly onAway: OnAway;
+  readonly logger: Logger;
+}

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { resolveOptions } from "../../src/federation/options.ts";
+import { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
+import type { SeatHost } from "../../src/custody/destination/seat-host.ts";
+
+const NO_SEATS: SeatHost = {
+  hasWorld: () => false,
+  reserve: () => assert.fail("nobody comes"),
+  isReserved: () => Promise.resolve(false),
+  release: () => Promise.resolve(),
+};
+
+describe("runtime/federation-runtime", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "aether-runtime-"));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  function runtime(): FederationRuntime {
+    return new FederationRuntime(
+      resolveOptions({ origin: "https://here.example", worlds: {}, dataDirectory: folder }),
+    );
+  }
+
+  it("gives back what it opened when it cannot start, so that the next start can", async () => {
+    const keys = join(folder, "keys.json");
+    await writeFile(keys, "no JSON");
+    const first = runtime();
+    await assert.rejects(first.start(NO_SEATS), { code: "ERR_FED_KEY_FILE" });
+    assert.equal(first.started, false);
+    await rm(keys);
+    await first.start(NO_SEATS);
+    await first.stop();
+  });
+
+  it("starts again after it has stopped, with the same key", async () => {
+    const first = runtime();
+    await first.start(NO_SEATS);
+    first.goOnline();
+    const { kid } = first.signingKey();
+    await first.stop();
+    await first.start(NO_SEATS);
+    assert.equal(first.signingKey().kid, kid);
+    await first.stop();
+  });
+
+  it("says what to call while it does not run", () => {
+    assert.throws(() => runtime().registry, /federation\.attach/u);
+  });
+
+  it("lets two servers not have one folder", async () => {
+    const first = runtime();
+    await first.start(NO_SEATS);
+    await assert.rejects(runtime().start(NO_SEATS), { code: "ERR_FED_STORE_IN_USE" });
+    await first.stop();
+  });
+});
