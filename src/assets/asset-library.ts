@@ -2,12 +2,10 @@
  * The assets of one server: its own, those its visitors brought, and those it was asked to prepare.
  */
 import { createReadStream } from "node:fs";
-import type { PeerCalls } from "../custody/shared/home.ts";
-import type { CustodyAnswer } from "../custody/inbound.ts";
-import { FederationError } from "../errors.ts";
+import { type CallAnswer, FederationError } from "../errors.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, PeerCalls } from "../ports.ts";
 import { DEFAULT_CHUNK_BYTES, hashChunks } from "./verify/chunks.ts";
 import type { ContentStore, StoredAsset } from "./store/content-store.ts";
 import {
@@ -87,7 +85,7 @@ export class AssetLibrary {
   }
 
   /** Answers `assets/prepare`. */
-  answer(caller: string, body: unknown): Promise<CustodyAnswer> {
+  answer(caller: string, body: unknown): Promise<CallAnswer> {
     return this.#preparations.answer(caller, body);
   }
 

@@ -5,7 +5,8 @@
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { JsonValue } from "../json.ts";
-import type { Clock, Logger, Random, Store } from "../ports.ts";
+import type { CallAnswer } from "../errors.ts";
+import type { Clock, Logger, PeerCalls, Random, Store } from "../ports.ts";
 import {
   type AdmissionPolicy,
   type Arrival,
@@ -14,8 +15,8 @@ import {
 } from "./destination/arrival.ts";
 import { Crossings, type CrossingOutcome, type CrossingProgress } from "./source/crossing.ts";
 import type { CrossingRecord } from "./home/history.ts";
-import { type CustodyAnswer, answerCall } from "./inbound.ts";
-import { type Home, type PeerCalls, localHome, remoteHome } from "./shared/home.ts";
+import { answerCall } from "./inbound.ts";
+import { type Home, localHome, remoteHome } from "./shared/home.ts";
 import type { ImportPolicy, ImportPreview } from "./home/import-policy.ts";
 import { previewOf } from "./home/import-policy.ts";
 import {
@@ -219,7 +220,7 @@ export class Custody {
    * Answers a call of PROTOCOL 6 from `caller`, whose signature has been verified; `sentAt` is its
    * `created`.
    */
-  answer(caller: string, call: string, body: unknown, sentAt: number): Promise<CustodyAnswer> {
+  answer(caller: string, call: string, body: unknown, sentAt: number): Promise<CallAnswer> {
     return answerCall(this, caller, call, body, sentAt);
   }
 

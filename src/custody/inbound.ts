@@ -1,6 +1,6 @@
 /** The calls of PROTOCOL 6 as they come in from peers: parsed, then decided. */
 import type { z } from "zod";
-import type { FederationErrorCode } from "../errors.ts";
+import type { CallAnswer, FederationErrorCode } from "../errors.ts";
 import type { Custody } from "./custody.ts";
 import { inPhase } from "./holder/visitors.ts";
 import {
@@ -15,16 +15,6 @@ import {
   revokeSchema,
 } from "./shared/messages.ts";
 
-/** Answer to a call from a peer: a 200 body, or a coded refusal. */
-export type CustodyAnswer =
-  | { readonly ok: true; readonly body: unknown }
-  | {
-      readonly ok: false;
-      readonly code: FederationErrorCode;
-      readonly reason: string;
-      readonly retryAfterSeconds?: number;
-    };
-
 /** Answers one call from `caller`, whose signature, made at `sentAt`, has been verified. */
 export async function answerCall(
   custody: Custody,
@@ -32,7 +22,7 @@ export async function answerCall(
   call: string,
   body: unknown,
   sentAt: number,
-): Promise<CustodyAnswer> {
+): Promise<CallAnswer> {
   const { ledger } = custody;
   switch (call) {
     case "depart":
@@ -63,7 +53,7 @@ async function departed(
   custody: Custody,
   caller: string,
   { player, transferId }: { readonly player: string; readonly transferId: string },
-): Promise<CustodyAnswer> {
+): Promise<CallAnswer> {
   const row = await custody.visitors.get(player);
   if (!isHomeOf(caller, player) || (row !== undefined && row.home !== caller)) {
     return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
@@ -82,7 +72,7 @@ async function revoked(
   custody: Custody,
   caller: string,
   { player, epoch }: { readonly player: string; readonly epoch: number },
-): Promise<CustodyAnswer> {
+): Promise<CallAnswer> {
   const { visitors, sessions, leases, crossings } = custody;
   if (!isHomeOf(caller, player)) {
     return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
@@ -98,7 +88,7 @@ async function revoked(
       retryAfterSeconds: 2,
     };
   }
-  if (word !== undefined) return word.answer as unknown as CustodyAnswer;
+  if (word !== undefined) return word.answer as unknown as CallAnswer;
   const session = sessions.get(player);
   const state = session?.frozen === false ? session.body.carry() : undefined;
   if (session !== undefined) {
@@ -128,8 +118,8 @@ function isHomeOf(caller: string, player: string): boolean {
 async function parsed<Request>(
   schema: z.ZodType<Request>,
   body: unknown,
-  handle: (request: Request) => Promise<CustodyAnswer>,
-): Promise<CustodyAnswer> {
+  handle: (request: Request) => Promise<CallAnswer>,
+): Promise<CallAnswer> {
   const result = schema.safeParse(body);
   if (result.success) return handle(result.data);
   const issue = result.error.issues[0];
@@ -140,6 +130,6 @@ async function parsed<Request>(
   );
 }
 
-function refusal(code: FederationErrorCode, reason: string): Exclude<CustodyAnswer, { ok: true }> {
+function refusal(code: FederationErrorCode, reason: string): Exclude<CallAnswer, { ok: true }> {
   return { ok: false, code, reason };
 }

@@ -5,10 +5,13 @@
  * again goes on where it was. The source's side: {@link prepareAt} asks until all is there.
  */
 import { z } from "zod";
-import type { PeerCalls } from "../../custody/shared/home.ts";
-import type { CustodyAnswer } from "../../custody/inbound.ts";
-import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
-import type { Clock } from "../../ports.ts";
+import {
+  type CallAnswer,
+  FederationError,
+  type FederationErrorCode,
+  isFederationErrorCode,
+} from "../../errors.ts";
+import type { Clock, PeerCalls } from "../../ports.ts";
 import {
   type FederationAssetReference,
   type ReferenceLimits,
@@ -73,7 +76,7 @@ export class Preparations {
   }
 
   /** Answers a peer's `assets/prepare`. The caller is asked for the bytes, too. */
-  async answer(caller: string, body: unknown): Promise<CustodyAnswer> {
+  async answer(caller: string, body: unknown): Promise<CallAnswer> {
     const parsed = requestSchema.safeParse(body);
     if (!parsed.success) {
       const reason = "the body must be {assets: [reference, …]}, at most 32 references";

@@ -1,9 +1,8 @@
 /** Sessions of players at their own home: how they begin, and what is stored of them (PROTOCOL 6, rule 9). */
 import type { JsonValue } from "../../json.ts";
-import type { Clock, Logger } from "../../ports.ts";
+import type { CallAnswer } from "../../errors.ts";
+import type { Clock, Logger, PeerCalls } from "../../ports.ts";
 import type { Crossings } from "../source/crossing.ts";
-import type { PeerCalls } from "../shared/home.ts";
-import type { CustodyAnswer } from "../inbound.ts";
 import { type CustodyLedger, DEFAULT_NAME } from "./ledger.ts";
 import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
 import { type PlayerBody, PlayerSession, type PlayerSessions } from "../shared/player-session.ts";
@@ -23,7 +22,7 @@ export interface LoginName {
 /** A session at home, with what the player carries; or why there is none. */
 export type LoginResult =
   | { readonly ok: true; readonly session: PlayerSession; readonly state: JsonValue | undefined }
-  | Exclude<CustodyAnswer, { ok: true }>;
+  | Exclude<CallAnswer, { ok: true }>;
 
 /** Options of {@link HomeSessions}. */
 export interface HomeSessionsOptions {

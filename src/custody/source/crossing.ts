@@ -9,8 +9,8 @@
 import { z } from "zod";
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
-import type { Clock, Logger, Random, TimerHandle } from "../../ports.ts";
-import { type Home, type PeerCalls, isDecidedElsewhere } from "../shared/home.ts";
+import type { Clock, Logger, PeerCalls, Random, TimerHandle } from "../../ports.ts";
+import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { Leases } from "../holder/leases.ts";
 import type { CancelRequest, DepartRequest } from "../shared/messages.ts";
 import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";

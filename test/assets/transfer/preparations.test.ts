@@ -9,8 +9,8 @@ import {
   type FederationAssetReference,
   resolveIntegrityPolicy,
 } from "../../../src/assets/verify/reference.ts";
-import type { PeerAnswer } from "../../../src/custody/shared/home.ts";
 import { FederationError } from "../../../src/errors.ts";
+import type { PeerAnswer } from "../../../src/ports.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 const SOURCE = "https://near.example";
