@@ -72,9 +72,6 @@ export {
   type ExpectedAsset,
   type VerificationResult,
 } from "./assets/verify/verification.ts";
-export {
-  ContentStore,
-  type ContentStoreOptions,
-  type StoredAsset,
-} from "./assets/store/content-store.ts";
+export { ContentStore, type ContentStoreOptions } from "./assets/store/content-store.ts";
+export type { StoredAsset } from "./assets/store/stored-asset.ts";
 export type { PreparationStatus } from "./assets/transfer/preparations.ts";

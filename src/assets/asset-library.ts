@@ -7,7 +7,8 @@ import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { Clock, PeerCalls } from "../ports.ts";
 import { DEFAULT_CHUNK_BYTES, hashChunks } from "./verify/chunks.ts";
-import type { ContentStore, StoredAsset } from "./store/content-store.ts";
+import type { ContentStore } from "./store/content-store.ts";
+import type { StoredAsset } from "./store/stored-asset.ts";
 import {
   type AssetManifest,
   MANIFEST_MEDIA_TYPE,
@@ -16,12 +17,8 @@ import {
   manifestReference,
   verifyManifest,
 } from "./verify/manifest.ts";
-import {
-  type PreparationStatus,
-  type PreparedAt,
-  Preparations,
-  prepareAt,
-} from "./transfer/preparations.ts";
+import { type PreparationStatus, Preparations } from "./transfer/preparations.ts";
+import { type PreparedAt, prepareAt } from "./transfer/prepare-at.ts";
 import type { FederationAssetReference, ResolvedIntegrityPolicy } from "./verify/reference.ts";
 import type { AssetTransfer } from "./transfer/transfer.ts";
 

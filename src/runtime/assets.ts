@@ -2,7 +2,8 @@
 import { AssetLibrary } from "../assets/asset-library.ts";
 import { ContentStore } from "../assets/store/content-store.ts";
 import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
-import { type AssetMismatch, AssetTransfer } from "../assets/transfer/transfer.ts";
+import type { AssetMismatch } from "../assets/transfer/flight.ts";
+import { AssetTransfer } from "../assets/transfer/transfer.ts";
 import { createAssetSource } from "../http/outbound/asset-source.ts";
 import type { PeerClient } from "../http/outbound/peer-client.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { AssetLibrary } from "../assets/asset-library.ts";
-import type { AssetMismatch } from "../assets/transfer/transfer.ts";
+import type { AssetMismatch } from "../assets/transfer/flight.ts";
 import { type CrossingOutcome, type CrossingProgress } from "../custody/source/crossing.ts";
 import type { Arrival, SeatHost } from "../custody/destination/arrival.ts";
 import { Custody } from "../custody/custody.ts";
