@@ -23,12 +23,8 @@ export type {
   HandshakeSession,
 } from "./handshake/messages.ts";
 export type { TrustCandidate, TrustDecision, TrustPolicy } from "./handshake/trust-policy.ts";
-export {
-  type FederatedServer,
-  ServerRegistry,
-  ServerStatus,
-  TrustState,
-} from "./registry/server-registry.ts";
+export { type FederatedServer, ServerStatus, TrustState } from "./registry/federated-server.ts";
+export { ServerRegistry } from "./registry/server-registry.ts";
 export {
   type PortalRoute,
   type ResolvedDestination,

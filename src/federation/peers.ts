@@ -1,10 +1,10 @@
 import {
   ALL_ROLES,
-  type ServerRegistry,
   ServerStatus,
   type TrustRoles,
   TrustState,
-} from "../registry/server-registry.ts";
+} from "../registry/federated-server.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 
 /** One peer as an operator sees it. */

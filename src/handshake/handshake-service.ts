@@ -16,11 +16,8 @@ import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
 import { type SignedMessageParts, peekKeyId, verifyRequest } from "../identity/http-signatures.ts";
 import { isOrigin } from "../identity/origin.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
-import {
-  type FederatedServer,
-  type ServerRegistry,
-  TrustState,
-} from "../registry/server-registry.ts";
+import { type FederatedServer, TrustState } from "../registry/federated-server.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
 import {
   type HandshakeSession,

@@ -10,7 +10,8 @@ import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { ResolvedOptions } from "../federation/options.ts";
 import type { Clock, Random } from "../ports.ts";
-import { type ServerRegistry, TrustState } from "../registry/server-registry.ts";
+import { TrustState } from "../registry/federated-server.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
 
 /** The assets of a running server. */
 export interface RunningAssets {

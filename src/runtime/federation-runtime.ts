@@ -22,13 +22,8 @@ import type { KeyRing, SigningKey } from "../identity/server-keys.ts";
 import type { ResolvedOptions } from "../federation/options.ts";
 import { openAssets } from "./assets.ts";
 import { type Clock, type Random, type Store, systemClock, systemRandom } from "../ports.ts";
-import {
-  type RegistryEvent,
-  ServerRegistry,
-  ServerStatus,
-  TrustState,
-  ALL_ROLES,
-} from "../registry/server-registry.ts";
+import { ServerStatus, TrustState, ALL_ROLES } from "../registry/federated-server.ts";
+import { type RegistryEvent, ServerRegistry } from "../registry/server-registry.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { AuditLog } from "../storage/audit-log.ts";

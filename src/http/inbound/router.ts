@@ -21,7 +21,8 @@ import {
 import type { SigningKey } from "../../identity/server-keys.ts";
 import { isShallow } from "../../json.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
-import { type ServerRegistry, TrustState } from "../../registry/server-registry.ts";
+import { TrustState } from "../../registry/federated-server.ts";
+import type { ServerRegistry } from "../../registry/server-registry.ts";
 import { type AssetServer, createAssetServer, isAssetPath } from "./asset-server.ts";
 import { type Problem, problem } from "./problem.ts";
 import { readRawBody } from "./raw-body.ts";
