@@ -32,13 +32,8 @@ export {
   type RoutingTableOptions,
 } from "./routing/routing-table.ts";
 export { type PortalUri, parsePortalUri } from "./routing/portal-uri.ts";
-export {
-  HealthMonitor,
-  type HealthMonitorOptions,
-  type HealthSample,
-  HealthStatus,
-  type PeerHealth,
-} from "./health/health-monitor.ts";
+export { type HealthSample, HealthStatus, type PeerHealth } from "./health/peer-record.ts";
+export { HealthMonitor, type HealthMonitorOptions } from "./health/health-monitor.ts";
 export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossing.ts";
 export type {
   AdmissionDecision,

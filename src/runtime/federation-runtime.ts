@@ -12,7 +12,8 @@ import { ProcessRegister, type SiblingRequest, type Siblings } from "../custody/
 import { HandshakeManager } from "../handshake/handshake-manager.ts";
 import { HandshakeService } from "../handshake/handshake-service.ts";
 import { SessionKeeper } from "../handshake/session-keeper.ts";
-import { HealthMonitor, HealthStatus, type PeerHealth } from "../health/health-monitor.ts";
+import { HealthStatus, type PeerHealth } from "../health/peer-record.ts";
+import { HealthMonitor } from "../health/health-monitor.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { PeerClient } from "../http/outbound/peer-client.ts";
 import { type DescriptorDocument, signDescriptor } from "../identity/descriptor.ts";

@@ -3,7 +3,7 @@
  * signature binds it to the request (PROTOCOL 3).
  */
 import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
-import type { HandshakeTransport } from "../../handshake/handshake-service.ts";
+import type { HandshakeTransport } from "../../handshake/transport.ts";
 import type { VerifyKey } from "../../identity/ed25519.ts";
 import {
   type SignedMessageParts,
