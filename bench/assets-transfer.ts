@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { StoredAsset } from "../src/assets/store/content-store.ts";
+import type { StoredAsset } from "../src/assets/store/stored-asset.ts";
 import type { FederationAssetReference } from "../src/assets/verify/reference.ts";
 import { table } from "../src/cli/output.ts";
 import type { FetchOrder } from "./asset-receiver.ts";

@@ -147,3 +147,13 @@ export interface Refusal {
 export function refuse(code: FederationErrorCode, reason: string): Refusal {
   return { verified: false, code, reason };
 }
+
+/** Answer to a call from a peer: a 200 body, or a coded refusal. */
+export type CallAnswer =
+  | { readonly ok: true; readonly body: unknown }
+  | {
+      readonly ok: false;
+      readonly code: FederationErrorCode;
+      readonly reason: string;
+      readonly retryAfterSeconds?: number;
+    };

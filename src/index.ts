@@ -21,12 +21,8 @@ export type {
   HandshakeSession,
 } from "./handshake/messages.ts";
 export type { TrustCandidate, TrustDecision, TrustPolicy } from "./handshake/trust-policy.ts";
-export {
-  type FederatedServer,
-  ServerRegistry,
-  ServerStatus,
-  TrustState,
-} from "./registry/server-registry.ts";
+export { type FederatedServer, ServerStatus, TrustState } from "./registry/federated-server.ts";
+export { ServerRegistry } from "./registry/server-registry.ts";
 export {
   type PortalRoute,
   type ResolvedDestination,
@@ -34,13 +30,8 @@ export {
   type RoutingTableOptions,
 } from "./routing/routing-table.ts";
 export { type PortalUri, parsePortalUri } from "./routing/portal-uri.ts";
-export {
-  HealthMonitor,
-  type HealthMonitorOptions,
-  type HealthSample,
-  HealthStatus,
-  type PeerHealth,
-} from "./health/health-monitor.ts";
+export { HealthMonitor, type HealthMonitorOptions } from "./health/health-monitor.ts";
+export { type HealthSample, HealthStatus, type PeerHealth } from "./health/peer-record.ts";
 export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossings.ts";
 export type {
   AdmissionDecision,
@@ -70,9 +61,6 @@ export {
   type ExpectedAsset,
   type VerificationResult,
 } from "./assets/verify/verification.ts";
-export {
-  ContentStore,
-  type ContentStoreOptions,
-  type StoredAsset,
-} from "./assets/store/content-store.ts";
+export { ContentStore, type ContentStoreOptions } from "./assets/store/content-store.ts";
+export type { StoredAsset } from "./assets/store/stored-asset.ts";
 export type { PreparationStatus } from "./assets/transfer/preparations.ts";

@@ -5,6 +5,7 @@
  * ships also runs in a deterministic simulation.
  */
 import { randomBytes, randomUUID } from "node:crypto";
+import type { FederationErrorCode } from "./errors.ts";
 
 /** A pending timer. Opaque: hand it back to {@link Clock.clearTimeout}. */
 export type TimerHandle = object | number;
@@ -89,6 +90,27 @@ export interface StreamResponse {
  * `ERR_FED_BAD_RESPONSE`. Times are for the caller to keep, through the signal.
  */
 export type StreamFetch = (request: StreamRequest) => Promise<StreamResponse>;
+
+/** The answer of a signed call to a peer: its 200 body, or its signed refusal. */
+export type PeerAnswer =
+  | { readonly ok: true; readonly status: number; readonly body: unknown }
+  | {
+      readonly ok: false;
+      readonly status: number;
+      readonly code: FederationErrorCode;
+      readonly detail?: string;
+      readonly retryAfterSeconds?: number;
+    };
+
+/** Signed calls to peers. Rejects when no verified answer came. */
+export interface PeerCalls {
+  call(
+    origin: string,
+    path: string,
+    body: unknown,
+    options?: { timeoutMilliseconds?: number },
+  ): Promise<PeerAnswer>;
+}
 
 /**
  * Durable key–value storage with compare-and-set.

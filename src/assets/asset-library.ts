@@ -2,14 +2,13 @@
  * The assets of one server: its own, those its visitors brought, and those it was asked to prepare.
  */
 import { createReadStream } from "node:fs";
-import type { PeerCalls } from "../custody/shared/home.ts";
-import type { CustodyAnswer } from "../custody/shared/calls.ts";
-import { FederationError } from "../errors.ts";
+import { type CallAnswer, FederationError } from "../errors.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, PeerCalls } from "../ports.ts";
 import { DEFAULT_CHUNK_BYTES, hashChunks } from "./verify/chunks.ts";
-import type { ContentStore, StoredAsset } from "./store/content-store.ts";
+import type { ContentStore } from "./store/content-store.ts";
+import type { StoredAsset } from "./store/stored-asset.ts";
 import {
   type AssetManifest,
   MANIFEST_MEDIA_TYPE,
@@ -18,12 +17,8 @@ import {
   manifestReference,
   verifyManifest,
 } from "./verify/manifest.ts";
-import {
-  type PreparationStatus,
-  type PreparedAt,
-  Preparations,
-  prepareAt,
-} from "./transfer/preparations.ts";
+import { type PreparationStatus, Preparations } from "./transfer/preparations.ts";
+import { type PreparedAt, prepareAt } from "./transfer/prepare-at.ts";
 import type { FederationAssetReference, ResolvedIntegrityPolicy } from "./verify/reference.ts";
 import type { AssetTransfer } from "./transfer/transfer.ts";
 
@@ -87,7 +82,7 @@ export class AssetLibrary {
   }
 
   /** Answers `assets/prepare`. */
-  answer(caller: string, body: unknown): Promise<CustodyAnswer> {
+  answer(caller: string, body: unknown): Promise<CallAnswer> {
     return this.#preparations.answer(caller, body);
   }
 

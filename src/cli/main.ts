@@ -2,7 +2,7 @@
 /** `npx aether-federation`: the operator's command line. */
 import { parseArgs } from "node:util";
 import { FederationError } from "../errors.ts";
-import type { TrustRoles } from "../registry/server-registry.ts";
+import type { TrustRoles } from "../registry/federated-server.ts";
 import { ASSET_VERBS, assetsFolder, manageAssets } from "./assets.ts";
 import { listCrossings } from "./crossings.ts";
 import { type Deployment, withDeployment } from "./deployment.ts";

@@ -1,6 +1,6 @@
 /** `peers list|approve|block|unblock|remove|retry`. */
 import { approvePeer } from "../operator/peers.ts";
-import { ALL_ROLES, type FederatedServer, type TrustRoles } from "../registry/server-registry.ts";
+import { ALL_ROLES, type FederatedServer, type TrustRoles } from "../registry/federated-server.ts";
 import { RETRY_PREFIX } from "../runtime/data-folder.ts";
 import type { Deployment } from "./deployment.ts";
 import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";

@@ -7,7 +7,7 @@ import { referencesIn } from "../assets/verify/references-in.ts";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
-import { TrustState } from "../registry/server-registry.ts";
+import { TrustState } from "../registry/federated-server.ts";
 import type { ResolvedDestination } from "../routing/routing-table.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";

@@ -29,9 +29,11 @@ import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
 import { settleHome } from "./home/settle-home.ts";
 import { tellSource } from "./home/tell-source.ts";
 import { type MovedPlayer, RoomMoves } from "./room-move.ts";
-import { type CallTable, type CustodyAnswer, refusal } from "./shared/calls.ts";
+import { type CallTable, refusal } from "./shared/calls.ts";
+import type { CallAnswer } from "../errors.ts";
 import type { CrossingHistory } from "./shared/history.ts";
-import { type Home, type PeerCalls, remoteHome } from "./shared/home.ts";
+import { type Home, remoteHome } from "./shared/home.ts";
+import type { PeerCalls } from "../ports.ts";
 import { isGuest } from "./shared/player-id.ts";
 import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
 import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
@@ -223,12 +225,7 @@ export class Custody {
    * Answers a call of PROTOCOL 6 from `caller`, whose signature has been verified; `sentAt` is its
    * `created`.
    */
-  async answer(
-    caller: string,
-    call: string,
-    body: unknown,
-    sentAt: number,
-  ): Promise<CustodyAnswer> {
+  async answer(caller: string, call: string, body: unknown, sentAt: number): Promise<CallAnswer> {
     const handle = Object.hasOwn(this.#calls, call) ? this.#calls[call] : undefined;
     return handle === undefined
       ? refusal("ERR_FED_NOT_FOUND", `no custody call "${call}"`)

@@ -1,7 +1,7 @@
 import type { Quarantine } from "../assets/store/quarantine.ts";
 import type { PreparationStatus } from "../assets/transfer/preparations.ts";
 import { type FederationAssetReference, parseAssetReference } from "../assets/verify/reference.ts";
-import type { StoredAsset } from "../assets/store/content-store.ts";
+import type { StoredAsset } from "../assets/store/stored-asset.ts";
 import { parseAssetHash } from "../assets/verify/integrity.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 

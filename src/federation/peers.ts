@@ -1,5 +1,5 @@
 import { type PeerSummary, approvePeer, summarizePeers } from "../operator/peers.ts";
-import { ALL_ROLES, type TrustRoles } from "../registry/server-registry.ts";
+import { ALL_ROLES, type TrustRoles } from "../registry/federated-server.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 
 /** The operator's view of the peers, and the decisions that are the operator's to take. */

@@ -1,46 +1,18 @@
 /**
- * Whether peers are up: probes on an interval with jitter, hysteresis, round-trip times, uptime.
+ * Whether peers are up: probes on an interval with jitter, and a record of what each found.
  *
  * What it costs: one request per peer and interval, never two of one peer at once, at most
  * {@link HealthMonitorOptions.maxConcurrentProbes} at a time. A peer that is down is probed less and
  * less often, up to four intervals apart; {@link HealthMonitor.wake} ends that at once.
  */
 import type { Clock, Random, TimerHandle } from "../ports.ts";
-import { type Uptime, UptimeHistory } from "./uptime-history.ts";
-
-/** How a peer is. */
-export const HealthStatus = {
-  Healthy: "healthy",
-  /** Answers, but slowly, or says of itself that it is not well. */
-  Degraded: "degraded",
-  Unreachable: "unreachable",
-} as const;
-export type HealthStatus = (typeof HealthStatus)[keyof typeof HealthStatus];
-
-/** One probe. */
-export interface HealthSample {
-  /** Unix milliseconds. */
-  readonly at: number;
-  readonly ok: boolean;
-  readonly roundTripMilliseconds: number | undefined;
-  /** What the peer said of itself. */
-  readonly reported: "pass" | "warn" | "fail" | undefined;
-}
-
-/** What is known of one peer. */
-export interface PeerHealth {
-  readonly origin: string;
-  /** Undefined before the first probe. */
-  readonly status: HealthStatus | undefined;
-  /** Smoothed over the last probes. */
-  readonly roundTripMilliseconds: number | undefined;
-  /** Unix milliseconds. */
-  readonly lastCheckedAt: number | undefined;
-  /** Unix milliseconds. */
-  readonly lastOkAt: number | undefined;
-  readonly uptime: Uptime;
-  readonly consecutiveFailures: number;
-}
+import {
+  type HealthSample,
+  type HealthStatus,
+  type PeerHealth,
+  PeerRecord,
+  type StatusChange,
+} from "./peer-record.ts";
 
 /** Options of {@link HealthMonitor}. */
 export interface HealthMonitorOptions {
@@ -71,24 +43,14 @@ export interface HealthEvent {
 }
 
 interface Watched {
-  readonly origin: string;
-  readonly uptime: UptimeHistory;
-  readonly samples: HealthSample[];
-  status: HealthStatus | undefined;
-  roundTrip: number | undefined;
-  lastCheckedAt: number | undefined;
-  lastOkAt: number | undefined;
-  failures: number;
-  successes: number;
+  readonly record: PeerRecord;
   timer: TimerHandle | undefined;
   running: Promise<PeerHealth> | undefined;
 }
 
-const HISTORY_SAMPLES = 240;
 const JITTER = 0.1;
 const LONGEST_BACK_OFF_INTERVALS = 4;
 const BACK_OFF_AFTER_FAILURES = 10;
-const SMOOTHING = 0.3;
 /** A second look soon after the first failure decides faster than a whole interval. */
 const RECHECK_SHARE = 0.4;
 
@@ -118,19 +80,8 @@ export class HealthMonitor {
   /** Begins to watch a peer; its first probe comes at once. */
   watch(origin: string): void {
     if (this.#watched.has(origin)) return;
-    const peer: Watched = {
-      origin,
-      uptime: new UptimeHistory(),
-      samples: [],
-      status: undefined,
-      roundTrip: undefined,
-      lastCheckedAt: undefined,
-      lastOkAt: undefined,
-      failures: 0,
-      successes: 0,
-      timer: undefined,
-      running: undefined,
-    };
+    const record = new PeerRecord(origin, this.#options);
+    const peer: Watched = { record, timer: undefined, running: undefined };
     this.#watched.set(origin, peer);
     if (this.#started) this.#schedule(peer, 0);
   }
@@ -155,23 +106,24 @@ export class HealthMonitor {
   /** What is known of a peer; undefined for one not watched. */
   status(origin: string): PeerHealth | undefined {
     const peer = this.#watched.get(origin);
-    return peer === undefined ? undefined : this.#describe(peer);
+    return peer?.record.describe(this.#options.clock.now());
   }
 
   /** What is known of every peer. */
   list(): PeerHealth[] {
-    return [...this.#watched.values()].map((peer) => this.#describe(peer));
+    const now = this.#options.clock.now();
+    return [...this.#watched.values()].map(({ record }) => record.describe(now));
   }
 
-  /** The last {@link HISTORY_SAMPLES} probes of a peer, oldest first. */
+  /** The last 240 probes of a peer, oldest first. */
   history(origin: string): readonly HealthSample[] {
-    return [...(this.#watched.get(origin)?.samples ?? [])];
+    return [...(this.#watched.get(origin)?.record.samples ?? [])];
   }
 
   /** A verified call came from this peer: if it counted as down, it is probed at once. */
   wake(origin: string): void {
     const peer = this.#watched.get(origin);
-    if (peer === undefined || peer.failures === 0 || !this.#started) return;
+    if (peer === undefined || peer.record.failures === 0 || !this.#started) return;
     this.#schedule(peer, 0);
   }
 
@@ -201,35 +153,36 @@ export class HealthMonitor {
 
   #schedule(peer: Watched, milliseconds: number): void {
     const { clock } = this.#options;
+    const { origin } = peer.record;
     if (peer.timer !== undefined) clock.clearTimeout(peer.timer);
     peer.timer = clock.setTimeout(() => {
       peer.timer = undefined;
-      void this.check(peer.origin).then(() => {
-        if (this.#started && this.#watched.get(peer.origin) === peer && peer.timer === undefined) {
-          this.#schedule(peer, this.#nextDelay(peer));
+      void this.check(origin).then(() => {
+        if (this.#started && this.#watched.get(origin) === peer && peer.timer === undefined) {
+          this.#schedule(peer, this.#nextDelay(peer.record.failures));
         }
       });
     }, milliseconds);
   }
 
-  #nextDelay(peer: Watched): number {
+  #nextDelay(failures: number): number {
     const { intervalSeconds, random, failuresToUnreachable } = this.#options;
     const interval = intervalSeconds * 1000;
     const jitter = 1 + JITTER * (2 * random.fraction() - 1);
-    if (peer.failures > 0 && peer.failures < failuresToUnreachable) {
+    if (failures > 0 && failures < failuresToUnreachable) {
       return interval * RECHECK_SHARE * jitter;
     }
-    const doublings = Math.max(0, peer.failures - BACK_OFF_AFTER_FAILURES);
+    const doublings = Math.max(0, failures - BACK_OFF_AFTER_FAILURES);
     return interval * Math.min(LONGEST_BACK_OFF_INTERVALS, 2 ** Math.min(doublings, 8)) * jitter;
   }
 
-  async #probe(peer: Watched): Promise<PeerHealth> {
+  async #probe({ record }: Watched): Promise<PeerHealth> {
     const { clock } = this.#options;
     await this.#slot();
     const startedAt = clock.monotonic();
     let reported: HealthSample["reported"];
     try {
-      reported = (await this.#ask(peer.origin)).status;
+      reported = (await this.#ask(record.origin)).status;
     } catch {
       reported = undefined;
     } finally {
@@ -238,13 +191,14 @@ export class HealthMonitor {
     }
     const roundTrip = clock.monotonic() - startedAt;
     const ok = reported !== undefined && reported !== "fail";
-    this.#record(peer, {
+    const change = record.add({
       at: clock.now(),
       ok,
       roundTripMilliseconds: reported === undefined ? undefined : roundTrip,
       reported,
     });
-    return this.#describe(peer);
+    if (change !== undefined) this.#tell(record, change);
+    return record.describe(clock.now());
   }
 
   async #ask(origin: string): Promise<{ readonly status: "pass" | "warn" | "fail" }> {
@@ -261,58 +215,16 @@ export class HealthMonitor {
     });
   }
 
+  #tell(record: PeerRecord, { from, to }: StatusChange): void {
+    const { origin } = record;
+    const event = { origin, from, to, health: record.describe(this.#options.clock.now()) };
+    for (const listener of this.#listeners) listener(event);
+  }
+
   async #slot(): Promise<void> {
     if (this.#probing >= this.#options.maxConcurrentProbes) {
       await new Promise<void>((resolve) => this.#queue.push(resolve));
     }
     this.#probing += 1;
-  }
-
-  #record(peer: Watched, sample: HealthSample): void {
-    const { failuresToUnreachable, successesToHealthy, degradedAfterMilliseconds } = this.#options;
-    peer.samples.push(sample);
-    if (peer.samples.length > HISTORY_SAMPLES) peer.samples.shift();
-    peer.uptime.record(sample.at, sample.ok);
-    peer.lastCheckedAt = sample.at;
-    if (sample.roundTripMilliseconds !== undefined) {
-      peer.roundTrip =
-        peer.roundTrip === undefined
-          ? sample.roundTripMilliseconds
-          : peer.roundTrip + SMOOTHING * (sample.roundTripMilliseconds - peer.roundTrip);
-    }
-    if (sample.ok) {
-      peer.lastOkAt = sample.at;
-      peer.failures = 0;
-      peer.successes += 1;
-    } else {
-      peer.failures += 1;
-      peer.successes = 0;
-    }
-    const slow = sample.reported === "warn" || (peer.roundTrip ?? 0) > degradedAfterMilliseconds;
-    const up = slow ? HealthStatus.Degraded : HealthStatus.Healthy;
-    let next = peer.status;
-    if (!sample.ok) {
-      const decided = peer.failures >= failuresToUnreachable || peer.status === undefined;
-      if (decided) next = HealthStatus.Unreachable;
-    } else if (peer.status !== HealthStatus.Unreachable || peer.successes >= successesToHealthy) {
-      next = up;
-    }
-    if (next === undefined || next === peer.status) return;
-    const from = peer.status;
-    peer.status = next;
-    const event = { origin: peer.origin, from, to: next, health: this.#describe(peer) };
-    for (const listener of this.#listeners) listener(event);
-  }
-
-  #describe(peer: Watched): PeerHealth {
-    return {
-      origin: peer.origin,
-      status: peer.status,
-      roundTripMilliseconds: peer.roundTrip,
-      lastCheckedAt: peer.lastCheckedAt,
-      lastOkAt: peer.lastOkAt,
-      uptime: peer.uptime.uptime(this.#options.clock.now()),
-      consecutiveFailures: peer.failures,
-    };
   }
 }

@@ -2,11 +2,11 @@
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import {
   ALL_ROLES,
-  type ServerRegistry,
   ServerStatus,
   type TrustRoles,
   TrustState,
-} from "../registry/server-registry.ts";
+} from "../registry/federated-server.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
 
 /** One peer as an operator sees it. */
 export interface PeerSummary {

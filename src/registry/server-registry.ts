@@ -10,83 +10,22 @@ import type { ServerDescriptor } from "../identity/descriptor.ts";
 import { type PublicJwk, type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
 import type { Clock, Store } from "../ports.ts";
 import { BlockList } from "./block-list.ts";
-
-/** How a peer is, as health checks see it. */
-export const ServerStatus = {
-  Online: "online",
-  Degraded: "degraded",
-  Offline: "offline",
-  /** Not called at all: blocked or quarantined. */
-  Suspended: "suspended",
-} as const;
-export type ServerStatus = (typeof ServerStatus)[keyof typeof ServerStatus];
-
-/** What the operator, or the policy, has decided about a peer. */
-export const TrustState = {
-  /** Waits for the operator. */
-  Pending: "pending",
-  Trusted: "trusted",
-  /** Its key changed and nothing vouches for the new one: waits for the operator again. */
-  Quarantined: "quarantined",
-  Blocked: "blocked",
-} as const;
-export type TrustState = (typeof TrustState)[keyof typeof TrustState];
-
-/** A key that belongs to a peer. */
-export interface PinnedKey {
-  readonly jwk: PublicJwk;
-  /** Unix seconds. */
-  readonly pinnedAt: number;
-  /**
-   * Unix seconds at which the peer stopped publishing it. What it had signed by then still verifies
-   * for a short while; after that the key is kept for audit only.
-   */
-  readonly retiredAt?: number;
-}
-
-/** A live handshake session (PROTOCOL 4). */
-export interface PeerSession {
-  readonly sessionId: string;
-  readonly protocol: string;
-  /** Unix seconds. */
-  readonly expiresAt: number;
-}
-
-/** What a trusted peer is trusted for. */
-export interface TrustRoles {
-  /** Whether players it vouches for are let in. */
-  readonly inbound: boolean;
-  /** Whether our players are let go to it. */
-  readonly outbound: boolean;
-}
-
-/** Trusted for everything. */
-export const ALL_ROLES: TrustRoles = Object.freeze({ inbound: true, outbound: true });
-
-/** One known server. */
-export interface FederatedServer {
-  readonly origin: string;
-  readonly name: string;
-  readonly endpoint: string;
-  readonly protocols: readonly string[];
-  readonly worlds: readonly string[];
-  readonly keys: readonly PinnedKey[];
-  /** While quarantined: the keys that nothing vouches for, pinned when the operator approves. */
-  readonly proposedKeys?: readonly PublicJwk[];
-  readonly status: ServerStatus;
-  readonly trust: TrustState;
-  /** What it is trusted for while it is trusted. Absent: everything. */
-  readonly roles?: TrustRoles;
-  readonly session: PeerSession | undefined;
-  /** Unix seconds. */
-  readonly lastHandshakeAt: number | undefined;
-  /** Unix seconds. */
-  readonly descriptorValidUntil: number;
-  /** Unix seconds. */
-  readonly firstSeenAt: number;
-  /** Whether `GET /servers` names it. */
-  readonly listed: boolean;
-}
+import {
+  type FederatedServer,
+  type PeerSession,
+  ServerStatus,
+  type TrustRoles,
+  TrustState,
+} from "./federated-server.ts";
+import { ConflictError, PeerRows } from "./peer-rows.ts";
+import {
+  hasActiveKey,
+  pinAll,
+  repin,
+  repinApproved,
+  verifyingKey,
+  vouches,
+} from "./pinned-keys.ts";
 
 /** What changed about a peer. */
 export interface RegistryEvent {
@@ -107,29 +46,13 @@ export interface RegistryEvent {
   readonly fromStore?: boolean;
 }
 
-/** Another process changed the same entry meanwhile. */
-class ConflictError extends Error {}
-
 const CONFLICT_TRIES = 8;
-/** Rewritten by every change, so that other processes notice. */
-const VERSION_KEY = "registry/version";
-
-/** The longest that a pass of the old key can be under way: its life and the clocks' difference. */
-const RETIRED_KEY_GRACE_SECONDS = 150;
-/** Retired keys kept of one peer; the oldest give way, so that rotating for ever fills no store. */
-const MAX_RETIRED_KEYS = 32;
-
-const serverKey = (origin: string): string => `peer/${origin}`;
-
 /** The registry of one server. */
 export class ServerRegistry {
-  readonly #store: Store;
   readonly #clock: Clock;
   readonly #maxPeers: number;
   readonly #servers = new Map<string, FederatedServer>();
-  /** What the store has under each server's key, for compare-and-set. */
-  readonly #texts = new Map<string, string>();
-  #version: string | undefined;
+  readonly #rows: PeerRows;
   readonly #blocks: BlockList;
   readonly #listeners = new Set<(event: RegistryEvent) => void>();
   /** Changes of one process are applied one after the other. */
@@ -137,51 +60,36 @@ export class ServerRegistry {
 
   constructor(options: { store: Store; clock: Clock; maxPeers: number }) {
     if (!(options.maxPeers >= 1)) throw new TypeError("maxPeers must be at least 1");
-    this.#store = options.store;
     this.#clock = options.clock;
     this.#maxPeers = options.maxPeers;
+    this.#rows = new PeerRows(options.store);
     this.#blocks = new BlockList(options.store);
   }
 
   /** Reads what the store has. */
   async load(): Promise<void> {
     await this.#read(false);
-    this.#version = await this.#store.get(VERSION_KEY);
+    const news = await this.#rows.newVersion();
+    if (news !== undefined) this.#rows.sawVersion(news.version);
   }
 
   /** Takes over what other processes have changed since; cheap when nothing has. */
   async refresh(): Promise<void> {
-    const version = await this.#store.get(VERSION_KEY);
-    if (version === this.#version) return;
+    const news = await this.#rows.newVersion();
+    if (news === undefined) return;
     await this.#serially(() => this.#read(true));
-    this.#version = version;
+    this.#rows.sawVersion(news.version);
   }
 
   async #read(tell: boolean): Promise<void> {
     await this.#blocks.load();
     const found = new Set<string>();
-    for await (const [key, text] of this.#store.entries("peer/")) {
-      let server: FederatedServer;
-      try {
-        server = JSON.parse(text) as FederatedServer;
-      } catch (cause) {
-        throw new FederationError(
-          "ERR_FED_STORE_UNAVAILABLE",
-          `The store's entry "${key}" is damaged: restore the store, or delete the entry to meet that server as a stranger.`,
-          { cause },
-        );
-      }
+    for await (const { server, changed } of this.#rows.read()) {
       const { origin } = server;
       found.add(origin);
-      if (this.#texts.get(origin) === text) continue;
+      if (!changed) continue;
       const before = this.#servers.get(origin);
-      const current: FederatedServer = {
-        ...server,
-        session: server.session,
-        lastHandshakeAt: server.lastHandshakeAt,
-        status: before?.status ?? ServerStatus.Offline,
-      };
-      this.#texts.set(origin, text);
+      const current = { ...server, status: before?.status ?? server.status };
       this.#servers.set(origin, current);
       if (!tell) continue;
       const type =
@@ -195,19 +103,8 @@ export class ServerRegistry {
     for (const origin of [...this.#servers.keys()]) {
       if (found.has(origin)) continue;
       this.#servers.delete(origin);
-      this.#texts.delete(origin);
+      this.#rows.forget(origin);
       if (tell) this.#emit({ type: "removed", origin, server: undefined, fromStore: true });
-    }
-  }
-
-  /** Counts up in the store; a count that is not ours plus one has changes of others in it. */
-  async #bumpVersion(): Promise<void> {
-    for (;;) {
-      const current = await this.#store.get(VERSION_KEY);
-      const next = String(Number(current ?? 0) + 1);
-      if (!(await this.#store.compareAndSet(VERSION_KEY, current, next))) continue;
-      if (current === this.#version) this.#version = next;
-      return;
     }
   }
 
@@ -258,7 +155,7 @@ export class ServerRegistry {
         endpoint: descriptor.endpoint,
         protocols: descriptor.protocols,
         worlds: descriptor.worlds,
-        keys: descriptor.keys.map((jwk) => ({ jwk, pinnedAt: now })),
+        keys: pinAll(descriptor.keys, now),
         status: ServerStatus.Offline,
         trust: options.trust,
         session: undefined,
@@ -286,20 +183,13 @@ export class ServerRegistry {
    * ago than a pass can live, so that a rotation refuses nothing that was under way.
    */
   keyFor(origin: string, kid: string): VerifyKey | undefined {
-    const pinned = this.#servers.get(origin)?.keys.find(({ jwk }) => jwk.kid === kid);
-    if (pinned === undefined) return undefined;
-    const { jwk, retiredAt } = pinned;
-    if (retiredAt !== undefined && this.#seconds() >= retiredAt + RETIRED_KEY_GRACE_SECONDS) {
-      return undefined;
-    }
-    return importVerifyKey(jwk);
+    const jwk = verifyingKey(this.#servers.get(origin)?.keys ?? [], kid, this.#seconds());
+    return jwk === undefined ? undefined : importVerifyKey(jwk);
   }
 
   /** Whether anything is pinned for an origin, so that only those keys speak for it. */
   hasPinnedKey(origin: string): boolean {
-    return (
-      this.#servers.get(origin)?.keys.some(({ retiredAt }) => retiredAt === undefined) ?? false
-    );
+    return hasActiveKey(this.#servers.get(origin)?.keys ?? []);
   }
 
   /**
@@ -319,9 +209,7 @@ export class ServerRegistry {
         await this.#write({ ...server, trust }, "trust-changed");
         return;
       }
-      // The keys before are not to be believed any more: no time of grace for them.
-      const gone = this.#seconds() - RETIRED_KEY_GRACE_SECONDS;
-      const keys = this.#nextKeys(server.keys, proposedKeys, gone);
+      const keys = repinApproved(server.keys, proposedKeys, this.#seconds());
       await this.#write({ ...rest, trust, keys, session: undefined }, "trust-changed");
     });
   }
@@ -348,17 +236,14 @@ export class ServerRegistry {
     return this.#serially(async () => {
       const { descriptor, signedBy } = verified;
       const server = this.#known(descriptor.origin);
-      const vouches = server.keys.some(
-        ({ jwk, retiredAt }) => jwk.kid === signedBy && retiredAt === undefined,
-      );
-      if (!vouches) {
+      if (!vouches(server.keys, signedBy)) {
         if (options.fromOwnOrigin) await this.#quarantine(server, descriptor.keys);
         return refuse(
           "ERR_FED_KEY_CHANGED",
           "no pinned key vouches for the key that signed the descriptor",
         );
       }
-      const keys = this.#nextKeys(server.keys, descriptor.keys, this.#seconds());
+      const keys = repin(server.keys, descriptor.keys, { now: this.#seconds() });
       const { proposedKeys: _, ...rest } = server;
       const next: FederatedServer = {
         ...rest,
@@ -401,7 +286,7 @@ export class ServerRegistry {
     return this.#serially(async () => {
       const kids = (this.#servers.get(pattern)?.keys ?? []).map(({ jwk }) => jwk.kid);
       await this.#blocks.add([pattern, ...kids]);
-      await this.#bumpVersion();
+      await this.#rows.bumpVersion();
       const server = this.#servers.get(pattern);
       if (server !== undefined) {
         await this.#write({ ...server, trust: TrustState.Blocked, session: undefined }, "blocked");
@@ -414,7 +299,7 @@ export class ServerRegistry {
     return this.#serially(async () => {
       const kids = (this.#servers.get(pattern)?.keys ?? []).map(({ jwk }) => jwk.kid);
       await this.#blocks.remove([pattern, ...kids]);
-      await this.#bumpVersion();
+      await this.#rows.bumpVersion();
       const server = this.#servers.get(pattern);
       if (server?.trust === TrustState.Blocked) {
         await this.#write({ ...server, trust: TrustState.Pending }, "unblocked");
@@ -445,33 +330,9 @@ export class ServerRegistry {
     );
   }
 
-  /** The pins after a peer publishes `published`: the rest is retired, and kept within bounds. */
-  #nextKeys(
-    keys: readonly PinnedKey[],
-    published: readonly PublicJwk[],
-    retiredAt: number,
-  ): PinnedKey[] {
-    const pinnedAt = this.#seconds();
-    const kids = new Set(published.map(({ kid }) => kid));
-    const active = published.map((jwk): PinnedKey => {
-      const known = keys.find((key) => key.jwk.kid === jwk.kid && key.retiredAt === undefined);
-      return known ?? { jwk, pinnedAt };
-    });
-    const retired = keys
-      .filter(({ jwk }) => !kids.has(jwk.kid))
-      .map((key): PinnedKey => ({ ...key, retiredAt: key.retiredAt ?? retiredAt }))
-      .slice(-MAX_RETIRED_KEYS);
-    return [...retired, ...active];
-  }
-
   async #makeRoom(): Promise<void> {
     if (this.#servers.size < this.#maxPeers) return;
-    const pending = this.list({ trust: TrustState.Pending });
-    const oldest = pending.reduce<FederatedServer | undefined>(
-      (first, server) =>
-        first === undefined || server.firstSeenAt < first.firstSeenAt ? server : first,
-      undefined,
-    );
+    const oldest = oldestPending(this.#servers.values());
     if (oldest === undefined) throw new FederationError("ERR_FED_TOO_MANY_PEERS");
     await this.#delete(oldest.origin);
   }
@@ -483,14 +344,8 @@ export class ServerRegistry {
   }
 
   async #write(server: FederatedServer, type: RegistryEvent["type"]): Promise<void> {
-    const text = JSON.stringify(server);
-    const { origin } = server;
-    const expected = this.#texts.get(origin);
-    if (!(await this.#store.compareAndSet(serverKey(origin), expected, text))) {
-      throw new ConflictError();
-    }
-    this.#texts.set(origin, text);
-    await this.#bumpVersion();
+    await this.#rows.write(server);
+    await this.#rows.bumpVersion();
     const status = this.#servers.get(server.origin)?.status ?? server.status;
     const current = { ...server, status };
     this.#servers.set(server.origin, current);
@@ -498,13 +353,9 @@ export class ServerRegistry {
   }
 
   async #delete(origin: string): Promise<void> {
-    const expected = this.#texts.get(origin);
-    if (!(await this.#store.compareAndSet(serverKey(origin), expected, undefined))) {
-      throw new ConflictError();
-    }
-    this.#texts.delete(origin);
+    await this.#rows.delete(origin);
     this.#servers.delete(origin);
-    await this.#bumpVersion();
+    await this.#rows.bumpVersion();
     this.#emit({ type: "removed", origin, server: undefined });
   }
 
@@ -531,4 +382,14 @@ export class ServerRegistry {
   #seconds(): number {
     return Math.floor(this.#clock.now() / 1000);
   }
+}
+
+/** Who gives way when there is no more room: of those that wait for the operator, the oldest. */
+function oldestPending(servers: Iterable<FederatedServer>): FederatedServer | undefined {
+  let oldest: FederatedServer | undefined;
+  for (const server of servers) {
+    if (server.trust !== TrustState.Pending) continue;
+    if (oldest === undefined || server.firstSeenAt < oldest.firstSeenAt) oldest = server;
+  }
+  return oldest;
 }

@@ -1,8 +1,8 @@
 /** What a federation tells those who listen. */
-import type { AssetMismatch } from "../assets/transfer/transfer.ts";
+import type { AssetMismatch } from "../assets/transfer/flight.ts";
 import type { Arrival } from "../custody/destination/arrivals.ts";
 import type { CrossingOutcome, CrossingProgress } from "../custody/source/crossings.ts";
-import type { PeerHealth } from "../health/health-monitor.ts";
+import type { PeerHealth } from "../health/peer-record.ts";
 import type { Logger } from "../ports.ts";
 import type { RegistryEvent } from "../registry/server-registry.ts";
 

@@ -1,7 +1,8 @@
 /** Takes over what the operator's command line, or another process of this server, has changed. */
 import type { HandshakeService } from "../handshake/handshake-service.ts";
 import type { Logger, Store } from "../ports.ts";
-import { type ServerRegistry, TrustState } from "../registry/server-registry.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
+import { TrustState } from "../registry/federated-server.ts";
 import { RETRY_PREFIX } from "./data-folder.ts";
 import type { OwnDescriptor } from "./own-descriptor.ts";
 import type { OwnKeys } from "./own-keys.ts";

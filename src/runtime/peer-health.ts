@@ -1,6 +1,8 @@
 /** Keeps health checks and the registry together: every known peer is watched, its status noted. */
-import { type HealthMonitor, HealthStatus } from "../health/health-monitor.ts";
-import { type ServerRegistry, ServerStatus } from "../registry/server-registry.ts";
+import type { HealthMonitor } from "../health/health-monitor.ts";
+import { HealthStatus } from "../health/peer-record.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
+import { ServerStatus } from "../registry/federated-server.ts";
 import type { EventBus } from "./events.ts";
 import type { Part } from "./part.ts";
 

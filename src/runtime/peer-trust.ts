@@ -3,10 +3,10 @@ import type { VerifyKey } from "../identity/ed25519.ts";
 import {
   ALL_ROLES,
   type FederatedServer,
-  type ServerRegistry,
   ServerStatus,
   TrustState,
-} from "../registry/server-registry.ts";
+} from "../registry/federated-server.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { OwnKeys } from "./own-keys.ts";
 
 /** Answers from the registry; decides nothing. */

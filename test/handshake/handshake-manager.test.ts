@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
 import { transcriptBytes } from "../../src/handshake/transcript.ts";
-import { decideTrust } from "../../src/handshake/trust-policy.ts";
 import { type KeyRing } from "../../src/identity/server-keys.ts";
 import { flipBit } from "../support/bits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { descriptorOf, ringOf, verifiedDescriptorOf } from "../support/parties.ts";
+import { descriptorOf, ringOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 const A = "https://a.example";
@@ -72,40 +71,6 @@ describe("handshake/handshake-manager", () => {
     assert.equal(result.protocol, "aether/1");
     assert.equal(result.descriptor.origin, A);
     assert.equal(a.manager.open + b.manager.open, 0);
-  });
-
-  it("signs the transcript of PROTOCOL 4, byte for byte", () => {
-    const bytes = Buffer.from(
-      transcriptBytes({
-        role: "responder",
-        originA: "https://a",
-        originB: "https://b",
-        kidA: "ka",
-        kidB: "kb",
-        nonceA: "AQ",
-        nonceB: "Ag",
-        protocol: "aether/1",
-      }),
-    );
-    const lp = (part: string | Buffer): string => {
-      const raw = Buffer.from(part as string);
-      return `${raw.length.toString(16).padStart(8, "0")}${raw.toString("hex")}`;
-    };
-    const parts = ["responder", "https://a", "https://b", "ka", "kb"];
-    const nonces = [Buffer.from([1]), Buffer.from([2])];
-    assert.equal(
-      bytes.toString("hex"),
-      `${Buffer.from("aether/1 handshake\0").toString("hex")}${parts.map(lp).join("")}${nonces
-        .map(lp)
-        .join("")}${lp("aether/1")}`,
-    );
-  });
-
-  it("never shifts bytes from one part of the transcript to the next", () => {
-    const base = { kidA: "ka", kidB: "kb", nonceA: "AQ", nonceB: "Ag", protocol: "p" };
-    const one = transcriptBytes({ role: "initiator", originA: "ab", originB: "c", ...base });
-    const two = transcriptBytes({ role: "initiator", originA: "a", originB: "bc", ...base });
-    assert.notDeepEqual(one, two);
   });
 
   describe("respond refuses", () => {
@@ -392,48 +357,4 @@ describe("handshake/handshake-manager", () => {
     );
     assert.ok(finished > 50, `only ${finished} handshakes got to their end`);
   }).timeout(60_000);
-});
-
-describe("handshake/trust-policy", () => {
-  const stranger = async () => (await verifiedDescriptorOf(A, ringOf(A), 0)).descriptor;
-
-  it("open trusts, approve waits, allowlist refuses", async () => {
-    const descriptor = await stranger();
-    assert.equal(await decideTrust("open", descriptor, []), "trusted");
-    assert.equal(await decideTrust("approve", descriptor, []), "pending");
-    assert.equal(await decideTrust("allowlist", descriptor, []), "refused");
-  });
-  it("trusts whom the operator named, under each of them", async () => {
-    const descriptor = await stranger();
-    for (const policy of ["open", "approve", "allowlist"] as const) {
-      assert.equal(await decideTrust(policy, descriptor, [A]), "trusted");
-    }
-  });
-  it("asks a function, and takes nothing but a clear answer", async () => {
-    const descriptor = await stranger();
-    const seen: unknown[] = [];
-    assert.equal(
-      await decideTrust(
-        (candidate) => {
-          seen.push(candidate);
-          return "pending";
-        },
-        descriptor,
-        [],
-      ),
-      "pending",
-    );
-    assert.deepEqual(seen, [
-      { origin: A, name: "A server", kids: [ringOf(A).current.kid], worlds: ["plaza"] },
-    ]);
-    for (const answer of [undefined, true, "yes", null]) {
-      assert.equal(await decideTrust(() => answer as never, descriptor, []), "refused");
-    }
-  });
-  it("refuses when the function throws", async () => {
-    const fails = (): never => {
-      throw new Error("no");
-    };
-    assert.equal(await decideTrust(fails, await stranger(), []), "refused");
-  });
 });

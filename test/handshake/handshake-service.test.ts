@@ -3,7 +3,7 @@ import { FederationError } from "../../src/errors.ts";
 import { announceNextKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
 import { signRequest } from "../../src/identity/http-signatures.ts";
 import type { FetchRequest } from "../../src/ports.ts";
-import { TrustState } from "../../src/registry/server-registry.ts";
+import { TrustState } from "../../src/registry/federated-server.ts";
 import { TestNetwork, type TestServer, plain } from "../support/federation.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type HealthEvent, HealthMonitor, HealthStatus } from "../../src/health/health-monitor.ts";
+import { HealthStatus } from "../../src/health/peer-record.ts";
+import { type HealthEvent, HealthMonitor } from "../../src/health/health-monitor.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 

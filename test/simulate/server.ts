@@ -1,13 +1,13 @@
 /** A simulated server: the shipped custody code on simulated ports, with players who play. */
 import type { SeatClaim, SeatHost } from "../../src/custody/destination/seat-host.ts";
 import { Custody } from "../../src/custody/custody.ts";
-import type { PeerAnswer, PeerCalls } from "../../src/custody/shared/home.ts";
 import type {
   PlayerBody,
   PlayerSession,
   TransitMessage,
 } from "../../src/custody/shared/player-session.ts";
 import { ERROR_CODES, FederationError } from "../../src/errors.ts";
+import type { PeerAnswer, PeerCalls } from "../../src/ports.ts";
 import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { JsonValue } from "../../src/json.ts";

@@ -9,11 +9,8 @@ import {
   type FederationAssetReference,
   resolveIntegrityPolicy,
 } from "../../src/assets/verify/reference.ts";
-import {
-  type AssetMismatch,
-  AssetTransfer,
-  type AssetTransferOptions,
-} from "../../src/assets/transfer/transfer.ts";
+import type { AssetMismatch } from "../../src/assets/transfer/flight.ts";
+import { AssetTransfer, type AssetTransferOptions } from "../../src/assets/transfer/transfer.ts";
 import { createAssetSource } from "../../src/http/outbound/asset-source.ts";
 import { type Clock, type Logger, systemClock } from "../../src/ports.ts";
 import { type AssetHandler, AssetPeer } from "./asset-peer.ts";

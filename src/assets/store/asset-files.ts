@@ -26,6 +26,7 @@ import {
   syncFolder,
   writeMeta,
 } from "./store-folder.ts";
+import type { StoredAsset } from "./stored-asset.ts";
 
 /** One asset of the index. */
 export interface AssetEntry {
@@ -37,6 +38,12 @@ export interface AssetEntry {
   savedUse: number;
   /** How many have it open here. */
   readers: number;
+}
+
+/** What the index knows of an asset, as callers see it. */
+export function describe({ hex, meta }: AssetEntry): StoredAsset {
+  const { sri } = assetHash("sha256", Buffer.from(hex, "hex"));
+  return { hash: sri, hex, size: meta.size, mediaType: meta.mediaType };
 }
 
 /** A use is written down when the one on disk is older than this. */

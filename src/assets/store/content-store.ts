@@ -7,46 +7,23 @@
  * was last seen to be right is hashed again before it is served; who can write to the folder and sets
  * out to deceive can also forge that record, which receivers notice, because they verify too.
  */
-import { createHash } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FederationError } from "../../errors.ts";
 import type { Clock, Logger } from "../../ports.ts";
-import { type AssetEntry, AssetFiles } from "./asset-files.ts";
+import { parseAssetHash } from "../verify/integrity.ts";
+import { isMediaType } from "../verify/media-type.ts";
+import { type AssetEntry, AssetFiles, describe } from "./asset-files.ts";
 import { Holds } from "./holds.ts";
-import {
-  type ExpectedIncoming,
-  IncomingAsset,
-  IncomingFile,
-  type IncomingHost,
-  type IncomingResult,
-} from "./incoming-asset.ts";
-import { assetHash, parseAssetHash } from "../verify/integrity.ts";
-import { agreesWithMediaType, isMediaType, sniffMediaType } from "../verify/media-type.ts";
+import type { ExpectedIncoming, IncomingAsset } from "./incoming-asset.ts";
+import { Intake } from "./intake.ts";
 import { Partials } from "./partials.ts";
-import { Quarantine, type QuarantinedAsset, forgetDetails } from "./quarantine.ts";
-import {
-  StoreFolder,
-  absent,
-  codeOf,
-  contentOf,
-  fingerprint,
-  moveFolder,
-  storeFailure,
-} from "./store-folder.ts";
+import { Quarantine } from "./quarantine.ts";
+import { StoreFolder, absent, contentOf, moveFolder, storeFailure } from "./store-folder.ts";
 import { StoreRoom } from "./store-room.ts";
 import { StoreSession, clearDeadSessions } from "./store-session.ts";
-import { type OpenAsset, type StoredAsset, describe, openAsset } from "./stored-asset.ts";
-import { AssetVerifier } from "../verify/verification.ts";
-
-export type {
-  ExpectedIncoming,
-  IncomingAsset,
-  IncomingResult,
-  OpenAsset,
-  QuarantinedAsset,
-  StoredAsset,
-};
+import { StoreSteps } from "./store-steps.ts";
+import { type OpenAsset, type StoredAsset, openAsset } from "./stored-asset.ts";
 
 /** Options of {@link ContentStore.open}. */
 export interface ContentStoreOptions {
@@ -75,8 +52,8 @@ export class ContentStore {
   readonly #partials: Partials;
   readonly #room: StoreRoom;
   readonly #holds: Holds;
-  readonly #incoming = new Set<IncomingAsset>();
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #steps = new StoreSteps();
+  readonly #intake: Intake;
   #ending: Promise<void> | undefined;
 
   private constructor(folder: StoreFolder, session: StoreSession, options: ContentStoreOptions) {
@@ -85,6 +62,16 @@ export class ContentStore {
     this.#session = session;
     this.#logger = logger;
     this.#partials = new Partials(folder, maxAssets);
+    this.quarantine = new Quarantine({
+      folder,
+      limits: {
+        maxBytes: options.maxQuarantineBytes ?? Math.floor(maxBytes / 4),
+        maxCount: options.maxQuarantined ?? 100,
+      },
+      clock,
+      logger,
+      readmit: (claim, item) => this.#intake.readmit(claim, item),
+    });
     this.#files = new AssetFiles({
       folder,
       clock,
@@ -104,15 +91,14 @@ export class ContentStore {
       clock,
       logger,
     });
-    this.quarantine = new Quarantine({
+    this.#intake = new Intake({
       folder,
-      limits: {
-        maxBytes: options.maxQuarantineBytes ?? Math.floor(maxBytes / 4),
-        maxCount: options.maxQuarantined ?? 100,
-      },
-      clock,
-      logger,
-      readmit: (claim, item) => this.#io(() => this.#readmit(claim, item)),
+      session,
+      files: this.#files,
+      partials: this.#partials,
+      room: this.#room,
+      quarantine: this.quarantine,
+      steps: this.#steps,
     });
   }
 
@@ -150,7 +136,7 @@ export class ContentStore {
    */
   async stat(hash: string): Promise<StoredAsset | undefined> {
     const hex = hexOf(hash);
-    return this.#io(async () => {
+    return this.#steps.run(async () => {
       const entry = await this.#files.find(hex);
       if (entry === undefined || !(await this.#files.isIntact(entry))) return undefined;
       return describe(entry);
@@ -164,7 +150,7 @@ export class ContentStore {
    */
   async open(hash: string): Promise<OpenAsset | undefined> {
     const hex = hexOf(hash);
-    return this.#io(async () => {
+    return this.#steps.run(async () => {
       const entry = await this.#files.find(hex);
       if (entry === undefined) return undefined;
       entry.readers += 1;
@@ -198,23 +184,7 @@ export class ContentStore {
   async receive(expected: ExpectedIncoming): Promise<IncomingAsset> {
     const hex = hexOf(expected.hash);
     assertMediaType(expected.mediaType);
-    let verifier = new AssetVerifier(expected);
-    return this.#io(async () => {
-      this.#room.assertCanFit(expected.size);
-      const place = this.#session.unusedPlace(hex);
-      let file = await this.#resume(hex, place, (chunk) => verifier.update(chunk));
-      if (file !== undefined && file.size > expected.size) {
-        const { size } = file;
-        await file.clear();
-        this.#room.free(size);
-        verifier = new AssetVerifier(expected);
-      }
-      file ??= await IncomingFile.create(place);
-      const host = this.#hostOf(hex, expected, () => this.#incoming.delete(incoming));
-      const incoming = new IncomingAsset(host, expected, file, verifier);
-      this.#incoming.add(incoming);
-      return incoming;
-    });
+    return this.#intake.receive(hex, expected);
   }
 
   /**
@@ -231,36 +201,7 @@ export class ContentStore {
   ): Promise<StoredAsset> {
     const { mediaType } = options;
     assertMediaType(mediaType);
-    const file = await this.#io(() => IncomingFile.create(this.#session.unusedPlace()));
-    const hash = createHash("sha256");
-    let reserved = 0;
-    try {
-      for await (const chunk of source instanceof Uint8Array ? [source] : source) {
-        if (!(chunk instanceof Uint8Array)) throw new TypeError("source must yield Uint8Array");
-        await this.#io(async () => {
-          await this.#room.reserve(chunk.length);
-          reserved += chunk.length;
-          hash.update(chunk);
-          await file.append(chunk);
-        });
-      }
-      if (!agreesWithMediaType(file.head, mediaType)) {
-        const looks = sniffMediaType(file.head) ?? "something else";
-        throw new FederationError(
-          "ERR_FED_ASSET_TYPE",
-          `The file looks like ${looks}, not like ${mediaType}.`,
-        );
-      }
-      const { hex } = assetHash("sha256", hash.digest());
-      return describe(await this.#io(() => this.#adopt(file, hex, { mediaType, own: true })));
-    } catch (cause) {
-      await this.#awaited(async () => {
-        await file.close();
-        await this.#folder.dispose(file.place);
-      });
-      this.#room.free(reserved);
-      throw cause;
-    }
+    return this.#intake.add(source, mediaType);
   }
 
   /**
@@ -276,12 +217,12 @@ export class ContentStore {
   /** Deletes an asset, held or the operator's own as it may be; whether it was here. */
   async remove(hash: string): Promise<boolean> {
     const hex = hexOf(hash);
-    return this.#io(() => this.#files.remove(hex));
+    return this.#steps.run(() => this.#files.remove(hex));
   }
 
   /** All assets, the least recently used first. */
   async *list(): AsyncIterable<StoredAsset> {
-    await this.#io(() => this.#room.exclusively(() => this.#room.lookAround()));
+    await this.#steps.run(() => this.#room.exclusively(() => this.#room.lookAround()));
     for (const entry of [...this.#files.entries()]) yield describe(entry);
   }
 
@@ -297,126 +238,18 @@ export class ContentStore {
     return this.#ending;
   }
 
-  get #closed(): boolean {
-    return this.#ending !== undefined;
-  }
-
   async #end(): Promise<void> {
     this.#holds.end();
-    while (this.#running.size > 0) await Promise.allSettled(this.#running);
-    for (const incoming of [...this.#incoming]) await incoming.suspend();
+    await this.#steps.close();
+    await this.#intake.suspend();
     await this.#files.saveUses();
     await this.#session.end();
-  }
-
-  /** What an earlier attempt left of an asset, moved to `place`, its bytes handed to `take`. */
-  async #resume(
-    hex: string,
-    place: string,
-    take: (chunk: Uint8Array) => boolean,
-  ): Promise<IncomingFile | undefined> {
-    let counted = 0;
-    const count = (bytes: number): void => {
-      this.#room.count(bytes);
-      counted += bytes;
-    };
-    if (!(await this.#partials.take(hex, place, count))) return undefined;
-    let file: IncomingFile | undefined;
-    try {
-      file = await IncomingFile.resume(place, take);
-      // What another process kept was not known of.
-      await this.#room.reserve(file.size - counted);
-      return file;
-    } catch (cause) {
-      await file?.close();
-      await this.#folder.dispose(place);
-      this.#room.free(counted);
-      if (codeOf(cause) === "ENOENT") return undefined;
-      throw cause;
-    }
-  }
-
-  #hostOf(hex: string, expected: ExpectedIncoming, over: () => void): IncomingHost {
-    const ended = (file: IncomingFile): void => {
-      this.#room.free(file.size);
-      over();
-    };
-    return {
-      reserve: (bytes) => this.#room.reserve(bytes),
-      free: (bytes) => this.#room.free(bytes),
-      adopt: async (file) => {
-        const { mediaType } = expected;
-        await this.#adopt(file, hex, { mediaType, own: false });
-        over();
-      },
-      keep: async (file) => {
-        await this.#partials.keep(file.place, hex, file.size);
-        ended(file);
-      },
-      quarantine: async (file, details) => {
-        const id = await this.quarantine.keep(file.place, expected, details);
-        ended(file);
-        return id;
-      },
-      dispose: async (file) => {
-        await this.#folder.dispose(file.place);
-        ended(file);
-      },
-    };
-  }
-
-  /** Ends the writing of a file whose bytes are right and counted, and puts it among the assets. */
-  async #adopt(
-    file: IncomingFile,
-    hex: string,
-    as: { readonly mediaType: string; readonly own: boolean },
-  ): Promise<AssetEntry> {
-    const sealed = await file.seal();
-    return this.#room.exclusively(async () => {
-      await this.#room.make(0, 1);
-      const meta = { version: 1, ...as, ...fingerprint(sealed) } as const;
-      const entry = await this.#files.place(file.place, hex, meta);
-      this.#room.free(file.size);
-      return entry;
-    });
   }
 
   async #putAside(entry: AssetEntry): Promise<void> {
     const place = this.#session.unusedPlace(entry.hex);
     if (!(await moveFolder(this.#folder.asset(entry.hex), place))) return;
     await this.quarantine.keep(place, describe(entry), { reason: "changed on disk" });
-  }
-
-  async #readmit(
-    claim: (place: string) => Promise<boolean>,
-    item: QuarantinedAsset,
-  ): Promise<StoredAsset> {
-    const place = this.#session.unusedPlace();
-    let reserved = item.size;
-    await this.#room.reserve(reserved);
-    let file: IncomingFile | undefined;
-    try {
-      if (!(await claim(place))) throw new FederationError("ERR_FED_ASSET_UNKNOWN");
-      const hash = createHash("sha256");
-      file = await IncomingFile.resume(place, (chunk) => {
-        hash.update(chunk);
-        return true;
-      });
-      await this.#room.reserve(file.size - reserved);
-      reserved = file.size;
-      const { hex } = assetHash("sha256", hash.digest());
-      const mediaType = agreesWithMediaType(file.head, item.mediaType)
-        ? item.mediaType
-        : (sniffMediaType(file.head) ?? "application/octet-stream");
-      const entry = await this.#adopt(file, hex, { mediaType, own: false });
-      reserved = 0;
-      await forgetDetails(this.#folder.asset(hex));
-      return describe(entry);
-    } catch (cause) {
-      await file?.close();
-      this.#room.free(reserved);
-      throw cause;
-    }
   }
 
   async #repair(): Promise<void> {
@@ -442,30 +275,6 @@ export class ContentStore {
       await this.#partials.keep(place, hex, content?.size ?? 0);
     });
   }
-
-  /** What closing waits for, before it removes this process' folder. */
-  async #awaited<T>(step: () => Promise<T>): Promise<T> {
-    const running = step();
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
-  }
-
-  async #io<T>(step: () => Promise<T>): Promise<T> {
-    if (this.#closed) throw closedStore();
-    try {
-      return await this.#awaited(step);
-    } catch (cause) {
-      throw this.#closed ? closedStore(cause) : storeFailure(cause);
-    }
-  }
-}
-
-function closedStore(cause?: unknown): FederationError {
-  return new FederationError("ERR_FED_STORE_UNAVAILABLE", "The asset store is closed.", { cause });
 }
 
 function assertOptions(options: ContentStoreOptions): void {

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { z } from "zod";
 import { FederationError } from "../../errors.ts";
 import type { Clock, Logger } from "../../ports.ts";
-import type { StoredAsset } from "./content-store.ts";
 import { feedFile } from "../verify/file-reading.ts";
 import { assetHash } from "../verify/integrity.ts";
 import {
@@ -17,6 +16,7 @@ import {
   storeFailure,
   writeWhole,
 } from "./store-folder.ts";
+import type { StoredAsset } from "./stored-asset.ts";
 
 const DETAILS = "details.json";
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/u;

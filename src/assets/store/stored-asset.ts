@@ -1,8 +1,6 @@
 /** An asset of the store, and one that is being read. */
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
-import type { AssetEntry } from "./asset-files.ts";
-import { assetHash } from "../verify/integrity.ts";
 
 /** An asset of the store. */
 export interface StoredAsset {
@@ -52,10 +50,4 @@ export function openAsset(asset: StoredAsset, handle: FileHandle, closed: () => 
       await handle.close();
     },
   };
-}
-
-/** What the index knows of an asset, as callers see it. */
-export function describe({ hex, meta }: AssetEntry): StoredAsset {
-  const { sri } = assetHash("sha256", Buffer.from(hex, "hex"));
-  return { hash: sri, hex, size: meta.size, mediaType: meta.mediaType };
 }

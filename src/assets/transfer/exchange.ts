@@ -2,7 +2,7 @@
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { StreamFetch, StreamResponse } from "../../ports.ts";
 import { type AssetChunks, ChunkGate } from "../verify/chunks.ts";
-import type { IncomingAsset } from "../store/content-store.ts";
+import type { IncomingAsset } from "../store/incoming-asset.ts";
 import type { Patience } from "./patience.ts";
 import type { VerificationResult } from "../verify/verification.ts";
 

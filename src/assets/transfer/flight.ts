@@ -5,17 +5,14 @@
  * there on each peer has to send all of it by itself.
  */
 import { FederationError } from "../../errors.ts";
-import type { Clock, Logger, Random, StreamFetch } from "../../ports.ts";
+import type { Clock, Logger, StreamFetch } from "../../ports.ts";
 import type { AssetChunks } from "../verify/chunks.ts";
-import type {
-  ContentStore,
-  IncomingAsset,
-  IncomingResult,
-  StoredAsset,
-} from "../store/content-store.ts";
+import type { ContentStore } from "../store/content-store.ts";
+import type { IncomingAsset, IncomingResult } from "../store/incoming-asset.ts";
+import type { StoredAsset } from "../store/stored-asset.ts";
 import { type ExchangeEnd, exchange } from "./exchange.ts";
 import type { AssetHash } from "../verify/integrity.ts";
-import { type Pace, Patience } from "./patience.ts";
+import { type Source, type SourceFailure, type SourceLimits, Sources } from "./flight-sources.ts";
 import {
   type FederationAssetReference,
   HashMismatchAction,
@@ -54,16 +51,12 @@ export interface AssetMismatch {
 }
 
 /** What a flight needs of the transfer. */
-export interface FlightHost {
+export interface FlightHost extends SourceLimits {
   readonly store: Pick<ContentStore, "stat" | "receive">;
   readonly open: StreamFetch;
   readonly endpointOf: (origin: string) => string | undefined;
   readonly policy: ResolvedIntegrityPolicy;
   readonly slots: Slots;
-  readonly pace: Pace;
-  readonly maxFailuresPerSource: number;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
   readonly onMismatch: (event: AssetMismatch) => void;
 }
@@ -81,24 +74,6 @@ export interface Asker {
   readonly onProgress?: ((progress: TransferProgress) => void) | undefined;
 }
 
-interface Source {
-  readonly origin: string;
-  readonly patience: Patience;
-  /** In a row, without getting on. */
-  failures: number;
-  /** In all: each cost a stall time. */
-  timeouts: number;
-  /** Monotonic milliseconds. */
-  readyAt: number;
-  /** Its last failure. */
-  why: string;
-  timedOut: boolean;
-  isOut: boolean;
-}
-
-const MAX_SOURCES = 16;
-const FIRST_DELAY_MILLISECONDS = 250;
-const MAX_DELAY_MILLISECONDS = 8_000;
 /** A break after this many bytes, or a 32nd of the asset, is not held against a peer. */
 const HEADWAY_BYTES = 64 * 1024;
 
@@ -106,7 +81,7 @@ const HEADWAY_BYTES = 64 * 1024;
 export class Flight {
   readonly wanted: Wanted;
   readonly #host: FlightHost;
-  readonly #sources: Source[] = [];
+  readonly #sources: Sources;
   readonly #askers = new Set<Asker>();
   readonly #abort = new AbortController();
   readonly #done: Promise<StoredAsset>;
@@ -114,15 +89,14 @@ export class Flight {
   readonly #contributors = new Set<string>();
   #incoming: IncomingAsset | undefined;
   #highest = 0;
-  #alone: Source | undefined;
-  #isAlone = false;
   #sawWrongBytes = false;
 
   /** @param onEnd - Called before anybody hears how it ended. */
   constructor(host: FlightHost, wanted: Wanted, sources: Iterable<string>, onEnd: () => void) {
     this.#host = host;
     this.wanted = wanted;
-    this.addSources(sources);
+    this.#sources = new Sources(host);
+    this.#sources.add(sources);
     this.#done = this.#run().finally(onEnd);
     // Askers hear of it; when the last one has left nobody does.
     this.#done.catch(() => undefined);
@@ -142,20 +116,7 @@ export class Flight {
 
   /** Further servers that may have it. */
   addSources(origins: Iterable<string>): void {
-    for (const origin of origins) {
-      if (this.#sources.length >= MAX_SOURCES) return;
-      if (this.#sources.some((source) => source.origin === origin)) continue;
-      this.#sources.push({
-        origin,
-        patience: new Patience(this.#host.clock, this.#host.pace),
-        failures: 0,
-        timeouts: 0,
-        readyAt: 0,
-        why: "not asked",
-        timedOut: false,
-        isOut: false,
-      });
-    }
+    this.#sources.add(origins);
   }
 
   /** Waits for the asset; when all who wait have given up, so does the flight. */
@@ -197,7 +158,7 @@ export class Flight {
     if (there !== undefined) return there;
     try {
       for (;;) {
-        const source = this.#next();
+        const source = this.#sources.next();
         if (source === undefined) throw this.#failure();
         if (!(await this.#try(source))) continue;
         const { sri, hex } = hash;
@@ -210,19 +171,6 @@ export class Flight {
     }
   }
 
-  /** The peer to ask next: the one that can be asked soonest, then the one that failed least. */
-  #next(): Source | undefined {
-    if (this.#alone?.isOut === false) return this.#alone;
-    const now = this.#host.clock.monotonic();
-    const [first] = this.#sources
-      .filter(({ isOut }) => !isOut)
-      .sort(
-        (a, b) => Math.max(a.readyAt, now) - Math.max(b.readyAt, now) || a.failures - b.failures,
-      );
-    if (this.#isAlone) this.#alone = first;
-    return first;
-  }
-
   /** Asks one peer once; whether the asset is here now. */
   async #try(source: Source): Promise<boolean> {
     const { endpointOf, slots, clock } = this.#host;
@@ -231,7 +179,7 @@ export class Flight {
     // Asked each time: trust may end while a transfer lasts.
     const endpoint = endpointOf(source.origin);
     if (endpoint === undefined) {
-      giveUp(source, "not known or not trusted here");
+      this.#sources.giveUp(source, "not known or not trusted here");
       return false;
     }
     const release = await slots.acquire(source.origin, signal);
@@ -254,10 +202,10 @@ export class Flight {
         this.#failed(source, end.why, end);
         return false;
       case "refused":
-        giveUp(source, end.why);
+        this.#sources.giveUp(source, end.why);
         return false;
       case "wrong":
-        giveUp(source, end.why);
+        this.#sources.giveUp(source, end.why);
         await this.#wrong(source, incoming, end.result, end.chunk);
         return false;
     }
@@ -275,7 +223,7 @@ export class Flight {
       if (this.#incoming.resumed && this.#incoming.offset === size) return { end: "complete" };
     }
     const incoming = this.#incoming;
-    if (this.#isAlone && [...this.#contributors].some((each) => each !== origin)) {
+    if (this.#sources.oneByOne && [...this.#contributors].some((each) => each !== origin)) {
       await this.#restart(incoming);
       this.#highest = 0;
     }
@@ -316,9 +264,9 @@ export class Flight {
       );
     }
     const others = [...this.#contributors].filter((each) => each !== source.origin);
-    source.why = "its bytes do not match the hash";
-    if (others.length === 0) giveUp(source, source.why);
-    else this.#isAlone = true;
+    const why = "its bytes do not match the hash";
+    if (others.length === 0) this.#sources.giveUp(source, why);
+    else this.#sources.askOneByOne(source, why);
     await this.#wrong(source, incoming, result);
     return false;
   }
@@ -374,37 +322,19 @@ export class Flight {
     this.#contributors.clear();
   }
 
-  #failed(
-    source: Source,
-    why: string,
-    how: { readonly timedOut?: boolean; readonly retryAfterSeconds?: number | undefined } = {},
-  ): void {
-    const { clock, random, maxFailuresPerSource } = this.#host;
+  #failed(source: Source, why: string, how: Omit<SourceFailure, "gotOn"> = {}): void {
     const offset = this.#incoming?.offset ?? 0;
     const headway = Math.min(HEADWAY_BYTES, Math.ceil(this.wanted.reference.size / 32));
     const gotOn = offset - this.#highest >= headway && offset > this.#highest;
     this.#highest = Math.max(this.#highest, offset);
-    source.failures = gotOn ? 0 : source.failures + 1;
-    source.why = why;
-    source.timedOut = how.timedOut ?? false;
-    const delay = Math.min(FIRST_DELAY_MILLISECONDS * 2 ** source.failures, MAX_DELAY_MILLISECONDS);
-    source.readyAt =
-      clock.monotonic() +
-      Math.max((delay * (1 + random.fraction())) / 2, (how.retryAfterSeconds ?? 0) * 1000);
-    if (source.timedOut) {
-      source.timeouts += 1;
-      source.patience.renew();
-    }
-    if (Math.max(source.failures, source.timeouts) >= maxFailuresPerSource) source.isOut = true;
+    this.#sources.failed(source, why, { ...how, gotOn });
   }
 
   #failure(): FederationError {
-    const tried = this.#sources.map(({ origin, why }) => `${origin}: ${why}`).join("; ");
-    const message = `Asset ${this.wanted.hash.sri} cannot be had. ${tried}.`;
+    const message = `Asset ${this.wanted.hash.sri} cannot be had. ${this.#sources.tried}.`;
     if (this.#sawWrongBytes) return new FederationError("ERR_FED_ASSET_MISMATCH", message);
-    const isTimeout = this.#sources.length > 0 && this.#sources.every(({ timedOut }) => timedOut);
     return new FederationError(
-      isTimeout ? "ERR_FED_TIMEOUT" : "ERR_FED_ASSET_UNAVAILABLE",
+      this.#sources.allTimedOut ? "ERR_FED_TIMEOUT" : "ERR_FED_ASSET_UNAVAILABLE",
       message,
     );
   }
@@ -418,12 +348,6 @@ export class Flight {
       }
     }
   }
-}
-
-function giveUp(source: Source, why: string): void {
-  source.why = why;
-  source.timedOut = false;
-  source.isOut = true;
 }
 
 function strongest(actions: readonly HashMismatchAction[]): HashMismatchAction {

@@ -9,7 +9,8 @@
 import { FederationError } from "../../errors.ts";
 import type { Clock, Logger, Random, StreamFetch } from "../../ports.ts";
 import { type AssetChunks, chunksFit } from "../verify/chunks.ts";
-import type { ContentStore, StoredAsset } from "../store/content-store.ts";
+import type { ContentStore } from "../store/content-store.ts";
+import type { StoredAsset } from "../store/stored-asset.ts";
 import {
   type AssetMismatch,
   Flight,
@@ -20,8 +21,6 @@ import {
 import { parseAssetHash } from "../verify/integrity.ts";
 import type { FederationAssetReference, ResolvedIntegrityPolicy } from "../verify/reference.ts";
 import { Slots } from "./slots.ts";
-
-export type { AssetMismatch, TransferProgress };
 
 /** Options of {@link AssetTransfer}. */
 export interface AssetTransferOptions {

@@ -12,7 +12,8 @@ import {
   type VisitorBook,
   inPhase,
 } from "../holder/visitors.ts";
-import { type CustodyAnswer, refusal } from "../shared/calls.ts";
+import type { CallAnswer } from "../../errors.ts";
+import { refusal } from "../shared/calls.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { CrossingHistory } from "../shared/history.ts";
 import { isGuest } from "../shared/player-id.ts";
@@ -75,9 +76,7 @@ export class Arrivals {
   async claim(
     claim: SeatClaim,
     seat: SeatRecord,
-  ): Promise<
-    { readonly ok: true; readonly arrival: Arrival } | Exclude<CustodyAnswer, { ok: true }>
-  > {
+  ): Promise<{ readonly ok: true; readonly arrival: Arrival } | Exclude<CallAnswer, { ok: true }>> {
     const { visitors, clock, origin, homeAt, logger } = this.#options;
     const { player, transferId } = claim;
     if (this.#busy.has(player)) {

@@ -8,12 +8,13 @@ import { type PassClaims, verifyPass } from "../../identity/pass.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
 import { MAX_SEATS_PER_PLAYER, type SeatRecord, type VisitorBook } from "../holder/visitors.ts";
-import { type CustodyAnswer, malformed, refusal } from "../shared/calls.ts";
+import type { CallAnswer } from "../../errors.ts";
+import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
 import type { SeatClaim, SeatHost } from "./seat-host.ts";
 
-type Refused = Exclude<CustodyAnswer, { ok: true }>;
+type Refused = Exclude<CallAnswer, { ok: true }>;
 
 type SeatAnswer = { readonly ok: true; readonly seat: SeatRecord } | Refused;
 

@@ -1,5 +1,6 @@
 /** The call that a holder answers (PROTOCOL 6): home calls its player back. */
-import { type CallTable, type CustodyAnswer, handler, refusal } from "../shared/calls.ts";
+import { type CallTable, handler, refusal } from "../shared/calls.ts";
+import type { CallAnswer } from "../../errors.ts";
 import { revokeSchema } from "../shared/messages.ts";
 import { isHomeOf } from "../shared/player-id.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";
@@ -40,7 +41,7 @@ export function holderCalls({
           retryAfterSeconds: 2,
         };
       }
-      if (word !== undefined) return word.answer as unknown as CustodyAnswer;
+      if (word !== undefined) return word.answer as unknown as CallAnswer;
       const session = sessions.get(player);
       const state = session?.frozen === false ? session.body.carry() : undefined;
       if (session !== undefined) sessions.remove(session);

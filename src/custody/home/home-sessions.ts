@@ -1,8 +1,8 @@
 /** Sessions of players at their own home: how they begin, and what is stored of them (PROTOCOL 6, rule 9). */
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger } from "../../ports.ts";
-import type { PeerCalls } from "../shared/home.ts";
-import type { CustodyAnswer } from "../shared/calls.ts";
+import type { PeerCalls } from "../../ports.ts";
+import type { CallAnswer } from "../../errors.ts";
 import { type CustodyLedger, DEFAULT_NAME } from "./ledger.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
@@ -24,7 +24,7 @@ export interface LoginName {
 /** A session at home, with what the player carries; or why there is none. */
 export type LoginResult =
   | { readonly ok: true; readonly session: PlayerSession; readonly state: JsonValue | undefined }
-  | Exclude<CustodyAnswer, { ok: true }>;
+  | Exclude<CallAnswer, { ok: true }>;
 
 /** Options of {@link HomeSessions}. */
 export interface HomeSessionsOptions {

@@ -1,6 +1,6 @@
 /** After a claim: the source lets go. One that is not told learns it from `cancel` or `lost`. */
 import type { Logger } from "../../ports.ts";
-import type { PeerCalls } from "../shared/home.ts";
+import type { PeerCalls } from "../../ports.ts";
 import { type Siblings, askTo } from "../shared/siblings.ts";
 import type { LedgerDecision } from "./ledger.ts";
 

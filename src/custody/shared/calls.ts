@@ -1,16 +1,6 @@
 /** Calls of PROTOCOL 6 as they come in from peers: each side has a table of those it answers. */
 import type { z } from "zod";
-import type { FederationErrorCode } from "../../errors.ts";
-
-/** Answer to a call from a peer: a 200 body, or a coded refusal. */
-export type CustodyAnswer =
-  | { readonly ok: true; readonly body: unknown }
-  | {
-      readonly ok: false;
-      readonly code: FederationErrorCode;
-      readonly reason: string;
-      readonly retryAfterSeconds?: number;
-    };
+import type { CallAnswer, FederationErrorCode } from "../../errors.ts";
 
 /** Who calls; its signature has been verified. */
 export interface Caller {
@@ -20,7 +10,7 @@ export interface Caller {
 }
 
 /** Parses the body, then decides. */
-export type CallHandler = (body: unknown, caller: Caller) => Promise<CustodyAnswer>;
+export type CallHandler = (body: unknown, caller: Caller) => Promise<CallAnswer>;
 
 /** The calls that one side answers, by name. */
 export type CallTable = Readonly<Record<string, CallHandler>>;
@@ -28,7 +18,7 @@ export type CallTable = Readonly<Record<string, CallHandler>>;
 /** A handler whose body is parsed by `schema`; what does not fit is `ERR_FED_MALFORMED`. */
 export function handler<Request>(
   schema: z.ZodType<Request>,
-  handle: (request: Request, caller: Caller) => Promise<CustodyAnswer>,
+  handle: (request: Request, caller: Caller) => Promise<CallAnswer>,
 ): CallHandler {
   return async (body, caller) => {
     const parsed = schema.safeParse(body);
@@ -37,7 +27,7 @@ export function handler<Request>(
 }
 
 /** The refusal of a body that is not of its schema's form: where, and what is wrong there. */
-export function malformed(error: z.ZodError): Exclude<CustodyAnswer, { ok: true }> {
+export function malformed(error: z.ZodError): Exclude<CallAnswer, { ok: true }> {
   const issue = error.issues[0];
   const where = issue?.path.join(".") ?? "";
   return refusal(
@@ -50,6 +40,6 @@ export function malformed(error: z.ZodError): Exclude<CustodyAnswer, { ok: true 
 export function refusal(
   code: FederationErrorCode,
   reason: string,
-): Exclude<CustodyAnswer, { ok: true }> {
+): Exclude<CallAnswer, { ok: true }> {
   return { ok: false, code, reason };
 }

@@ -1,5 +1,6 @@
 import { type z } from "zod";
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
+import type { PeerCalls } from "../../ports.ts";
 import {
   type CancelAnswer,
   type CancelRequest,
@@ -40,27 +41,6 @@ export interface Home {
   preview(request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>>;
   /** Home's receipt of a crossing this server was an end of. As {@link preview}, an addition. */
   receipt(transferId: string): Promise<HomeAnswer<ReceiptAnswer>>;
-}
-
-/** The answer of a signed call to a peer: its 200 body, or its signed refusal. */
-export type PeerAnswer =
-  | { readonly ok: true; readonly status: number; readonly body: unknown }
-  | {
-      readonly ok: false;
-      readonly status: number;
-      readonly code: FederationErrorCode;
-      readonly detail?: string;
-      readonly retryAfterSeconds?: number;
-    };
-
-/** Signed calls to peers: what custody asks of the network. Rejects when no verified answer came. */
-export interface PeerCalls {
-  call(
-    origin: string,
-    path: string,
-    body: unknown,
-    options?: { timeoutMilliseconds?: number },
-  ): Promise<PeerAnswer>;
 }
 
 /** Refusals that mean somebody else decided: there is nothing left here to hold. */

@@ -9,7 +9,8 @@
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random, TimerHandle } from "../../ports.ts";
-import { type Home, type PeerCalls, isDecidedElsewhere } from "../shared/home.ts";
+import { type Home, isDecidedElsewhere } from "../shared/home.ts";
+import type { PeerCalls } from "../../ports.ts";
 import type { CancelRequest } from "../shared/messages.ts";
 import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";
 import type { CrossingsUnderWay } from "../shared/under-way.ts";

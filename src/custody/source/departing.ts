@@ -7,7 +7,8 @@ import { z } from "zod";
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { Logger } from "../../ports.ts";
 import { type VisitorBook, inPhase } from "../holder/visitors.ts";
-import type { Home, PeerCalls } from "../shared/home.ts";
+import type { Home } from "../shared/home.ts";
+import type { PeerCalls } from "../../ports.ts";
 import type { DepartRequest } from "../shared/messages.ts";
 import type { PlayerSession } from "../shared/player-session.ts";
 

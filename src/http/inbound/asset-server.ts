@@ -6,7 +6,8 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
-import type { ContentStore, OpenAsset, StoredAsset } from "../../assets/store/content-store.ts";
+import type { ContentStore } from "../../assets/store/content-store.ts";
+import type { OpenAsset, StoredAsset } from "../../assets/store/stored-asset.ts";
 import { assetHash } from "../../assets/verify/integrity.ts";
 import { isActive } from "../../assets/verify/media-type.ts";
 import { FederationError, type FederationErrorCode } from "../../errors.ts";

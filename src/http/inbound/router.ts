@@ -9,8 +9,7 @@ import { rateLimit } from "express-rate-limit";
 import { z } from "zod";
 import type { AssetLibrary } from "../../assets/asset-library.ts";
 import type { Custody } from "../../custody/custody.ts";
-import type { CustodyAnswer } from "../../custody/shared/calls.ts";
-import { FederationError, type FederationErrorCode } from "../../errors.ts";
+import { type CallAnswer, FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
 import type { DescriptorDocument } from "../../identity/descriptor.ts";
 import {
@@ -22,7 +21,8 @@ import {
 import type { SigningKey } from "../../identity/server-keys.ts";
 import { isShallow } from "../../json.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
-import { type ServerRegistry, TrustState } from "../../registry/server-registry.ts";
+import { TrustState } from "../../registry/federated-server.ts";
+import type { ServerRegistry } from "../../registry/server-registry.ts";
 import { type AssetServer, createAssetServer, isAssetPath } from "./asset-server.ts";
 import { type Problem, problem } from "./problem.ts";
 import { readRawBody } from "./raw-body.ts";
@@ -369,7 +369,7 @@ async function dispatch(
   return custodyAnswer(await options.custody.answer(caller, call, body, created), 200);
 }
 
-function custodyAnswer(answer: CustodyAnswer, status: number): Answer {
+function custodyAnswer(answer: CallAnswer, status: number): Answer {
   return answer.ok
     ? { status, body: answer.body }
     : refusal(answer.code, answer.reason, answer.retryAfterSeconds);

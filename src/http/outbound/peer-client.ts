@@ -2,9 +2,8 @@
  * Calls to peers: signed, sent through the guarded fetch, and believed only when the answer's own
  * signature binds it to the request (PROTOCOL 3).
  */
-import type { PeerAnswer, PeerCalls } from "../../custody/shared/home.ts";
 import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
-import type { HandshakeTransport } from "../../handshake/handshake-service.ts";
+import type { HandshakeTransport } from "../../handshake/transport.ts";
 import type { VerifyKey } from "../../identity/ed25519.ts";
 import {
   type SignedMessageParts,
@@ -12,7 +11,7 @@ import {
   verifyResponse,
 } from "../../identity/http-signatures.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
-import type { Clock, Fetch, FetchResponse, Random } from "../../ports.ts";
+import type { Clock, Fetch, FetchResponse, PeerAnswer, PeerCalls, Random } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
 
 /** Options of {@link PeerClient}. */

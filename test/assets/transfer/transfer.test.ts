@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { hashChunks } from "../../../src/assets/verify/chunks.ts";
 import type { HashMismatchAction } from "../../../src/assets/verify/reference.ts";
-import type { FetchAssetOptions, TransferProgress } from "../../../src/assets/transfer/transfer.ts";
+import type { TransferProgress } from "../../../src/assets/transfer/flight.ts";
+import type { FetchAssetOptions } from "../../../src/assets/transfer/transfer.ts";
 import {
   type AssetHandler,
   answerHead,

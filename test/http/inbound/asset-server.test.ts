@@ -6,7 +6,8 @@ import { type IncomingHttpHeaders, type Server, createServer, request } from "no
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ContentStore, type StoredAsset } from "../../../src/assets/store/content-store.ts";
+import { ContentStore } from "../../../src/assets/store/content-store.ts";
+import type { StoredAsset } from "../../../src/assets/store/stored-asset.ts";
 import {
   type AssetServerOptions,
   assetPath,

@@ -1,0 +1,249 @@
+/** The responder's side of the handshake over the wire (PROTOCOL 4): answers challenges and completions. */
+import {
+  ERROR_CODES,
+  FederationError,
+  type FederationErrorCode,
+  type Refusal,
+  refuse,
+} from "../errors.ts";
+import type { ServerDescriptor } from "../identity/descriptor.ts";
+import type { VerifyKey } from "../identity/ed25519.ts";
+import { type SignedMessageParts, peekKeyId, verifyRequest } from "../identity/http-signatures.ts";
+import { isOrigin } from "../identity/origin.ts";
+import type { Clock, Random, Store } from "../ports.ts";
+import { TrustState } from "../registry/federated-server.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
+import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
+import { type HandshakeSession, challengeSchema, completionSchema } from "./messages.ts";
+import { type FetchedDescriptor, type PeerDescriptors, keyIn } from "./peer-descriptors.ts";
+import { SESSION_SECONDS, recordSession } from "./session-record.ts";
+import { type TrustPolicy, decideTrust } from "./trust-policy.ts";
+
+/** An answer to a handshake message; only those to verified callers are signed. */
+export type HandshakeAnswer =
+  | {
+      readonly verified: true;
+      readonly origin: string;
+      readonly status: number;
+      readonly body: unknown;
+      readonly code?: FederationErrorCode;
+      readonly reason?: string;
+    }
+  | {
+      readonly verified: false;
+      readonly status: number;
+      readonly body: undefined;
+      readonly code: FederationErrorCode;
+      readonly reason: string;
+    };
+
+/** Options of {@link HandshakeResponder}. */
+export interface HandshakeResponderOptions {
+  readonly origin: string;
+  readonly manager: HandshakeManager;
+  readonly registry: ServerRegistry;
+  readonly policy: TrustPolicy;
+  /** Origins the operator named. */
+  readonly named: readonly string[];
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly allowInsecure?: boolean;
+  /** Several processes are this server: a handshake begun with one may be completed with another. */
+  readonly shared?: boolean;
+}
+
+const openKey = (handshakeId: string): string => `handshake/${handshakeId}`;
+
+/** Answers other servers' handshakes. */
+export class HandshakeResponder {
+  readonly #options: HandshakeResponderOptions;
+  readonly #descriptors: PeerDescriptors;
+
+  constructor(options: HandshakeResponderOptions, descriptors: PeerDescriptors) {
+    this.#options = options;
+    this.#descriptors = descriptors;
+  }
+
+  /** `POST /handshake`. */
+  async handleChallenge(request: SignedMessageParts): Promise<HandshakeAnswer> {
+    const { manager, registry } = this.#options;
+    const body = parseJson(request.body);
+    const shape = challengeSchema.safeParse(body);
+    const claimed = peekKeyId(request.headers);
+    if (claimed === undefined) {
+      return unsigned(refuse("ERR_FED_SIGNATURE_MISSING", "sign the request (PROTOCOL 3)"));
+    }
+    if (!shape.success) {
+      const issue = shape.error.issues[0];
+      return unsigned(
+        refuse("ERR_FED_MALFORMED", `${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`),
+      );
+    }
+    if (registry.isBlocked(claimed.origin, claimed.kid)) {
+      return unsigned(refuse("ERR_FED_BLOCKED", "this server or key is blocked"));
+    }
+    const keys = await this.#keysOf(claimed.origin, claimed.kid);
+    if ("verified" in keys) return unsigned(keys);
+    const verified = await this.#verify(request, keys.keyFor);
+    if (!verified.verified) return unsigned(verified);
+    const from = { origin: verified.origin, kid: verified.kid };
+    const known = registry.get(from.origin);
+    if (known?.trust === TrustState.Quarantined) {
+      return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "quarantined: ask the operator");
+    }
+    if (known === undefined && keys.descriptor !== undefined) {
+      const decision = await decideTrust(
+        this.#options.policy,
+        keys.descriptor,
+        this.#options.named,
+      );
+      if (decision === "refused") {
+        return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "not on this server's list");
+      }
+    }
+    const result = await manager.respond(body, from);
+    if (!result.verified) return signedRefusal(from.origin, result.code, result.reason);
+    const { handshakeId } = result.response;
+    if (this.#options.shared === true) {
+      await this.#options.store.set(
+        openKey(handshakeId),
+        JSON.stringify(manager.openResponse(handshakeId)),
+        manager.handshakeTimeoutSeconds * 1000,
+      );
+    }
+    return { verified: true, origin: from.origin, status: 200, body: result.response };
+  }
+
+  /** `POST /handshake/complete`. */
+  async handleCompletion(request: SignedMessageParts): Promise<HandshakeAnswer> {
+    const { manager, registry, clock, random, policy, named } = this.#options;
+    const claimed = peekKeyId(request.headers);
+    if (claimed === undefined) {
+      return unsigned(refuse("ERR_FED_SIGNATURE_MISSING", "sign the request (PROTOCOL 3)"));
+    }
+    if (this.#options.shared === true) await this.#recallOpen(request.body);
+    const begun = manager.descriptorOf(claimed.origin);
+    if (begun === undefined && !registry.hasPinnedKey(claimed.origin)) {
+      return unsigned(refuse("ERR_FED_HANDSHAKE_UNKNOWN", "no handshake is open with you"));
+    }
+    const verified = await this.#verify(request, (origin, kid) =>
+      registry.hasPinnedKey(origin) ? registry.keyFor(origin, kid) : keyIn(begun, kid),
+    );
+    if (!verified.verified) return unsigned(verified);
+    const from = { origin: verified.origin, kid: verified.kid };
+    const result = manager.finish(parseJson(request.body), from);
+    if (!result.verified) return signedRefusal(from.origin, result.code, result.reason);
+    if (registry.isBlocked(from.origin, from.kid)) {
+      return signedRefusal(from.origin, "ERR_FED_BLOCKED", "this server or key is blocked");
+    }
+    let server = registry.get(from.origin);
+    if (server !== undefined) {
+      const applied = await registry.applyDescriptor(result, { fromOwnOrigin: false });
+      if ("verified" in applied) return signedRefusal(from.origin, applied.code, applied.reason);
+    } else {
+      const decision = await decideTrust(policy, result.descriptor, named);
+      if (decision === "refused") {
+        return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "not on this server's list");
+      }
+      try {
+        server = await registry.register(result.descriptor, { trust: decision });
+      } catch (cause) {
+        if (!(cause instanceof FederationError)) throw cause;
+        return signedRefusal(from.origin, cause.code, cause.message);
+      }
+    }
+    if (server.trust !== TrustState.Trusted && server.trust !== TrustState.Pending) {
+      return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "ask this server's operator");
+    }
+    const session: HandshakeSession = {
+      sessionId: random.uuid(),
+      peer: from.origin,
+      protocol: result.protocol,
+      trust: server.trust,
+      expiresAt: Math.floor(clock.now() / 1000) + SESSION_SECONDS,
+    };
+    await recordSession(this.#options, from.origin, session);
+    return { verified: true, origin: from.origin, status: 200, body: session };
+  }
+
+  /** Another process of this server may have answered the challenge. */
+  async #recallOpen(body: Uint8Array | undefined): Promise<void> {
+    const { manager, store } = this.#options;
+    const shape = completionSchema.safeParse(parseJson(body));
+    if (!shape.success) return;
+    const { handshakeId } = shape.data;
+    if (manager.openResponse(handshakeId) !== undefined) return;
+    const text = await store.get(openKey(handshakeId));
+    if (text !== undefined) manager.recall(handshakeId, JSON.parse(text) as SharedResponse);
+  }
+
+  /** The keys that may sign a challenge: the pinned ones, or what the caller's own origin says. */
+  async #keysOf(
+    origin: string,
+    kid: string,
+  ): Promise<
+    | {
+        keyFor: (origin: string, kid: string) => VerifyKey | undefined;
+        descriptor: ServerDescriptor | undefined;
+      }
+    | Refusal
+  > {
+    const { registry, allowInsecure } = this.#options;
+    if (!isOrigin(origin, { allowInsecure: allowInsecure ?? false })) {
+      return refuse("ERR_FED_SIGNATURE_PARAMETERS", "keyid does not name an https origin");
+    }
+    if (origin === this.#options.origin) {
+      return refuse("ERR_FED_HANDSHAKE_MISMATCH", "a server does not shake hands with itself");
+    }
+    if (registry.hasPinnedKey(origin)) {
+      if (registry.keyFor(origin, kid) === undefined) {
+        await this.#descriptors.refresh(origin).catch(() => undefined);
+      }
+      return { keyFor: (from, id) => registry.keyFor(from, id), descriptor: undefined };
+    }
+    let fetched: FetchedDescriptor;
+    try {
+      fetched = await this.#descriptors.ofStranger(origin);
+    } catch (cause) {
+      const code = cause instanceof FederationError ? cause.code : "ERR_FED_UNREACHABLE";
+      return refuse(code, "your descriptor could not be read from your origin");
+    }
+    if (!fetched.verified) return fetched;
+    const { descriptor } = fetched;
+    return {
+      keyFor: (from, id) => (from === origin ? keyIn(descriptor, id) : undefined),
+      descriptor,
+    };
+  }
+
+  #verify(
+    request: SignedMessageParts,
+    keyFor: (origin: string, kid: string) => VerifyKey | undefined,
+  ): ReturnType<typeof verifyRequest> {
+    const { clock, store } = this.#options;
+    return verifyRequest(request, {
+      clock,
+      keyFor,
+      consumeNonce: (nonce, ttlMilliseconds) =>
+        store.compareAndSet(`nonce/${nonce}`, undefined, "1", ttlMilliseconds),
+    });
+  }
+}
+
+function parseJson(body: Uint8Array | undefined): unknown {
+  try {
+    return JSON.parse(Buffer.from(body ?? []).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+function unsigned(refusal: Refusal): HandshakeAnswer {
+  const { code, reason } = refusal;
+  return { verified: false, status: ERROR_CODES[code][0], body: undefined, code, reason };
+}
+
+function signedRefusal(origin: string, code: FederationErrorCode, reason: string): HandshakeAnswer {
+  return { verified: true, origin, status: ERROR_CODES[code][0], body: undefined, code, reason };
+}

@@ -1,0 +1,35 @@
+import type { Clock } from "../ports.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
+import type { HandshakeManager } from "./handshake-manager.ts";
+import type { HandshakeSession } from "./messages.ts";
+
+/** What recording a session takes. */
+export interface SessionRecording {
+  readonly registry: ServerRegistry;
+  readonly clock: Clock;
+  readonly manager: HandshakeManager;
+}
+
+/** No session lives longer, whatever the other side says. */
+export const SESSION_SECONDS = 24 * 3600;
+
+/**
+ * Records the session that a handshake ended in. Two servers that shake hands at once make two; both
+ * sides keep the one whose id sorts first, so that they end with the same.
+ */
+export async function recordSession(
+  { registry, clock, manager }: SessionRecording,
+  origin: string,
+  session: HandshakeSession,
+): Promise<void> {
+  const live = registry.liveSession(origin);
+  const lastAt = registry.get(origin)?.lastHandshakeAt ?? 0;
+  const simultaneous = clock.now() / 1000 - lastAt < manager.handshakeTimeoutSeconds;
+  if (live !== undefined && simultaneous && live.sessionId < session.sessionId) return;
+  const { sessionId, protocol, expiresAt } = session;
+  await registry.recordSession(origin, {
+    sessionId,
+    protocol,
+    expiresAt: Math.min(expiresAt, Math.floor(clock.now() / 1000) + SESSION_SECONDS),
+  });
+}

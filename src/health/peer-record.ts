@@ -1,0 +1,140 @@
+/**
+ * What the probes of one peer have found: round-trip times, uptime, and its status, which one lost
+ * probe does not change.
+ */
+import { type Uptime, UptimeHistory } from "./uptime-history.ts";
+
+/** How a peer is. */
+export const HealthStatus = {
+  Healthy: "healthy",
+  /** Answers, but slowly, or says of itself that it is not well. */
+  Degraded: "degraded",
+  Unreachable: "unreachable",
+} as const;
+export type HealthStatus = (typeof HealthStatus)[keyof typeof HealthStatus];
+
+/** One probe. */
+export interface HealthSample {
+  /** Unix milliseconds. */
+  readonly at: number;
+  readonly ok: boolean;
+  readonly roundTripMilliseconds: number | undefined;
+  /** What the peer said of itself. */
+  readonly reported: "pass" | "warn" | "fail" | undefined;
+}
+
+/** What is known of one peer. */
+export interface PeerHealth {
+  readonly origin: string;
+  /** Undefined before the first probe. */
+  readonly status: HealthStatus | undefined;
+  /** Smoothed over the last probes. */
+  readonly roundTripMilliseconds: number | undefined;
+  /** Unix milliseconds. */
+  readonly lastCheckedAt: number | undefined;
+  /** Unix milliseconds. */
+  readonly lastOkAt: number | undefined;
+  readonly uptime: Uptime;
+  readonly consecutiveFailures: number;
+}
+
+/** A change of status. */
+export interface StatusChange {
+  readonly from: HealthStatus | undefined;
+  readonly to: HealthStatus;
+}
+
+/** What decides about a status. */
+export interface StatusRules {
+  /** Slower than this is degraded. */
+  readonly degradedAfterMilliseconds: number;
+  /** Failures in a row until a peer counts as unreachable. */
+  readonly failuresToUnreachable: number;
+  /** Successes in a row until it counts as up again. */
+  readonly successesToHealthy: number;
+}
+
+const HISTORY_SAMPLES = 240;
+const SMOOTHING = 0.3;
+
+/** The record of one peer, of bounded size. */
+export class PeerRecord {
+  readonly origin: string;
+  readonly #rules: StatusRules;
+  readonly #uptime = new UptimeHistory();
+  readonly #samples: HealthSample[] = [];
+  #status: HealthStatus | undefined;
+  #roundTrip: number | undefined;
+  #lastCheckedAt: number | undefined;
+  #lastOkAt: number | undefined;
+  #failures = 0;
+  #successes = 0;
+
+  constructor(origin: string, rules: StatusRules) {
+    this.origin = origin;
+    this.#rules = rules;
+  }
+
+  /** The last probes, oldest first. */
+  get samples(): readonly HealthSample[] {
+    return this.#samples;
+  }
+
+  /** Failures in a row until now. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Takes a probe in; tells of the change of status that it made, if any. */
+  add(sample: HealthSample): StatusChange | undefined {
+    this.#samples.push(sample);
+    if (this.#samples.length > HISTORY_SAMPLES) this.#samples.shift();
+    this.#uptime.record(sample.at, sample.ok);
+    this.#lastCheckedAt = sample.at;
+    if (sample.roundTripMilliseconds !== undefined) {
+      this.#roundTrip =
+        this.#roundTrip === undefined
+          ? sample.roundTripMilliseconds
+          : this.#roundTrip + SMOOTHING * (sample.roundTripMilliseconds - this.#roundTrip);
+    }
+    if (sample.ok) {
+      this.#lastOkAt = sample.at;
+      this.#failures = 0;
+      this.#successes += 1;
+    } else {
+      this.#failures += 1;
+      this.#successes = 0;
+    }
+    const from = this.#status;
+    const to = this.#judge(sample);
+    if (to === undefined || to === from) return undefined;
+    this.#status = to;
+    return { from, to };
+  }
+
+  /** What is known of the peer at `now`, Unix milliseconds. */
+  describe(now: number): PeerHealth {
+    return {
+      origin: this.origin,
+      status: this.#status,
+      roundTripMilliseconds: this.#roundTrip,
+      lastCheckedAt: this.#lastCheckedAt,
+      lastOkAt: this.#lastOkAt,
+      uptime: this.#uptime.uptime(now),
+      consecutiveFailures: this.#failures,
+    };
+  }
+
+  /** The status after a probe that has been counted. */
+  #judge(sample: HealthSample): HealthStatus | undefined {
+    const { failuresToUnreachable, successesToHealthy, degradedAfterMilliseconds } = this.#rules;
+    if (!sample.ok) {
+      const decided = this.#failures >= failuresToUnreachable || this.#status === undefined;
+      return decided ? HealthStatus.Unreachable : this.#status;
+    }
+    const isBack = this.#successes >= successesToHealthy;
+    if (this.#status === HealthStatus.Unreachable && !isBack) return this.#status;
+    const slow = sample.reported === "warn" || (this.#roundTrip ?? 0) > degradedAfterMilliseconds;
+    return slow ? HealthStatus.Degraded : HealthStatus.Healthy;
+  }
+}

@@ -1,0 +1,68 @@
+/** A server that this one knows: what is remembered of it, and how it is trusted. */
+import type { PublicJwk } from "../identity/ed25519.ts";
+import type { PinnedKey } from "./pinned-keys.ts";
+
+/** How a peer is, as health checks see it. */
+export const ServerStatus = {
+  Online: "online",
+  Degraded: "degraded",
+  Offline: "offline",
+  /** Not called at all: blocked or quarantined. */
+  Suspended: "suspended",
+} as const;
+export type ServerStatus = (typeof ServerStatus)[keyof typeof ServerStatus];
+
+/** What the operator, or the policy, has decided about a peer. */
+export const TrustState = {
+  /** Waits for the operator. */
+  Pending: "pending",
+  Trusted: "trusted",
+  /** Its key changed and nothing vouches for the new one: waits for the operator again. */
+  Quarantined: "quarantined",
+  Blocked: "blocked",
+} as const;
+export type TrustState = (typeof TrustState)[keyof typeof TrustState];
+
+/** A live handshake session (PROTOCOL 4). */
+export interface PeerSession {
+  readonly sessionId: string;
+  readonly protocol: string;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+}
+
+/** What a trusted peer is trusted for. */
+export interface TrustRoles {
+  /** Whether players it vouches for are let in. */
+  readonly inbound: boolean;
+  /** Whether our players are let go to it. */
+  readonly outbound: boolean;
+}
+
+/** Trusted for everything. */
+export const ALL_ROLES: TrustRoles = Object.freeze({ inbound: true, outbound: true });
+
+/** One known server. */
+export interface FederatedServer {
+  readonly origin: string;
+  readonly name: string;
+  readonly endpoint: string;
+  readonly protocols: readonly string[];
+  readonly worlds: readonly string[];
+  readonly keys: readonly PinnedKey[];
+  /** While quarantined: the keys that nothing vouches for, pinned when the operator approves. */
+  readonly proposedKeys?: readonly PublicJwk[];
+  readonly status: ServerStatus;
+  readonly trust: TrustState;
+  /** What it is trusted for while it is trusted. Absent: everything. */
+  readonly roles?: TrustRoles;
+  readonly session: PeerSession | undefined;
+  /** Unix seconds. */
+  readonly lastHandshakeAt: number | undefined;
+  /** Unix seconds. */
+  readonly descriptorValidUntil: number;
+  /** Unix seconds. */
+  readonly firstSeenAt: number;
+  /** Whether `GET /servers` names it. */
+  readonly listed: boolean;
+}
