@@ -7,7 +7,7 @@
  * health checks.
  */
 import { type Server, matchMaker } from "@colyseus/core";
-import type { Middleware } from "../http/inbound/router.ts";
+import type { Middleware } from "../http/inbound/middleware.ts";
 import { assertInternals } from "./internals.ts";
 import {
   type JoinHost,

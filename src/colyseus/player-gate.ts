@@ -9,7 +9,7 @@ import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import { verifyPass } from "../identity/pass.ts";
 import type { PlayerBody } from "../custody/shared/player-session.ts";
-import type { TravelAnswer, TravelRequest } from "../http/inbound/router.ts";
+import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
 import { tokenType } from "../identity/proof.ts";
 import type { IdentifiedPlayer } from "../federation/options.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
