@@ -1,7 +1,7 @@
 /** Who logs in at this server: accounts of the host's own auth, keys that are proven, guests. */
 import { GUEST_PREFIX } from "../custody/home/home-sessions.ts";
 import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
-import { type Identify, type IdentifiedPlayer, isLocalId } from "../federation/options.ts";
+import { type Identify, type IdentifiedPlayer, isLocalId } from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { hostAuth } from "./auth-hooks.ts";
 import type { FederatedPlayer } from "./federated-player.ts";

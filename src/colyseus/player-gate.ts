@@ -9,7 +9,7 @@ import type { CrossingOutcome } from "../custody/source/crossing.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
-import type { IdentifiedPlayer } from "../federation/options.ts";
+import type { IdentifiedPlayer } from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
 import { bringAssets } from "./belongings.ts";

@@ -8,26 +8,10 @@ import type { AdmissionPolicy } from "../custody/destination/arrival.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
+import { type Identify, isLocalId } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
 import { type Logger } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
-
-/** A player as the host's own accounts know it. */
-export interface IdentifiedPlayer {
-  /** Local id: 1–64 of `A-Za-z0-9_-`, stable for the account; not beginning with `guest-`. */
-  readonly id: string;
-  /** Name to show, at most 128 characters; the rest is cut off. Default: what the client asks for. */
-  readonly name?: string;
-}
-
-/**
- * Maps the host's own auth (`client.auth` after the room's `onAuth`) to a player; undefined for one
- * that is no player of the federation.
- */
-export type Identify = (
-  auth: unknown,
-  context: { readonly options: unknown; readonly sessionId: string },
-) => IdentifiedPlayer | undefined | Promise<IdentifiedPlayer | undefined>;
 
 /** Options of `createFederation`. Only `origin` and `worlds` are needed. */
 export interface FederationOptions {
@@ -113,7 +97,6 @@ export interface ResolvedOptions extends Required<
 /** Folder of the assets, in the data folder. */
 export const ASSETS_FOLDER = "assets";
 const WORLD_NAME = /^[A-Za-z0-9_-]{1,64}$/u;
-const LOCAL_ID = /^[A-Za-z0-9_-]{1,64}$/u;
 
 /** Fills in defaults. @throws TypeError naming the option that is wrong. */
 export function resolveOptions(options: FederationOptions): ResolvedOptions {
@@ -189,11 +172,6 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
     onAway: oneOf("onAway", options.onAway ?? "recall", ["recall", "refuse"]),
     logger: options.logger ?? consoleLogger,
   });
-}
-
-/** Whether a value can be a local id. */
-export function isLocalId(value: unknown): value is string {
-  return typeof value === "string" && LOCAL_ID.test(value);
 }
 
 const identifyByAuthId: Identify = (auth) => {
