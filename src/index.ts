@@ -1,7 +1,7 @@
 /** The server side of aether-federation. The client side is `aether-federation/client`. */
 export { type Federation, createFederation } from "./federation/federation.ts";
 export type { FederationAssetsOptions, FederationOptions } from "./federation/options.ts";
-export type { Identify, IdentifiedPlayer } from "./runtime/settings.ts";
+export type { Identify, IdentifiedPlayer } from "./identity/local-id.ts";
 export type { FederatedPlayer } from "./colyseus/federated-player.ts";
 export type { JsonValue } from "./json.ts";
 export type { FederationEvents } from "./runtime/events.ts";

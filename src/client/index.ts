@@ -3,4 +3,4 @@ export { Traveler } from "./traveler.ts";
 export type { TravelerOptions } from "./traveler.ts";
 export type { Arrival, Departure, Failure, Leave, Progress } from "./events.ts";
 export { PlayerKey } from "./player-key.ts";
-export type { KeyStorage } from "./player-key.ts";
+export type { KeyStorage } from "./storage.ts";

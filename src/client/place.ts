@@ -1,6 +1,6 @@
 /** Where a player was when its page was left, so that the next page can go on from there. */
 import { type Transit, parseTransit } from "./messages.ts";
-import type { KeyStorage } from "./player-key.ts";
+import { type KeyStorage, browserStorage } from "./storage.ts";
 
 /** Enough to get back into a room. */
 export interface Place {
@@ -16,8 +16,43 @@ export interface Place {
 
 const PLACE_KEY = "aether-federation:place";
 
-/** The place kept in `storage`; undefined when there is none, or it is another home's. */
-export function readPlace(storage: KeyStorage, home: string): Place | undefined {
+/** Keeps the place of one home's player. */
+export class PlaceKeeper {
+  readonly #home: string;
+  readonly #storage: KeyStorage | undefined;
+
+  /** @param storage Undefined: the browser's, of this tab, where there is one; null keeps nothing. */
+  constructor(home: string, storage: KeyStorage | null | undefined) {
+    this.#home = home;
+    this.#storage =
+      storage === undefined ? browserStorage("sessionStorage") : (storage ?? undefined);
+  }
+
+  /** The place kept; undefined when there is none, or it is another home's. */
+  read(): Place | undefined {
+    return this.#storage === undefined ? undefined : readPlace(this.#storage, this.#home);
+  }
+
+  /** Keeps the place. */
+  keep(place: Omit<Place, "home">): void {
+    this.#write({ home: this.#home, ...place });
+  }
+
+  /** Forgets it. */
+  forget(): void {
+    this.#write(null);
+  }
+
+  #write(place: Place | null): void {
+    try {
+      this.#storage?.setItem(PLACE_KEY, JSON.stringify(place));
+    } catch {
+      // Storage that is full or forbidden costs the way back after a reload, nothing else.
+    }
+  }
+}
+
+function readPlace(storage: KeyStorage, home: string): Place | undefined {
   try {
     const place = JSON.parse(storage.getItem(PLACE_KEY) ?? "null") as Partial<Place> | null;
     const { origin, world, reconnectionToken } = place ?? {};
@@ -39,14 +74,5 @@ export function readPlace(storage: KeyStorage, home: string): Place | undefined 
     };
   } catch {
     return undefined;
-  }
-}
-
-/** Keeps the place; undefined forgets it. */
-export function writePlace(storage: KeyStorage, place: Place | undefined): void {
-  try {
-    storage.setItem(PLACE_KEY, JSON.stringify(place ?? null));
-  } catch {
-    // Storage that is full or forbidden costs the way back after a reload, nothing else.
   }
 }

@@ -1,11 +1,6 @@
 import nacl from "tweetnacl";
 import { decodeBase64Url, encodeBase64Url, encodeJson } from "./base64url.ts";
-
-/** Where the player's key is kept: `localStorage` has this form. */
-export interface KeyStorage {
-  getItem(key: string): string | null;
-  setItem(key: string, value: string): void;
-}
+import type { KeyStorage } from "./storage.ts";
 
 const STORAGE_KEY = "aether-federation:player-key";
 const PROOF_SECONDS = 55;

@@ -8,12 +8,14 @@
  * It keeps the old room until the new one is joined, so a crossing that fails leaves the player
  * where it was. After a reload, `resume` goes on where the player was instead of `join`.
  */
-import { Client, type Room } from "@colyseus/sdk";
+import type { Room } from "@colyseus/sdk";
+import { ask, joinAtHome, leaveQuietly, reconnect, takeSeat } from "./connections.ts";
 import { Emitter } from "./emitter.ts";
 import type { Arrival, Departure, Failure, Leave, Progress } from "./events.ts";
+import { Identity } from "./identity.ts";
 import { type Transit, parseFailed, parseProgress, parseTransit } from "./messages.ts";
-import { type Place, readPlace, writePlace } from "./place.ts";
-import { type KeyStorage, PlayerKey } from "./player-key.ts";
+import { type Place, PlaceKeeper } from "./place.ts";
+import type { KeyStorage } from "./storage.ts";
 import { requestTravel } from "./travel-request.ts";
 
 /** Options of {@link Traveler}. */
@@ -32,18 +34,12 @@ export interface TravelerOptions {
   readonly placeStorage?: KeyStorage | null;
 }
 
-const CONNECT_TIMEOUT_MILLISECONDS = 12_000;
-const RETRY_MILLISECONDS = 500;
-/** Refusals that may pass while the seat lasts. */
-const PASSING = /ERR_FED_(?:UNREACHABLE|SEAT_BUSY|UNAVAILABLE|STORE_UNAVAILABLE)/u;
-
 /** One player, travelling. */
 export class Traveler {
   /** Origin of the player's home server. */
   readonly home: string;
-  readonly #key: PlayerKey | undefined;
-  readonly #places: KeyStorage | undefined;
-  readonly #name: string | undefined;
+  readonly #identity: Identity;
+  readonly #places: PlaceKeeper;
   readonly #arrive = new Emitter<Arrival>();
   readonly #depart = new Emitter<Departure>();
   readonly #progress = new Emitter<Progress>();
@@ -51,23 +47,13 @@ export class Traveler {
   readonly #leave = new Emitter<Leave>();
   #room: Room | undefined;
   #origin: string | undefined;
-  #playerId: string | undefined;
   #crossing: string | undefined;
 
   /** @param home URL of the server the player logs in at; its origin becomes the player's home. */
   constructor(home: string, options: TravelerOptions = {}) {
-    if (!URL.canParse(home)) throw new TypeError(`home must be a URL, got "${home}"`);
-    this.home = new URL(home).origin;
-    this.#name = options.name;
-    const storage =
-      options.storage === undefined ? browserStorage("localStorage") : options.storage;
-    this.#places =
-      options.placeStorage === undefined
-        ? browserStorage("sessionStorage")
-        : (options.placeStorage ?? undefined);
-    if (storage !== null) {
-      this.#key = storage === undefined ? PlayerKey.generate() : PlayerKey.load(storage);
-    }
+    this.#identity = new Identity(home, options.name, options.storage);
+    this.home = this.#identity.home;
+    this.#places = new PlaceKeeper(this.home, options.placeStorage);
   }
 
   /** The room the player is in. */
@@ -82,7 +68,7 @@ export class Traveler {
 
   /** `<local id>@<home authority>` where the key is the account; known after {@link join}. */
   get playerId(): string | undefined {
-    return this.#playerId;
+    return this.#identity.playerId;
   }
 
   /** Hears every arrival, the first join included. Returns how to stop. */
@@ -115,13 +101,8 @@ export class Traveler {
    * the code where the federation refused, e.g. `ERR_FED_AWAY: …`.
    */
   async join(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
-    await this.#learnPlayerId();
-    const client = new Client(this.home);
-    setToken(client, await this.#key?.prove(this.home));
-    const room = await client.joinOrCreate(roomName, {
-      ...(this.#name === undefined ? {} : { name: this.#name }),
-      ...options,
-    });
+    await this.#identity.learnPlayerId();
+    const room = await joinAtHome(this.#identity, roomName, options);
     await this.#arriveIn(room, { origin: this.home, world: roomName });
     return room;
   }
@@ -133,8 +114,8 @@ export class Traveler {
    * the player back from wherever it is.
    */
   async resume(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
-    await this.#learnPlayerId();
-    const place = this.#places === undefined ? undefined : readPlace(this.#places, this.home);
+    await this.#identity.learnPlayerId();
+    const place = this.#places.read();
     if (place !== undefined) {
       const room = await this.#wayBack(place).catch(() => undefined);
       if (room !== undefined) return room;
@@ -151,17 +132,18 @@ export class Traveler {
    */
   async travel(uri: string): Promise<Room> {
     if (this.#crossing !== undefined) throw new TypeError("a crossing is under way");
-    if (this.#key === undefined) throw new TypeError("travelling without a room needs a key");
-    await this.#learnPlayerId();
-    const transit = await requestTravel(this.home, await this.#key.prove(this.home), {
+    const { key, name } = this.#identity;
+    if (key === undefined) throw new TypeError("travelling without a room needs a key");
+    await this.#identity.learnPlayerId();
+    const transit = await requestTravel(this.home, await key.prove(this.home), {
       to: uri,
-      ...(this.#name === undefined ? {} : { name: this.#name }),
+      ...(name === undefined ? {} : { name }),
     });
     const { transferId, to, origin } = transit;
     this.#crossing = transferId;
     this.#depart.emit({ transferId, to, origin });
     try {
-      const room = await this.#connect(transit);
+      const room = await takeSeat(this.#identity, transit);
       await this.#arriveIn(room, {
         origin,
         world: transit.reservation.name,
@@ -179,7 +161,7 @@ export class Traveler {
    * undefined when its home does not say. Empty: nothing.
    */
   async preview(): Promise<readonly string[] | undefined> {
-    const { losses } = await this.#ask("federation:preview");
+    const { losses } = await ask(this.#present(), "federation:preview");
     return Array.isArray(losses)
       ? losses.filter((loss): loss is string => typeof loss === "string")
       : undefined;
@@ -187,7 +169,7 @@ export class Traveler {
 
   /** Home's signed receipt of the crossing that led into this room, a JWS; undefined for a login. */
   async receipt(): Promise<string | undefined> {
-    const { receipt } = await this.#ask("federation:receipt");
+    const { receipt } = await ask(this.#present(), "federation:receipt");
     return typeof receipt === "string" ? receipt : undefined;
   }
 
@@ -210,7 +192,7 @@ export class Traveler {
     const room = this.#room;
     this.#room = undefined;
     this.#origin = undefined;
-    this.#keepPlace(undefined);
+    this.#places.forget();
     if (room !== undefined) await leaveQuietly(room);
   }
 
@@ -233,7 +215,7 @@ export class Traveler {
 
   async #wayBack({ origin, world, reconnectionToken, transit }: Place): Promise<Room | undefined> {
     if (transit !== undefined && transit.expiresAt * 1000 > Date.now()) {
-      const room = await this.#connect(transit).catch(() => undefined);
+      const room = await takeSeat(this.#identity, transit).catch(() => undefined);
       if (room !== undefined) {
         await this.#arriveIn(room, {
           origin: transit.origin,
@@ -244,39 +226,14 @@ export class Traveler {
         return room;
       }
     }
-    const room = await within(
-      new Client(origin).reconnect(reconnectionToken),
-      CONNECT_TIMEOUT_MILLISECONDS,
-    );
+    const room = await reconnect(origin, reconnectionToken);
     await this.#arriveIn(room, { origin, world });
     return room;
   }
 
-  #keepPlace(place: Place | undefined): void {
-    if (this.#places !== undefined) writePlace(this.#places, place);
-  }
-
-  /** Asks the present room something and waits for the answer of the same name. */
-  #ask(type: string): Promise<Readonly<Record<string, unknown>>> {
-    const room = this.#room;
-    if (room === undefined) throw new TypeError("join a room first");
-    const answer = new Promise<Readonly<Record<string, unknown>>>((resolve) => {
-      const stop = room.onMessage(type, (message: unknown) => {
-        stop();
-        resolve((message ?? {}) as Record<string, unknown>);
-      });
-    });
-    room.send(type);
-    return within(answer, CONNECT_TIMEOUT_MILLISECONDS);
-  }
-
-  async #learnPlayerId(): Promise<void> {
-    if (this.#key === undefined || this.#playerId !== undefined) return;
-    const authority = new URL(this.home).host;
-    this.#playerId = await this.#key.thumbprint().then(
-      (thumbprint) => `${thumbprint}@${authority}`,
-      () => undefined,
-    );
+  #present(): Room {
+    if (this.#room === undefined) throw new TypeError("join a room first");
+    return this.#room;
   }
 
   #enter(room: Room, origin: string, world: string): void {
@@ -285,8 +242,7 @@ export class Traveler {
     const keep = (transit?: Transit): void => {
       if (this.#room !== room) return;
       const { reconnectionToken } = room;
-      const { home } = this;
-      this.#keepPlace({ home, origin, world, reconnectionToken, ...(transit && { transit }) });
+      this.#places.keep({ origin, world, reconnectionToken, ...(transit && { transit }) });
     };
     keep();
     // The SDK sets the new token right after it has said so.
@@ -329,7 +285,7 @@ export class Traveler {
     let room: Room;
     try {
       this.#progress.emit({ transferId, to, stage: "connecting" });
-      room = await this.#connect(transit);
+      room = await takeSeat(this.#identity, transit);
     } catch (error) {
       this.#stay(old, transit, error);
       return;
@@ -342,24 +298,6 @@ export class Traveler {
       transferId,
       ...(from === undefined ? {} : { from }),
     });
-  }
-
-  async #connect(transit: Transit): Promise<Room> {
-    const giveUpAt = Date.now() + CONNECT_TIMEOUT_MILLISECONDS;
-    for (;;) {
-      try {
-        const client = new Client(transit.origin);
-        setToken(client, await this.#key?.prove(transit.origin, transit.reservation.sessionId));
-        return await within(
-          client.consumeSeatReservation(transit.reservation),
-          Math.max(1, giveUpAt - Date.now()),
-        );
-      } catch (error) {
-        const passing = error instanceof Error && PASSING.test(error.message);
-        if (!passing || Date.now() + RETRY_MILLISECONDS > giveUpAt) throw error;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
-      }
-    }
   }
 
   /** Gives the crossing up; the room answers with `federation:failed` once home has decided. */
@@ -377,34 +315,4 @@ export class Traveler {
     this.#failed.emit({ transferId, to, code, message });
     this.#leave.emit({ code: 1006, reason: "Both worlds are out of reach." });
   }
-}
-
-function browserStorage(name: "localStorage" | "sessionStorage"): KeyStorage | undefined {
-  try {
-    return (globalThis as { localStorage?: KeyStorage; sessionStorage?: KeyStorage })[name];
-  } catch {
-    // Browsers that forbid storage throw on the mere mention.
-    return undefined;
-  }
-}
-
-/** The SDK sends this with matchmaking and with the WebSocket. */
-function setToken(client: Client, token: string | undefined): void {
-  client.http.authToken = token;
-}
-
-async function leaveQuietly(room: Room): Promise<void> {
-  room.reconnection.enabled = false;
-  if (room.connection.isOpen) await room.leave(true).catch(() => undefined);
-}
-
-function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new Error("the other world did not answer in time"));
-    }, milliseconds);
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-    });
-  });
 }

@@ -7,14 +7,12 @@
  * health checks.
  */
 import { type Server, matchMaker } from "@colyseus/core";
-import type { Middleware } from "../http/inbound/router.ts";
+import type { Middleware } from "../http/inbound/middleware.ts";
+import { type AuthHost, installAuthHooks, wrapRoomClasses } from "./auth-hooks.ts";
+import { exemptRoomClass } from "./exempt-rooms.ts";
+import { holdBackFrozenMessages } from "./frozen-messages.ts";
 import { assertInternals } from "./internals.ts";
-import {
-  type JoinHost,
-  exemptFromJoinHooks,
-  installJoinHooks,
-  wrapRoomClasses,
-} from "./join-hooks.ts";
+import { type JoinHost, installJoinHooks } from "./join-hooks.ts";
 import { PEERS_PER_PAGE, type PeersSource, definePeersRoom } from "./peers-room.ts";
 
 /** Name of the room that shows the peers in the Colyseus monitor. */
@@ -22,7 +20,7 @@ export const PEERS_ROOM = "federation";
 
 /** What attaching needs. */
 export interface Attachment {
-  readonly joinHost: JoinHost;
+  readonly joinHost: AuthHost & JoinHost;
   readonly peersSource: PeersSource;
   /** Paths the endpoints are mounted at. */
   readonly paths: readonly string[];
@@ -49,7 +47,9 @@ interface ServerInternals {
  */
 export function attachToServer(server: Server, attachment: Attachment): void {
   assertInternals();
+  installAuthHooks(attachment.joinHost);
   installJoinHooks(attachment.joinHost);
+  holdBackFrozenMessages(attachment.joinHost.sessions);
   const { options } = server;
 
   const hostBeforeListen = options.beforeListen;
@@ -113,7 +113,7 @@ function composeCallback(
 /** One room for every page of peers, more as peers come. */
 async function openPeersRooms(source: PeersSource): Promise<NodeJS.Timeout> {
   const PeersRoom = definePeersRoom(source);
-  exemptFromJoinHooks(PeersRoom);
+  exemptRoomClass(PeersRoom);
   matchMaker.defineRoomType(PEERS_ROOM, PeersRoom);
   let open = 0;
   const openMissing = async (): Promise<void> => {

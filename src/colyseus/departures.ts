@@ -11,6 +11,7 @@ import { TrustState } from "../registry/federated-server.ts";
 import type { ResolvedDestination } from "../routing/routing-table.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";
+import { newSessionId } from "./seal.ts";
 import type { ColyseusSeats } from "./seats.ts";
 
 /** Options of {@link Departures}. */
@@ -18,7 +19,6 @@ export interface DeparturesOptions {
   readonly runtime: FederationRuntime;
   readonly sessions: RoomSessions;
   readonly seats: ColyseusSeats;
-  readonly newSessionId: () => string;
 }
 
 type Stay = (code: FederationErrorCode, message: string) => CrossingOutcome;
@@ -134,11 +134,11 @@ export class Departures {
     session: NonNullable<RoomPlayer["session"]>,
     stay: Stay,
   ): Promise<CrossingOutcome> {
-    const { runtime, seats, newSessionId } = this.#options;
+    const { runtime, seats } = this.#options;
     const seat = await seats.reserveSealed(world, options, {
       kind: "move",
       player: session.player,
-      sessionId: newSessionId(),
+      sessionId: newSessionId(runtime.random),
       ...(runtime.life === undefined ? {} : { life: runtime.life }),
     });
     if (!seat.ok) return stay(seat.code, seat.reason);

@@ -1,9 +1,11 @@
 /** Who logs in at this server: accounts of the host's own auth, keys that are proven, guests. */
-import { GUEST_PREFIX, isLocalId } from "../custody/shared/player-id.ts";
+import { GUEST_PREFIX } from "../custody/shared/player-id.ts";
+import { isLocalId } from "../identity/local-id.ts";
 import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
-import type { Identify, IdentifiedPlayer } from "../runtime/settings.ts";
+import { type Identify, type IdentifiedPlayer, isLocalId } from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
-import { hostAuth } from "./join-hooks.ts";
+import { hostAuth } from "./auth-hooks.ts";
+import type { FederatedPlayer } from "./federated-player.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 
 const PROOF_MEMORY_MILLISECONDS = (60 + 60) * 1000;
@@ -87,6 +89,18 @@ export class Logins {
     return fresh
       ? undefined
       : refusal("ERR_FED_PROOF_REPLAYED", "this proof has been used before: make a new one");
+  }
+
+  /** A player of this home, before home has said what it knows of it. */
+  player(localId: string, name: string | undefined): FederatedPlayer {
+    const { origin } = this.#runtime.options;
+    return {
+      id: `${localId}@${new URL(origin).host}`,
+      name: name ?? "Traveler",
+      home: origin,
+      carried: undefined,
+      from: undefined,
+    };
   }
 
   /** A local id for a player without account or key. */

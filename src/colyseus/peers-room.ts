@@ -7,7 +7,6 @@
  */
 import { Room } from "@colyseus/core";
 import { schema, t } from "@colyseus/schema";
-import type { PeerSummary } from "../operator/peers.ts";
 
 /** Peers in one room's state. */
 export const PEERS_PER_PAGE = 60;
@@ -34,10 +33,27 @@ const PeersState = schema(
   "FederationPeers",
 );
 
+/** One peer as far as the room shows it. */
+interface ShownPeer {
+  readonly origin: string;
+  readonly name: string;
+  readonly status: string;
+  readonly trust: string;
+  readonly roundTripMilliseconds: number | undefined;
+  /** Share of the time it answered, 0–1. */
+  readonly uptime: Readonly<Record<"hour" | "day" | "month", number | undefined>>;
+  readonly worlds: readonly string[];
+  /** Unix seconds. */
+  readonly lastHandshakeAt: number | undefined;
+  /** Unix milliseconds. */
+  readonly lastSeenAt: number | undefined;
+  readonly wrongAssets: number;
+}
+
 /** What the room shows, asked anew at every update. */
 export interface PeersSource {
   readonly origin: string;
-  list(): readonly PeerSummary[];
+  list(): readonly ShownPeer[];
 }
 
 const UPDATE_MILLISECONDS = 2_000;

@@ -32,6 +32,8 @@ export interface RoomPlayer {
   frozen: boolean;
   /** Whether the room's `onJoin` is through: before that, the room cannot say what it carries. */
   joined: boolean;
+  /** Thumbprint of the key whose login the seat was for. */
+  jkt?: string;
   /** Home's signed receipt of the crossing it came by. */
   receipt?: string;
   /** Lets go of the assets it brought. */

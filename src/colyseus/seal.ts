@@ -4,6 +4,10 @@
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { SigningKey } from "../identity/server-keys.ts";
+import type { Random } from "../ports.ts";
+
+/** Member of a seat's auth data that carries the seal. */
+export const SEAL_MEMBER = "aetherFederationSeal";
 
 /** A seat that is bound to an arrival by crossing. */
 export interface ArrivalSeal {
@@ -68,4 +72,9 @@ export class Sealer {
   #mac(text: string): Buffer {
     return createHmac("sha256", this.#key).update(text).digest();
   }
+}
+
+/** A session id for a seat that will be sealed: a seal is good for that session alone. */
+export function newSessionId(random: Random): string {
+  return Buffer.from(random.bytes(15)).toString("base64url");
 }

@@ -12,10 +12,7 @@ import type { SeatClaim, SeatHost } from "../custody/destination/seat-host.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock } from "../ports.ts";
-import type { Seal, Sealer } from "./seal.ts";
-
-/** Member of a seat's auth data that carries the seal. */
-export const SEAL_MEMBER = "aetherFederationSeal";
+import { SEAL_MEMBER, type Seal, type Sealer } from "./seal.ts";
 
 const DEFAULT_SEAT_SECONDS = 15;
 /** How often a room is looked for while others take the last places, as Colyseus itself does. */

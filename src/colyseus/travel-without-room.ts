@@ -1,6 +1,6 @@
 /** `POST {endpoint}/travel` (PROTOCOL 8): a player goes through a portal without being in a room. */
 import type { PlayerBody } from "../custody/shared/player-session.ts";
-import type { TravelAnswer, TravelRequest } from "../http/inbound/router.ts";
+import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { Departures } from "./departures.ts";
 import { type Logins, cleanName } from "./logins.ts";

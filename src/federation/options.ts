@@ -4,12 +4,13 @@ import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
-import { isLocalId } from "../custody/shared/player-id.ts";
+import { isLocalId } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
 import type { Logger } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
 import { ASSETS_FOLDER } from "../runtime/data-folder.ts";
-import type { Identify, ResolvedOptions } from "../runtime/settings.ts";
+import type { Identify } from "../identity/local-id.ts";
+import type { ResolvedOptions } from "../runtime/settings.ts";
 
 /** Options of `createFederation`. Only `origin` and `worlds` are needed. */
 export interface FederationOptions {

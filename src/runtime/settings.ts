@@ -4,25 +4,9 @@ import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
+import type { Identify } from "../identity/local-id.ts";
 import type { Logger } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
-
-/** A player as the host's own accounts know it. */
-export interface IdentifiedPlayer {
-  /** Local id: 1–64 of `A-Za-z0-9_-`, stable for the account; not beginning with `guest-`. */
-  readonly id: string;
-  /** Name to show, at most 128 characters; the rest is cut off. Default: what the client asks for. */
-  readonly name?: string;
-}
-
-/**
- * Maps the host's own auth (`client.auth` after the room's `onAuth`) to a player; undefined for one
- * that is no player of the federation.
- */
-export type Identify = (
-  auth: unknown,
-  context: { readonly options: unknown; readonly sessionId: string },
-) => IdentifiedPlayer | undefined | Promise<IdentifiedPlayer | undefined>;
 
 /** `FederationOptions` with every default filled in, frozen; what each means is said there. */
 export interface ResolvedOptions {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Logins, cleanName, wishedName } from "../../src/colyseus/logins.ts";
-import type { Identify } from "../../src/runtime/settings.ts";
+import type { Identify } from "../../src/identity/local-id.ts";
 import type { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
 
 describe("colyseus/Logins", () => {

@@ -1,12 +1,5 @@
 /** Player ids: `<local id>@<home authority>` (PROTOCOL 1). */
 
-const LOCAL_ID = /^[A-Za-z0-9_-]{1,64}$/u;
-
-/** Whether a value can be a local id. */
-export function isLocalId(value: unknown): value is string {
-  return typeof value === "string" && LOCAL_ID.test(value);
-}
-
 /** Local ids of players without account or key start with this. */
 export const GUEST_PREFIX = "guest-";
 

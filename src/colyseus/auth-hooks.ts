@@ -1,0 +1,172 @@
+/**
+ * What a token is worth at matchmaking, ahead of the host's own `onAuth`: passes anywhere, proofs of
+ * a key where the host lets anybody in.
+ *
+ * `Room.onAuth` is replaced by an accessor, so that whoever assigns it later (`@colyseus/auth` does
+ * when it is imported) is called from within; a class with an `onAuth` of its own is wrapped where
+ * it is defined.
+ *
+ * What it costs: one look at the token for a join without one. It does not authenticate players of
+ * a room with an `onAuth` of its own: there, the host's word is final and only visitors with a pass
+ * come in another way.
+ */
+import { type AuthContext, Room, matchMaker } from "@colyseus/core";
+import { tokenType } from "../identity/proof.ts";
+import { isExempt } from "./exempt-rooms.ts";
+import { type JoinRefusal, refusalError } from "./refusal.ts";
+import { SEAL_MEMBER } from "./seal.ts";
+
+type StaticOnAuth = (token: string, options: unknown, context: AuthContext) => unknown;
+
+/** What a token was good for: a seat's session id, and the seal to hold its connection against. */
+export interface SealedSeat {
+  readonly ok: true;
+  readonly seal: string;
+  readonly sessionId: string;
+}
+
+/** What these hooks ask of the federation. */
+export interface AuthHost {
+  /** A key-holding player asks for a seat at home. */
+  loginByKey(token: string): Promise<SealedSeat | JoinRefusal>;
+  /** A player presents a pass as its auth token. */
+  joinByPass(token: string, roomName: string): Promise<SealedSeat | JoinRefusal>;
+}
+
+interface Hooked {
+  host: AuthHost;
+  /** What `Room.onAuth` is to everybody else. */
+  inner: StaticOnAuth;
+}
+
+/** One federation in a process: the matchmaker itself is one. */
+let hooked: Hooked | undefined;
+
+function theHooked(): Hooked {
+  if (hooked === undefined) throw new TypeError("no federation is attached");
+  return hooked;
+}
+
+const wrappers = new WeakSet<StaticOnAuth>();
+const answers = new WeakMap<AuthContext, Map<StaticOnAuth, Promise<unknown>>>();
+
+/**
+ * Installs the hooks, once for the process.
+ *
+ * @throws TypeError when another federation has done so.
+ */
+export function installAuthHooks(host: AuthHost): void {
+  if (hooked !== undefined) {
+    throw new TypeError(
+      "another federation is attached in this process: Colyseus has one matchmaker per process, so run one server each",
+    );
+  }
+  const original: StaticOnAuth = Room.onAuth.bind(Room);
+  hooked = { host, inner: original };
+  const base: StaticOnAuth = (token, options, context) => {
+    return authenticate(base, theHooked().inner, true, [token, options, context]);
+  };
+  wrappers.add(base);
+  Object.defineProperty(Room, "onAuth", {
+    configurable: true,
+    enumerable: true,
+    get: () => base,
+    set(this: object, value: StaticOnAuth) {
+      if (this === Room) theHooked().inner = value;
+      else {
+        Object.defineProperty(this, "onAuth", {
+          configurable: true,
+          enumerable: true,
+          writable: true,
+          value,
+        });
+      }
+    },
+  });
+}
+
+/** Wraps the `onAuth` of every room class defined so far. */
+export function wrapRoomClasses(): void {
+  for (const handler of Object.values(matchMaker.getAllHandlers())) {
+    for (
+      let roomClass: object | null = handler.klass;
+      roomClass !== null && roomClass !== Room;
+      roomClass = Object.getPrototypeOf(roomClass) as object | null
+    ) {
+      if (!Object.hasOwn(roomClass, "onAuth") || isExempt(handler.klass)) continue;
+      const own = (roomClass as { onAuth: StaticOnAuth }).onAuth;
+      if (wrappers.has(own)) continue;
+      const wrapper: StaticOnAuth = (token, options, context) =>
+        authenticate(wrapper, own, false, [token, options, context]);
+      wrappers.add(wrapper);
+      (roomClass as { onAuth: StaticOnAuth }).onAuth = wrapper;
+    }
+  }
+}
+
+/** One request may call `onAuth` several times with one context: tokens are used once all the same. */
+function authenticate(
+  wrapper: StaticOnAuth,
+  inner: StaticOnAuth,
+  keyLogin: boolean,
+  args: [token: string, options: unknown, context: AuthContext],
+): unknown {
+  const [token, , context] = args;
+  const type = tokenType(token);
+  if (type !== "aether-pass+jwt" && !(type === "aether-pop+jwt" && keyLogin)) {
+    return inner(...args);
+  }
+  let perContext = answers.get(context);
+  if (perContext === undefined) {
+    perContext = new Map();
+    answers.set(context, perContext);
+  }
+  let answer = perContext.get(wrapper);
+  if (answer === undefined) {
+    answer = type === "aether-pop+jwt" ? loginByKey(inner, args) : joinByPass(token, context);
+    perContext.set(wrapper, answer);
+  }
+  return answer;
+}
+
+/** A key is good enough where the host lets anybody in without a token. */
+async function loginByKey(
+  inner: StaticOnAuth,
+  [token, options, context]: Parameters<StaticOnAuth>,
+): Promise<unknown> {
+  const anonymous = Object.create(context, { token: { value: undefined } }) as AuthContext;
+  if ((await inner(undefined as unknown as string, options, anonymous)) !== true) {
+    return inner(token, options, context);
+  }
+  return sealed(await theHooked().host.loginByKey(token));
+}
+
+/**
+ * What the host's own `Room.onAuth` makes of a token outside of any room; true when it lets
+ * anybody in without one.
+ */
+export async function hostAuth(token: string | undefined): Promise<unknown> {
+  const context = { token, headers: new Headers(), ip: "" } as AuthContext;
+  return theHooked().inner(token as unknown as string, {}, context);
+}
+
+async function joinByPass(token: string, context: AuthContext): Promise<unknown> {
+  return sealed(await theHooked().host.joinByPass(token, await roomNameOf(context)));
+}
+
+function sealed(result: SealedSeat | JoinRefusal): Readonly<Record<string, string>> {
+  if (!result.ok) throw refusalError(result);
+  return { sessionId: result.sessionId, [SEAL_MEMBER]: result.seal };
+}
+
+/** The room a matchmaking request is for; Colyseus does not tell `onAuth`. */
+async function roomNameOf(context: AuthContext): Promise<string> {
+  const url = (context.req as { url?: string } | undefined)?.url ?? "";
+  const path = url.includes("://") ? new URL(url).pathname : url;
+  const match = /\/matchmake\/(\w+)\/([^/?#]+)/u.exec(path);
+  const [, method, name] = match ?? [];
+  if (name === undefined) return "";
+  if (method !== "joinById") return decodeURIComponent(name);
+  const room = await matchMaker.driver.findOne({ roomId: decodeURIComponent(name) });
+  return (room as { name?: string } | undefined)?.name ?? "";
+}

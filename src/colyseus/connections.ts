@@ -1,0 +1,154 @@
+/**
+ * Connections that take a sealed seat, by kind of seat: who arrives by a crossing, who logs in with
+ * a key, who changes rooms on this server.
+ */
+import type { AuthContext, Room } from "@colyseus/core";
+import type { Arrival } from "../custody/destination/arrivals.ts";
+import type { PlayerBody } from "../custody/shared/player-session.ts";
+import { tokenType } from "../identity/proof.ts";
+import type { FederationRuntime } from "../runtime/federation-runtime.ts";
+import { bringAssets } from "./belongings.ts";
+import type { Connected } from "./join-hooks.ts";
+import type { Logins } from "./logins.ts";
+import { type JoinRefusal, refusal } from "./refusal.ts";
+import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";
+import type { ArrivalSeal, LoginSeal, MoveSeal, Seal } from "./seal.ts";
+
+/** Connections to one server's rooms. */
+export class Connections {
+  readonly #runtime: FederationRuntime;
+  readonly #logins: Logins;
+  readonly #sessions: RoomSessions;
+
+  constructor(options: { runtime: FederationRuntime; logins: Logins; sessions: RoomSessions }) {
+    this.#runtime = options.runtime;
+    this.#logins = options.logins;
+    this.#sessions = options.sessions;
+  }
+
+  /** Holds a connection against its seat's seal: proof, then custody. */
+  async connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal> {
+    if (seal.kind === "arrival") return this.#arrival(seal, context);
+    if (seal.kind === "login") return this.#login(seal, context);
+    return this.#move(seal);
+  }
+
+  async #arrival(seal: ArrivalSeal, context: AuthContext): Promise<Connected | JoinRefusal> {
+    const { custody } = this.#runtime;
+    const seat = await custody.seats.find(seal, seal.sessionId);
+    if (seat === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
+    if (seat.jkt !== undefined) {
+      // A direct join sends its pass along with the connection, too: it proves nothing.
+      const { token = "" } = context;
+      if (token === "" || tokenType(token) === "aether-pass+jwt") {
+        return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
+      }
+      const proof = await this.#logins.proof(token, seal.sessionId);
+      if ("ok" in proof) return proof;
+      if (proof.jkt !== seat.jkt) {
+        return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
+      }
+      const used = await this.#logins.useProof(proof, "arrival");
+      if (used !== undefined) return used;
+    }
+    const claimed = await custody.arrivals.claim(seal, seat);
+    if (!claimed.ok) return claimed;
+    const { arrival } = claimed;
+    return {
+      ok: true,
+      entry: (room, sessionId) => this.#arrive(room, sessionId, arrival),
+      abort: () => custody.arrivals.abort(arrival),
+    };
+  }
+
+  #arrive(room: Room, sessionId: string, arrival: Arrival): RoomPlayer {
+    const entry = this.#sessions.add(
+      room,
+      sessionId,
+      {
+        id: arrival.player,
+        name: arrival.name,
+        home: arrival.home,
+        carried: arrival.state,
+        from: arrival.from,
+      },
+      true,
+    );
+    entry.carriedAtLeave = arrival.state;
+    entry.receipt = arrival.receipt;
+    entry.session = this.#runtime.custody.arrivals.begin(arrival, this.#sessions.body(entry));
+    bringAssets(this.#runtime, entry, [arrival.from, arrival.home]);
+    return entry;
+  }
+
+  async #login(seal: LoginSeal, context: AuthContext): Promise<Connected | JoinRefusal> {
+    const proof = await this.#logins.proof(context.token ?? "", undefined);
+    if ("ok" in proof) return proof;
+    if (proof.jkt !== seal.jkt || proof.jti !== seal.jti) {
+      return refusal(
+        "ERR_FED_PROOF_INVALID",
+        "the proof is not the one the seat was reserved with",
+      );
+    }
+    const used = await this.#logins.useProof(proof, "connection");
+    if (used !== undefined) return used;
+    return {
+      ok: true,
+      entry: (room, sessionId) => {
+        const player = this.#logins.player(seal.localId, undefined);
+        const entry = this.#sessions.add(room, sessionId, player, false);
+        entry.jkt = seal.jkt;
+        return entry;
+      },
+      abort: () => Promise.resolve(),
+    };
+  }
+
+  async #move(seal: MoveSeal): Promise<Connected | JoinRefusal> {
+    const { custody, life } = this.#runtime;
+    const gone = refusal("ERR_FED_SEAT_UNKNOWN", "the player is not here any more");
+    if (seal.life !== life) {
+      const moved =
+        seal.life === undefined ? undefined : await custody.moveFrom(seal.life, seal.player);
+      if (moved === undefined) return gone;
+      return {
+        ok: true,
+        entry: (room, sessionId) =>
+          this.#moved(room, sessionId, seal.player, moved, (body) => ({
+            session: moved.begin(body),
+            state: moved.state,
+          })),
+        abort: () => moved.abort(),
+      };
+    }
+    const former = custody.sessions.get(seal.player);
+    if (former === undefined || former.frozen) return gone;
+    return {
+      ok: true,
+      entry: (room, sessionId) =>
+        this.#moved(room, sessionId, seal.player, former, (body) =>
+          custody.move(seal.player, body),
+        ),
+      abort: () => Promise.resolve(),
+    };
+  }
+
+  #moved(
+    room: Room,
+    sessionId: string,
+    id: string,
+    { name, home }: { readonly name: string; readonly home: string },
+    begin: (body: PlayerBody) => ReturnType<FederationRuntime["custody"]["move"]>,
+  ): RoomPlayer {
+    const player = { id, name, home, carried: undefined, from: this.#runtime.options.origin };
+    const entry = this.#sessions.add(room, sessionId, player, true);
+    const moved = begin(this.#sessions.body(entry));
+    if (moved !== undefined) {
+      entry.session = moved.session;
+      entry.carriedAtLeave = moved.state;
+      entry.player = { ...entry.player, carried: moved.state };
+      bringAssets(this.#runtime, entry, []);
+    }
+    return entry;
+  }
+}

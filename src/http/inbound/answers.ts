@@ -1,0 +1,103 @@
+/**
+ * Answers on their way out: plain for whoever asks, signed for callers that were verified
+ * (PROTOCOL 3), problem documents for refusals (PROTOCOL 11).
+ */
+import type { ServerResponse } from "node:http";
+import type { FederationErrorCode } from "../../errors.ts";
+import { type SignedMessageParts, signResponse } from "../../identity/http-signatures.ts";
+import type { SigningKey } from "../../identity/server-keys.ts";
+import type { Clock, Random } from "../../ports.ts";
+import { type Problem, problem } from "./problem.ts";
+
+/** An answer on its way out. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  /** Default `application/json`. */
+  readonly contentType?: string;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
+/** What a domain says to a call: a body, or a coded refusal. */
+export type Verdict =
+  | { readonly ok: true; readonly body: unknown }
+  | {
+      readonly ok: false;
+      readonly code: FederationErrorCode;
+      readonly reason: string;
+      readonly retryAfterSeconds?: number | undefined;
+    };
+
+/** What signing an answer needs. */
+export interface AnswerSigner {
+  readonly origin: string;
+  readonly signingKey: () => SigningKey;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** The answer that a domain's word makes; `status` is that of a body. */
+export function answerOf(verdict: Verdict, status = 200): Answer {
+  return verdict.ok
+    ? { status, body: verdict.body }
+    : refusal(verdict.code, verdict.reason, verdict.retryAfterSeconds);
+}
+
+/** A problem document; `detail` must be safe to show to the sender. */
+export function refusal(
+  code: FederationErrorCode,
+  detail?: string,
+  retryAfterSeconds?: number,
+): Answer & { body: Problem } {
+  const body = problem(code, detail, retryAfterSeconds);
+  return { status: body.status, body, contentType: "application/problem+json", retryAfterSeconds };
+}
+
+/** The refusal of a method where `allow` is answered. */
+export function methodNotAllowed(response: ServerResponse, allow: string): Answer {
+  response.setHeader("Allow", allow);
+  return refusal("ERR_FED_METHOD_NOT_ALLOWED", `Use ${allow}.`);
+}
+
+/** Lets pages of every origin read the answer. */
+export function openToPages(response: ServerResponse): void {
+  // The host's Colyseus allows credentials to every origin; a public document wants none.
+  response.removeHeader("Access-Control-Allow-Credentials");
+  response.setHeader("Access-Control-Allow-Origin", "*");
+}
+
+/** Sends an answer that its receiver can hold against `request`. */
+export async function sendSigned(
+  signer: AnswerSigner,
+  request: SignedMessageParts,
+  response: ServerResponse,
+  answer: Answer,
+): Promise<void> {
+  const body = Buffer.from(JSON.stringify(answer.body));
+  const { headers } = await signResponse(
+    { status: answer.status, body },
+    request,
+    { origin: signer.origin, key: signer.signingKey() },
+    { clock: signer.clock, random: signer.random },
+  );
+  send(response, answer, body, headers);
+}
+
+/** Sends an answer, unless one was sent already. */
+export function send(
+  response: ServerResponse,
+  answer: Answer,
+  body: Buffer = Buffer.from(JSON.stringify(answer.body)),
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  if (response.headersSent || response.destroyed) return;
+  response.statusCode = answer.status;
+  response.setHeader("Content-Type", answer.contentType ?? "application/json");
+  response.setHeader("Content-Length", body.length);
+  response.setHeader("X-Content-Type-Options", "nosniff");
+  if (answer.retryAfterSeconds !== undefined) {
+    response.setHeader("Retry-After", Math.ceil(answer.retryAfterSeconds));
+  }
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.end(body);
+}

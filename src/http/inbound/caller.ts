@@ -1,0 +1,88 @@
+/**
+ * Who calls: a peer by its signature, a player by its login.
+ *
+ * A peer is looked at in PROTOCOL 3's order: signature → block list → live session → trust. The
+ * size of the body comes before that, where it is read.
+ */
+import type { FederationErrorCode } from "../../errors.ts";
+import type { HandshakeService } from "../../handshake/handshake-service.ts";
+import {
+  type SignedMessageParts,
+  peekKeyId,
+  verifyRequest,
+} from "../../identity/http-signatures.ts";
+import type { Clock, Store } from "../../ports.ts";
+import type { ServerRegistry } from "../../registry/server-registry.ts";
+import { TrustState } from "../../registry/federated-server.ts";
+
+/** What knowing a peer needs. */
+export interface CallerParts {
+  readonly registry: Pick<
+    ServerRegistry,
+    "get" | "hasPinnedKey" | "isBlocked" | "keyFor" | "liveSession"
+  >;
+  readonly handshake: Pick<HandshakeService, "refreshDescriptor">;
+  readonly store: Pick<Store, "compareAndSet">;
+  readonly clock: Clock;
+  /** Another process of this server may know a peer that this one does not. */
+  readonly refreshPeers?: () => Promise<void>;
+}
+
+/** A peer whose call has been verified. */
+export interface Peer {
+  readonly origin: string;
+  /** When it signed the call: its own Unix seconds. */
+  readonly sentAt: number;
+}
+
+/** Why a caller is not heard; only one whose signature is right gets a signed answer. */
+export interface RefusedCaller {
+  readonly refused: FederationErrorCode;
+  /** Default: the code's title. */
+  readonly reason?: string;
+  readonly verified: boolean;
+}
+
+const MAX_TOKEN_LENGTH = 8192;
+
+/** The trusted peer that signed a request, or why it is not heard. */
+export async function peerOf(
+  parts: CallerParts,
+  message: SignedMessageParts,
+): Promise<Peer | RefusedCaller> {
+  const { registry, store } = parts;
+  const claimed = peekKeyId(message.headers);
+  if (claimed !== undefined && registry.liveSession(claimed.origin) === undefined) {
+    await parts.refreshPeers?.();
+  }
+  if (claimed !== undefined && !registry.hasPinnedKey(claimed.origin)) {
+    const reason = "No key is pinned for this origin.";
+    return { verified: false, refused: "ERR_FED_HANDSHAKE_REQUIRED", reason };
+  }
+  if (claimed !== undefined && registry.keyFor(claimed.origin, claimed.kid) === undefined) {
+    // Perhaps a rotation: the peer's own descriptor says so, at most once a cool-down.
+    await parts.handshake.refreshDescriptor(claimed.origin).catch(() => undefined);
+  }
+  const signed = await verifyRequest(message, {
+    clock: parts.clock,
+    keyFor: (origin, kid) => registry.keyFor(origin, kid),
+    consumeNonce: (nonce, ttlMilliseconds) =>
+      store.compareAndSet(`nonce/${nonce}`, undefined, "1", ttlMilliseconds),
+  });
+  if (!signed.verified) return { verified: false, refused: signed.code, reason: signed.reason };
+  const { origin, kid, created } = signed;
+  if (registry.isBlocked(origin, kid)) return { verified: true, refused: "ERR_FED_BLOCKED" };
+  if (registry.liveSession(origin) === undefined) {
+    return { verified: true, refused: "ERR_FED_HANDSHAKE_REQUIRED" };
+  }
+  if (registry.get(origin)?.trust !== TrustState.Trusted) {
+    return { verified: true, refused: "ERR_FED_NOT_TRUSTED" };
+  }
+  return { origin, sentAt: created };
+}
+
+/** The login that a player's request carries; undefined when it carries none. */
+export function loginOf(authorization: string | undefined): string | undefined {
+  const token = /^Bearer ([^\s]+)$/u.exec(authorization ?? "")?.[1];
+  return token === undefined || token.length > MAX_TOKEN_LENGTH ? undefined : token;
+}

@@ -1,0 +1,35 @@
+/** How much is answered in a minute: to one address, and to one verified peer. */
+import { rateLimit } from "express-rate-limit";
+import type { Clock } from "../../ports.ts";
+import { refusal, send } from "./answers.ts";
+import type { Middleware } from "./middleware.ts";
+
+/** Lets through what one address may send, before anything about it is looked at. */
+export function addressLimiter(limit = 3_000): Middleware {
+  return rateLimit({
+    windowMs: 60_000,
+    limit,
+    standardHeaders: false,
+    legacyHeaders: false,
+    validate: false,
+    handler: (_request, response) => {
+      send(response, refusal("ERR_FED_RATE_LIMITED", undefined, 60));
+    },
+  }) as unknown as Middleware;
+}
+
+/** Whether a verified peer may send one more: a fixed window each, as many counters as peers. */
+export function peerLimiter(clock: Clock, limit = 6_000): (origin: string) => boolean {
+  let window = 0;
+  const counts = new Map<string, number>();
+  return (origin) => {
+    const now = Math.floor(clock.monotonic() / 60_000);
+    if (now !== window) {
+      window = now;
+      counts.clear();
+    }
+    const count = (counts.get(origin) ?? 0) + 1;
+    counts.set(origin, count);
+    return count <= limit;
+  };
+}

@@ -1,0 +1,227 @@
+/**
+ * Every call this server answers, as data: PROTOCOL 3's table of calls, which a test holds against
+ * this one. A new endpoint is one entry here.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AssetLibrary } from "../../assets/asset-library.ts";
+import type { Custody } from "../../custody/custody.ts";
+import type { HandshakeAnswer } from "../../handshake/handshake-responder.ts";
+import type { HandshakeService } from "../../handshake/handshake-service.ts";
+import type { DescriptorDocument } from "../../identity/descriptor.ts";
+import type { SignedMessageParts } from "../../identity/http-signatures.ts";
+import type { ServerRegistry } from "../../registry/server-registry.ts";
+import { TrustState } from "../../registry/federated-server.ts";
+import { type Answer, answerOf } from "./answers.ts";
+import { type AssetServer, isAssetPath } from "./asset-server.ts";
+import type { Peer } from "./caller.ts";
+import { type TravelAnswer, type TravelRequest, answerTravel } from "./travel.ts";
+
+/** What the calls ask of the server. */
+export interface RouteParts {
+  readonly descriptor: () => Promise<DescriptorDocument>;
+  readonly health: () => { readonly status: "pass" | "warn" | "fail"; readonly version: string };
+  readonly registry: Pick<ServerRegistry, "list">;
+  readonly handshake: Pick<HandshakeService, "handleChallenge" | "handleCompletion">;
+  readonly custody: Pick<Custody, "answer" | "seats">;
+  readonly assets: Pick<AssetLibrary, "answer">;
+  readonly serveAsset: AssetServer;
+  /** A player's client asks its home to send it through a portal (PROTOCOL 8). */
+  readonly travel: (request: TravelRequest) => Promise<TravelAnswer>;
+}
+
+/** What every entry says. */
+interface RouteData {
+  /** Below the endpoint, or below the origin; where it has a `{…}`, `matches` says what fits. */
+  readonly path: string;
+  /** Default `endpoint`. */
+  readonly at?: "endpoint" | "origin";
+  /** HEAD is answered wherever GET is. */
+  readonly method: "GET" | "POST";
+}
+
+/** Whoever asks is answered, without a signature. */
+interface PublicRoute extends RouteData {
+  readonly caller: "anybody";
+  readonly body: "none";
+  readonly budget: "address";
+  /** A document that pages of every origin may read and that caches keep for so long. */
+  readonly cacheSeconds?: number;
+  /** What a 405 names. Default: the method. */
+  readonly allow?: string;
+  readonly answer: (parts: RouteParts) => Answer | Promise<Answer>;
+}
+
+/** Whoever asks gets bytes; methods, headers and refusals are its own affair. */
+interface StreamedRoute extends RouteData {
+  readonly caller: "anybody";
+  readonly body: "none";
+  readonly budget: "address";
+  readonly matches: (path: string) => boolean;
+  readonly stream: (
+    parts: RouteParts,
+    request: IncomingMessage,
+    response: ServerResponse,
+    path: string,
+  ) => Promise<void>;
+}
+
+/** Whoever signs with a key that its own origin vouches for; the handshake verifies and parses. */
+interface SignerRoute extends RouteData {
+  readonly caller: "signer";
+  readonly body: "raw";
+  readonly budget: "address";
+  readonly answer: (parts: RouteParts, message: SignedMessageParts) => Promise<HandshakeAnswer>;
+}
+
+/** A player, by the login it carries; the call parses. */
+interface PlayerRoute extends RouteData {
+  readonly caller: "player";
+  readonly body: "raw";
+  readonly budget: "address";
+  readonly answer: (parts: RouteParts, login: string, body: Uint8Array) => Promise<Answer>;
+}
+
+/** A trusted peer with a live session; the body's form is the domain's to check. */
+interface PeerRoute extends RouteData {
+  readonly caller: "peer";
+  /** `json`: parsed, and at most 40 levels deep, before the call is made. */
+  readonly body: "none" | "json";
+  readonly budget: "peer";
+  readonly answer: (parts: RouteParts, peer: Peer, body: unknown) => Answer | Promise<Answer>;
+}
+
+/** One call. */
+export type Route = PublicRoute | StreamedRoute | SignerRoute | PlayerRoute | PeerRoute;
+
+const DESCRIPTOR_MAX_AGE_SECONDS = 300;
+
+const custodyCall = (call: string): PeerRoute => ({
+  path: `/custody/${call}`,
+  method: "POST",
+  caller: "peer",
+  body: "json",
+  budget: "peer",
+  answer: async ({ custody }, { origin, sentAt }, body) =>
+    answerOf(await custody.answer(origin, call, body, sentAt)),
+});
+
+/** The table. */
+export const ROUTES: readonly Route[] = [
+  {
+    path: "/.well-known/aether-federation",
+    at: "origin",
+    method: "GET",
+    caller: "anybody",
+    body: "none",
+    budget: "address",
+    cacheSeconds: DESCRIPTOR_MAX_AGE_SECONDS,
+    allow: "GET, HEAD",
+    answer: async ({ descriptor }) => ({ status: 200, body: await descriptor() }),
+  },
+  {
+    path: "/handshake",
+    method: "POST",
+    caller: "signer",
+    body: "raw",
+    budget: "address",
+    answer: ({ handshake }, message) => handshake.handleChallenge(message),
+  },
+  {
+    path: "/handshake/complete",
+    method: "POST",
+    caller: "signer",
+    body: "raw",
+    budget: "address",
+    answer: ({ handshake }, message) => handshake.handleCompletion(message),
+  },
+  custodyCall("depart"),
+  custodyCall("claim"),
+  custodyCall("cancel"),
+  custodyCall("return"),
+  custodyCall("renew"),
+  custodyCall("departed"),
+  custodyCall("revoke"),
+  custodyCall("preview"),
+  custodyCall("receipt"),
+  {
+    path: "/reservations",
+    method: "POST",
+    caller: "peer",
+    body: "json",
+    budget: "peer",
+    answer: async ({ custody }, { origin }, body) =>
+      answerOf(await custody.seats.reserve(origin, body), 201),
+  },
+  {
+    path: "/reservations/cancel",
+    method: "POST",
+    caller: "peer",
+    body: "json",
+    budget: "peer",
+    answer: async ({ custody }, { origin }, body) =>
+      answerOf(await custody.seats.cancel(origin, body)),
+  },
+  {
+    path: "/travel",
+    method: "POST",
+    caller: "player",
+    body: "raw",
+    budget: "address",
+    answer: ({ travel }, login, body) => answerTravel(travel, login, body),
+  },
+  {
+    path: "/assets/prepare",
+    method: "POST",
+    caller: "peer",
+    body: "json",
+    budget: "peer",
+    answer: async ({ assets }, { origin }, body) => answerOf(await assets.answer(origin, body)),
+  },
+  {
+    path: "/assets/sha256/{hash}",
+    matches: isAssetPath,
+    method: "GET",
+    caller: "anybody",
+    body: "none",
+    budget: "address",
+    stream: ({ serveAsset }, request, response, path) => serveAsset(request, response, path),
+  },
+  {
+    path: "/health",
+    method: "GET",
+    caller: "anybody",
+    body: "none",
+    budget: "address",
+    answer: ({ health }) => ({
+      status: 200,
+      contentType: "application/health+json",
+      body: health(),
+    }),
+  },
+  {
+    path: "/servers",
+    method: "GET",
+    caller: "peer",
+    body: "none",
+    budget: "peer",
+    answer: ({ registry }) => ({
+      status: 200,
+      body: registry
+        .list({ trust: TrustState.Trusted })
+        .filter((server) => server.listed)
+        .map(({ origin, name, worlds, status }) => ({ origin, name, worlds, status })),
+    }),
+  },
+];
+
+const exact = new Map(ROUTES.map((route) => [`${route.at ?? "endpoint"} ${route.path}`, route]));
+
+/** The entry for a path at the origin, or below the endpoint. An exact path goes first. */
+export function routeFor(at: "endpoint" | "origin", path: string): Route | undefined {
+  return (
+    exact.get(`${at} ${path}`) ??
+    (at === "endpoint"
+      ? ROUTES.find((route) => "matches" in route && route.matches(path))
+      : undefined)
+  );
+}

@@ -1,0 +1,42 @@
+/** `POST {endpoint}/travel` (PROTOCOL 8), as it comes in: a player's login and where it wants to go. */
+import { z } from "zod";
+import type { FederationErrorCode } from "../../errors.ts";
+import { type Answer, answerOf, refusal } from "./answers.ts";
+
+/** A home login and where it wants to go. */
+export interface TravelRequest {
+  /** The bearer token: what the client would send Colyseus as its auth token. */
+  readonly token: string;
+  /** Portal URI. */
+  readonly to: string;
+  /** Name the player wishes to be shown with. */
+  readonly name: string | undefined;
+}
+
+/** A seat behind the portal, or why there is none. */
+export type TravelAnswer =
+  | { readonly ok: true; readonly body: unknown }
+  | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string };
+
+const travelSchema = z.strictObject({
+  to: z.string().max(2048),
+  name: z.string().max(128).optional(),
+});
+
+/** Parses the body, then asks `travel`. */
+export async function answerTravel(
+  travel: (request: TravelRequest) => Promise<TravelAnswer>,
+  token: string,
+  raw: Uint8Array,
+): Promise<Answer> {
+  let body: unknown;
+  try {
+    body = JSON.parse(Buffer.from(raw).toString("utf8"));
+  } catch {
+    return refusal("ERR_FED_MALFORMED", "The body is not JSON.");
+  }
+  const parsed = travelSchema.safeParse(body);
+  if (!parsed.success) return refusal("ERR_FED_MALFORMED", "The body must be {to, name?}.");
+  const { to, name } = parsed.data;
+  return answerOf(await travel({ token, to, name }));
+}

@@ -1,0 +1,25 @@
+/** Players as their home names them: local ids (PROTOCOL 1), and the host's accounts that have one. */
+
+/** A player as the host's own accounts know it. */
+export interface IdentifiedPlayer {
+  /** Local id: 1–64 of `A-Za-z0-9_-`, stable for the account; not beginning with `guest-`. */
+  readonly id: string;
+  /** Name to show, at most 128 characters; the rest is cut off. Default: what the client asks for. */
+  readonly name?: string;
+}
+
+/**
+ * Maps the host's own auth (`client.auth` after the room's `onAuth`) to a player; undefined for one
+ * that is no player of the federation.
+ */
+export type Identify = (
+  auth: unknown,
+  context: { readonly options: unknown; readonly sessionId: string },
+) => IdentifiedPlayer | undefined | Promise<IdentifiedPlayer | undefined>;
+
+const LOCAL_ID = /^[A-Za-z0-9_-]{1,64}$/u;
+
+/** Whether a value can be a local id. */
+export function isLocalId(value: unknown): value is string {
+  return typeof value === "string" && LOCAL_ID.test(value);
+}
