@@ -1,6 +1,5 @@
 /** Who logs in at this server: accounts of the host's own auth, keys that are proven, guests. */
 import { GUEST_PREFIX } from "../custody/shared/player-id.ts";
-import { isLocalId } from "../identity/local-id.ts";
 import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
 import { type Identify, type IdentifiedPlayer, isLocalId } from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
