@@ -1,0 +1,27 @@
+/**
+ * The floors of the house, the lowest first. A room imports only from floors below it: never from a
+ * room beside it, never upwards. The rules and the picture in docs/DESIGN.md are made of this list.
+ */
+export const FLOORS = [
+  ["errors.ts"],
+  ["ports.ts", "json.ts"],
+  ["identity", "routing", "health"],
+  ["registry", "storage"],
+  ["handshake", "assets/verify", "custody/shared"],
+  ["assets/store", "custody/holder", "custody/home"],
+  ["assets/transfer", "custody/source", "custody/destination"],
+  ["assets", "custody"],
+  ["http/outbound", "http/inbound"],
+  ["runtime", "operator"],
+  ["colyseus"],
+  ["federation", "cli"],
+  ["index.ts"],
+];
+
+/** Rooms that stand apart: they import nothing of the house. */
+export const APART = ["client"];
+
+/** A regular expression for what lies in a room itself, not in the rooms within it. */
+export function inside(room) {
+  return room.endsWith(".ts") ? `^src/${room.replace(".", "\\.")}$` : `^src/${room}/[^/]+$`;
+}
