@@ -10,6 +10,7 @@ import type {
   PlayerBody,
   PlayerSession,
   TransitMessage,
+  UndecidedMessage,
 } from "../custody/shared/player-session.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
@@ -146,6 +147,9 @@ export class RoomSessions {
       },
       failed: (message: FailedMessage) => {
         send("federation:failed", message);
+      },
+      undecided: (message: UndecidedMessage) => {
+        send("federation:undecided", message);
       },
       end: (code, reason) => {
         end(entry, code, reason);

@@ -40,6 +40,9 @@ export async function travelWithoutRoom(
       failed: ({ code, message }) => {
         resolve(refusal(code, message));
       },
+      undecided: ({ code, message }) => {
+        resolve(refusal(code, message));
+      },
       end: () => undefined,
     };
     const known = { name: who.name ?? cleanName(name), jkt: who.jkt, guest: false };

@@ -307,6 +307,9 @@ export function bodyOf(
     failed() {
       // The client stays where it is.
     },
+    undecided() {
+      // The client waits.
+    },
     end() {
       client.ended();
     },

@@ -18,6 +18,12 @@ export interface FailedMessage {
   readonly message: string;
 }
 
+/**
+ * Message of PROTOCOL 8: nobody knows yet whether the crossing happened. The player stays frozen
+ * until it is settled: then it is thawed (`federation:failed`), or the session ends.
+ */
+export type UndecidedMessage = FailedMessage;
+
 /** The playing body of a session: what custody asks of the place the player plays in. */
 export interface PlayerBody {
   /** Whether the client's connection is up. */
@@ -25,15 +31,19 @@ export interface PlayerBody {
   /** What the player carries now; undefined when the place does not say. */
   carry(): JsonValue | undefined;
   /** While frozen nobody simulates the player, and nothing it sends has an effect. */
-  setFrozen(frozen: boolean): void;
+  setFrozen(frozen: boolean, reason: FreezeReason | undefined): void;
   transit(message: TransitMessage): void;
   failed(message: FailedMessage): void;
+  undecided(message: UndecidedMessage): void;
   /** Ends the session and closes the client's connection. */
   end(code: FederationErrorCode | undefined, reason: string): void;
 }
 
-/** Why nobody may simulate a player at the moment. */
-export type FreezeReason = "crossing" | "lease" | "process";
+/**
+ * Why nobody may simulate a player at the moment: it is crossing, home has not renewed its lease, this
+ * process is out of touch with its store, this server is stopping.
+ */
+export type FreezeReason = "crossing" | "lease" | "process" | "stopping";
 
 /** One player playing here, at home or as a visitor. */
 export class PlayerSession {
@@ -51,6 +61,7 @@ export class PlayerSession {
   epoch: number;
   #ended = false;
   readonly #frozenFor = new Set<FreezeReason>();
+  #frozenWith: { readonly state: JsonValue | undefined } | undefined;
 
   constructor(options: {
     player: string;
@@ -80,24 +91,37 @@ export class PlayerSession {
     return this.#ended || this.#frozenFor.size > 0;
   }
 
+  /**
+   * What the player carries: as long as it is frozen, what it carried when that began. Nothing that
+   * happens to it meanwhile counts.
+   */
+  carry(): JsonValue | undefined {
+    return this.#frozenWith === undefined ? this.body.carry() : this.#frozenWith.state;
+  }
+
   /** Ends the session: from now on nobody simulates the player here, connected or not. */
   stop(): void {
-    const was = this.frozen;
+    this.#hold(undefined);
     this.#ended = true;
-    if (!was) this.body.setFrozen(true);
   }
 
   /** Freezes for one reason; reasons add up. */
   freeze(reason: FreezeReason): void {
-    const was = this.frozen;
+    this.#hold(reason);
     this.#frozenFor.add(reason);
-    if (!was) this.body.setFrozen(true);
   }
 
   /** Takes one reason away; the player is simulated again once none is left. */
   thaw(reason: FreezeReason): void {
     if (!this.#frozenFor.delete(reason) || this.frozen) return;
-    this.body.setFrozen(false);
+    this.#frozenWith = undefined;
+    this.body.setFrozen(false, reason);
+  }
+
+  #hold(reason: FreezeReason | undefined): void {
+    if (this.frozen) return;
+    this.#frozenWith = { state: this.body.carry() };
+    this.body.setFrozen(true, reason);
   }
 }
 
