@@ -13,7 +13,7 @@ import { Seats } from "./destination/seats.ts";
 import { holderCalls } from "./holder/calls.ts";
 import { Leases } from "./holder/leases.ts";
 import { Settlement } from "./holder/settlement.ts";
-import { endStay } from "./holder/stays.ts";
+import { Stays } from "./holder/stays.ts";
 import { VisitorBook } from "./holder/visitors.ts";
 import { localHome } from "./home/answers.ts";
 import { homeCalls } from "./home/calls.ts";
@@ -25,6 +25,7 @@ import {
   type OnAway,
 } from "./home/home-sessions.ts";
 import { type ImportPolicy, type ImportPreview, previewOf } from "./home/import-policy.ts";
+import type { LateReturn, LateReturns } from "./home/late-returns.ts";
 import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
 import { settleHome } from "./home/settle-home.ts";
 import { tellSource } from "./home/tell-source.ts";
@@ -46,6 +47,7 @@ export type CustodyEvent =
   | { readonly type: "progress"; readonly progress: CrossingProgress }
   | { readonly type: "outcome"; readonly player: string; readonly outcome: CrossingOutcome }
   | { readonly type: "arrival"; readonly arrival: Arrival }
+  | { readonly type: "late"; readonly late: Omit<LateReturn, "at"> }
   | { readonly type: "decision"; readonly decision: LedgerDecision };
 
 /** Options of {@link Custody}. */
@@ -82,11 +84,16 @@ export class Custody {
   readonly crossings: Crossings;
   readonly seats: Seats;
   readonly arrivals: Arrivals;
+  /** What holders brought back too late, of this home's players. */
+  readonly late: LateReturns;
+  readonly #stays: Stays;
+  readonly #clock: Clock;
   readonly #siblings: Siblings | undefined;
   readonly #homeAt: (origin: string) => Home;
   readonly #atHome: HomeSessions;
   readonly #moves: RoomMoves;
   readonly #calls: CallTable;
+  #draining = false;
   readonly #settleHome: (isOver: (life: string | undefined) => Promise<boolean>) => Promise<number>;
 
   constructor(options: CustodyOptions) {
@@ -97,9 +104,15 @@ export class Custody {
     this.#siblings = siblings;
 
     // Home: its own players, wherever they are.
-    const { history, granted, ledger, receipts, answers } = composeHome({
+    const { history, granted, ledger, receipts, late, answers } = composeHome({
       ...{ origin, store, clock, random, logger, signingKey, life },
       ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
+      onLate: (kept) => {
+        logger.warn(
+          `${kept.from} brought back ${kept.player} after somebody else had played it: what it carried there is kept aside`,
+        );
+        onEvent?.({ type: "late", late: kept });
+      },
     });
     const here = localHome(answers, origin);
     const homeAt = (home: string): Home => (home === origin ? here : remoteHome(peers, home));
@@ -121,21 +134,26 @@ export class Custody {
       onProgress: (progress) => onEvent?.({ type: "progress", progress }),
     });
 
+    const stays = new Stays({
+      ...{ visitors, sessions, settlement, crossings, clock, random, logger },
+    });
+
     // Destination: whoever comes.
     const seats = new Seats({
       ...{ origin, store, visitors, issuerKey, seats: options.seats, admit: options.admit },
-      ...{ clock, random, logger },
+      ...{ clock, random, logger, isOpen: () => !this.#draining },
     });
     const arrivals = new Arrivals({
-      ...{ origin, seats, visitors, sessions, leases, settlement, history, homeAt, life },
+      ...{ origin, seats, visitors, sessions, leases, settlement, stays, history, homeAt, life },
       ...{ clock, logger },
       onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),
     });
 
     // Whoever plays at home, and whoever changes rooms.
     const atHome = new HomeSessions({
-      ...{ origin, ledger, leases: granted, sessions, crossings, peers, clock, logger, siblings },
-      onAway: options.onAway,
+      ...{ origin, ledger, leases: granted, sessions, crossings, peers, siblings },
+      ...{ clock, random, logger, onAway: options.onAway },
+      keepLate: (localId, late) => answers.keepLate(localId, late),
     });
     this.#moves = new RoomMoves({
       ...{ sessions, visitors, leases, settlement, ledger, siblings, clock },
@@ -143,7 +161,7 @@ export class Custody {
 
     this.#calls = {
       ...homeCalls(answers),
-      ...holderCalls({ visitors, sessions, settlement, crossings, siblings }),
+      ...holderCalls({ visitors, sessions, stays, crossings, siblings }),
       ...sourceCalls({ visitors, crossings, siblings }),
     };
     this.#settleHome = (isOver) => settleHome({ origin, ledger, receipts }, isOver);
@@ -170,6 +188,9 @@ export class Custody {
       }
     });
 
+    this.late = late;
+    this.#stays = stays;
+    this.#clock = clock;
     this.#homeAt = homeAt;
     this.#atHome = atHome;
     this.history = history;
@@ -207,18 +228,76 @@ export class Custody {
     for (const session of this.sessions.all()) session.freeze("process");
   }
 
-  /** Ends every session of a life that is over: what it held, others may have settled already. */
-  endAll(): void {
+  /**
+   * Ends every session of a life that is over, with what it carried when it was frozen. What others
+   * have settled already, home keeps aside.
+   */
+  endAll(formerLife: string): void {
     for (const session of this.sessions.all()) {
-      this.sessions.remove(session);
-      session.body.end("ERR_FED_UNAVAILABLE", "This server was out of touch for too long.");
+      void this.crossings
+        .giveUp(session.player)
+        .then(() => this.#end(session, formerLife))
+        .catch(() => undefined)
+        .finally(() => {
+          session.body.end("ERR_FED_UNAVAILABLE", "This server was out of touch for too long.");
+        });
     }
+  }
+
+  /**
+   * Ends every session, for a server that stops: visitors go home with what they carry, players at
+   * home have it stored, and each is told once that is done. Resolves with how many were left after
+   * `milliseconds`: they are settled by the next start. From now on nobody comes in.
+   */
+  async drain(milliseconds: number): Promise<number> {
+    this.#draining = true;
+    const sessions = this.sessions.all();
+    for (const session of sessions) session.freeze("stopping");
+    this.crossings.abandonAll();
+    const left = new Set(sessions);
+    const all = Promise.all(
+      sessions.map(async (session) => {
+        await this.crossings.giveUp(session.player);
+        await this.#end(session).catch(() => undefined);
+        // Home has to have the player before its client comes to join there.
+        if (!session.atHome) await this.settlement.settle(session.player);
+        left.delete(session);
+        session.body.end("ERR_FED_UNAVAILABLE", "This server is closing. You are safe at home.");
+      }),
+    );
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.setTimeout(resolve, milliseconds);
+      void all.finally(() => {
+        this.#clock.clearTimeout(timer);
+        resolve();
+      });
+    });
+    for (const session of left) {
+      session.body.end("ERR_FED_UNAVAILABLE", "This server is closing. You can go home.");
+    }
+    return left.size + this.#stays.pending + this.#atHome.pending;
+  }
+
+  /** Whether this server is stopping: nobody comes in any more. */
+  get draining(): boolean {
+    return this.#draining;
   }
 
   /** Stops heartbeats and retries; what is open is settled by the next start. */
   stop(): void {
     this.leases.stop();
+    this.crossings.stop();
+    this.#stays.stop();
+    this.#atHome.stop();
     this.settlement.stop();
+  }
+
+  /** Somebody answered: whoever waits to try again tries now. */
+  wake(): void {
+    this.settlement.wake();
+    this.crossings.wake();
+    this.#stays.wake();
+    this.#atHome.wake();
   }
 
   /**
@@ -237,6 +316,7 @@ export class Custody {
    * session it has here already is ended: the newest wins.
    */
   login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
+    if (this.#draining) return Promise.resolve(closing());
     return this.#atHome.login(localId, known, body);
   }
 
@@ -282,7 +362,13 @@ export class Custody {
    * home has it stored. One that is crossing is left to its crossing.
    */
   leave(session: PlayerSession, state?: JsonValue): Promise<void> {
-    return session.atHome ? this.#atHome.leave(session, state) : endStay(this, session, state);
+    return session.atHome ? this.#atHome.leave(session, state) : this.#stays.leave(session, state);
+  }
+
+  #end(session: PlayerSession, life?: string): Promise<void> {
+    return session.atHome
+      ? this.#atHome.leave(session, session.carry(), life)
+      : this.#stays.leave(session);
   }
 
   /**
@@ -300,4 +386,8 @@ export class Custody {
       return undefined;
     }
   }
+}
+
+function closing(): Exclude<CallAnswer, { ok: true }> {
+  return { ...refusal("ERR_FED_UNAVAILABLE", "this server is closing"), retryAfterSeconds: 5 };
 }

@@ -152,7 +152,7 @@ export class FederationRuntime {
     const { health, keeper, custody } = this.#parts();
     health.wake(origin);
     keeper.wake(origin);
-    custody.settlement.wake();
+    custody.wake();
   }
 
   /** Our descriptor (PROTOCOL 2). */

@@ -55,8 +55,8 @@ export class SiblingProcesses implements Siblings, Part {
       onLapse: () => {
         custody.freezeAll();
       },
-      onReborn: () => {
-        custody.endAll();
+      onReborn: (formerLife) => {
+        custody.endAll(formerLife);
         this.#listen().catch((cause: unknown) => {
           this.#logger.error("this process cannot be asked by its siblings", cause);
         });

@@ -141,7 +141,7 @@ export class Traveller {
     void outcome.then(
       (ended) => {
         stage.open.delete(outcome);
-        tally[ended.kind] += 1;
+        if (ended.kind !== "undecided") tally[ended.kind] += 1;
         world.note(
           () => `${this.name} ${ended.kind}${ended.kind === "stayed" ? ` (${ended.code})` : ""}`,
         );

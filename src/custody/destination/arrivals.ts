@@ -6,12 +6,8 @@ import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { Leases } from "../holder/leases.ts";
 import type { Settlement } from "../holder/settlement.ts";
-import {
-  type HeldCustody,
-  type SeatRecord,
-  type VisitorBook,
-  inPhase,
-} from "../holder/visitors.ts";
+import type { Stays } from "../holder/stays.ts";
+import { type HeldCustody, type SeatRecord, type VisitorBook } from "../holder/visitors.ts";
 import type { CallAnswer } from "../../errors.ts";
 import { refusal } from "../shared/calls.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
@@ -48,6 +44,7 @@ export interface ArrivalsOptions {
   readonly sessions: PlayerSessions;
   readonly leases: Leases;
   readonly settlement: Settlement;
+  readonly stays: Stays;
   readonly history: CrossingHistory;
   readonly homeAt: (origin: string) => Home;
   /** This process's life, where several processes are this server. */
@@ -110,7 +107,7 @@ export class Arrivals {
         return refusal("ERR_FED_BAD_RESPONSE", "home answered for another player");
       }
       let won = false;
-      await visitors.update(player, (row) => {
+      const record = visitors.update(player, (row) => {
         won = row !== undefined && row.held === undefined;
         if (row === undefined || !won) return row;
         const seats = row.seats.filter((other) => other.sessionId !== seat.sessionId);
@@ -127,6 +124,13 @@ export class Arrivals {
           ...(home === origin ? {} : { held }),
         };
       });
+      try {
+        await record;
+      } catch (cause) {
+        // Whether it was written or not: nobody plays the player here, so it goes home again.
+        if (home !== origin) this.#giveUp(player, body.epoch);
+        throw cause;
+      }
       if (!won) return refusal("ERR_FED_SEAT_BUSY", "the player arrived through another seat");
       return {
         ok: true,
@@ -197,13 +201,12 @@ export class Arrivals {
 
   /** A claim was won but no session came of it: the player goes home unchanged. */
   async abort(arrival: Arrival): Promise<void> {
-    const { origin, visitors, settlement } = this.#options;
+    const { origin, stays } = this.#options;
     if (arrival.home === origin) return;
-    await visitors.changeHeld(
-      arrival.player,
-      (held) => held.phase === "held" && held.epoch === arrival.epoch,
-      (held) => inPhase(held, "returning"),
-    );
-    settlement.settleInBackground(arrival.player);
+    await stays.giveBack(arrival.player, arrival.epoch, undefined);
+  }
+
+  #giveUp(player: string, epoch: number): void {
+    this.#options.stays.giveBack(player, epoch, undefined).catch(() => undefined);
   }
 }

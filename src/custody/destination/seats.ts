@@ -42,6 +42,8 @@ export interface SeatsOptions {
   readonly seats: SeatHost;
   /** Default: everybody with a valid pass. */
   readonly admit?: AdmissionPolicy | undefined;
+  /** Whether anybody is let in; not while the server stops. */
+  readonly isOpen?: () => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -142,6 +144,9 @@ export class Seats {
   ): Promise<SeatAnswer> {
     const { clock, store, visitors, seats, random } = this.#options;
     const player = `${claims.sub}@${new URL(claims.iss).host}`;
+    if (this.#options.isOpen?.() === false) {
+      return { ...refusal("ERR_FED_UNAVAILABLE", "this server is closing"), retryAfterSeconds: 5 };
+    }
     const passKey = `pass/${claims.iss}/${claims.jti}`;
     const usedFor = await store.get(passKey);
     if (usedFor !== undefined && usedFor !== claims.xfer) return reused("for another transfer");
@@ -210,6 +215,7 @@ export class Seats {
 
   /** The promise a connecting client's seat keeps, or undefined when it is gone. */
   async find(claim: SeatClaim, sessionId: string): Promise<SeatRecord | undefined> {
+    if (this.#options.isOpen?.() === false) return undefined;
     const seat = await this.#find(claim.player, claim.caller, claim.transferId);
     return seat?.sessionId === sessionId ? seat : undefined;
   }

@@ -6,20 +6,20 @@ import { isHomeOf } from "../shared/player-id.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";
 import { type Siblings, askTo } from "../shared/siblings.ts";
 import type { CrossingsUnderWay } from "../shared/under-way.ts";
-import type { Settlement } from "./settlement.ts";
-import { type VisitorBook, inPhase } from "./visitors.ts";
+import type { Stays } from "./stays.ts";
+import type { VisitorBook } from "./visitors.ts";
 
 /** `revoke`, by name. */
 export function holderCalls({
   visitors,
   sessions,
-  settlement,
+  stays,
   crossings,
   siblings,
 }: {
   readonly visitors: VisitorBook;
   readonly sessions: PlayerSessions;
-  readonly settlement: Settlement;
+  readonly stays: Stays;
   readonly crossings: CrossingsUnderWay;
   readonly siblings: Siblings | undefined;
 }): CallTable {
@@ -43,21 +43,18 @@ export function holderCalls({
       }
       if (word !== undefined) return word.answer as unknown as CallAnswer;
       const session = sessions.get(player);
-      const state = session?.frozen === false ? session.body.carry() : undefined;
+      // As it was frozen, where it is: nothing that was given to it since counts.
+      const state = session?.carry();
       if (session !== undefined) sessions.remove(session);
-      const matched = await visitors.changeHeld(
-        player,
-        (held) => held.epoch === epoch,
-        (held) =>
-          held.phase === "held"
-            ? inPhase(held, "returning", state === undefined ? {} : { state })
-            : held,
-      );
-      session?.body.end("ERR_FED_SUPERSEDED", "Your home server called you back.");
-      if (!matched) return refusal("ERR_FED_STALE_CUSTODY", "not held with that epoch");
       const transferId = crossings.transferOf(player);
       if (transferId !== undefined) crossings.abandon(player, transferId);
-      settlement.settleInBackground(player);
+      let matched: boolean;
+      try {
+        matched = await stays.giveBack(player, epoch, state);
+      } finally {
+        session?.body.end("ERR_FED_SUPERSEDED", "Your home server called you back.");
+      }
+      if (!matched) return refusal("ERR_FED_STALE_CUSTODY", "not held with that epoch");
       return { ok: true, body: {} };
     }),
   };

@@ -10,11 +10,13 @@ import type { Clock, Logger, TimerHandle } from "../../ports.ts";
 import type { Home } from "../shared/home.ts";
 import { MAX_RENEWED_PLAYERS } from "../shared/messages.ts";
 import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";
-import type { VisitorBook } from "./visitors.ts";
+import { type VisitorBook, inPhase } from "./visitors.ts";
 
 interface Lease {
   until: number;
   seconds: number;
+  /** Monotonic time at which it is to be renewed. */
+  renewAt: number;
   timer: TimerHandle;
   sentState: JsonValue | undefined;
 }
@@ -37,7 +39,9 @@ export interface LeasesOptions {
 export class Leases {
   readonly #options: LeasesOptions;
   readonly #leases = new Map<PlayerSession, Lease>();
-  readonly #heartbeats = new Map<string, TimerHandle>();
+  readonly #heartbeats = new Map<string, { readonly at: number; readonly timer: TimerHandle }>();
+  readonly #beating = new Set<string>();
+  readonly #lostListeners = new Set<(player: string) => void>();
   #stopped = false;
 
   constructor(options: LeasesOptions) {
@@ -45,6 +49,12 @@ export class Leases {
     options.sessions.onRemoved((session) => {
       this.#lost(session);
     });
+  }
+
+  /** Hears of each visitor that home says is not held any more. Returns how to stop hearing. */
+  onLost(listener: (player: string) => void): () => void {
+    this.#lostListeners.add(listener);
+    return () => this.#lostListeners.delete(listener);
   }
 
   /** Home answered a request sent at `sentAt` (monotonic) with a lease for this session's epoch. */
@@ -58,9 +68,10 @@ export class Leases {
       () => session.freeze("lease"),
       Math.max(0, until - clock.monotonic()),
     );
-    this.#leases.set(session, { until, seconds, timer, sentState: old?.sentState });
+    const renewAt = clock.monotonic() + (seconds * 1000) / HEARTBEATS_PER_LEASE;
+    this.#leases.set(session, { until, seconds, renewAt, timer, sentState: old?.sentState });
     if (until > clock.monotonic()) session.thaw("lease");
-    this.#schedule(session.home, seconds);
+    this.#schedule(session.home, renewAt);
   }
 
   /** The session is over: its lease needs no more heartbeats. */
@@ -83,28 +94,45 @@ export class Leases {
   /** Stops all heartbeats. */
   stop(): void {
     this.#stopped = true;
-    for (const timer of this.#heartbeats.values()) this.#options.clock.clearTimeout(timer);
+    for (const { timer } of this.#heartbeats.values()) this.#options.clock.clearTimeout(timer);
     this.#heartbeats.clear();
     for (const session of [...this.#leases.keys()]) this.#lost(session);
   }
 
-  #schedule(home: string, seconds: number): void {
-    if (this.#stopped || this.#heartbeats.has(home)) return;
-    const timer = this.#options.clock.setTimeout(
+  /** A home's next heartbeat is due when the first of its leases is. */
+  #schedule(home: string, at: number): void {
+    if (this.#stopped || this.#beating.has(home)) return;
+    const { clock } = this.#options;
+    const planned = this.#heartbeats.get(home);
+    if (planned !== undefined && planned.at <= at) return;
+    if (planned !== undefined) clock.clearTimeout(planned.timer);
+    const timer = clock.setTimeout(
       () => {
         this.#heartbeats.delete(home);
+        this.#beating.add(home);
         void this.#beat(home).finally(() => {
-          const next = [...this.#leases].find(([session]) => session.home === home);
-          if (next !== undefined) this.#schedule(home, next[1].seconds);
+          this.#beating.delete(home);
+          const due = [...this.#leases]
+            .filter(([session]) => session.home === home)
+            .reduce((first, [, { renewAt }]) => Math.min(first, renewAt), Infinity);
+          if (due < Infinity) this.#schedule(home, due);
         });
       },
-      (seconds * 1000) / HEARTBEATS_PER_LEASE,
+      Math.max(0, at - clock.monotonic()),
     );
-    this.#heartbeats.set(home, timer);
+    this.#heartbeats.set(home, { at, timer });
   }
 
   async #beat(home: string): Promise<void> {
+    const { clock } = this.#options;
     const mine = [...this.#leases.keys()].filter((session) => session.home === home);
+    for (const session of mine) {
+      const lease = this.#leases.get(session);
+      // Unless home answers, it is asked again a third later.
+      if (lease !== undefined) {
+        lease.renewAt = clock.monotonic() + (lease.seconds * 1000) / HEARTBEATS_PER_LEASE;
+      }
+    }
     for (let batch: PlayerSession[] = mine; batch.length > 0;) {
       batch = await this.#renew(home, batch);
     }
@@ -162,15 +190,20 @@ export class Leases {
     return sameJson(state, this.#leases.get(session)?.sentState) ? undefined : state;
   }
 
-  /** Rule 5: a `lost` counts only while held with that epoch. */
+  /**
+   * Rule 5: a `lost` counts only while held with that epoch. Home decides what becomes of what the
+   * player carries here: it is returned under the epoch it was held with (rule 12).
+   */
   async #drop(session: PlayerSession, epoch: number): Promise<void> {
+    const state = session.carry();
     const dropped = await this.#options.visitors.changeHeld(
       session.player,
       (held) => held.phase === "held" && held.epoch === epoch,
-      () => undefined,
+      (held) => (state === undefined ? undefined : inPhase(held, "returning", { state })),
     );
     if (!dropped) return;
     this.#options.sessions.remove(session);
     session.body.end("ERR_FED_STALE_CUSTODY", "Your home server has taken you back.");
+    for (const listener of this.#lostListeners) listener(session.player);
   }
 }

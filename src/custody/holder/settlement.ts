@@ -6,10 +6,13 @@
  * home answers (PROTOCOL 6, rules 4, 5, 8 and 10).
  */
 import type { FederationErrorCode } from "../../errors.ts";
+import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random } from "../../ports.ts";
+import { BackOff, untilDone } from "../shared/back-off.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { Leases } from "./leases.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";
+import { Returns } from "./returns.ts";
 import { type HeldCustody, type VisitorBook, inPhase } from "./visitors.ts";
 
 /** What became of a held player. */
@@ -25,9 +28,6 @@ export type SettlementOutcome =
 
 /** How home's answer to a cancel left a player that was frozen for a departure. */
 export type CancelOutcome = "resumed" | "returning" | "gone";
-
-const FIRST_RETRY_MILLISECONDS = 250;
-const LONGEST_RETRY_MILLISECONDS = 15_000;
 
 /** Options of {@link Settlement}. */
 export interface SettlementOptions {
@@ -51,12 +51,17 @@ export interface SettledDeparture {
 export class Settlement {
   readonly #options: SettlementOptions;
   readonly #running = new Map<string, Promise<SettlementOutcome>>();
-  readonly #sleeping = new Map<string, () => void>();
+  readonly #backOff: BackOff;
+  readonly #returns: Returns;
   readonly #listeners = new Set<(settled: SettledDeparture) => void>();
-  #stopped = false;
 
   constructor(options: SettlementOptions) {
     this.#options = options;
+    this.#backOff = new BackOff(options);
+    this.#returns = new Returns(options.homeAt);
+    options.leases.onLost((player) => {
+      this.settleInBackground(player);
+    });
   }
 
   /** Hears how each departure that had to be settled ended. Returns how to stop hearing. */
@@ -69,7 +74,7 @@ export class Settlement {
   settle(player: string): Promise<SettlementOutcome> {
     const running = this.#running.get(player);
     if (running !== undefined) {
-      this.#sleeping.get(player)?.();
+      this.#backOff.wake(player);
       return running;
     }
     const work = this.#settle(player).finally(() => this.#running.delete(player));
@@ -120,23 +125,24 @@ export class Settlement {
 
   /** Wakes every retry that waits, e.g. because a home was heard of. */
   wake(): void {
-    for (const wake of [...this.#sleeping.values()]) wake();
+    this.#backOff.wake();
   }
 
   /** Stops retrying; what is left is settled after the next start. */
   stop(): void {
-    this.#stopped = true;
-    this.wake();
+    this.#backOff.stop();
   }
 
   async #settle(player: string): Promise<SettlementOutcome> {
     let result: SettlementOutcome = "nothing";
-    for (let failures = 0; !this.#stopped;) {
-      const row = await this.#options.visitors.get(player);
-      if (row?.held === undefined) return result;
-      const { held, home } = row;
-      if (held.phase === "held") return result;
+    for (let failures = 0; !this.#backOff.stopped;) {
+      let where = "the store";
       try {
+        const row = await this.#options.visitors.get(player);
+        if (row?.held === undefined) return result;
+        const { held, home } = row;
+        if (held.phase === "held") return result;
+        where = home;
         const step =
           held.phase === "frozen"
             ? await this.#cancel(player, home, held)
@@ -150,10 +156,10 @@ export class Settlement {
       } catch (cause) {
         failures += 1;
         this.#options.logger.debug(
-          `${home} did not answer for ${player}: ${cause instanceof Error ? cause.message : "unknown"}`,
+          `${where} did not answer for ${player}: ${cause instanceof Error ? cause.message : "unknown"}`,
         );
       }
-      if (failures > 0) await this.#sleep(player, failures);
+      if (failures > 0) await this.#backOff.wait(player, failures);
     }
     return result;
   }
@@ -163,7 +169,7 @@ export class Settlement {
     home: string,
     held: HeldCustody,
   ): Promise<SettlementOutcome | "retry" | "returning"> {
-    const { visitors, sessions, leases, clock } = this.#options;
+    const { sessions, leases, clock } = this.#options;
     const transferId = held.transferId ?? "";
     const matches = (now: HeldCustody): boolean =>
       now.phase === "frozen" && now.transferId === transferId && now.epoch === held.epoch;
@@ -178,10 +184,12 @@ export class Settlement {
     if (answer.ok) {
       const session = sessions.get(player);
       const resume =
-        session !== undefined && !session.ended && session.body.connected && !this.#stopped;
+        session !== undefined && !session.ended && session.body.connected && !this.#backOff.stopped;
       const { epoch } = answer.body;
-      const applied = await visitors.changeHeld(player, matches, (now) =>
-        inPhase(now, resume ? "held" : "returning", { epoch }),
+      const applied = await this.#write(player, matches, (now) =>
+        resume
+          ? inPhase(now, "held", { epoch })
+          : inPhase(now, "returning", { epoch, ...stateOf(now) }),
       );
       if (!applied) return "nothing";
       if (!resume) {
@@ -193,9 +201,38 @@ export class Settlement {
       return tell("resumed");
     }
     if (!isDecidedElsewhere(answer.code)) return "retry";
-    if (!(await visitors.changeHeld(player, matches, () => undefined))) return "nothing";
+    // Perhaps nobody has the player but home, which took it back without what it carries here.
+    const applied = await this.#write(player, matches, (now) =>
+      now.state === undefined ? undefined : inPhase(now, "returning", stateOf(now)),
+    );
+    if (!applied) return "nothing";
     this.#end(player, undefined, "The player is in another world.");
-    return tell("gone");
+    tell("gone");
+    return held.state === undefined ? "gone" : "returning";
+  }
+
+  /**
+   * What home has answered is written down before anything else is tried: it is not asked again. Once
+   * the store has failed, a row that does not match any more is one that was written all the same.
+   */
+  async #write(
+    player: string,
+    matches: (held: HeldCustody) => boolean,
+    change: (held: HeldCustody) => HeldCustody | undefined,
+  ): Promise<boolean> {
+    let failed = false;
+    const applied = await untilDone(
+      this.#backOff,
+      player,
+      () => this.#options.visitors.changeHeld(player, matches, change),
+      (cause) => {
+        failed = true;
+        this.#options.logger.debug(
+          `the store did not answer for ${player}: ${cause instanceof Error ? cause.message : "unknown"}`,
+        );
+      },
+    );
+    return applied === undefined ? false : applied || failed;
   }
 
   async #return(
@@ -203,11 +240,8 @@ export class Settlement {
     home: string,
     held: HeldCustody,
   ): Promise<SettlementOutcome | "retry"> {
-    const answer = await this.#options.homeAt(home).giveBack({
-      player,
-      epoch: held.epoch,
-      ...(held.state === undefined ? {} : { state: held.state }),
-    });
+    const { epoch } = held;
+    const answer = await this.#returns.give(home, { player, epoch, ...stateOf(held) });
     if (!answer.ok && !isDecidedElsewhere(answer.code)) return "retry";
     const dropped = await this.#options.visitors.changeHeld(
       player,
@@ -224,22 +258,8 @@ export class Settlement {
     this.#options.sessions.remove(session);
     session.body.end(code, reason);
   }
+}
 
-  #sleep(player: string, failures: number): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
-    const { clock, random } = this.#options;
-    const longest = Math.min(
-      LONGEST_RETRY_MILLISECONDS,
-      FIRST_RETRY_MILLISECONDS * 2 ** Math.min(failures - 1, 10),
-    );
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clock.clearTimeout(timer);
-        this.#sleeping.delete(player);
-        resolve();
-      };
-      const timer = clock.setTimeout(done, longest * (0.5 + random.fraction() / 2));
-      this.#sleeping.set(player, done);
-    });
-  }
+function stateOf({ state }: HeldCustody): { readonly state?: JsonValue } {
+  return state === undefined ? {} : { state };
 }

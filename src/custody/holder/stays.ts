@@ -1,34 +1,95 @@
-/** How a visitor's stay here ends when nobody called it back: with a leave. */
+/**
+ * How a visitor's stay here ends, whoever ends it: durably, with what the player carried, and then the
+ * player goes home. While the store does not answer, that is kept in memory and tried again.
+ */
 import type { JsonValue } from "../../json.ts";
+import type { Clock, Logger, Random } from "../../ports.ts";
+import { BackOff, untilDone } from "../shared/back-off.ts";
 import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";
 import type { CrossingsUnderWay } from "../shared/under-way.ts";
 import type { Settlement } from "./settlement.ts";
-import { type VisitorBook, inPhase } from "./visitors.ts";
+import { type HeldCustody, type VisitorBook, inPhase } from "./visitors.ts";
 
-/** Ends a visitor's session; it goes home with what it carries. One that is crossing is left to its crossing. */
-export async function endStay(
-  {
-    visitors,
-    sessions,
-    settlement,
-    crossings,
-  }: {
-    readonly visitors: VisitorBook;
-    readonly sessions: PlayerSessions;
-    readonly settlement: Settlement;
-    readonly crossings: CrossingsUnderWay;
-  },
-  session: PlayerSession,
-  state: JsonValue | undefined = session.body.carry(),
-): Promise<void> {
-  if (session.ended) return;
-  const crossing = crossings.transferOf(session.player) !== undefined;
-  sessions.remove(session);
-  if (crossing) return;
-  await visitors.changeHeld(
-    session.player,
-    (held) => held.phase === "held" && held.epoch === session.epoch,
-    (held) => inPhase(held, "returning", state === undefined ? {} : { state }),
-  );
-  settlement.settleInBackground(session.player);
+/** Options of {@link Stays}. */
+export interface StaysOptions {
+  readonly visitors: VisitorBook;
+  readonly sessions: PlayerSessions;
+  readonly settlement: Settlement;
+  readonly crossings: CrossingsUnderWay;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** The stays of visitors that are over. */
+export class Stays {
+  readonly #options: StaysOptions;
+  readonly #backOff: BackOff;
+  /** Ends that the store has not taken yet, by player. */
+  readonly #pending = new Map<string, Promise<unknown>>();
+
+  constructor(options: StaysOptions) {
+    this.#options = options;
+    this.#backOff = new BackOff(options);
+  }
+
+  /** Ends that the store has not taken yet. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** The player leaves. One that is crossing is left to its crossing. */
+  async leave(session: PlayerSession, state = session.carry()): Promise<void> {
+    const { sessions, crossings } = this.#options;
+    if (session.ended) return;
+    const crossing = crossings.transferOf(session.player) !== undefined;
+    sessions.remove(session);
+    if (!crossing) await this.giveBack(session.player, session.epoch, state);
+  }
+
+  /**
+   * Writes down that a stay is over, and has the player returned. True when it was held under that
+   * epoch. When the store does not answer it goes on by itself, and this rejects.
+   */
+  async giveBack(player: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
+    const { visitors, settlement, logger } = this.#options;
+    const write = (): Promise<boolean> =>
+      visitors.changeHeld(
+        player,
+        (held) => held.epoch === epoch,
+        (held) => over(held, state),
+      );
+    try {
+      const held = await write();
+      if (held) settlement.settleInBackground(player);
+      return held;
+    } catch (cause) {
+      logger.warn(`that ${player} left cannot be stored yet: it is tried again until it can`);
+      const goOn = untilDone(this.#backOff, `${player}#${epoch}`, write, () => undefined).then(
+        (held) => {
+          if (this.#pending.get(player) === goOn) this.#pending.delete(player);
+          if (held === true) settlement.settleInBackground(player);
+        },
+      );
+      this.#pending.set(player, goOn);
+      throw cause;
+    }
+  }
+
+  /** The store may answer again. */
+  wake(): void {
+    this.#backOff.wake();
+  }
+
+  /** Tries no more. */
+  stop(): void {
+    this.#backOff.stop();
+  }
+}
+
+/** What is held is returned; what is frozen for a departure is cancelled first, and keeps its state. */
+function over(held: HeldCustody, state: JsonValue | undefined): HeldCustody {
+  if (held.phase === "frozen") return held;
+  const kept = held.state ?? state;
+  return inPhase(held, "returning", kept === undefined ? {} : { state: kept });
 }

@@ -4,7 +4,7 @@
  */
 import { issuePass } from "../../identity/pass.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
-import type { JsonValue } from "../../json.ts";
+import { type JsonValue, sameJson } from "../../json.ts";
 import type { Clock, Random, Store } from "../../ports.ts";
 import type { CrossingHistory } from "../shared/history.ts";
 import type { Home, HomeAnswer } from "../shared/home.ts";
@@ -20,8 +20,11 @@ import type {
   RenewAnswer,
   RenewRequest,
   ReturnRequest,
+  ReturnsAnswer,
+  ReturnsRequest,
 } from "../shared/messages.ts";
 import { type ImportPolicy, type Imported, importFrom, importFromHome } from "./import-policy.ts";
+import type { LateReturn, LateReturns } from "./late-returns.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import * as transitions from "./ledger-row.ts";
 import type { LedgerRow } from "./ledger-row.ts";
@@ -37,6 +40,9 @@ export interface HomeAnswersOptions {
   readonly leases: LeaseBook;
   readonly receipts: ReceiptBook;
   readonly history: CrossingHistory;
+  readonly late: LateReturns;
+  /** A holder brought a state too late. */
+  readonly onLate?: ((late: Omit<LateReturn, "at">) => void) | undefined;
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
@@ -173,15 +179,54 @@ export class HomeAnswers {
 
   /** Rule 8: a holder gives the player back. */
   async giveBack(by: string, request: ReturnRequest): Promise<HomeAnswer<{ epoch: number }>> {
+    const { origin } = this.#options;
     const localId = this.#ledger.localId(request.player);
     if (localId === undefined) return unknownPlayer();
-    const decision = await this.#ledger.decide(localId, "returned", (row) =>
-      transitions.giveBack(row, by, this.#options.origin, {
-        epoch: request.epoch,
-        kept: this.#imported(row, request.state, by),
-      }),
-    );
-    return decision.ok ? { ok: true, body: { epoch: decision.row.epoch } } : decision;
+    let late: LedgerRow | undefined;
+    const decision = await this.#ledger.decide(localId, "returned", (row) => {
+      late = transitions.isLate(row, by, request) ? row : undefined;
+      const { epoch } = request;
+      const kept = this.#imported(row, request.state, by);
+      return late === undefined
+        ? transitions.giveBack(row, by, origin, { epoch, kept })
+        : transitions.giveBackLate(row, by, origin, { epoch, kept });
+    });
+    if (decision.ok) return { ok: true, body: { epoch: decision.row.epoch } };
+    if (late === undefined) return decision;
+    await this.#putAside(late, by, request);
+    return { ok: true, body: { epoch: late.epoch } };
+  }
+
+  /** {@link giveBack} for many players, each by itself. */
+  async giveBackAll(by: string, { players }: ReturnsRequest): Promise<HomeAnswer<ReturnsAnswer>> {
+    const answers = await Promise.all(players.map((request) => this.giveBack(by, request)));
+    const returned: ReturnsAnswer["returned"] = [];
+    const refused: ReturnsAnswer["refused"] = [];
+    for (const [index, { player, epoch }] of players.entries()) {
+      const answer = answers[index];
+      if (answer?.ok === true) returned.push({ player, epoch });
+      else refused.push({ player, epoch, code: answer?.code ?? "ERR_FED_STALE_CUSTODY" });
+    }
+    return { ok: true, body: { returned, refused } };
+  }
+
+  /** What a session of home itself carried that another process has ended meanwhile. */
+  async keepLate(
+    localId: string,
+    { player, epoch, state }: { player: string; epoch: number; state: JsonValue },
+  ): Promise<void> {
+    const row = await this.#ledger.row(localId);
+    if (row !== undefined)
+      await this.#putAside(row, this.#options.origin, { player, epoch, state });
+  }
+
+  /** Rule 12: somebody has played the player since its holder lapsed. */
+  async #putAside(row: LedgerRow, by: string, request: ReturnRequest): Promise<void> {
+    const { state, player, epoch } = request;
+    if (state === undefined || sameJson(state, row.state)) return;
+    const accepted = this.#imported(row, state, by)?.state ?? null;
+    const late = { player, from: by, epoch, state, accepted };
+    if (await this.#options.late.keep(row.localId, late)) this.#options.onLate?.(late);
   }
 
   /** Rule 6: heartbeats, each player by itself. `sentAt`: when the holder signed the request, its own Unix seconds. */
@@ -254,6 +299,7 @@ export function localHome(answers: HomeAnswers, origin: string): Home {
     claim: (transferId) => answers.claim(origin, transferId),
     cancel: (request) => answers.cancel(origin, request),
     giveBack: (request) => answers.giveBack(origin, request),
+    giveBackAll: (request) => answers.giveBackAll(origin, request),
     renew: (request) => answers.renew(origin, request, 0),
     preview: (request) => answers.preview(origin, request),
     receipt: (transferId) => answers.receipt(origin, transferId),

@@ -8,6 +8,7 @@ import {
   receiptSchema,
   renewSchema,
   returnSchema,
+  returnsSchema,
 } from "../shared/messages.ts";
 import type { HomeAnswers } from "./answers.ts";
 
@@ -18,6 +19,7 @@ export function homeCalls(answers: HomeAnswers): CallTable {
     claim: handler(claimSchema, ({ transferId }, { origin }) => answers.claim(origin, transferId)),
     cancel: handler(cancelSchema, (request, { origin }) => answers.cancel(origin, request)),
     return: handler(returnSchema, (request, { origin }) => answers.giveBack(origin, request)),
+    returns: handler(returnsSchema, (request, { origin }) => answers.giveBackAll(origin, request)),
     renew: handler(renewSchema, (request, { origin, sentAt }) =>
       answers.renew(origin, request, sentAt),
     ),

@@ -1,7 +1,7 @@
 /** Sessions of players at their own home: how they begin, and what is stored of them (PROTOCOL 6, rule 9). */
 import type { JsonValue } from "../../json.ts";
-import type { Clock, Logger } from "../../ports.ts";
-import type { PeerCalls } from "../../ports.ts";
+import type { Clock, Logger, PeerCalls, Random } from "../../ports.ts";
+import { BackOff, untilDone } from "../shared/back-off.ts";
 import type { CallAnswer } from "../../errors.ts";
 import { type CustodyLedger, DEFAULT_NAME } from "./ledger.ts";
 import type { LeaseBook } from "./lease-book.ts";
@@ -35,11 +35,19 @@ export interface HomeSessionsOptions {
   readonly crossings: CrossingsUnderWay;
   readonly peers: PeerCalls;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
+  /** Keeps a state aside that came after somebody else had begun to play the player. */
+  readonly keepLate: (
+    localId: string,
+    late: { readonly player: string; readonly epoch: number; readonly state: JsonValue },
+  ) => Promise<void>;
   readonly onAway: OnAway | undefined;
   readonly siblings: Siblings | undefined;
 }
 
+/** How long a login waits for what the former session left to be stored. */
+const STORE_MILLISECONDS = 4_000;
 const RECALL_MILLISECONDS = 4_000;
 const RECALL_POLL_MILLISECONDS = 100;
 
@@ -50,9 +58,13 @@ export class HomeSessions {
   readonly #sessions: PlayerSessions;
   /** The last of what is being stored for a player, by local id. */
   readonly #saves = new Map<string, Promise<void>>();
+  /** Players whose last state is in memory only. */
+  readonly #unstored = new Set<string>();
+  readonly #backOff: BackOff;
 
   constructor(options: HomeSessionsOptions) {
     this.#options = options;
+    this.#backOff = new BackOff(options);
     this.#ledger = options.ledger;
     this.#sessions = options.sessions;
   }
@@ -73,6 +85,7 @@ export class HomeSessions {
       };
     }
     await this.supersede(player);
+    if (this.#unstored.has(localId)) return unstored();
     const taken = await this.#takeFromSibling(localId, player);
     if (taken !== undefined) return taken;
     let row = await this.#ledger.admit(localId, known);
@@ -84,7 +97,10 @@ export class HomeSessions {
     do {
       // It may have come in through another door meanwhile: the newest wins.
       await this.supersede(player);
+      if (this.#unstored.has(localId)) return unstored();
       row = (await this.#ledger.row(localId)) ?? row;
+      // Durable before anybody plays: a lapsed holder's word comes too late from now on.
+      if (mayStartAtHome(row, origin)) row = (await this.#ledger.play(row)) ?? row;
       if (!mayStartAtHome(row, origin)) {
         const seconds = Math.ceil(this.#options.leases.secondsLeft(localId, row.epoch));
         return {
@@ -110,29 +126,68 @@ export class HomeSessions {
       former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
     }
     // A session that has just ended may still be being stored.
-    await this.#saves.get(this.#ledger.localId(player) ?? "");
+    const save = this.#saves.get(this.#ledger.localId(player) ?? "");
+    if (save !== undefined) await within(this.#options.clock, STORE_MILLISECONDS, save);
+  }
+
+  /** Players whose last state the store has not taken yet. */
+  get pending(): number {
+    return this.#unstored.size;
   }
 
   /**
    * Ends a session at home and stores what the player carries; a guest is forgotten. A player that is
-   * crossing is left to its crossing.
+   * crossing is left to its crossing. While the store does not answer, the state is kept in memory and
+   * stored once it does; nobody plays the player here until then.
+   *
+   * @param life The process's life that the session was played in. Default: the present one.
    */
-  async leave(session: PlayerSession, state = session.body.carry()): Promise<void> {
-    const { sessions, crossings } = this.#options;
-    if (session.ended) return;
-    const crossing = crossings.transferOf(session.player) !== undefined;
+  async leave(session: PlayerSession, state = session.carry(), life?: string): Promise<void> {
+    const { sessions, crossings, logger } = this.#options;
+    const { player, ended } = session;
+    if (ended) return;
+    const crossing = crossings.transferOf(player) !== undefined;
     sessions.remove(session);
-    if (!crossing) await this.#store(session, state);
+    if (crossing) return;
+    const localId = this.#ledger.localId(player) ?? "";
+    const write = (): Promise<void> => this.#store(localId, session, state, life);
+    try {
+      await this.#save(localId, write);
+    } catch (cause) {
+      logger.error(
+        `what ${player} carries cannot be stored yet: it is tried again until it can`,
+        cause,
+      );
+      this.#unstored.add(localId);
+      this.#save(localId, () => untilDone(this.#backOff, localId, write, () => undefined)).finally(
+        () => this.#unstored.delete(localId),
+      );
+    }
+  }
+
+  /** The store may answer again. */
+  wake(): void {
+    this.#backOff.wake();
+  }
+
+  /** Tries no more. */
+  stop(): void {
+    this.#backOff.stop();
   }
 
   async #store(
+    localId: string,
     { player, guest, epoch }: PlayerSession,
     state: JsonValue | undefined,
+    life: string | undefined,
   ): Promise<void> {
-    const localId = this.#ledger.localId(player) ?? "";
-    await this.#save(localId, () =>
-      guest ? this.#ledger.forgetGuest(localId, epoch) : this.#ledger.save(localId, epoch, state),
-    );
+    if (guest) {
+      await this.#ledger.forgetGuest(localId, epoch);
+      return;
+    }
+    if (await this.#ledger.save(localId, epoch, state, life)) return;
+    // Somebody else plays it already: the same as with a holder that lapsed.
+    if (state !== undefined) await this.#options.keepLate(localId, { player, epoch, state });
   }
 
   /** Stores what players at home carry, so that a crash loses little. */
@@ -141,7 +196,7 @@ export class HomeSessions {
       const localId = this.#ledger.localId(session.player);
       if (!session.atHome || session.guest || localId === undefined) return;
       await this.#save(localId, async () => {
-        if (!session.frozen) await this.#ledger.save(localId, session.epoch, session.body.carry());
+        if (!session.frozen) await this.#ledger.save(localId, session.epoch, session.carry());
       });
     });
     await Promise.all(saves);
@@ -151,9 +206,15 @@ export class HomeSessions {
   forgetGuest({ player, epoch }: { readonly player: string; readonly epoch: number }): void {
     const localId = this.#ledger.localId(player);
     if (localId === undefined) return;
-    this.#ledger.forgetGuest(localId, epoch).catch((cause: unknown) => {
-      this.#options.logger.error(`the row of ${localId} could not be removed`, cause);
-    });
+    void untilDone(
+      this.#backOff,
+      localId,
+      () => this.#ledger.forgetGuest(localId, epoch),
+      (cause, failures) => {
+        if (failures > 1) return;
+        this.#options.logger.error(`the row of ${localId} cannot be removed yet`, cause);
+      },
+    );
   }
 
   /** Stores one after the other, so that no state of a player at home lands over a newer one. */
@@ -235,6 +296,21 @@ export class HomeSessions {
       });
     }
   }
+}
+
+function unstored(): Exclude<LoginResult, { ok: true }> {
+  return unsettled("what the player carried is still being stored");
+}
+
+/** Waits for `work`, but not longer. */
+function within(clock: Clock, milliseconds: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimeout(resolve, milliseconds);
+    void work.finally(() => {
+      clock.clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 function unsettled(reason: string): Exclude<LoginResult, { ok: true }> {

@@ -4,6 +4,7 @@ import type { Clock, Logger, Random, Store } from "../../ports.ts";
 import { CrossingHistory } from "../shared/history.ts";
 import { HomeAnswers } from "./answers.ts";
 import type { ImportPolicy } from "./import-policy.ts";
+import { type LateReturn, LateReturns } from "./late-returns.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { CustodyLedger } from "./ledger.ts";
 import { ReceiptBook } from "./receipts.ts";
@@ -23,6 +24,8 @@ export interface HomeSideOptions {
   readonly accept?: ImportPolicy | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** A holder brought a state too late: it was put aside. */
+  readonly onLate?: ((late: Omit<LateReturn, "at">) => void) | undefined;
   /** This process's life, where several processes are this server. Default: it is the only one. */
   readonly life?: () => string | undefined;
 }
@@ -34,6 +37,7 @@ export interface HomeSide {
   readonly granted: LeaseBook;
   readonly ledger: CustodyLedger;
   readonly receipts: ReceiptBook;
+  readonly late: LateReturns;
   readonly answers: HomeAnswers;
 }
 
@@ -52,9 +56,10 @@ export function composeHome(options: HomeSideOptions): HomeSide {
       logger.error("a crossing could not be written into the history", cause);
     },
   });
+  const late = new LateReturns({ store, clock });
   const answers = new HomeAnswers({
-    ...{ origin, ledger, leases: granted, receipts, history, store, clock, random, signingKey },
-    ...{ accept: options.accept, mayGoTo: options.mayGoTo },
+    ...{ origin, ledger, leases: granted, receipts, history, late, store, clock, random },
+    ...{ signingKey, accept: options.accept, mayGoTo: options.mayGoTo, onLate: options.onLate },
   });
-  return { history, granted, ledger, receipts, answers };
+  return { history, granted, ledger, receipts, late, answers };
 }

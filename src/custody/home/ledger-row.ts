@@ -30,6 +30,16 @@ export interface LastDecision {
   readonly at: number;
 }
 
+/** A holder whose leases ran out before it gave the player back. */
+export interface LapsedHolder {
+  /** Origin that held the player. */
+  readonly holder: string;
+  /** The epoch it held the player under. */
+  readonly epoch: number;
+  /** Whether anybody has played the player since: what the holder still brings comes too late. */
+  readonly played?: true;
+}
+
 /** Home's one durable row per player. */
 export interface LedgerRow {
   readonly localId: string;
@@ -42,6 +52,8 @@ export interface LedgerRow {
   readonly epoch: number;
   readonly transfer?: OpenTransfer;
   readonly last?: LastDecision;
+  /** The holder that lapsed last. It may still bring what the player carried. */
+  readonly lapsed?: LapsedHolder;
   /** What the player carries, as home knows it. */
   readonly state?: JsonValue;
   /** Which server brought the members of `state` that home's own rooms do not carry. */
@@ -238,13 +250,47 @@ export function renew(
   return { ok: true, row: { ...withState(row, request.kept), stateSentAt: sentAt } };
 }
 
-/** Rule 7: every lease has surely run out; home takes the player back as it knows it. */
+/**
+ * Rule 7: every lease has surely run out; home takes the player back as it knows it. What the holder
+ * had is remembered to be missing.
+ */
 export function expire(row: LedgerRow, home: string): Transition {
   if (row.holder === home) return stale("the player is at home");
+  const { holder, epoch } = row;
   return {
     ok: true,
-    row: { ...settled(row), holder: home, epoch: row.epoch + 1 },
+    row: { ...settled(row), holder: home, epoch: epoch + 1, lapsed: { holder, epoch } },
   };
+}
+
+/** Whether a return comes from the holder that lapsed, for the player it held. */
+export function isLate(row: LedgerRow, by: string, request: { readonly epoch: number }): boolean {
+  return row.lapsed?.holder === by && row.lapsed.epoch === request.epoch;
+}
+
+/**
+ * Rule 12: a return that comes after expiry is taken as long as nobody has played the player since.
+ * Repeated, it finds the holder forgotten.
+ */
+export function giveBackLate(
+  row: LedgerRow,
+  by: string,
+  home: string,
+  request: { readonly epoch: number; readonly kept: KeptState | undefined },
+): Transition {
+  if (!isLate(row, by, request)) return stale(`the epoch is ${row.epoch}`);
+  if (row.lapsed?.played === true || !mayStartAtHome(row, home)) {
+    return stale("the player has been played since");
+  }
+  const { lapsed: _returned, ...rest } = settled(row);
+  return { ok: true, row: withState({ ...rest, epoch: row.epoch + 1 }, request.kept) };
+}
+
+/** The player is played from now on: what a lapsed holder still brings comes too late. */
+export function played(row: LedgerRow): LedgerRow {
+  return row.lapsed === undefined || row.lapsed.played === true
+    ? row
+    : { ...row, lapsed: { ...row.lapsed, played: true } };
 }
 
 /**

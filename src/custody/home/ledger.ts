@@ -132,21 +132,40 @@ export class CustodyLedger {
     return handed;
   }
 
-  /** Stores what a player carries while it is at home under this epoch; false when it is not. */
-  async save(localId: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
+  /**
+   * Stores what a player carries while it is at home under this epoch; false when it is not, or is
+   * played in another process than that of `life` (default: this one).
+   */
+  async save(
+    localId: string,
+    epoch: number,
+    state: JsonValue | undefined,
+    life = this.#life(),
+  ): Promise<boolean> {
     let saved = false;
     await this.#rows.update(localId, (row) => {
       saved =
         row !== undefined &&
         row.epoch === epoch &&
         transitions.mayStartAtHome(row, this.#origin) &&
-        row.life === this.#life();
+        row.life === life;
       if (row === undefined || !saved || state === undefined || sameJson(row.state, state)) {
         return row;
       }
       return transitions.store(row, importFromHome(transitions.keptOf(row), state));
     });
     return saved;
+  }
+
+  /**
+   * Notes that the player is played from now on, where a lapsed holder may still bring what it had.
+   * Returns the row as it is then.
+   */
+  async play(row: LedgerRow): Promise<LedgerRow | undefined> {
+    if (transitions.played(row) === row) return row;
+    return this.#rows.update(row.localId, (now) =>
+      now?.epoch === row.epoch ? transitions.played(now) : now,
+    );
   }
 
   /** Removes the row of a guest that left at home: nobody can ever log in as it again. */

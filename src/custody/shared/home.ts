@@ -13,6 +13,8 @@ import {
   type RenewAnswer,
   type RenewRequest,
   type ReturnRequest,
+  type ReturnsAnswer,
+  type ReturnsRequest,
   cancelAnswerSchema,
   claimAnswerSchema,
   departedAnswerSchema,
@@ -20,6 +22,7 @@ import {
   receiptAnswerSchema,
   renewAnswerSchema,
   returnAnswerSchema,
+  returnsAnswerSchema,
 } from "./messages.ts";
 
 /** An answer of home: the 200 body, or a refusal with its code. */
@@ -36,6 +39,8 @@ export interface Home {
   claim(transferId: string): Promise<HomeAnswer<ClaimAnswer>>;
   cancel(request: CancelRequest): Promise<HomeAnswer<CancelAnswer>>;
   giveBack(request: ReturnRequest): Promise<HomeAnswer<{ epoch: number }>>;
+  /** Many returns in one call. A home that follows PROTOCOL 6 alone refuses: `ERR_FED_NOT_FOUND`. */
+  giveBackAll(request: ReturnsRequest): Promise<HomeAnswer<ReturnsAnswer>>;
   renew(request: RenewRequest): Promise<HomeAnswer<RenewAnswer>>;
   /** What home would keep of a state. A home that follows PROTOCOL 6 alone refuses. */
   preview(request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>>;
@@ -81,6 +86,7 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
     claim: (transferId) => call("claim", { transferId }, claimAnswerSchema),
     cancel: (request) => call("cancel", request, cancelAnswerSchema),
     giveBack: (request) => call("return", request, returnAnswerSchema),
+    giveBackAll: (request) => call("returns", request, returnsAnswerSchema),
     renew: (request) => call("renew", request, renewAnswerSchema),
     preview: (request) => call("preview", request, previewAnswerSchema),
     receipt: (transferId) => call("receipt", { transferId }, receiptAnswerSchema),

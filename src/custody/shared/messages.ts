@@ -1,5 +1,6 @@
 /** The bodies of PROTOCOL 6, bounded: what a peer sends is parsed by these and nothing else. */
 import { z } from "zod";
+import { isFederationErrorCode } from "../../errors.ts";
 import { stateSchema } from "../../json.ts";
 
 /** `<local id>@<home authority>` (PROTOCOL 1). */
@@ -41,6 +42,12 @@ export const returnSchema = z.strictObject({
   player: playerIdSchema,
   epoch: epochSchema,
   state: stateSchema.optional(),
+});
+/** Players in one `returns`. */
+export const MAX_RETURNED_PLAYERS = 200;
+/** Many returns in one call: an addition to PROTOCOL 6 that a peer may lack. */
+export const returnsSchema = z.strictObject({
+  players: z.array(returnSchema).max(MAX_RETURNED_PLAYERS),
 });
 /** Players in one `renew`. */
 export const MAX_RENEWED_PLAYERS = 200;
@@ -90,12 +97,27 @@ export const renewAnswerSchema = z.strictObject({
     .array(z.strictObject({ player: playerIdSchema, epoch: epochSchema }))
     .max(MAX_RENEWED_PLAYERS),
 });
+/** A code that is not known here is a refusal all the same, for a reason that may pass. */
+const codeSchema = z
+  .string()
+  .max(64)
+  .transform((code) => (isFederationErrorCode(code) ? code : "ERR_FED_UNAVAILABLE"));
+export const returnsAnswerSchema = z.strictObject({
+  returned: z
+    .array(z.strictObject({ player: playerIdSchema, epoch: epochSchema }))
+    .max(MAX_RETURNED_PLAYERS),
+  refused: z
+    .array(z.strictObject({ player: playerIdSchema, epoch: epochSchema, code: codeSchema }))
+    .max(MAX_RETURNED_PLAYERS),
+});
 export const previewAnswerSchema = z.strictObject({ state: stateSchema.optional() });
 export const receiptAnswerSchema = z.strictObject({ receipt: tokenSchema });
 
 export type DepartRequest = z.infer<typeof departSchema>;
 export type CancelRequest = z.infer<typeof cancelSchema>;
 export type ReturnRequest = z.infer<typeof returnSchema>;
+export type ReturnsRequest = z.infer<typeof returnsSchema>;
+export type ReturnsAnswer = z.infer<typeof returnsAnswerSchema>;
 export type RenewRequest = z.infer<typeof renewSchema>;
 export type PreviewRequest = z.infer<typeof previewSchema>;
 export type RevokeRequest = z.infer<typeof revokeSchema>;

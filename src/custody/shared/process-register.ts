@@ -17,8 +17,8 @@ export interface ProcessRegisterOptions {
 export interface LifeWatcher {
   /** Out of touch for so long that others may think this life is over: simulate nobody. */
   readonly onLapse: () => void;
-  /** In touch again, under a new life: what the former one played is over. */
-  readonly onReborn: () => void;
+  /** In touch again, under a new life: what the former one played is to be stored and ended. */
+  readonly onReborn: (formerLife: string) => void;
   /** Other lives have ended: what they held is to be settled. */
   readonly onDeaths: () => void;
 }
@@ -35,6 +35,8 @@ export class ProcessRegister {
   #life: string;
   #known = new Set<string>();
   #lapsed = false;
+  /** Monotonic time at which the store last did not answer. */
+  #outOfTouchAt = -Infinity;
   #beat: TimerHandle | undefined;
   #lapse: TimerHandle | undefined;
   #stopped = false;
@@ -57,7 +59,7 @@ export class ProcessRegister {
 
   /** Registers this life. Rejects when the store does not take it. */
   async start(): Promise<void> {
-    await this.#register();
+    await this.#register(this.#life);
     this.#known = await this.#living();
     this.#schedule();
   }
@@ -89,27 +91,33 @@ export class ProcessRegister {
     const { logger, random } = this.#options;
     try {
       if (this.#lapsed) {
-        this.#life = random.uuid();
-        await this.#register();
+        const former = this.#life;
+        const life = random.uuid();
+        await this.#register(life);
+        this.#life = life;
         this.#lapsed = false;
         logger.warn("in touch with the store again: whoever played in this process is sent home");
-        this.#watcher?.onReborn();
-      } else await this.#register();
+        this.#watcher?.onReborn(former);
+      } else await this.#register(this.#life);
       const living = await this.#living();
       const deaths = [...this.#known].some((life) => !living.has(life));
+      // After an outage of the store the others have a moment to come back and bring what they played.
+      const sinceOutage = this.#options.clock.monotonic() - this.#outOfTouchAt;
+      if (deaths && sinceOutage < LIFE_MILLISECONDS) return;
       this.#known = living;
       if (deaths) this.#watcher?.onDeaths();
     } catch (cause) {
+      this.#outOfTouchAt = this.#options.clock.monotonic();
       logger.debug(
         `this process's life could not be renewed: ${cause instanceof Error ? cause.message : "unknown"}`,
       );
     }
   }
 
-  async #register(): Promise<void> {
+  async #register(life: string): Promise<void> {
     const { clock, store } = this.#options;
     const sentAt = clock.monotonic();
-    await store.set(`${PREFIX}${this.#life}`, "1", LIFE_MILLISECONDS);
+    await store.set(`${PREFIX}${life}`, "1", LIFE_MILLISECONDS);
     if (this.#stopped) return;
     if (this.#lapse !== undefined) clock.clearTimeout(this.#lapse);
     const left = sentAt + LIFE_MILLISECONDS * MARGIN - clock.monotonic();

@@ -9,6 +9,7 @@
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random, TimerHandle } from "../../ports.ts";
+import { BackOff, untilDone } from "../shared/back-off.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { PeerCalls } from "../../ports.ts";
 import type { CancelRequest } from "../shared/messages.ts";
@@ -33,6 +34,14 @@ export type CrossingOutcome =
       readonly transferId: string;
       readonly to: string;
       /** What kept the player here; a client can show {@link message} to it. */
+      readonly code: FederationErrorCode;
+      readonly message: string;
+    }
+  | {
+      /** This server stopped before anybody knew: its next start settles it. */
+      readonly kind: "undecided";
+      readonly transferId: string;
+      readonly to: string;
       readonly code: FederationErrorCode;
       readonly message: string;
     };
@@ -85,8 +94,11 @@ export class Crossings implements CrossingsUnderWay {
   readonly #open = new Map<string, OpenCrossing>();
   readonly #listeners = new Set<(outcome: CrossingOutcome, session: PlayerSession) => void>();
 
+  readonly #backOff: BackOff;
+
   constructor(options: CrossingsOptions) {
     this.#options = options;
+    this.#backOff = new BackOff(options);
     options.settlement.onCancelled((settled) => {
       this.#settled(settled);
     });
@@ -144,16 +156,11 @@ export class Crossings implements CrossingsUnderWay {
     session.freeze("crossing");
     let outcome: CrossingOutcome;
     try {
-      const reserved = await this.#leave(crossing, verdict);
-      outcome =
-        reserved === "departed"
-          ? await this.#letGo(crossing)
-          : await this.#takeBack(crossing, stayed(...reserved));
-    } catch (cause) {
-      // Our own store failed: what is on disk decides after the next start, and until then the
-      // player stays frozen.
-      this.#options.logger.error(`the crossing of ${session.player} cannot be settled`, cause);
-      outcome = stayed("ERR_FED_UNAVAILABLE", "This server cannot settle the crossing right now.");
+      const reserved = await this.#leave(crossing, verdict).catch((cause: unknown) => {
+        this.#options.logger.error(`the crossing of ${session.player} failed`, cause);
+        return ["ERR_FED_UNAVAILABLE", "This server cannot send you there right now."] as const;
+      });
+      outcome = await this.#settle(crossing, reserved, stayed);
     } finally {
       this.#open.delete(session.player);
       finish();
@@ -168,6 +175,54 @@ export class Crossings implements CrossingsUnderWay {
     }
     for (const listener of this.#listeners) listener(outcome, session);
     return outcome;
+  }
+
+  /** Ends a crossing, however long the store takes to answer: until then it is undecided. */
+  async #settle(
+    crossing: OpenCrossing,
+    reserved: "departed" | readonly [code: FederationErrorCode, message: string],
+    stayed: (code: FederationErrorCode, message: string) => CrossingOutcome,
+  ): Promise<CrossingOutcome> {
+    const { session, transferId, destination } = crossing;
+    const undecided = {
+      transferId,
+      to: destination.uri,
+      code: "ERR_FED_UNAVAILABLE",
+      message: "This server cannot tell yet whether you are on your way. Please wait.",
+    } as const;
+    const outcome = await untilDone(
+      this.#backOff,
+      session.player,
+      () =>
+        reserved === "departed"
+          ? this.#letGo(crossing)
+          : this.#takeBack(crossing, stayed(...reserved)),
+      (cause, failures) => {
+        if (failures > 1) return;
+        this.#options.logger.error(
+          `the crossing of ${session.player} cannot be settled yet: it is tried again until it can`,
+          cause,
+        );
+        if (!session.ended) session.body.undecided(undecided);
+      },
+    );
+    return outcome ?? { kind: "undecided", ...undecided };
+  }
+
+  /** The store may answer again. */
+  wake(): void {
+    this.#backOff.wake();
+  }
+
+  /** Tries no more: what is open is settled by the next start. */
+  stop(): void {
+    this.#backOff.stop();
+    for (const crossing of this.#open.values()) crossing.decide("abandoned");
+  }
+
+  /** Gives up every crossing; each ends by itself. */
+  abandonAll(): void {
+    for (const crossing of this.#open.values()) crossing.decide("abandoned");
   }
 
   /**

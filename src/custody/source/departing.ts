@@ -78,13 +78,13 @@ export async function depart(
   { visitors, homeAt, enrol }: DepartingOptions,
   { session, destination, transferId }: Departure,
 ): Promise<string> {
-  const state = session.body.carry();
+  const state = session.carry();
   if (session.atHome && session.guest) await enrol(session);
   if (!session.atHome) {
     const frozen = await visitors.changeHeld(
       session.player,
       (held) => held.phase === "held" && held.epoch === session.epoch,
-      (held) => inPhase(held, "frozen", { transferId }),
+      (held) => inPhase(held, "frozen", { transferId, ...(state === undefined ? {} : { state }) }),
     );
     if (!frozen) throw new Stay("ERR_FED_STALE_CUSTODY", "You are not held here any more.");
   }

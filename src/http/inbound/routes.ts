@@ -138,6 +138,7 @@ export const ROUTES: readonly Route[] = [
   custodyCall("claim"),
   custodyCall("cancel"),
   custodyCall("return"),
+  custodyCall("returns"),
   custodyCall("renew"),
   custodyCall("departed"),
   custodyCall("revoke"),
