@@ -87,7 +87,7 @@ export class Custody {
   /** What holders brought back too late, of this home's players. */
   readonly late: LateReturns;
   readonly #stays: Stays;
-  readonly #clock: Clock;
+  readonly #options: Pick<CustodyOptions, "clock">;
   readonly #siblings: Siblings | undefined;
   readonly #homeAt: (origin: string) => Home;
   readonly #atHome: HomeSessions;
@@ -130,6 +130,12 @@ export class Custody {
       enrol: async ({ player, name }) => {
         const localId = ledger.localId(player);
         if (localId !== undefined) await ledger.admit(localId, { name, jkt: undefined });
+      },
+      store: async (session) => {
+        const localId = ledger.localId(session.player);
+        if (localId !== undefined && !session.guest) {
+          await ledger.save(localId, session.epoch, session.carry());
+        }
       },
       onProgress: (progress) => onEvent?.({ type: "progress", progress }),
     });
@@ -190,7 +196,7 @@ export class Custody {
 
     this.late = late;
     this.#stays = stays;
-    this.#clock = clock;
+    this.#options = options;
     this.#homeAt = homeAt;
     this.#atHome = atHome;
     this.history = history;
@@ -251,31 +257,41 @@ export class Custody {
    */
   async drain(milliseconds: number): Promise<number> {
     this.#draining = true;
-    const sessions = this.sessions.all();
-    for (const session of sessions) session.freeze("stopping");
+    const { clock } = this.#options;
+    const left = new Set<PlayerSession>();
+    let done: () => void = () => undefined;
+    const close = async (session: PlayerSession): Promise<void> => {
+      left.add(session);
+      session.freeze("stopping");
+      await this.crossings.giveUp(session.player);
+      await this.#end(session);
+      // Home has to have the player before its client comes to join there.
+      if (!session.atHome) await this.settlement.settle(session.player);
+      left.delete(session);
+      session.body.end("ERR_FED_UNAVAILABLE", "This server is closing. You are safe at home.");
+      if (left.size === 0) done();
+    };
+    // Somebody may be on the way in.
+    this.sessions.onAdded((session) => void close(session));
     this.crossings.abandonAll();
-    const left = new Set(sessions);
-    const all = Promise.all(
-      sessions.map(async (session) => {
-        await this.crossings.giveUp(session.player);
-        await this.#end(session).catch(() => undefined);
-        // Home has to have the player before its client comes to join there.
-        if (!session.atHome) await this.settlement.settle(session.player);
-        left.delete(session);
-        session.body.end("ERR_FED_UNAVAILABLE", "This server is closing. You are safe at home.");
-      }),
-    );
+    for (const session of this.sessions.all()) void close(session);
     await new Promise<void>((resolve) => {
-      const timer = this.#clock.setTimeout(resolve, milliseconds);
-      void all.finally(() => {
-        this.#clock.clearTimeout(timer);
+      const timer = clock.setTimeout(resolve, milliseconds);
+      done = () => {
+        clock.clearTimeout(timer);
         resolve();
-      });
+      };
+      if (left.size === 0) done();
     });
     for (const session of left) {
       session.body.end("ERR_FED_UNAVAILABLE", "This server is closing. You can go home.");
     }
-    return left.size + this.#stays.pending + this.#atHome.pending;
+    return Math.max(left.size, this.unstored);
+  }
+
+  /** Players whose last state the store has not taken yet: it is in this process's memory only. */
+  get unstored(): number {
+    return this.#stays.pending + this.#atHome.pending;
   }
 
   /** Whether this server is stopping: nobody comes in any more. */
@@ -365,6 +381,7 @@ export class Custody {
     return session.atHome ? this.#atHome.leave(session, state) : this.#stays.leave(session, state);
   }
 
+  /** Never rejects: what the store does not take yet goes on by itself. */
   #end(session: PlayerSession, life?: string): Promise<void> {
     return session.atHome
       ? this.#atHome.leave(session, session.carry(), life)

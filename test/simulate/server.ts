@@ -22,6 +22,7 @@ export interface Carried {
 const CALL_TIMEOUT = 5_000;
 const SEAT_LIFE = 15_000;
 const LEASE_SECONDS = 15;
+const STOP_MILLISECONDS = 10_000;
 
 /** Servers that can reach each other. */
 export interface Neighbourhood {
@@ -31,6 +32,8 @@ export interface Neighbourhood {
   grow(from: Carried | undefined, item: string | undefined): Carried;
   /** A seat was given for what `caller` sent. */
   seated(caller: string, body: unknown, to: SimulatedServer): void;
+  /** A server's life ended without its memory. */
+  died(origin: string, life: number): void;
   /** Something that must never be. */
   violate(what: string): void;
 }
@@ -47,6 +50,9 @@ export class SimulatedServer implements PeerCalls {
   #life = 0;
   #up = false;
   #ready = false;
+  #stopping = false;
+  #hungUntil = 0;
+  #store: CrashingStore | undefined;
   #custody: Custody | undefined;
   #seats = new Map<string, { claim: SeatClaim; until: number }>();
   #cutUntil = new Map<string, number>();
@@ -75,20 +81,34 @@ export class SimulatedServer implements PeerCalls {
     return this.#up && this.#ready ? this.#custody : undefined;
   }
 
+  /** Whether its process stands still. */
+  get hung(): boolean {
+    return this.#hood.world.now < this.#hungUntil;
+  }
+
+  /** The life it is in. */
+  get life(): number {
+    return this.#life;
+  }
+
   start(): void {
     const { world } = this.#hood;
     const life = ++this.#life;
     this.#up = true;
+    this.#stopping = false;
+    this.#hungUntil = 0;
     this.#seats = new Map();
     const alive = (): boolean => this.#up && this.#life === life;
-    const store = new CrashingStore(world, this.origin, this.disk, alive, () => {
+    const process = { alive, hungUntil: () => this.#hungUntil };
+    const store = new CrashingStore(world, this.origin, this.disk, process, () => {
       this.crash();
     });
+    this.#store = store;
     const silent = (): void => undefined;
     this.#custody = new Custody({
       origin: this.origin,
       store,
-      clock: new DriftingClock(world, alive, this.#rate, this.#offset),
+      clock: new DriftingClock(world, process, this.#rate, this.#offset),
       random: world.random,
       logger: { debug: silent, info: silent, warn: silent, error: silent },
       peers: { call: (origin, path, body) => this.#callAs(alive, origin, path, body) },
@@ -102,21 +122,62 @@ export class SimulatedServer implements PeerCalls {
     });
     // As the real one: nobody is let in before what a former run left open is settled.
     this.#ready = false;
-    this.#custody.start().then(() => {
-      if (alive()) this.#ready = true;
-    }, silent);
+    this.#custody.start().then(
+      () => {
+        if (alive()) this.#ready = true;
+      },
+      () => {
+        // As the real one: it says why and ends; somebody starts it again.
+        if (alive()) this.#endLife(1_000);
+      },
+    );
+  }
+
+  /** Ends as it is told to, and comes back some time later. */
+  async stop(): Promise<void> {
+    const { world } = this.#hood;
+    const { custody, life } = { custody: this.custody, life: this.#life };
+    if (custody === undefined || this.#stopping) return;
+    this.#stopping = true;
+    world.note(() => `${this.authority} is stopping`);
+    await custody.drain(STOP_MILLISECONDS);
+    if (!this.#up || this.#life !== life) return;
+    // What only its memory has is lost with it, and it says so.
+    const clean = custody.unstored === 0 && this.#store?.away !== true;
+    if (!clean) this.#hood.died(this.origin, life);
+    world.note(
+      () => `${this.authority} has stopped${clean ? "" : ", with states it could not store"}`,
+    );
+    custody.stop();
+    this.#endLife(world.between(300, 8_000));
+  }
+
+  /** Stands still for a while, as on a machine that swaps. */
+  hang(): void {
+    const { world } = this.#hood;
+    if (this.hung || !this.#up) return;
+    this.#hungUntil = world.now + world.between(500, 40_000);
+    world.note(
+      () => `${this.authority} stands still for ${Math.round(this.#hungUntil - world.now)} ms`,
+    );
+  }
+
+  #endLife(milliseconds: number): void {
+    const { world } = this.#hood;
+    this.#up = false;
+    world.schedule(milliseconds, () => {
+      world.note(() => `${this.authority} is started again`);
+      this.start();
+    });
   }
 
   /** Dies, and comes back some time later. */
   crash(): void {
     if (!this.#up) return;
     const { world } = this.#hood;
-    this.#up = false;
     world.note(() => `${this.authority} dies`);
-    world.schedule(world.between(50, 20_000), () => {
-      world.note(() => `${this.authority} is started again`);
-      this.start();
-    });
+    this.#hood.died(this.origin, this.#life);
+    this.#endLife(world.between(50, 20_000));
   }
 
   call(origin: string, path: string, body: unknown): Promise<PeerAnswer> {
@@ -200,7 +261,13 @@ export class SimulatedServer implements PeerCalls {
           world.note(() => `${line()}: lost`);
           return;
         }
-        world.schedule(travel(world), () => {
+        if (target !== undefined && world.strikes("stop")) void target.stop();
+        if (target !== undefined && world.strikes("hang")) target.hang();
+        const arrive = (): void => {
+          if (target?.hung === true) {
+            world.schedule(target.#hungUntil - world.now, arrive);
+            return;
+          }
           world.note(line);
           target?.answer(this.origin, path, JSON.parse(text), created).then(
             (answer) => {
@@ -210,16 +277,22 @@ export class SimulatedServer implements PeerCalls {
                 world.note(() => `${line()}: ${told}, but the answer is lost`);
                 return;
               }
-              world.schedule(travel(world), () => {
+              const back = (): void => {
+                if (this.hung) {
+                  world.schedule(this.#hungUntil - world.now, back);
+                  return;
+                }
                 world.note(() => `${line()}: ${told}`);
                 settle(() => {
                   resolve(answer);
                 });
-              });
+              };
+              world.schedule(travel(world), back);
             },
             () => undefined,
           );
-        });
+        };
+        world.schedule(travel(world), arrive);
       };
       deliver();
       if (world.strikes("duplication")) deliver();
@@ -235,13 +308,20 @@ export class SimulatedServer implements PeerCalls {
   ): Promise<PeerAnswer | undefined> {
     const custody = this.custody;
     if (custody === undefined) return undefined;
-    const result =
+    const answered = await (
       path === "/reservations"
-        ? await custody.seats.reserve(caller, body)
+        ? custody.seats.reserve(caller, body)
         : path === "/reservations/cancel"
-          ? await custody.seats.cancel(caller, body)
-          : await custody.answer(caller, path.slice("/custody/".length), body, created);
+          ? custody.seats.cancel(caller, body)
+          : custody.answer(caller, path.slice("/custody/".length), body, created)
+    ).catch((cause: unknown) => cause);
     if (this.custody !== custody) return undefined;
+    // As the router: the caller hears that the store does not answer.
+    if (answered instanceof Error) {
+      const code = "ERR_FED_STORE_UNAVAILABLE";
+      return { ok: false, status: ERROR_CODES[code][0], code, detail: answered.message };
+    }
+    const result = answered as Awaited<ReturnType<Custody["answer"]>>;
     if (result.ok) {
       if (path === "/reservations") this.#hood.seated(caller, body, this);
       const text = JSON.stringify(result.body);

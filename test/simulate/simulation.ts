@@ -39,6 +39,10 @@ const DEFAULT_FAULTS: Faults = {
   crash: 0.006,
   partition: 0.006,
   slow: 0.02,
+  fail: 0.004,
+  outage: 0.0004,
+  stop: 0.002,
+  hang: 0.002,
 };
 /** When faults stop, this is how long until everybody can play again: a lease, a retry, a start. */
 const RECOVERY_MILLISECONDS = 90_000;
@@ -112,6 +116,14 @@ class Simulation implements Stage {
 
   grow(from: Carried | undefined, item: string | undefined): Carried {
     return this.#watcher.grow(from, item);
+  }
+
+  owes(server: SimulatedServer, player: string, carried: Carried): void {
+    this.#watcher.owes(server.origin, server.life, player, carried);
+  }
+
+  died(origin: string, life: number): void {
+    this.#watcher.died(origin, life);
   }
 
   seated(caller: string, body: unknown, to: SimulatedServer): void {

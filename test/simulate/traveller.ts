@@ -16,6 +16,8 @@ export interface Stage extends Neighbourhood {
   };
   readonly open: Map<Promise<CrossingOutcome>, Place>;
   ended(outcome: CrossingOutcome): void;
+  /** A server has recorded what a player carries: it may be late, never lost, while its memory lives. */
+  owes(server: SimulatedServer, player: string, carried: Carried): void;
 }
 
 /** A place a player plays in, as its client knows it. */
@@ -57,6 +59,8 @@ export class Traveller {
       const place = this.#live();
       // A server that dies meanwhile never answers; the player asks again.
       if (place === undefined) await Promise.race([this.#login(), world.sleep(12_000)]);
+      // Nobody hears what it sends to a server that stands still.
+      else if (place.server.hung) continue;
       else if (!place.session.frozen) this.#act(place);
       else if (!this.calm && world.random.fraction() < 0.15) this.#anotherDevice();
     }
@@ -77,7 +81,12 @@ export class Traveller {
     if (this.calm) return;
     const what = world.random.fraction();
     if (what < 0.35) {
-      place.body.carried = this.#stage.grow(place.body.carried, place.server.mint());
+      const carried = this.#stage.grow(place.body.carried, place.server.mint());
+      place.body.carried = carried;
+      this.#stage.world.note(
+        () => `${this.name} is given state ${carried.id} at ${place.server.authority}`,
+      );
+      this.#stage.owes(place.server, place.session.player, carried);
     } else if (what < 0.85) {
       if (world.now < this.#restsUntil) return;
       if (world.random.fraction() < 0.15)
@@ -97,13 +106,15 @@ export class Traveller {
     this.#stage.world.note(() => `${this.name} leaves ${place.server.authority}`);
     place.connection.connected = false;
     this.#place = undefined;
-    void place.custody.leave(place.session, place.body.carry());
+    place.custody.leave(place.session, place.body.carry()).catch((error: unknown) => {
+      this.#stage.violate(`leaving rejected: ${String(error)}`);
+    });
   }
 
   async #login(): Promise<void> {
     const home = this.#home;
     const custody = home.custody;
-    if (custody === undefined) return;
+    if (custody === undefined || home.hung) return;
     const entry = this.#entry();
     this.#stage.tally.logins += 1;
     const result = await custody
@@ -184,7 +195,7 @@ export class Traveller {
     const stage = this.#stage;
     const server = stage.servers.find((each) => each.origin === origin);
     const custody = server?.custody;
-    if (server === undefined || custody === undefined) return;
+    if (server === undefined || custody === undefined || server.hung) return;
     let entry: Pick<Place, "body" | "connection"> | undefined;
     const session = await server
       .connect(reservation, (state) => {
@@ -206,6 +217,9 @@ export class Traveller {
     this.#place = place;
     if (old === undefined || old.session === place.session) return;
     old.connection.connected = false;
-    if (old.server.custody === old.custody) void old.custody.leave(old.session, old.body.carry());
+    if (old.server.custody !== old.custody) return;
+    old.custody.leave(old.session, old.body.carry()).catch((error: unknown) => {
+      this.#stage.violate(`leaving rejected: ${String(error)}`);
+    });
   }
 }

@@ -21,6 +21,8 @@ export class Watcher {
   readonly #claimed = new Set<string>();
   readonly #stayed = new Set<string>();
   readonly #orphans = new Map<string, number>();
+  /** States that have not been home yet, by player: who recorded them, in which life. */
+  readonly #owed = new Map<string, Map<number, { readonly by: string; readonly life: number }>>();
   #changes = 0;
 
   constructor(world: World, servers: readonly SimulatedServer[]) {
@@ -34,6 +36,22 @@ export class Watcher {
     if (from !== undefined) this.#parents.set(this.#changes, from.id);
     const items = from?.items ?? [];
     return { id: this.#changes, items: item === undefined ? items : [...items, item].slice(-40) };
+  }
+
+  /** A server has recorded a change of what a player carries. */
+  owes(by: string, life: number, player: string, carried: Carried): void {
+    const owed = this.#owed.get(player) ?? new Map<number, { by: string; life: number }>();
+    this.#owed.set(player, owed);
+    owed.set(carried.id, { by, life });
+  }
+
+  /** A server's memory is gone, and with it what only it knew. */
+  died(origin: string, life: number): void {
+    for (const owed of this.#owed.values()) {
+      for (const [id, { by, life: theirs }] of owed) {
+        if (by === origin && theirs === life) owed.delete(id);
+      }
+    }
   }
 
   /** Home's row of a player. */
@@ -112,11 +130,37 @@ export class Watcher {
         );
       }
     }
+    this.#owedIsHome();
+  }
+
+  /** What was recorded is at home, or kept aside there because it came too late. @throws Violation */
+  #owedIsHome(): void {
+    for (const [player, owed] of this.#owed) {
+      const [localId = "", authority = ""] = player.split("@");
+      const home = this.#servers.find((server) => server.authority === authority);
+      const late = [...(home?.disk ?? [])]
+        .filter(([key]) => key.startsWith(`late/${localId}/`))
+        .map(([, { value }]) => (JSON.parse(value) as { state: Carried }).state);
+      // A player that plays now carries it where it plays.
+      const carried = this.#servers.map(
+        ({ custody }) => custody?.sessions.get(player)?.carry() as unknown as Carried | undefined,
+      );
+      for (const state of [...late, ...carried]) {
+        for (let id = state?.id; id !== undefined; id = this.#parents.get(id)) owed.delete(id);
+      }
+      for (const [id, { by, life }] of owed) {
+        throw new Violation(
+          `${player} was given state ${id} at ${by} in its life ${life}, which did not crash, and home never got it`,
+        );
+      }
+    }
   }
 
   #lookAtSessions(): void {
     const playing = new Map<string, string>();
     for (const server of this.#servers) {
+      // Nobody simulates anything in a process that stands still.
+      if (server.hung) continue;
       for (const session of server.custody?.sessions.all() ?? []) {
         if (session.frozen) continue;
         const elsewhere = playing.get(session.player);
@@ -184,6 +228,15 @@ export class Watcher {
       }
     }
     const [old, now] = [before.state, after.state] as unknown as (Carried | undefined)[];
+    const owed = this.#owed.get(`${after.localId}@${new URL(home).host}`);
+    for (
+      let each = now?.id;
+      owed !== undefined && each !== undefined;
+      each = this.#parents.get(each)
+    ) {
+      if (each === old?.id) break;
+      owed.delete(each);
+    }
     if (old === undefined || now === undefined || old.id === now.id) return;
     for (let each: number | undefined = now.id; each !== old.id; each = this.#parents.get(each)) {
       if (each === undefined || each < old.id) {

@@ -1,4 +1,5 @@
 /** The world of the simulation: one clock, a faulty network, disks that survive, clocks that drift. */
+import { FederationError } from "../../src/errors.ts";
 import type { Clock, Random, Store, TimerHandle } from "../../src/ports.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
@@ -23,6 +24,14 @@ export interface Faults {
   partition: number;
   /** Chance that the disk takes its time, so that others come in between. */
   slow: number;
+  /** Chance that the store refuses one call; a write may have been made all the same. */
+  fail: number;
+  /** Chance, per call, that the store is away for a while. */
+  outage: number;
+  /** Chance, per message, that the server it is for is stopped, and started again. */
+  stop: number;
+  /** Chance, per message, that the process of the server it is for stands still for a while. */
+  hang: number;
 }
 
 export const NO_FAULTS: Faults = {
@@ -32,6 +41,10 @@ export const NO_FAULTS: Faults = {
   crash: 0,
   partition: 0,
   slow: 0,
+  fail: 0,
+  outage: 0,
+  stop: 0,
+  hang: 0,
 };
 
 /** Signing runs in other threads; the world moves on only when none is under way. */
@@ -65,6 +78,10 @@ export class World {
     crash: 0,
     partition: 0,
     slow: 0,
+    fail: 0,
+    outage: 0,
+    stop: 0,
+    hang: 0,
   };
   readonly #heap: Event[] = [];
   #order = 0;
@@ -139,17 +156,25 @@ async function settle(): Promise<void> {
 /** Unix milliseconds at which a simulation begins. */
 export const EPOCH = 1_767_225_600_000;
 
+/** One life of a server, as its ports know it. */
+export interface Process {
+  /** Whether it goes on. */
+  readonly alive: () => boolean;
+  /** Until then it stands still. */
+  readonly hungUntil: () => number;
+}
+
 /** A server's clock: its own offset and rate, and dead with its process. */
 export class DriftingClock implements Clock {
   readonly #world: World;
-  readonly #alive: () => boolean;
+  readonly #process: Process;
   readonly #rate: number;
   readonly #offset: number;
   readonly #startedAt: number;
 
-  constructor(world: World, alive: () => boolean, rate: number, offset: number) {
+  constructor(world: World, process: Process, rate: number, offset: number) {
     this.#world = world;
-    this.#alive = alive;
+    this.#process = process;
     this.#rate = rate;
     this.#offset = offset;
     this.#startedAt = world.now;
@@ -165,9 +190,15 @@ export class DriftingClock implements Clock {
   }
 
   setTimeout(callback: () => void, milliseconds: number): TimerHandle {
-    return this.#world.schedule(milliseconds / this.#rate, () => {
-      if (this.#alive()) callback();
-    });
+    const fire = (): void => {
+      if (!this.#process.alive() || event.cancelled) return;
+      const left = this.#process.hungUntil() - this.#world.now;
+      // What is due while the process stands still comes when it goes on, in the order it was due.
+      if (left > 0) this.#world.schedule(left, fire);
+      else callback();
+    };
+    const event = this.#world.schedule(milliseconds / this.#rate, fire);
+    return event;
   }
 
   clearTimeout(handle: TimerHandle): void {
@@ -182,20 +213,27 @@ export type Disk = Map<string, { value: string; expires: number }>;
 export class CrashingStore implements Store {
   readonly #world: World;
   readonly #disk: Disk;
-  readonly #alive: () => boolean;
+  readonly #process: Process;
   readonly #crash: () => void;
   readonly #name: string;
+  #awayUntil = 0;
 
-  constructor(world: World, name: string, disk: Disk, alive: () => boolean, crash: () => void) {
+  constructor(world: World, name: string, disk: Disk, process: Process, crash: () => void) {
     this.#world = world;
     this.#name = name;
     this.#disk = disk;
-    this.#alive = alive;
+    this.#process = process;
     this.#crash = crash;
+  }
+
+  /** Whether nothing can be read or written at the moment. */
+  get away(): boolean {
+    return this.#world.now < this.#awayUntil;
   }
 
   async get(key: string): Promise<string | undefined> {
     await this.#turn();
+    if (this.#world.strikes("fail")) throw unavailable();
     return this.#read(key);
   }
 
@@ -243,6 +281,8 @@ export class CrashingStore implements Store {
       this.#crash();
       return never();
     }
+    const refused = this.#world.strikes("fail");
+    if (refused && this.#world.random.fraction() < 0.5) throw unavailable();
     const result = change();
     if (result && (key.startsWith("custody/") || key.startsWith("visitor/"))) {
       this.#world.written.push([`${this.#name} ${key}`, this.#disk.get(key)?.value ?? ""]);
@@ -251,15 +291,24 @@ export class CrashingStore implements Store {
       this.#crash();
       return never();
     }
+    if (refused) throw unavailable();
     return result;
   }
 
   async #turn(): Promise<void> {
-    if (!this.#alive()) return never();
+    const { alive, hungUntil } = this.#process;
+    if (!alive()) return never();
     await Promise.resolve();
-    if (!this.#world.strikes("slow")) return;
-    await this.#world.sleep(this.#world.between(1, 80));
-    if (!this.#alive()) return never();
+    if (this.#world.strikes("slow")) await this.#world.sleep(this.#world.between(1, 80));
+    while (alive() && this.#world.now < hungUntil()) {
+      await this.#world.sleep(hungUntil() - this.#world.now);
+    }
+    if (!alive()) return never();
+    if (this.#world.strikes("outage")) {
+      this.#awayUntil = this.#world.now + this.#world.between(200, 20_000);
+      this.#world.note(() => `the store of ${this.#name.replace("https://", "")} is away`);
+    }
+    if (this.away) throw unavailable();
   }
 
   #read(key: string): string | undefined {
@@ -270,6 +319,10 @@ export class CrashingStore implements Store {
   #expiry(ttlMilliseconds: number | undefined): number {
     return ttlMilliseconds === undefined ? Infinity : this.#world.now + ttlMilliseconds;
   }
+}
+
+function unavailable(): FederationError {
+  return new FederationError("ERR_FED_STORE_UNAVAILABLE");
 }
 
 /** What a dead process waits for. */

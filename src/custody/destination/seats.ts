@@ -186,7 +186,7 @@ export class Seats {
     };
     let same: SeatRecord | undefined;
     // Asked for together, so that an engine with group commit makes them durable as one.
-    const [first] = await Promise.all([
+    const written = Promise.all([
       store.compareAndSet(passKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
       visitors.indexSeat(caller, claims.xfer, player, PASS_MEMORY_MILLISECONDS),
       visitors.update(player, (row) => {
@@ -203,6 +203,11 @@ export class Seats {
         };
       }),
     ]);
+    const [first] = await written.catch(async (cause: unknown) => {
+      // Nobody has heard of this seat: whoever asks again gets another.
+      await seats.release(seat.reservation);
+      throw cause;
+    });
     // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
     if (!first && (await store.get(passKey)) !== claims.xfer) {
       await this.drop(player, caller, claims.xfer, true);

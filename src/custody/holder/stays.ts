@@ -44,7 +44,9 @@ export class Stays {
     if (session.ended) return;
     const crossing = crossings.transferOf(session.player) !== undefined;
     sessions.remove(session);
-    if (!crossing) await this.giveBack(session.player, session.epoch, state);
+    if (crossing) return;
+    // One that the store does not take yet is told and goes on by itself.
+    await this.giveBack(session.player, session.epoch, state).catch(() => undefined);
   }
 
   /**

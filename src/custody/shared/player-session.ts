@@ -128,7 +128,14 @@ export class PlayerSession {
 /** The sessions of one process, by player: at most one each. */
 export class PlayerSessions {
   readonly #byPlayer = new Map<string, PlayerSession>();
+  readonly #added = new Set<(session: PlayerSession) => void>();
   readonly #removed = new Set<(session: PlayerSession) => void>();
+
+  /** Hears of every session that is added. Returns how to stop hearing. */
+  onAdded(listener: (session: PlayerSession) => void): () => void {
+    this.#added.add(listener);
+    return () => this.#added.delete(listener);
+  }
 
   /** Hears of every session that is removed, once it has ended. Returns how to stop hearing. */
   onRemoved(listener: (session: PlayerSession) => void): () => void {
@@ -143,6 +150,7 @@ export class PlayerSessions {
   /** Registers a session; the caller has ended any older one of the same player. */
   add(session: PlayerSession): void {
     this.#byPlayer.set(session.player, session);
+    for (const listener of this.#added) listener(session);
   }
 
   /** Forgets a session and marks it ended; a newer one of the same player is left alone. */

@@ -82,6 +82,8 @@ export interface CrossingsOptions {
   readonly logger: Logger;
   /** Writes a guest of this home down, before it departs for the first time. */
   readonly enrol: (session: PlayerSession) => Promise<unknown>;
+  /** Stores what a player at home carries. */
+  readonly store: (session: PlayerSession) => Promise<unknown>;
   readonly onProgress?: ((progress: CrossingProgress) => void) | undefined;
 }
 
@@ -356,7 +358,11 @@ export class Crossings implements CrossingsUnderWay {
     if (answer.ok) {
       session.epoch = answer.body.epoch;
       if (session.body.connected) session.thaw("crossing");
-      else this.#end(session);
+      else {
+        // The departure may have failed before home had what it carries.
+        await this.#options.store(session);
+        this.#end(session);
+      }
       return stayed;
     }
     if (!isDecidedElsewhere(answer.code)) {
