@@ -137,7 +137,7 @@ export class SimulatedServer implements PeerCalls {
   async stop(): Promise<void> {
     const { world } = this.#hood;
     const { custody, life } = { custody: this.custody, life: this.#life };
-    if (custody === undefined || this.#stopping) return;
+    if (custody === undefined || this.#stopping || this.hung) return;
     this.#stopping = true;
     world.note(() => `${this.authority} is stopping`);
     await custody.drain(STOP_MILLISECONDS);

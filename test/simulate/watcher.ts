@@ -93,6 +93,7 @@ export class Watcher {
       const orphaned =
         visitor?.held?.phase === "held" &&
         server?.custody !== undefined &&
+        !server.hung &&
         server.custody.sessions.get(visitor.player) === undefined;
       if (!orphaned) {
         this.#orphans.delete(id);

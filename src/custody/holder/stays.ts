@@ -25,6 +25,11 @@ export interface StaysOptions {
 export class Stays {
   readonly #options: StaysOptions;
   readonly #backOff: BackOff;
+  /** Ends that are being written, by player. */
+  readonly #ending = new Map<
+    string,
+    { readonly epoch: number; readonly written: Promise<boolean> }
+  >();
   /** Ends that the store has not taken yet, by player. */
   readonly #pending = new Map<string, Promise<unknown>>();
 
@@ -53,7 +58,18 @@ export class Stays {
    * Writes down that a stay is over, and has the player returned. True when it was held under that
    * epoch. When the store does not answer it goes on by itself, and this rejects.
    */
-  async giveBack(player: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
+  giveBack(player: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
+    // Whoever comes second knows less: the session is gone, and what it carried with it.
+    const first = this.#ending.get(player);
+    if (first?.epoch === epoch) return first.written;
+    const written = this.#giveBack(player, epoch, state).finally(() => {
+      if (this.#ending.get(player)?.written === written) this.#ending.delete(player);
+    });
+    this.#ending.set(player, { epoch, written });
+    return written;
+  }
+
+  async #giveBack(player: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
     const { visitors, settlement, logger } = this.#options;
     const write = (): Promise<boolean> =>
       visitors.changeHeld(

@@ -192,6 +192,7 @@ export class Crossings implements CrossingsUnderWay {
       code: "ERR_FED_UNAVAILABLE",
       message: "This server cannot tell yet whether you are on your way. Please wait.",
     } as const;
+    if (reserved !== "departed") this.#freeSeat(crossing);
     const outcome = await untilDone(
       this.#backOff,
       session.player,
@@ -341,7 +342,6 @@ export class Crossings implements CrossingsUnderWay {
           code: "ERR_FED_STALE_CUSTODY",
           message: "Your home server has taken you back.",
         };
-    this.#freeSeat(crossing);
     if (!session.atHome) {
       await this.#options.settlement.settle(session.player);
       const resumed =
