@@ -1,17 +1,15 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { type RequestListener, type Server, createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { type RequestListener, createServer } from "node:http";
 import { type Browser, type Page, chromium } from "playwright-core";
 import { ContentStore } from "../../src/assets/store/content-store.ts";
 import type { StoredAsset } from "../../src/assets/store/stored-asset.ts";
 import { createAssetServer } from "../../src/http/inbound/asset-server.ts";
 import { systemClock } from "../../src/ports.ts";
-import { blob, listeningLogger } from "../support/asset-transfer.ts";
+import { blob, sriOf } from "../support/assets.ts";
 import { eventually } from "../support/eventually.ts";
+import { folderOfSuite } from "../support/folders.ts";
+import { recordingLogger } from "../support/loggers.ts";
+import { hangUp, listen } from "../support/loopback.ts";
 import { requireProgram } from "../support/requirements.ts";
 
 const SVG = `<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8">
@@ -23,6 +21,7 @@ const HTML = "<!doctype html><title>asset</title><script>document.title = 'it ra
 
 describe("assets in a browser, from a page of another origin", function () {
   this.timeout(60_000);
+  const folder = folderOfSuite();
   const closers: (() => unknown)[] = [];
   let browser: Browser;
   let page: Page;
@@ -30,14 +29,10 @@ describe("assets in a browser, from a page of another origin", function () {
   let base: string;
   let home: string;
 
-  const listen = async (listener: RequestListener): Promise<string> => {
-    const server: Server = createServer(listener);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    closers.push(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const serveBy = async (listener: RequestListener): Promise<string> => {
+    const server = createServer(listener);
+    closers.push(() => hangUp(server));
+    return (await listen(server)).origin;
   };
   const urlOf = ({ hex }: StoredAsset): string => `${base}/assets/sha256/${hex}`;
   const add = (content: Uint8Array | string, mediaType: string): Promise<StoredAsset> =>
@@ -50,16 +45,13 @@ describe("assets in a browser, from a page of another origin", function () {
       args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
     });
     closers.push(() => browser.close());
-    const directory = await mkdtemp(join(tmpdir(), "aether-assets-"));
-    const logger = listeningLogger();
+    const directory = folder.path;
+    const logger = recordingLogger();
     store = await ContentStore.open({ directory, maxBytes: 2 ** 26, clock: systemClock, logger });
-    closers.push(
-      () => store.close(),
-      () => rm(directory, { recursive: true, force: true }),
-    );
+    closers.push(() => store.close());
     const serve = createAssetServer({ store, clock: systemClock, logger });
-    base = await listen((request, response) => void serve(request, response, request.url ?? ""));
-    home = await listen((_request, response) => {
+    base = await serveBy((request, response) => void serve(request, response, request.url ?? ""));
+    home = await serveBy((_request, response) => {
       response.setHeader("content-type", "text/html").end("<!doctype html><title>page</title>");
     });
   });
@@ -87,8 +79,7 @@ describe("assets in a browser, from a page of another origin", function () {
         [urlOf(asset), integrity] as const,
       );
     assert.equal(await load(asset.hash), 100_000);
-    const other = `sha256-${createHash("sha256").update("other").digest("base64")}`;
-    assert.match(String(await load(other)), /TypeError/u);
+    assert.match(String(await load(sriOf("other"))), /TypeError/u);
   });
 
   it("are fetched in ranges, with their headers to be read", async () => {

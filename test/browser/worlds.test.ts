@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { type Browser, type BrowserContext, type Page, chromium } from "playwright-core";
+import { commandAnswer } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
-import { type ServerProcess, Servers } from "../support/processes.ts";
+import { WORLD } from "../support/processes.ts";
 import { requireProgram } from "../support/requirements.ts";
+import { worlds } from "../support/running.ts";
 
 /** What the page tells of itself. */
 interface Aether {
@@ -50,27 +50,19 @@ const CHROMIUM_FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const WORLD = "example-server/world.ts";
-const CLI = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const results = fileURLToPath(new URL("../../test-results/", import.meta.url));
 
 describe("the page in a browser", function () {
   this.timeout(90_000);
-  const servers = new Servers();
   let browser: Browser;
-  let plaza: ServerProcess;
-  let arena: ServerProcess;
 
   before(async function () {
     const executablePath = requireProgram(this, "chromium");
     await mkdir(results, { recursive: true });
     browser = await chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
-    [plaza, arena] = (await servers.worlds("plaza", "arena")) as [ServerProcess, ServerProcess];
   });
-  after(async () => {
-    await browser?.close();
-    await servers.stop();
-  });
+  after(() => browser?.close());
+  const at = worlds("plaza", "arena");
 
   for (const { size, width, height, touch } of SIZES) {
     describe(`at ${size} size`, () => {
@@ -87,7 +79,7 @@ describe("the page in a browser", function () {
         });
         page = await context.newPage();
         page.on("pageerror", (error) => problems.push(error.message));
-        await page.goto(plaza.origin);
+        await page.goto(at.plaza.origin);
         await page.getByLabel("Your name").fill("Ada");
         await page.keyboard.press("Enter");
         await eventually(
@@ -102,25 +94,25 @@ describe("the page in a browser", function () {
 
       it("walks through a portal into the other server: same player, same belongings", async () => {
         const hatAtHome = await wornHat(page);
-        assert.equal(new URL(hatAtHome.url).origin, plaza.origin);
+        assert.equal(new URL(hatAtHome.url).origin, at.plaza.origin);
         await shot(page, `${size}-1-plaza`);
         await collectCoin(page, touch);
         await collectCoin(page, touch);
         const here = await look(page);
         assert.ok(here.coins.length >= 2);
-        assert.equal(here.origin, plaza.origin);
+        assert.equal(here.origin, at.plaza.origin);
         const [portal] = here.portals;
         assert.ok(portal !== undefined);
         await walk(page, portal, touch, async () => (await look(page)).world === "arena");
 
         const there = await look(page);
-        assert.equal(there.origin, arena.origin);
+        assert.equal(there.origin, at.arena.origin);
         assert.equal(there.playerId, here.playerId);
         assert.equal(there.name, "Ada");
         assert.deepEqual(there.coins.slice(0, here.coins.length), here.coins);
-        assert.equal(new URL(page.url()).origin, plaza.origin, "same tab, no reload");
+        assert.equal(new URL(page.url()).origin, at.plaza.origin, "same tab, no reload");
         const bar = page.getByTestId("bar-server");
-        assert.match(await bar.innerText(), new RegExp(`arena[^]*${arena.authority}`, "iu"));
+        assert.match(await bar.innerText(), new RegExp(`arena[^]*${at.arena.authority}`, "iu"));
         assert.equal(
           await page.getByTestId("bar-player").getAttribute("title"),
           here.playerId,
@@ -133,7 +125,11 @@ describe("the page in a browser", function () {
         assert.match(await page.getByTestId("toast").innerText(), /You are in arena/u);
         const hat = await wornHat(page);
         assert.equal(hat.hash, hatAtHome.hash, "the same hat");
-        assert.equal(new URL(hat.url).origin, arena.origin, "served by the server it is worn on");
+        assert.equal(
+          new URL(hat.url).origin,
+          at.arena.origin,
+          "served by the server it is worn on",
+        );
         assert.match(hat.name, /from plaza$/u);
         await shot(page, `${size}-2-arena`);
         assert.deepEqual(problems, []);
@@ -171,12 +167,12 @@ describe("the page in a browser", function () {
       await context.newPage(),
       await other.newPage(),
     ];
-    await enter(first, plaza.origin, "Ada");
-    await enter(neighbour, plaza.origin, "Grace");
+    await enter(first, at.plaza.origin, "Ada");
+    await enter(neighbour, at.plaza.origin, "Grace");
     await eventually(async () => {
       assert.equal((await look(first)).others, 1);
     });
-    await second.goto(plaza.origin);
+    await second.goto(at.plaza.origin);
     await eventually(async () => {
       assert.equal((await look(second)).name, "Ada");
     });
@@ -191,11 +187,12 @@ describe("the page in a browser", function () {
 
   for (const { size, width, height } of SIZES) {
     it(`hangs other servers' pictures in the gallery, but not a forged one, at ${size} size`, async () => {
-      const [gallery, fair, forger] = (await servers.start([
+      const [gallery, fair, forger] = await at.servers.start([
         { name: `gallery-${size}`, script: WORLD, flags: ["--gallery"] },
         { name: `fair-${size}`, script: WORLD },
         { name: `forger-${size}`, script: WORLD, flags: ["--forge"] },
-      ])) as [ServerProcess, ServerProcess, ServerProcess];
+      ]);
+      assert.ok(gallery !== undefined && fair !== undefined && forger !== undefined);
       const context = await browser.newContext({ viewport: { width, height } });
       const page = await context.newPage();
       await enter(page, gallery.origin, "Edsger");
@@ -221,10 +218,11 @@ describe("the page in a browser", function () {
       assert.ok(refused !== undefined);
       await walk(page, { x: refused.x, y: refused.y + 120 }, false);
       await shot(page, `${size}-5-gallery`);
-      const data = gallery.spec.data;
-      const { items } = JSON.parse(await operator(["assets", "quarantine", "--data", data])) as {
-        items: { origin: string }[];
-      };
+      const { items } = await commandAnswer<{ items: { origin: string }[] }>(
+        gallery,
+        "assets",
+        "quarantine",
+      );
       assert.deepEqual(
         items.map(({ origin }) => origin),
         [forger.origin],
@@ -242,7 +240,7 @@ describe("the page in a browser", function () {
       const response = await route.fetch();
       await route.fulfill({ response, body: `${await response.text()} ` });
     });
-    await enter(page, plaza.origin, "Barbara");
+    await enter(page, at.plaza.origin, "Barbara");
     await eventually(() => {
       assert.ok(asked.length >= 2, "asked for, refused, and asked for again");
     });
@@ -253,12 +251,11 @@ describe("the page in a browser", function () {
   });
 
   it("says why when the other server is down, and lets the player play on", async () => {
-    const [gone] = (await servers.worlds("gallery", "hall")) as [ServerProcess, ServerProcess];
-    const hall = (await peersOf(gone))[0];
-    assert.ok(hall !== undefined);
+    const [gone, hall] = await at.servers.worlds("gallery", "hall");
+    assert.ok(gone !== undefined && hall !== undefined);
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
     const page = await context.newPage();
-    await enter(page, hall, "Alan");
+    await enter(page, hall.origin, "Alan");
     await gone.kill("SIGKILL");
     await eventually(
       async () => {
@@ -298,16 +295,6 @@ async function wornHat(page: Page): Promise<Aether["hat"]> {
     assert.ok(hat.shown, "the hat is drawn");
     return hat;
   });
-}
-
-/** Runs the operator's command line and returns its JSON. */
-async function operator(args: readonly string[]): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [CLI, ...args, "--json"]);
-  return stdout;
-}
-
-async function peersOf(server: ServerProcess): Promise<string[]> {
-  return (await server.peers()).map(({ origin }) => origin);
 }
 
 function look(page: Page): Promise<Aether> {

@@ -11,6 +11,7 @@ import { seededRandom } from "../support/seeded-random.ts";
 import { ChaosPlayer } from "./player.ts";
 import { Wire } from "./proxy.ts";
 
+/** How much of it, and from which seed. */
 export interface ChaosOptions {
   readonly crossings: number;
   readonly seed: string;
@@ -19,6 +20,7 @@ export interface ChaosOptions {
   readonly onProgress?: (line: string) => void;
 }
 
+/** What came of it. */
 export interface ChaosResult {
   readonly crossings: number;
   readonly arrived: number;

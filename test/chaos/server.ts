@@ -1,11 +1,12 @@
 /** A server that writes down, before anything else, from when to when it simulates whom. */
 import { appendFileSync, mkdirSync } from "node:fs";
-import { createServer } from "node:http";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Client, Room, Server, definePlugins } from "@colyseus/core";
-import { WebSocketTransport } from "@colyseus/ws-transport";
+import { type Client, Room, definePlugins } from "@colyseus/core";
 import { createFederation } from "aether-federation";
+import { Belongings } from "../fixtures/belongings.ts";
+import { quietServer } from "../fixtures/quiet-server.ts";
+import { quietLogger } from "../support/loggers.ts";
 
 const { values } = parseArgs({
   options: {
@@ -17,7 +18,6 @@ const { values } = parseArgs({
     peer: { type: "string", multiple: true, default: [] },
   },
 });
-const silent = (): void => undefined;
 mkdirSync(values.data, { recursive: true });
 const journal = join(values.data, "journal.log");
 const life = process.hrtime.bigint().toString(36);
@@ -39,9 +39,7 @@ const federation = createFederation({
   maxRequestsPerMinutePerAddress: 1_000_000,
   maxRequestsPerMinutePerPeer: 1_000_000,
   logger: {
-    debug: silent,
-    info: silent,
-    warn: silent,
+    ...quietLogger(),
     error: (message, cause) => {
       console.error(`${values.name}: ${message}`, cause);
     },
@@ -51,11 +49,11 @@ const federation = createFederation({
 class WorldRoom extends Room {
   override autoDispose = false;
   #minted = 0;
-  readonly #items = new Map<string, string[]>();
+  readonly #items = new Belongings();
 
   override plugins = definePlugins([
     federation.portals({
-      carry: (client) => ({ items: this.#items.get(client.sessionId) ?? [] }),
+      carry: this.#items.carry,
       freeze: (client) => {
         this.#note("stop", client);
       },
@@ -69,7 +67,7 @@ class WorldRoom extends Room {
   override messages = {
     mint: (client: Client): void => {
       this.#minted += 1;
-      this.#items.get(client.sessionId)?.push(`${values.name}-${life}-${this.#minted}`);
+      this.#items.take(client, `${values.name}-${life}-${this.#minted}`);
       this.#tell(client);
     },
     tell: (client: Client): void => {
@@ -78,20 +76,19 @@ class WorldRoom extends Room {
   };
 
   override onJoin(client: Client): void {
-    const carried = this.plugins.federation.player(client)?.carried as
-      { items?: string[] } | undefined;
-    this.#items.set(client.sessionId, [...(carried?.items ?? [])]);
+    const carried = this.plugins.federation.player(client)?.carried;
+    this.#items.begin(client, carried);
     this.#note("start", client);
     this.#tell(client);
   }
 
   override onLeave(client: Client): void {
     this.#note("stop", client);
-    this.#items.delete(client.sessionId);
+    this.#items.forget(client);
   }
 
   #tell(client: Client): void {
-    client.send("items", this.#items.get(client.sessionId));
+    client.send("items", this.#items.of(client));
   }
 
   #note(what: "start" | "stop", client: Client): void {
@@ -100,10 +97,7 @@ class WorldRoom extends Room {
   }
 }
 
-const server = new Server({
-  greet: false,
-  transport: new WebSocketTransport({ server: createServer() }),
-  logger: { debug: silent, info: silent, warn: silent, error: silent, log: silent, trace: silent },
+const server = quietServer({
   express: (app) => {
     app.get("/status", (_request, response) => {
       response.json({ peers: federation.peers.list() });

@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
-import { FederationError } from "../../src/errors.ts";
 import { announceNextKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
 import { signRequest } from "../../src/identity/http-signatures.ts";
 import type { FetchRequest } from "../../src/ports.ts";
 import { TrustState } from "../../src/registry/federated-server.ts";
-import { TestNetwork, type TestServer, plain } from "../support/federation.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { coded } from "../support/coded.ts";
+import {
+  A,
+  B,
+  type TestNetwork,
+  type TestServer,
+  plain,
+  twoServers,
+} from "../support/federation.ts";
+import type { ManualClock } from "../support/manual-clock.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
-
-const A = "https://a.example";
-const B = "https://b.example";
 
 describe("handshake/handshake-service", () => {
   let clock: ManualClock;
@@ -18,10 +22,7 @@ describe("handshake/handshake-service", () => {
   let a: TestServer;
   let b: TestServer;
   beforeEach(() => {
-    clock = new ManualClock();
-    network = new TestNetwork(clock);
-    a = network.add(A);
-    b = network.add(B);
+    ({ clock, network, a, b } = twoServers());
   });
 
   const sentTo = (path: string): FetchRequest[] =>
@@ -32,11 +33,7 @@ describe("handshake/handshake-service", () => {
     return (JSON.parse(Buffer.from(body).toString()) as { code?: unknown }).code;
   };
   const rejected = (work: Promise<unknown>, code: string): Promise<void> =>
-    assert.rejects(work, (error: unknown) => {
-      assert.ok(error instanceof FederationError, String(error));
-      assert.equal(error.code, code, error.message);
-      return true;
-    });
+    assert.rejects(work, coded(code));
   /** A challenge to B signed by `signer` in the name of `origin`. */
   const forge = async (
     origin: string,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { SessionKeeper } from "../../src/handshake/session-keeper.ts";
+import { quietLogger } from "../support/loggers.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 const A = "https://a.example";
@@ -27,7 +28,6 @@ describe("handshake/session-keeper", () => {
     sessions = new Map();
     calls = [];
     answer = succeed(24 * 3600);
-    const ignore = (): void => undefined;
     keeper = new SessionKeeper({
       wanted: () => wanted,
       expiresAt: (origin) => {
@@ -40,7 +40,7 @@ describe("handshake/session-keeper", () => {
       },
       clock,
       random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: () => 1 },
-      logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+      logger: quietLogger(),
     });
   });
   afterEach(() => {

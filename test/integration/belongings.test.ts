@@ -1,72 +1,39 @@
 import assert from "node:assert/strict";
-import { join as pathJoin } from "node:path";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Client, type Room } from "@colyseus/sdk";
+import type { Room } from "@colyseus/sdk";
 import { PlayerKey, Traveler } from "aether-federation/client";
 import { eventually } from "../support/eventually.ts";
-import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
+import { ROOMS, WORLD } from "../support/processes.ts";
+import { running } from "../support/running.ts";
+import { ask, portal, sdkClient } from "../support/sdk.ts";
 
 describe("what a player owns at home", function () {
   this.timeout(60_000);
-  const servers = new Servers();
-  let arena: ServerProcess;
-  let home: ServerProcess;
+  const at = running({ arena: { script: WORLD }, home: { script: ROOMS } });
 
-  before(async () => {
-    const folder = await servers.folder();
-    const names = ["arena", "home"] as const;
-    const places = await Promise.all(
-      names.map(async (name) => ({ name, port: await freePort(), data: `${folder}/${name}` })),
-    );
-    [arena, home] = places.map(({ name, port, data }) =>
-      servers.run({
-        name,
-        port,
-        data,
-        origin: `http://localhost:${port}`,
-        script: name === "arena" ? "example-server/world.ts" : "test/fixtures/rooms-server.ts",
-        flags: [
-          ...["--name", name, "--port", String(port), "--data", data],
-          ...places
-            .filter((other) => other.name !== name)
-            .flatMap((other) => ["--peer", `http://localhost:${other.port}`]),
-        ],
-      }),
-    ) as [ServerProcess, ServerProcess];
-    await Promise.all([arena.ready(), home.ready()]);
-    await Promise.all([arena.knows(home.origin), home.knows(arena.origin)]);
-  });
-  after(() => servers.stop());
-
-  async function join(at: ServerProcess, key: PlayerKey, roomName: string): Promise<Room> {
-    const client = new Client(at.origin);
-    client.http.authToken = await key.prove(at.origin);
-    const room = await client.joinOrCreate(roomName, { name: "Twice" });
+  async function login(key: PlayerKey): Promise<Room> {
+    const client = sdkClient(at.home, await key.prove(at.home.origin));
+    const room = await client.joinOrCreate("slow", { name: "Twice" });
     room.reconnection.enabled = false;
     return room;
   }
 
-  async function itemsIn(room: Room): Promise<string[]> {
-    const items = new Promise<string[]>((resolve) => {
-      room.onMessage("items", resolve);
-    });
-    room.send("tell");
-    return items;
+  function itemsIn(room: Room): Promise<string[]> {
+    return ask(room, "tell", "items");
   }
 
   it("loses nothing to a room that is still letting the player in", async () => {
     const key = PlayerKey.generate();
-    const first = await join(home, key, "slow");
+    const first = await login(key);
     first.send("take", "sword");
     await eventually(async () => {
       assert.deepEqual(await itemsIn(first), ["sword"]);
     });
     // Each login ends the one before, most of them while the room's onJoin is under way.
-    const logins = await Promise.allSettled(
-      Array.from({ length: 6 }, () => join(home, key, "slow")),
-    );
+    const logins = await Promise.allSettled(Array.from({ length: 6 }, () => login(key)));
     assert.ok(logins.some(({ status }) => status === "fulfilled"));
-    const last = await join(home, key, "slow");
+    const last = await login(key);
     assert.deepEqual(await itemsIn(last), ["sword"]);
     await last.leave();
   });
@@ -74,7 +41,7 @@ describe("what a player owns at home", function () {
   it("finds at once what a session that has just ended has left", async () => {
     const key = PlayerKey.generate();
     for (let each = 0; each < 5; each += 1) {
-      const room = await join(home, key, "slow");
+      const room = await login(key);
       assert.equal((await itemsIn(room)).length, each);
       const taken = itemsIn(room);
       room.send("take", `coin ${each}`);
@@ -86,7 +53,7 @@ describe("what a player owns at home", function () {
 
   it("keeps nothing of a guest, who travels all the same", async () => {
     const rows = (): string[] => {
-      const store = new DatabaseSync(pathJoin(home.spec.data, "federation.sqlite"), {
+      const store = new DatabaseSync(join(at.home.spec.data, "federation.sqlite"), {
         readOnly: true,
       });
       const all = store.prepare("SELECT key FROM entries WHERE key LIKE 'custody/guest-%'").all();
@@ -94,7 +61,7 @@ describe("what a player owns at home", function () {
       return all.map((row) => String(row["key"]));
     };
     assert.deepEqual(rows(), []);
-    const guest = new Traveler(home.origin, { name: "Guest", storage: null });
+    const guest = new Traveler(at.home.origin, { name: "Guest", storage: null });
     await guest.join("slow");
     assert.deepEqual(rows(), []);
     const arrived = new Promise<string>((resolve) => {
@@ -102,8 +69,8 @@ describe("what a player owns at home", function () {
         resolve(origin);
       });
     });
-    guest.enter(`aether://${arena.authority}/arena`);
-    assert.equal(await arrived, arena.origin);
+    guest.enter(portal(at.arena, "arena"));
+    assert.equal(await arrived, at.arena.origin);
     assert.equal(rows().length, 1);
     assert.equal(guest.playerId, undefined);
     await guest.leave();

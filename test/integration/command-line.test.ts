@@ -1,18 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { Servers, freePort } from "../support/processes.ts";
-
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-interface Run {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+import { runScript } from "../support/command-line.ts";
+import { eventually } from "../support/eventually.ts";
+import { currentKid } from "../support/operator.ts";
+import { Servers, WORLD, freePort } from "../support/processes.ts";
 
 describe("npm run world", function () {
   this.timeout(30_000);
@@ -31,7 +24,7 @@ describe("npm run world", function () {
     [["--name", "arena", "--port", "2568", "more"], /more|positional/u],
   ] as const) {
     it(`refuses ${flags.join(" ")} in one line, with exit 2`, async () => {
-      const { code, out, err } = await world(flags);
+      const { code, out, err } = await runScript(WORLD, ...flags);
       assert.equal(code, 2);
       assert.equal(out, "");
       assert.match(err, message);
@@ -40,7 +33,7 @@ describe("npm run world", function () {
   }
 
   it("explains itself with --help", async () => {
-    const { code, out } = await world(["--help"]);
+    const { code, out } = await runScript(WORLD, "--help");
     assert.equal(code, 0);
     for (const flag of ["--name", "--port", "--data", "--trust", "--peer"]) {
       assert.ok(out.includes(flag), flag);
@@ -54,7 +47,7 @@ describe("npm run world", function () {
     try {
       const data = join(await servers.folder(), "taken");
       const flags = ["--name", "arena", "--port", String(port), "--data", data];
-      const { code, err } = await world(flags);
+      const { code, err } = await runScript(WORLD, ...flags);
       assert.equal(code, 1);
       assert.match(err, new RegExp(`port ${port} is taken`, "u"));
       assert.equal(err.trim().split("\n").length, 1);
@@ -76,27 +69,26 @@ describe("npm run world", function () {
   it("stops cleanly on SIGINT, and runs again on the same data as the same server", async () => {
     const [plaza] = await servers.worlds("plaza");
     assert.ok(plaza !== undefined);
-    const before = await kidOf(plaza.origin);
+    const before = await currentKid(plaza);
     assert.equal(await plaza.kill("SIGINT"), 0);
     assert.doesNotMatch(plaza.output, /Error|at .*\.ts:/u);
-    const again = servers.run(plaza.spec);
-    await again.ready();
-    assert.equal(await kidOf(plaza.origin), before);
+    await servers.restart(plaza);
+    assert.equal(await currentKid(plaza), before);
   });
 
   it("with --trust allowlist, refuses a server it was not told about", async () => {
     const { closed, stranger } = await pair("allowlist");
     await stranger.ready();
-    await waitFor(() => Promise.resolve(stranger.output.includes("refuses the handshake")));
+    await eventually(() => assert.match(stranger.output, /refuses the handshake/u));
     assert.deepEqual(await closed.peers(), []);
   });
 
   it("with --trust approve, keeps a stranger pending", async () => {
     const { closed, stranger } = await pair("approve");
     await stranger.ready();
-    await waitFor(async () => {
+    await eventually(async () => {
       const [peer] = await closed.peers();
-      return peer?.origin === stranger.origin && peer.trust === "pending";
+      assert.deepEqual([peer?.origin, peer?.trust], [stranger.origin, "pending"]);
     });
   });
 
@@ -107,48 +99,14 @@ describe("npm run world", function () {
   });
 
   async function pair(trust: string) {
-    const folder = await servers.folder();
-    const [first, second] = [await freePort(), await freePort()];
-    const spec = (name: string, port: number, more: string[]) => ({
-      name,
-      port,
-      origin: `http://localhost:${port}`,
-      data: join(folder, name),
-      script: "example-server/world.ts",
-      flags: ["--name", name, "--port", String(port), "--data", join(folder, name), ...more],
+    const closed = await servers.launch({
+      name: "closed",
+      script: WORLD,
+      flags: ["--trust", trust],
     });
-    const closed = servers.run(spec("closed", first, ["--trust", trust]));
     await closed.ready();
-    const stranger = servers.run(spec("stranger", second, ["--peer", closed.origin]));
+    const flags = ["--peer", closed.origin];
+    const stranger = await servers.launch({ name: "stranger", script: WORLD, flags });
     return { closed, stranger };
   }
 });
-
-async function waitFor(check: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + 10_000;
-  while (!(await check())) {
-    assert.ok(performance.now() < giveUpAt, "in time");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function kidOf(origin: string): Promise<string> {
-  const response = await fetch(`${origin}/.well-known/aether-federation`);
-  return ((await response.json()) as { keys: [{ kid: string }] }).keys[0].kid;
-}
-
-function world(flags: readonly string[]): Promise<Run> {
-  return new Promise((resolve) => {
-    const child = spawn(
-      process.execPath,
-      ["--disable-warning=ExperimentalWarning", "example-server/world.ts", ...flags],
-      { cwd: root, stdio: ["ignore", "pipe", "pipe"] },
-    );
-    let [out, err] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
-    child.once("exit", (code) => {
-      resolve({ code, out, err });
-    });
-  });
-}

@@ -1,23 +1,16 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
-import { join } from "node:path";
 import { verifyDescriptor } from "../../src/identity/descriptor.ts";
-import { operatorKey, signedPost } from "../support/operator.ts";
-import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
+import { assertRefused, callAs, operatorKey, signedPost } from "../support/operator.ts";
+import { ROOMS } from "../support/processes.ts";
+import { worlds } from "../support/running.ts";
 
 describe("the endpoints of a live server", function () {
   this.timeout(60_000);
-  const servers = new Servers();
-  let plaza: ServerProcess;
-  let arena: ServerProcess;
-
-  before(async () => {
-    [plaza, arena] = (await servers.worlds("plaza", "arena")) as [ServerProcess, ServerProcess];
-  });
-  after(() => servers.stop());
+  const at = worlds("plaza", "arena");
 
   it("serves a descriptor that verifies", async () => {
-    const response = await fetch(`${plaza.origin}/.well-known/aether-federation`);
+    const response = await fetch(`${at.plaza.origin}/.well-known/aether-federation`);
     assert.equal(response.status, 200);
     assert.match(response.headers.get("content-type") ?? "", /^application\/json/u);
     assert.equal(response.headers.get("access-control-allow-origin"), "*");
@@ -27,7 +20,7 @@ describe("the endpoints of a live server", function () {
     const document = (await response.json()) as Record<string, unknown>;
     const verified = await verifyDescriptor(document, {
       now: Date.now(),
-      origin: plaza.origin,
+      origin: at.plaza.origin,
       allowInsecure: true,
     });
     assert.ok(verified.verified);
@@ -35,11 +28,11 @@ describe("the endpoints of a live server", function () {
     assert.deepEqual(verified.descriptor, members);
     assert.deepEqual(members["protocols"], ["aether/1"]);
     assert.deepEqual(members["worlds"], ["plaza"]);
-    assert.equal(members["endpoint"], `${plaza.origin}/federation`);
+    assert.equal(members["endpoint"], `${at.plaza.origin}/federation`);
   });
 
   it("serves health", async () => {
-    const response = await fetch(`${plaza.origin}/federation/health`);
+    const response = await fetch(`${at.plaza.origin}/federation/health`);
     assert.equal(response.status, 200);
     assert.match(response.headers.get("content-type") ?? "", /^application\/health\+json/u);
     const body = (await response.json()) as Record<string, unknown>;
@@ -71,13 +64,11 @@ describe("the endpoints of a live server", function () {
   });
 
   it("asks an origin it has never met for a handshake", async () => {
-    const stranger = { origin: "http://localhost:9", key: await operatorKey(arena) };
-    const { status, body } = await signedPost(
-      stranger,
-      `${plaza.origin}/federation/custody/claim`,
-      { transferId: crypto.randomUUID() },
-    );
-    assert.deepEqual([status, body["code"]], [401, "ERR_FED_HANDSHAKE_REQUIRED"]);
+    const stranger = { origin: "http://localhost:9", key: await operatorKey(at.arena) };
+    const answer = await signedPost(stranger, `${at.plaza.origin}/federation/custody/claim`, {
+      transferId: crypto.randomUUID(),
+    });
+    assertRefused(answer, 401, "ERR_FED_HANDSHAKE_REQUIRED");
   });
 
   it("refuses a body over 64 KiB before parsing it", async () => {
@@ -87,7 +78,7 @@ describe("the endpoints of a live server", function () {
   it("refuses a body over 64 KiB that does not say how long it is", async () => {
     const status = await new Promise<number>((resolve, reject) => {
       const sent = request(
-        `${plaza.origin}/federation/custody/claim`,
+        `${at.plaza.origin}/federation/custody/claim`,
         { method: "POST" },
         (answer) => {
           answer.resume();
@@ -102,39 +93,28 @@ describe("the endpoints of a live server", function () {
   });
 
   it("refuses a signed body that is not JSON", async () => {
-    const from = { origin: arena.origin, key: await operatorKey(arena) };
-    const answer = await signedPost(from, `${plaza.origin}/federation/custody/claim`, "no object");
-    assert.deepEqual([answer.status, answer.body["code"]], [400, "ERR_FED_MALFORMED"]);
+    const answer = await callAs(at.arena, at.plaza, "/custody/claim", "no object");
+    assertRefused(answer, 400, "ERR_FED_MALFORMED");
     assert.ok(answer.headers.has("signature"));
   });
 
   it("refuses a signed body that nests too deeply", async () => {
     let deep: unknown = {};
     for (let level = 0; level < 200; level += 1) deep = { deep };
-    const from = { origin: arena.origin, key: await operatorKey(arena) };
-    const answer = await signedPost(from, `${plaza.origin}/federation/custody/claim`, deep);
-    assert.deepEqual([answer.status, answer.body["code"]], [400, "ERR_FED_MALFORMED"]);
+    const answer = await callAs(at.arena, at.plaza, "/custody/claim", deep);
+    assertRefused(answer, 400, "ERR_FED_MALFORMED");
   });
 
   it("serves the page at / and the monitor at /monitor", async () => {
-    const page = await fetch(plaza.origin);
+    const page = await fetch(at.plaza.origin);
     assert.equal(page.status, 200);
     assert.match(await page.text(), /data-world="plaza"/u);
-    const monitor = await fetch(`${plaza.origin}/monitor`);
+    const monitor = await fetch(`${at.plaza.origin}/monitor`);
     assert.equal(monitor.status, 200);
   });
 
   it("answers too many requests from one address with 429, before reading any further", async () => {
-    const port = await freePort();
-    const folder = await servers.folder();
-    const busy = servers.run({
-      name: "busy",
-      port,
-      origin: `http://localhost:${port}`,
-      data: join(folder, "busy"),
-      script: "test/fixtures/rooms-server.ts",
-      flags: ["--port", String(port), "--data", join(folder, "busy"), "--limit", "20"],
-    });
+    const busy = await at.servers.launch({ name: "busy", script: ROOMS, flags: ["--limit", "20"] });
     await busy.ready();
     const url = `${busy.origin}/federation/custody/claim`;
     const codes: unknown[] = [];
@@ -150,17 +130,16 @@ describe("the endpoints of a live server", function () {
   });
 
   it("answers too many signed requests from one peer with a signed 429", async () => {
-    const script = "test/fixtures/rooms-server.ts";
-    const [patient, eager] = await servers.start([
-      { name: "patient", script, flags: ["--peer-limit", "5"] },
-      { name: "eager", script },
+    const [patient, eager] = await at.servers.start([
+      { name: "patient", script: ROOMS, flags: ["--peer-limit", "5"] },
+      { name: "eager", script: ROOMS },
     ]);
-    const from = { origin: eager!.origin, key: await operatorKey(eager!) };
-    const url = `${patient!.origin}/federation/custody/claim`;
-    const answers: Awaited<ReturnType<typeof signedPost>>[] = [];
+    const answers: Awaited<ReturnType<typeof callAs>>[] = [];
     // More than two windows let through, should one end while this runs.
     for (let request = 0; request < 11; request += 1) {
-      answers.push(await signedPost(from, url, { transferId: crypto.randomUUID() }));
+      answers.push(
+        await callAs(eager!, patient!, "/custody/claim", { transferId: crypto.randomUUID() }),
+      );
     }
     const limited = answers.filter(({ body }) => body["code"] === "ERR_FED_RATE_LIMITED");
     assert.ok(answers.slice(0, 5).every((answer) => !limited.includes(answer)));
@@ -175,7 +154,7 @@ describe("the endpoints of a live server", function () {
     status: number,
     code: string,
   ): Promise<Response> {
-    const response = await fetch(`${plaza.origin}/federation${path}`, {
+    const response = await fetch(`${at.plaza.origin}/federation${path}`, {
       method,
       ...(body === undefined ? {} : { body }),
     });

@@ -1,19 +1,14 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { CLI, commandAnswer, commandLine, runScript } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
-import { Player } from "../support/player.ts";
-import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
-
-const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-
-interface Run {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+import { nobodyThere } from "../support/loopback.ts";
+import { currentKid } from "../support/operator.ts";
+import { type Player, playerIn } from "../support/player.ts";
+import type { ServerProcess } from "../support/processes.ts";
+import { worldsForEach } from "../support/running.ts";
+import { leave, portal } from "../support/sdk.ts";
 
 interface Listed {
   readonly peers: {
@@ -28,36 +23,28 @@ interface Listed {
 
 describe("operators, beside running servers", function () {
   this.timeout(90_000);
-  const servers = new Servers();
-  let plaza: ServerProcess;
-  let arena: ServerProcess;
-
-  beforeEach(async () => {
-    [plaza, arena] = (await servers.worlds("plaza", "arena")) as [ServerProcess, ServerProcess];
-  });
-  afterEach(() => servers.stop());
+  const at = worldsForEach("plaza", "arena");
 
   it("rotate a key while players cross: nobody notices", async () => {
-    const player = new Player(plaza.origin, "Ada");
-    await player.join("plaza");
+    const player = await playerIn(at.plaza, "Ada");
     let crossings = 0;
     let on = true;
     const crossing = (async () => {
       while (on) {
-        await player.cross(`aether://${arena.authority}/arena`);
-        await player.cross(`aether://${plaza.authority}/plaza`);
+        await player.cross(portal(at.arena, "arena"));
+        await player.cross(portal(at.plaza, "plaza"));
         crossings += 2;
       }
     })();
 
-    const { next } = await cli(plaza, "keys", "rotate").then(json<{ next: string }>);
+    const { next } = await commandAnswer<{ next: string }>(at.plaza, "keys", "rotate");
     await eventually(async () => {
-      assert.ok((await keysAt(arena, plaza)).includes(next), "the arena knows the next key");
+      assert.ok((await keysAt(at.arena, at.plaza)).includes(next), "the arena knows the next key");
     });
     const before = crossings;
-    assert.equal((await cli(plaza, "keys", "rotate", "--switch")).code, 0);
+    assert.equal((await commandLine(at.plaza, "keys", "rotate", "--switch")).code, 0);
     await eventually(async () => {
-      assert.equal(await currentKid(plaza), next);
+      assert.equal(await currentKid(at.plaza), next);
     });
     await eventually(
       () => {
@@ -68,108 +55,99 @@ describe("operators, beside running servers", function () {
     on = false;
     await crossing;
     assert.deepEqual(player.failures, []);
-    const [peer] = (await list(arena)).peers;
+    const [peer] = (await list(at.arena)).peers;
     assert.equal(peer?.trust, "trusted");
-    const shown = await cli(plaza, "keys", "show").then(
-      json<{ current: string; retired: string[] }>,
+    const shown = await commandAnswer<{ current: string; retired: string[] }>(
+      at.plaza,
+      "keys",
+      "show",
     );
     assert.equal(shown.current, next);
     assert.equal(shown.retired.length, 1);
-    await player.traveler.leave();
+    await player.leave();
   });
 
   it("revoke a key that nothing vouches for: quarantined until approved", async () => {
-    const player = new Player(plaza.origin, "Grace");
-    await player.join("plaza");
-    const old = await currentKid(plaza);
-    const revoked = await cli(plaza, "keys", "revoke", old).then(json<{ vouched: boolean }>);
-    assert.equal(revoked.vouched, false);
+    const player = await playerIn(at.plaza, "Grace");
+    const old = await currentKid(at.plaza);
+    const { vouched } = await commandAnswer<{ vouched: boolean }>(at.plaza, "keys", "revoke", old);
+    assert.equal(vouched, false);
     await eventually(
       async () => {
-        assert.equal((await list(arena)).peers[0]?.trust, "quarantined");
+        assert.equal((await list(at.arena)).peers[0]?.trust, "quarantined");
       },
       { timeoutMilliseconds: 15_000, what: "the arena has quarantined the plaza" },
     );
-    player.traveler.enter(`aether://${arena.authority}/arena`);
+    player.traveler.enter(portal(at.arena, "arena"));
     await player.failure();
     await player.at.pickUpCoin();
 
-    const current = await currentKid(plaza);
-    assert.deepEqual((await list(arena)).peers[0]?.proposedKeys, [current]);
-    assert.equal((await cli(arena, "peers", "approve", plaza.origin)).code, 0);
-    assert.equal((await cli(arena, "peers", "retry", plaza.origin)).code, 0);
-    await eventually(
-      async () => {
-        player.failures.length = 0;
-        await player.cross(`aether://${arena.authority}/arena`);
-      },
-      { timeoutMilliseconds: 25_000, what: "players cross again" },
-    );
-    await player.traveler.leave();
+    const current = await currentKid(at.plaza);
+    assert.deepEqual((await list(at.arena)).peers[0]?.proposedKeys, [current]);
+    assert.equal((await commandLine(at.arena, "peers", "approve", at.plaza.origin)).code, 0);
+    assert.equal((await commandLine(at.arena, "peers", "retry", at.plaza.origin)).code, 0);
+    await crossesAgain(player);
   });
 
   it("block a peer: its players stay out until it is approved again", async () => {
-    const player = new Player(plaza.origin, "Edsger");
-    await player.join("plaza");
-    assert.equal((await cli(arena, "peers", "block", plaza.origin)).code, 0);
+    const player = await playerIn(at.plaza, "Edsger");
+    assert.equal((await commandLine(at.arena, "peers", "block", at.plaza.origin)).code, 0);
     await eventually(async () => {
-      assert.equal((await arena.peers())[0]?.trust, "blocked");
+      assert.equal((await at.arena.peers())[0]?.trust, "blocked");
     });
-    player.traveler.enter(`aether://${arena.authority}/arena`);
+    player.traveler.enter(portal(at.arena, "arena"));
     await player.failure();
     await player.at.pickUpCoin();
-    const twice = await cli(arena, "peers", "approve", plaza.origin);
+    const twice = await commandLine(at.arena, "peers", "approve", at.plaza.origin, "--json");
     assert.equal(twice.code, 1);
     assert.match(twice.err, /unblock it first/u);
-    assert.equal((await cli(arena, "peers", "unblock", plaza.origin)).code, 0);
-    assert.equal((await cli(arena, "peers", "approve", plaza.origin)).code, 0);
+    assert.equal((await commandLine(at.arena, "peers", "unblock", at.plaza.origin)).code, 0);
+    assert.equal((await commandLine(at.arena, "peers", "approve", at.plaza.origin)).code, 0);
+    await crossesAgain(player);
+  });
+
+  async function crossesAgain(player: Player): Promise<void> {
     await eventually(
       async () => {
         player.failures.length = 0;
-        await player.cross(`aether://${arena.authority}/arena`);
+        await player.cross(portal(at.arena, "arena"));
       },
       { timeoutMilliseconds: 25_000, what: "players cross again" },
     );
-    await player.traveler.leave();
-  });
+    await player.leave();
+  }
 
   it("let a peer's players in, but not ours go there", async () => {
-    await cli(plaza, "peers", "approve", arena.origin, "--inbound-only");
+    await commandLine(at.plaza, "peers", "approve", at.arena.origin, "--inbound-only");
     await eventually(async () => {
-      assert.equal((await plaza.peers())[0]?.roles.outbound, false);
+      assert.equal((await at.plaza.peers())[0]?.roles.outbound, false);
     });
-    const ours = new Player(plaza.origin, "Ours");
-    await ours.join("plaza");
-    ours.traveler.enter(`aether://${arena.authority}/arena`);
+    const ours = await playerIn(at.plaza, "Ours");
+    ours.traveler.enter(portal(at.arena, "arena"));
     assert.equal((await ours.failure()).code, "ERR_FED_NOT_TRUSTED");
-    const theirs = new Player(arena.origin, "Theirs");
-    await theirs.join("arena");
-    await theirs.cross(`aether://${plaza.authority}/plaza`);
-    await theirs.traveler.leave();
-    await ours.traveler.leave();
+    const theirs = await playerIn(at.arena, "Theirs");
+    await theirs.cross(portal(at.plaza, "plaza"));
+    await leave(theirs, ours);
   });
 
   it("let ours go to a peer, but not its players in", async () => {
-    await cli(plaza, "peers", "approve", arena.origin, "--outbound-only");
+    await commandLine(at.plaza, "peers", "approve", at.arena.origin, "--outbound-only");
     await eventually(async () => {
-      assert.equal((await plaza.peers())[0]?.roles.inbound, false);
+      assert.equal((await at.plaza.peers())[0]?.roles.inbound, false);
     });
-    const theirs = new Player(arena.origin, "Theirs");
-    await theirs.join("arena");
-    theirs.traveler.enter(`aether://${plaza.authority}/plaza`);
+    const theirs = await playerIn(at.arena, "Theirs");
+    theirs.traveler.enter(portal(at.plaza, "plaza"));
     assert.equal((await theirs.failure()).code, "ERR_FED_PASS_ISSUER");
-    const ours = new Player(plaza.origin, "Ours");
-    await ours.join("plaza");
-    await ours.cross(`aether://${arena.authority}/arena`);
-    await ours.cross(`aether://${plaza.authority}/plaza`);
-    await theirs.traveler.leave();
-    await ours.traveler.leave();
+    const ours = await playerIn(at.plaza, "Ours");
+    await ours.cross(portal(at.arena, "arena"));
+    await ours.cross(portal(at.plaza, "plaza"));
+    await leave(theirs, ours);
   });
 
   it("have every decision in the audit log", async () => {
-    await cli(arena, "peers", "block", plaza.origin);
-    await cli(arena, "peers", "unblock", plaza.origin);
-    const text = await readFile(join(arena.spec.data, "audit.jsonl"), "utf8");
+    await commandLine(at.arena, "peers", "block", at.plaza.origin);
+    await commandLine(at.arena, "peers", "unblock", at.plaza.origin);
+    const text = await readFile(join(at.arena.spec.data, "audit.jsonl"), "utf8");
     const entries = text
       .trim()
       .split("\n")
@@ -177,28 +155,27 @@ describe("operators, beside running servers", function () {
     assert.deepEqual(
       entries.map(({ by, what, subject }) => [by, what, subject]),
       [
-        ["server", "added", plaza.origin],
-        ["operator", "block", plaza.origin],
-        ["operator", "unblock", plaza.origin],
+        ["server", "added", at.plaza.origin],
+        ["operator", "block", at.plaza.origin],
+        ["operator", "unblock", at.plaza.origin],
       ],
     );
   });
 
   it("read peers and keys as tables, without a secret in them", async () => {
-    const peers = await cli(plaza, "peers", "list", { json: false });
-    assert.match(peers.out, new RegExp(`${arena.origin}\\s+arena\\s+trusted\\s+both ways`, "u"));
-    const keys = await cli(plaza, "keys", "show", { json: false });
+    const peers = await commandLine(at.plaza, "peers", "list");
+    assert.match(peers.out, new RegExp(`${at.arena.origin}\\s+arena\\s+trusted\\s+both ways`, "u"));
+    const keys = await commandLine(at.plaza, "keys", "show");
     assert.match(keys.out, /current/u);
-    const file = await readFile(join(plaza.spec.data, "keys.json"), "utf8");
+    const file = await readFile(join(at.plaza.spec.data, "keys.json"), "utf8");
     const { current } = JSON.parse(file) as { current: { d: string } };
-    assert.ok(!keys.out.includes(current.d) && !plaza.output.includes(current.d));
+    assert.ok(!keys.out.includes(current.d) && !at.plaza.output.includes(current.d));
   });
 
   describe("doctor", () => {
     it("finds a running server well", async () => {
-      const { code, out } = await run(["doctor", plaza.origin, "--allow-insecure", "--json"]);
-      const report = JSON.parse(out) as { healthy: boolean; findings: { check: string }[] };
-      assert.equal(code, 0, out);
+      const answer = await runScript(CLI, "doctor", at.plaza.origin, "--allow-insecure", "--json");
+      const report = answer.json<{ healthy: boolean; findings: { check: string }[] }>();
       assert.equal(report.healthy, true);
       assert.deepEqual(
         report.findings.map(({ check }) => check),
@@ -220,14 +197,14 @@ describe("operators, beside running servers", function () {
     });
 
     it("says what to fix about one that is not there", async () => {
-      const port = await freePort();
-      const { code, out } = await run(["doctor", `http://localhost:${port}`, "--allow-insecure"]);
+      const { origin } = await nobodyThere();
+      const { code, out } = await runScript(CLI, "doctor", origin, "--allow-insecure");
       assert.equal(code, 1);
       assert.match(out, /FIX\s+reach.*nothing listens there/u);
     });
 
     it("does not call loopback without being told that it may", async () => {
-      const { code, err } = await run(["doctor", plaza.origin]);
+      const { code, err } = await runScript(CLI, "doctor", at.plaza.origin);
       assert.equal(code, 2);
       assert.match(err, /https/u);
     });
@@ -242,8 +219,10 @@ describe("operators, beside running servers", function () {
     [["peers", "list", "--data", "nowhere"], 1, /no federation data in nowhere/u],
   ] as const) {
     it(`answers "${args.join(" ")}" with exit ${code}`, async () => {
-      const given = args.includes("--data" as never) ? args : [...args, "--data", plaza.spec.data];
-      const result = await run(args.length === 0 ? [] : given);
+      const given = args.includes("--data" as never)
+        ? args
+        : [...args, "--data", at.plaza.spec.data];
+      const result = await runScript(CLI, ...(args.length === 0 ? [] : given));
       assert.equal(result.code, code);
       assert.match(result.out + result.err, message);
       assert.doesNotMatch(result.err, /\n\s+at /u);
@@ -251,62 +230,27 @@ describe("operators, beside running servers", function () {
   }
 
   it("refuses a key file that others can read", async () => {
-    const path = join(plaza.spec.data, "keys.json");
-    await plaza.kill("SIGTERM");
-    const { chmod } = await import("node:fs/promises");
+    const path = join(at.plaza.spec.data, "keys.json");
+    await at.plaza.kill("SIGTERM");
     await chmod(path, 0o644);
-    const { code, err } = await cli(plaza, "keys", "show");
+    const { code, err } = await commandLine(at.plaza, "keys", "show", "--json");
     assert.equal(code, 1);
     assert.match(err, /chmod 600/u);
-    const again = servers.run(plaza.spec);
+    const again = at.servers.run(at.plaza.spec);
     await eventually(() => {
       assert.match(again.output, /chmod 600/u);
     });
     await chmod(path, 0o600);
     await writeFile(path, "{}");
-    assert.match((await cli(plaza, "keys", "show")).err, /damaged/u);
+    assert.match((await commandLine(at.plaza, "keys", "show", "--json")).err, /damaged/u);
   });
 });
 
 async function list(server: ServerProcess): Promise<Listed> {
-  return cli(server, "peers", "list").then(json<Listed>);
+  return commandAnswer(server, "peers", "list");
 }
 
 async function keysAt(server: ServerProcess, of: ServerProcess): Promise<string[]> {
   const peer = (await list(server)).peers.find(({ origin }) => origin === of.origin);
   return (peer?.keys ?? []).filter(({ retiredAt }) => retiredAt === null).map(({ kid }) => kid);
-}
-
-async function currentKid(server: ServerProcess): Promise<string> {
-  const response = await fetch(`${server.origin}/.well-known/aether-federation`);
-  const { jws } = (await response.json()) as { jws: string };
-  const [header = ""] = jws.split(".");
-  return (JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: string }).kid;
-}
-
-function json<T>({ out, err }: Run): T {
-  assert.equal(err, "");
-  return JSON.parse(out) as T;
-}
-
-function cli(server: ServerProcess, ...args: (string | { json: boolean })[]): Promise<Run> {
-  const words = args.filter((arg) => typeof arg === "string");
-  const plain = args.some((arg) => typeof arg === "object" && !arg.json);
-  return run([...words, "--data", server.spec.data, ...(plain ? [] : ["--json"])]);
-}
-
-function run(args: readonly string[]): Promise<Run> {
-  return new Promise((resolve) => {
-    const child = spawn(
-      process.execPath,
-      ["--disable-warning=ExperimentalWarning", main, ...args],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    let [out, err] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
-    child.once("exit", (code) => {
-      resolve({ code, out, err });
-    });
-  });
 }

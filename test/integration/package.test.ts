@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type * as client from "aether-federation/client";
 import { eventually } from "../support/eventually.ts";
+import { folderOfSuite } from "../support/folders.ts";
 import { freePort } from "../support/processes.ts";
 
 const run = promisify(execFile);
@@ -32,12 +32,13 @@ declare global {
 
 describe("the package as it is published", function () {
   this.timeout(60_000);
+  const temporary = folderOfSuite();
   let folder: string;
   let blocks: string[];
   const children: ChildProcess[] = [];
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "aether-package-"));
+    folder = temporary.path;
     await install(folder);
     const readme = await readFile(join(folder, "node_modules/aether-federation/README.md"), "utf8");
     blocks = [...readme.matchAll(/```ts\n(.*?)```/gsu)].map(([, code]) => code!);
@@ -47,7 +48,6 @@ describe("the package as it is published", function () {
       child.kill();
       if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     }
-    await rm(folder, { recursive: true, force: true });
   });
 
   it("has README examples that compile against its types", async () => {

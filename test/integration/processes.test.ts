@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { Client, type Room } from "@colyseus/sdk";
+import type { Room } from "@colyseus/sdk";
 import { PlayerKey } from "aether-federation/client";
 import { Wire } from "../chaos/proxy.ts";
 import { eventually } from "../support/eventually.ts";
-import { Player } from "../support/player.ts";
-import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
+import { memoryStorage } from "../support/memory-storage.ts";
+import { playerIn } from "../support/player.ts";
+import { SHARED, type ServerProcess, Servers, WORLD, freePort } from "../support/processes.ts";
 import { RedisServer } from "../support/redis.ts";
 import { requireProgram } from "../support/requirements.ts";
+import { ask, askTransit, leave, portal, sdkClient, takeSeat } from "../support/sdk.ts";
 
 interface Where {
   readonly port: number;
@@ -34,34 +35,19 @@ describe("several processes that are one server, on Redis", function () {
     );
     if (door === undefined || third === undefined) throw new Error("no port");
     origin = `http://localhost:${door}`;
-    const folder = await servers.folder();
     const plazaOrigin = `http://localhost:${third}`;
-    const start = (port = 0): ServerProcess =>
-      servers.run({
-        name: `shared ${port}`,
-        port,
-        origin: `http://localhost:${port}`,
-        data: join(folder, "shared"),
-        script: "test/fixtures/shared-server.ts",
-        flags: [
-          ...["--port", String(port), "--origin", origin, "--redis", redis.url],
-          ...["--data", join(folder, "shared"), "--peer", plazaOrigin],
-        ],
-      });
-    one = start(first);
+    const flags = ["--origin", origin, "--redis", redis.url, "--peer", plazaOrigin];
+    const start = (port = 0): Promise<ServerProcess> =>
+      servers.launch({ name: "shared", port, script: SHARED, flags });
+    one = await start(first);
     await one.ready();
-    two = start(second);
+    two = await start(second);
     balancer = await Wire.open(door, first ?? 0, second ?? 0);
-    plaza = servers.run({
+    plaza = await servers.launch({
       name: "plaza",
       port: third,
-      origin: plazaOrigin,
-      data: join(folder, "plaza"),
-      script: "example-server/world.ts",
-      flags: [
-        ...["--name", "plaza", "--port", String(third), "--peer", origin],
-        ...["--data", join(folder, "plaza")],
-      ],
+      script: WORLD,
+      flags: ["--peer", origin],
     });
     await Promise.all([two.ready(), plaza.ready()]);
     await Promise.all([plaza.knows(origin), one.knows(plazaOrigin), two.knows(plazaOrigin)]);
@@ -74,20 +60,20 @@ describe("several processes that are one server, on Redis", function () {
 
   /** Logs a key-holder in through one particular process, whose rooms are its own. */
   async function login(key: PlayerKey, through: ServerProcess, roomName = "hall"): Promise<Room> {
-    const client = new Client(through.origin);
-    client.http.authToken = await key.prove(origin);
+    const client = sdkClient(through, await key.prove(origin));
     // A room of this very process: Colyseus would choose a fuller one elsewhere.
     const room = await client.create(roomName, { name: "Shared" });
     room.reconnection.enabled = false;
     return room;
   }
 
-  async function where(room: Room): Promise<Where> {
-    const answer = new Promise<Where>((resolve) => {
-      room.onMessage("where", resolve);
-    });
-    room.send("where");
-    return answer;
+  function where(room: Room): Promise<Where> {
+    return ask(room, "where");
+  }
+
+  /** A portal to a world of the server that both processes are. */
+  function shared(world: string): string {
+    return portal({ authority: new URL(origin).host }, world);
   }
 
   it("plays a player in one process only: a login in the other ends it, with what it carries", async () => {
@@ -113,52 +99,42 @@ describe("several processes that are one server, on Redis", function () {
     const key = PlayerKey.generate();
     const hall = await login(key, one);
     hall.send("take", "lamp");
-    const transit = new Promise<{ reservation: never }>((resolve) => {
-      hall.onMessage("federation:transit", resolve);
-    });
-    hall.send("federation:enter", { to: `aether://${new URL(origin).host}/yard` });
-    const { reservation } = await transit;
-    const yard = await new Client(origin).consumeSeatReservation(reservation);
+    const { reservation } = await askTransit(hall, shared("yard"));
+    const yard = await takeSeat({ origin }, reservation);
     const there = await where(yard);
     assert.deepEqual([there.port, there.items], [two.spec.port, ["lamp"]]);
-    await yard.leave();
-    await keeper.leave();
+    await leave(yard, keeper);
   });
 
   it("lets visitors in through either process, and back", async () => {
     for (const through of [one, two]) {
       const host = await login(PlayerKey.generate(), through);
-      const visitor = new Player(plaza.origin, "Visitor");
-      await visitor.join("plaza");
+      const visitor = await playerIn(plaza, "Visitor");
       const { id } = visitor.at.me;
-      visitor.traveler.enter(`aether://${new URL(origin).host}/hall`);
+      visitor.traveler.enter(shared("hall"));
       await eventually(() => assert.equal(visitor.arrivals.length, 2));
       const { room } = visitor.arrivals[1] ?? {};
       assert.ok(room !== undefined, JSON.stringify(visitor.failures));
       assert.equal((await where(room)).player, id);
-      visitor.traveler.enter(`aether://${plaza.authority}/plaza`);
+      visitor.traveler.enter(portal(plaza, "plaza"));
       await eventually(() => assert.equal(visitor.arrivals.length, 3), {
         timeoutMilliseconds: 10_000,
       });
-      await visitor.traveler.leave();
-      await host.leave();
+      await leave(visitor, host);
     }
   });
 
   it("gives a visitor back whichever process hears that its home calls", async () => {
     for (const through of [one, two]) {
       const host = await login(PlayerKey.generate(), through);
-      const storage = new Map<string, string>();
-      const visitor = new Player(plaza.origin, "Recalled", storage);
-      await visitor.join("plaza");
-      visitor.traveler.enter(`aether://${new URL(origin).host}/hall`);
+      const storage = memoryStorage();
+      const visitor = await playerIn(plaza, "Recalled", storage);
+      visitor.traveler.enter(shared("hall"));
       await eventually(() => assert.equal(visitor.arrivals.length, 2));
-      const elsewhere = new Player(plaza.origin, "Recalled", storage);
-      await elsewhere.join("plaza");
+      const elsewhere = await playerIn(plaza, "Recalled", storage);
       assert.equal(elsewhere.traveler.playerId, visitor.traveler.playerId);
       await eventually(() => assert.match(visitor.leaves[0]?.reason ?? "", /ERR_FED_SUPERSEDED/u));
-      await elsewhere.traveler.leave();
-      await host.leave();
+      await leave(elsewhere, host);
     }
   });
 
@@ -168,15 +144,9 @@ describe("several processes that are one server, on Redis", function () {
       const hall = await login(key, through);
       const before = (await where(hall)).items;
       hall.send("take", `coin ${before.length}`);
-      const transit = new Promise<{ reservation: never; origin: string }>((resolve) => {
-        hall.onMessage("federation:transit", resolve);
-      });
-      hall.send("federation:enter", { to: `aether://${plaza.authority}/plaza` });
-      const { reservation } = await transit;
-      const client = new Client(plaza.origin);
-      const { sessionId } = reservation as { sessionId: string };
-      client.http.authToken = await key.prove(plaza.origin, sessionId);
-      const room = await client.consumeSeatReservation(reservation);
+      const { reservation } = await askTransit(hall, portal(plaza, "plaza"));
+      const proof = await key.prove(plaza.origin, reservation.sessionId);
+      const room = await takeSeat(plaza, reservation, proof);
       room.reconnection.enabled = false;
       const back = await login(key, through === one ? two : one);
       assert.equal((await where(back)).items.length, before.length + 1);
@@ -186,33 +156,29 @@ describe("several processes that are one server, on Redis", function () {
 
   it("keeps visitors while a process starts beside the one they play in", async () => {
     const host = await login(PlayerKey.generate(), one);
-    const visitor = new Player(plaza.origin, "Undisturbed");
-    await visitor.join("plaza");
-    visitor.traveler.enter(`aether://${new URL(origin).host}/hall`);
+    const visitor = await playerIn(plaza, "Undisturbed");
+    visitor.traveler.enter(shared("hall"));
     await eventually(() => assert.equal(visitor.arrivals.length, 2));
     const { room } = visitor.arrivals[1] ?? {};
     assert.ok(room !== undefined);
     const playedBy = (await where(room)).port === one.spec.port ? one : two;
     const other = playedBy === one ? two : one;
     await other.kill();
-    const again = servers.run(other.spec);
-    await again.ready();
+    const again = await servers.restart(other);
     if (other === one) one = again;
     else two = again;
     const there = await where(room);
     assert.equal(there.frozen, false);
     assert.deepEqual(visitor.leaves, []);
-    await visitor.traveler.leave();
-    await host.leave();
+    await leave(visitor, host);
   });
 
   it("sends home the visitors of a process that dies, by the one that lives", async () => {
     const host = await login(PlayerKey.generate(), two);
-    const storage = new Map<string, string>();
-    const visitor = new Player(plaza.origin, "Orphan", storage);
-    await visitor.join("plaza");
+    const storage = memoryStorage();
+    const visitor = await playerIn(plaza, "Orphan", storage);
     const { id } = visitor.at.me;
-    visitor.traveler.enter(`aether://${new URL(origin).host}/hall`);
+    visitor.traveler.enter(shared("hall"));
     await eventually(() => assert.equal(visitor.arrivals.length, 2));
     const { room } = visitor.arrivals[1] ?? {};
     assert.ok(room !== undefined);
@@ -221,15 +187,13 @@ describe("several processes that are one server, on Redis", function () {
     await dying.kill();
     await eventually(
       async () => {
-        const back = new Player(plaza.origin, "Orphan", storage);
-        await back.join("plaza");
+        const back = await playerIn(plaza, "Orphan", storage);
         assert.equal(back.at.me.id, id);
-        await back.traveler.leave();
+        await back.leave();
       },
       { timeoutMilliseconds: 30_000 },
     );
-    const again = servers.run(dying.spec);
-    await again.ready();
+    const again = await servers.restart(dying);
     if (dying === one) one = again;
     else two = again;
     // It may have played in the process that died.
@@ -237,20 +201,10 @@ describe("several processes that are one server, on Redis", function () {
   });
 
   describe("at start", () => {
-    async function outputOf(flags: string[]): Promise<string> {
+    async function outputOf(...more: string[]): Promise<string> {
       const port = await freePort();
-      const process = servers.run({
-        name: "refused",
-        port,
-        origin: `http://localhost:${port}`,
-        data: join(await servers.folder(), `refused-${port}`),
-        script: "test/fixtures/shared-server.ts",
-        flags: [
-          ...["--port", String(port), "--origin", `http://localhost:${port}`],
-          ...["--redis", redis.url, "--data", join(await servers.folder(), `refused-${port}`)],
-          ...flags,
-        ],
-      });
+      const flags = ["--origin", `http://localhost:${port}`, "--redis", redis.url, ...more];
+      const process = await servers.launch({ name: "refused", port, script: SHARED, flags });
       return eventually(
         () => {
           assert.match(process.output, /ERR_FED|Error/u);
@@ -273,7 +227,7 @@ describe("several processes that are one server, on Redis", function () {
     });
 
     it("refuses a store without compare-and-set", async () => {
-      assert.match(await outputOf(["--store", "plain"]), /ERR_FED_STORE_WITHOUT_CAS/u);
+      assert.match(await outputOf("--store", "plain"), /ERR_FED_STORE_WITHOUT_CAS/u);
     });
   });
 });

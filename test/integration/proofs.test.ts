@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { Client } from "@colyseus/sdk";
 import { CompactSign, UnsecuredJWT } from "jose";
 import {
   type SigningKey,
@@ -7,7 +6,9 @@ import {
   generateSigningKey,
 } from "../../src/identity/server-keys.ts";
 import { systemRandom } from "../../src/ports.ts";
-import { type ServerProcess, Servers } from "../support/processes.ts";
+import type { ServerProcess } from "../support/processes.ts";
+import { rooms } from "../support/running.ts";
+import { askSeat, portal, takeSeat } from "../support/sdk.ts";
 import { ledgerRow } from "../support/stored.ts";
 import { type Transit, Visitor } from "../support/visitor.ts";
 
@@ -23,20 +24,8 @@ const now = (): number => Math.floor(Date.now() / 1000);
 
 describe("proofs that are refused", function () {
   this.timeout(60_000);
-  const servers = new Servers();
-  let home: ServerProcess;
-  let away: ServerProcess;
-  /** Home of a player who will not find it again. */
-  let doomed: ServerProcess;
-
-  before(async () => {
-    [home, away, doomed] = (await servers.rooms("home", "away", "doomed")) as [
-      ServerProcess,
-      ServerProcess,
-      ServerProcess,
-    ];
-  });
-  after(() => servers.stop());
+  /** `doomed` is the home of a player who will not find it again. */
+  const at = rooms("home", "away", "doomed");
 
   /** What is wrong with a proof at either door; the player's key where it matters. */
   const cases: [string, (key: SigningKey) => Spoilt, RegExp][] = [
@@ -62,7 +51,7 @@ describe("proofs that are refused", function () {
     ],
     [
       "for several servers",
-      () => ({ claims: { aud: [home.origin, away.origin] } }),
+      () => ({ claims: { aud: [at.home.origin, at.away.origin] } }),
       /ERR_FED_PROOF_INVALID/u,
     ],
     ["without a jti", () => ({ claims: { jti: undefined } }), /ERR_FED_PROOF_INVALID/u],
@@ -103,7 +92,7 @@ describe("proofs that are refused", function () {
 
     it("a proof with alg none: nothing is claimed, and a good one gets in", async () => {
       const { visitor, key, player, transit } = await onTheWay();
-      const { jwk, claims } = goodProof(key, away, transit.reservation.sessionId);
+      const { jwk, claims } = goodProof(key, at.away, transit.reservation.sessionId);
       const [, payload] = new UnsecuredJWT(claims).encode().split(".");
       const header = { alg: "none", typ: "aether-pop+jwt", jwk };
       const token = `${Buffer.from(JSON.stringify(header)).toString("base64url")}.${payload!}.`;
@@ -113,15 +102,15 @@ describe("proofs that are refused", function () {
 
     it("a proof for no seat, good for a login: nothing is claimed, and a good one gets in", async () => {
       const { visitor, key, player, transit } = await onTheWay();
-      const token = await proof(key, away, undefined);
+      const token = await proof(key, at.away, undefined);
       await assert.rejects(visitor.arrive(transit, token), /ERR_FED_PROOF_INVALID/u);
       await stillGetsIn(visitor, key, player, transit);
     });
 
     it("a proof that was used already, though it did not get its player in", async () => {
-      const { visitor, key, transit } = await onTheWay(doomed);
+      const { visitor, key, transit } = await onTheWay(at.doomed);
       const token = await seatProof(key, transit);
-      await doomed.kill();
+      await at.doomed.kill();
       await assert.rejects(visitor.arrive(transit, token), /ERR_FED_UNREACHABLE/u);
       await assert.rejects(visitor.arrive(transit, token), /ERR_FED_PROOF_REPLAYED/u);
       const fresh = await seatProof(key, transit);
@@ -137,7 +126,7 @@ describe("proofs that are refused", function () {
       ]);
       assert.deepEqual(ends.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
       assert.equal(await visitor.id(), player);
-      await visitor.room.leave();
+      await visitor.leave();
     });
   });
 
@@ -145,48 +134,39 @@ describe("proofs that are refused", function () {
     for (const [what, spoil, refusal] of cases) {
       it(`a proof ${what}`, async () => {
         const key = generateSigningKey(systemRandom);
-        const token = await proof(key, home, undefined, spoil(key));
-        await assert.rejects(Visitor.login(home, { token }), refusal);
-        assert.equal(ledgerRow(home, `${key.kid}@${home.authority}`), undefined);
+        const token = await proof(key, at.home, undefined, spoil(key));
+        await assert.rejects(Visitor.login(at.home, { token }), refusal);
+        assert.equal(ledgerRow(at.home, `${key.kid}@${at.home.authority}`), undefined);
       });
     }
 
     it("a proof for a seat", async () => {
       const key = generateSigningKey(systemRandom);
-      const token = await proof(key, home, "some-seat");
-      await assert.rejects(Visitor.login(home, { token }), /ERR_FED_PROOF_INVALID/u);
+      const token = await proof(key, at.home, "some-seat");
+      await assert.rejects(Visitor.login(at.home, { token }), /ERR_FED_PROOF_INVALID/u);
     });
 
     it("a proof that was used already, by then also in another room", async () => {
-      const token = await proof(generateSigningKey(systemRandom), home, undefined);
-      const visitor = await Visitor.login(home, { token });
+      const token = await proof(generateSigningKey(systemRandom), at.home, undefined);
+      const visitor = await Visitor.login(at.home, { token });
       for (const world of ["plain", "uncaught"]) {
-        await assert.rejects(Visitor.login(home, { token, world }), /ERR_FED_PROOF_REPLAYED/u);
+        await assert.rejects(Visitor.login(at.home, { token, world }), /ERR_FED_PROOF_REPLAYED/u);
       }
       await visitor.whoAmI();
-      await visitor.room.leave();
+      await visitor.leave();
     });
 
     it("another proof of the same key than the one the seat was reserved with", async () => {
       const key = generateSigningKey(systemRandom);
-      const response = await fetch(`${home.origin}/matchmake/joinOrCreate/plain`, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          authorization: `Bearer ${await proof(key, home, undefined)}`,
-        },
-        body: "{}",
-      });
-      const reservation = (await response.json()) as never;
-      const client = new Client(home.origin);
-      client.http.authToken = await proof(key, home, undefined);
-      await assert.rejects(client.consumeSeatReservation(reservation), /ERR_FED_PROOF_INVALID/u);
+      const seat = await askSeat(at.home, "plain", await proof(key, at.home, undefined));
+      const other = await proof(key, at.home, undefined);
+      await assert.rejects(takeSeat(at.home, seat, other), /ERR_FED_PROOF_INVALID/u);
     });
   });
 
   /** A player whose seat at `away` waits. */
   async function onTheWay(
-    from = home,
+    from = at.home,
   ): Promise<{ visitor: Visitor; key: SigningKey; player: string; transit: Transit }> {
     const key = generateSigningKey(systemRandom);
     const visitor = await Visitor.login(from, { token: await proof(key, from, undefined) });
@@ -196,7 +176,7 @@ describe("proofs that are refused", function () {
       visitor,
       key,
       player,
-      transit: await visitor.transit(`aether://${away.authority}/plain`),
+      transit: await visitor.transit(portal(at.away)),
     };
   }
 
@@ -206,34 +186,34 @@ describe("proofs that are refused", function () {
     player: string,
     transit: Transit,
   ): Promise<void> {
-    const row = ledgerRow(home, player);
-    assert.deepEqual([row?.holder, row?.transfer?.id], [home.origin, transit.transferId]);
+    const row = ledgerRow(at.home, player);
+    assert.deepEqual([row?.holder, row?.transfer?.id], [at.home.origin, transit.transferId]);
     await visitor.arrive(transit, await seatProof(key, transit));
     assert.equal(await visitor.id(), player);
-    await visitor.room.leave();
+    await visitor.leave();
   }
 
   function seatProof(key: SigningKey, transit: Transit, spoilt: Spoilt = {}): Promise<string> {
-    return proof(key, away, transit.reservation.sessionId, spoilt);
+    return proof(key, at.away, transit.reservation.sessionId, spoilt);
   }
 
   function goodProof(
     { jwk: { kty, crv, x } }: SigningKey,
-    at: ServerProcess,
+    server: ServerProcess,
     sid: string | undefined,
   ): { jwk: object; claims: Record<string, unknown> } {
     const iat = now();
-    const claims = { aud: at.origin, jti: crypto.randomUUID(), iat, exp: iat + 55 };
+    const claims = { aud: server.origin, jti: crypto.randomUUID(), iat, exp: iat + 55 };
     return { jwk: { kty, crv, x }, claims: sid === undefined ? claims : { ...claims, sid } };
   }
 
   async function proof(
     key: SigningKey,
-    at: ServerProcess,
+    server: ServerProcess,
     sid: string | undefined,
     { claims, header, signer = key }: Spoilt = {},
   ): Promise<string> {
-    const good = goodProof(key, at, sid);
+    const good = goodProof(key, server, sid);
     const protectedHeader = { alg: "EdDSA", typ: "aether-pop+jwt", jwk: good.jwk, ...header };
     return new CompactSign(new TextEncoder().encode(JSON.stringify({ ...good.claims, ...claims })))
       .setProtectedHeader(protectedHeader)

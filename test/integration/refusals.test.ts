@@ -1,50 +1,44 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
-import { Client, type Room } from "@colyseus/sdk";
+import type { Room } from "@colyseus/sdk";
 import { PlayerKey } from "aether-federation/client";
 import { CompactSign, UnsecuredJWT } from "jose";
 import type { PassClaims } from "../../src/identity/pass.ts";
 import type { ReceiptClaims } from "../../src/identity/receipt.ts";
 import { generateSigningKey, type SigningKey } from "../../src/identity/server-keys.ts";
 import { systemRandom } from "../../src/ports.ts";
-import { goodClaims, operatorKey, passOf, signedPost } from "../support/operator.ts";
-import { Player, RoomWatch } from "../support/player.ts";
 import { eventually } from "../support/eventually.ts";
-import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
+import {
+  type Answer,
+  assertRefused,
+  callAs,
+  goodClaims,
+  operatorKey,
+  passOf,
+} from "../support/operator.ts";
+import { type Player, RoomWatch, playerIn } from "../support/player.ts";
+import { WORLD } from "../support/processes.ts";
+import { worlds } from "../support/running.ts";
+import { askTransit, nextMessage, portal, sdkClient, takeSeat } from "../support/sdk.ts";
 
 describe("passes and seats that are refused", function () {
   this.timeout(60_000);
-  const servers = new Servers();
-  let plaza: ServerProcess;
-  let arena: ServerProcess;
-  let gallery: ServerProcess;
+  const at = worlds("plaza", "arena", "gallery");
   let key: SigningKey;
-
   before(async () => {
-    [plaza, arena, gallery] = (await servers.worlds("plaza", "arena", "gallery")) as [
-      ServerProcess,
-      ServerProcess,
-      ServerProcess,
-    ];
-    key = await operatorKey(plaza);
+    key = await operatorKey(at.plaza);
   });
-  after(() => servers.stop());
 
   function claims(changes: Partial<PassClaims> = {}): PassClaims {
-    return { ...goodClaims(plaza, arena, "arena"), ...changes };
+    return { ...goodClaims(at.plaza, at.arena, "arena"), ...changes };
   }
 
   async function reserve(
     pass: string,
     of: PassClaims,
     changes: Record<string, unknown> = {},
-  ): Promise<{ status: number; body: Record<string, unknown> }> {
-    return signedPost({ origin: plaza.origin, key }, `${arena.origin}/federation/reservations`, {
-      transferId: of.xfer,
-      pass,
-      world: of.world,
-      ...changes,
-    });
+  ): Promise<Answer> {
+    const body = { transferId: of.xfer, pass, world: of.world, ...changes };
+    return callAs(at.plaza, at.arena, "/reservations", body);
   }
 
   async function refuses(
@@ -64,7 +58,7 @@ describe("passes and seats that are refused", function () {
     const pass = await passOf(good, key);
     const first = await reserve(pass, good);
     assert.equal(first.status, 201, JSON.stringify(first.body));
-    assert.equal(first.body["origin"], arena.origin);
+    assert.equal(first.body["origin"], at.arena.origin);
     const second = await reserve(pass, good);
     assert.equal(second.status, 201);
     assert.deepEqual(second.body["reservation"], first.body["reservation"]);
@@ -82,23 +76,12 @@ describe("passes and seats that are refused", function () {
     refuses("ERR_FED_PASS_ISSUER", { iss: "http://localhost:9" }));
 
   it("a pass of an issuer that has not been approved", async () => {
-    const port = await freePort();
-    const origin = `http://localhost:${port}`;
-    const data = join(await servers.folder(), "stranger");
-    const stranger = servers.run({
-      name: "stranger",
-      port,
-      origin,
-      data,
-      script: "example-server/world.ts",
-      flags: [
-        ...["--name", "stranger", "--port", String(port), "--data", data],
-        ...["--peer", arena.origin],
-      ],
-    });
+    const flags = ["--peer", at.arena.origin];
+    const stranger = await at.servers.launch({ name: "stranger", script: WORLD, flags });
+    const { origin } = stranger;
     await stranger.ready();
     await eventually(async () => {
-      const peer = (await arena.peers()).find((other) => other.origin === origin);
+      const peer = (await at.arena.peers()).find((other) => other.origin === origin);
       assert.equal(peer?.trust, "pending");
     });
     await refuses("ERR_FED_PASS_ISSUER", { iss: origin }, await operatorKey(stranger));
@@ -106,13 +89,13 @@ describe("passes and seats that are refused", function () {
   });
 
   it("a pass that pretends the destination issued it", () =>
-    refuses("ERR_FED_PASS_ISSUER", { iss: arena.origin }));
+    refuses("ERR_FED_PASS_ISSUER", { iss: at.arena.origin }));
 
   it("a pass for another server", () =>
     refuses("ERR_FED_PASS_AUDIENCE", { aud: "http://localhost:9" }));
 
   it("a pass for several servers at once", () =>
-    refuses("ERR_FED_PASS_AUDIENCE", { aud: [arena.origin] as unknown as string }));
+    refuses("ERR_FED_PASS_AUDIENCE", { aud: [at.arena.origin] as unknown as string }));
 
   it("a pass for no server", () =>
     refuses("ERR_FED_PASS_AUDIENCE", { aud: undefined as unknown as string }));
@@ -185,17 +168,14 @@ describe("passes and seats that are refused", function () {
 
   it("a reservation with unknown members", async () => {
     const good = claims();
-    const { status, body } = await reserve(await passOf(good, key), good, { extra: true });
-    assert.deepEqual([status, body["code"]], [400, "ERR_FED_MALFORMED"]);
+    const answer = await reserve(await passOf(good, key), good, { extra: true });
+    assertRefused(answer, 400, "ERR_FED_MALFORMED");
   });
 
   it("a seat whose transfer home never opened: the client is not let in", async () => {
     const good = claims();
     const { body } = await reserve(await passOf(good, key), good);
-    await assert.rejects(
-      new Client(arena.origin).consumeSeatReservation(body["reservation"] as never),
-      /ERR_FED_TRANSFER_UNKNOWN/u,
-    );
+    await assert.rejects(takeSeat(at.arena, body["reservation"]), /ERR_FED_TRANSFER_UNKNOWN/u);
   });
 
   describe("somebody else's reservation", () => {
@@ -207,32 +187,32 @@ describe("passes and seats that are refused", function () {
       ["without a proof", () => undefined, /ERR_FED_PROOF_REQUIRED/u],
       [
         "with another key's proof",
-        ({ sessionId }) => PlayerKey.generate().prove(arena.origin, sessionId),
+        ({ sessionId }) => PlayerKey.generate().prove(at.arena.origin, sessionId),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
         "with the owner's proof for another seat",
-        (_seat, owner) => owner.prove(arena.origin, "another-seat"),
+        (_seat, owner) => owner.prove(at.arena.origin, "another-seat"),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
         "with the owner's proof for another server",
-        ({ sessionId }, owner) => owner.prove(plaza.origin, sessionId),
+        ({ sessionId }, owner) => owner.prove(at.plaza.origin, sessionId),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
         "with the owner's login",
-        (_seat, owner) => owner.prove(arena.origin),
+        (_seat, owner) => owner.prove(at.arena.origin),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
         "with an expired proof of the owner's",
-        ({ sessionId }, owner) => at(-120, () => owner.prove(arena.origin, sessionId)),
+        ({ sessionId }, owner) => atTime(-120, () => owner.prove(at.arena.origin, sessionId)),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
         "with the owner's proof from the future",
-        ({ sessionId }, owner) => at(120, () => owner.prove(arena.origin, sessionId)),
+        ({ sessionId }, owner) => atTime(120, () => owner.prove(at.arena.origin, sessionId)),
         /ERR_FED_PROOF_INVALID/u,
       ],
       ["with garbage", () => "garbage", /ERR_FED_PROOF_INVALID/u],
@@ -244,17 +224,14 @@ describe("passes and seats that are refused", function () {
         const { id } = owner.me;
         // The owner's client gets the reservation, but a thief is faster.
         const { reservation } = await transit(owner);
-        const thief = new Client(arena.origin);
-        thief.http.authToken = await token(reservation, key);
-        await assert.rejects(thief.consumeSeatReservation(reservation), refusal);
+        const stolen = await token(reservation, key);
+        await assert.rejects(takeSeat(at.arena, reservation, stolen), refusal);
 
-        const client = new Client(arena.origin);
-        const { sessionId } = reservation as { sessionId: string };
-        client.http.authToken = await key.prove(arena.origin, sessionId);
-        const watch = new RoomWatch(await client.consumeSeatReservation(reservation));
+        const proof = await key.prove(at.arena.origin, reservation.sessionId);
+        const watch = new RoomWatch(await takeSeat(at.arena, reservation, proof));
         await watch.settled();
         assert.equal(watch.me.id, id);
-        await watch.room.leave();
+        await watch.leave();
       });
     }
   });
@@ -262,13 +239,8 @@ describe("passes and seats that are refused", function () {
   it("a proof used twice for one seat", async () => {
     const owner = PlayerKey.generate();
     const { reservation } = await transit(await keyJoin(owner, "Twice"));
-    const { sessionId } = reservation as { sessionId: string };
-    const proof = await owner.prove(arena.origin, sessionId);
-    const enter = (): Promise<Room> => {
-      const client = new Client(arena.origin);
-      client.http.authToken = proof;
-      return client.consumeSeatReservation(reservation);
-    };
+    const proof = await owner.prove(at.arena.origin, reservation.sessionId);
+    const enter = (): Promise<Room> => takeSeat(at.arena, reservation, proof);
     const tries = await Promise.allSettled([enter(), enter()]);
     const rooms = tries.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
     assert.equal(rooms.length, 1);
@@ -278,83 +250,62 @@ describe("passes and seats that are refused", function () {
   });
 
   it("a proof used twice for a login", async () => {
-    const proof = await PlayerKey.generate().prove(plaza.origin);
-    const client = new Client(plaza.origin);
-    client.http.authToken = proof;
+    const proof = await PlayerKey.generate().prove(at.plaza.origin);
+    const client = sdkClient(at.plaza, proof);
     const room = await client.joinOrCreate("plaza", { name: "Once" });
     await assert.rejects(client.joinOrCreate("plaza", {}), /ERR_FED_PROOF_REPLAYED/u);
     await room.leave();
   });
 
   it("a proof for another server at a login", async () => {
-    const client = new Client(plaza.origin);
-    client.http.authToken = await PlayerKey.generate().prove(arena.origin);
+    const client = sdkClient(at.plaza, await PlayerKey.generate().prove(at.arena.origin));
     await assert.rejects(client.joinOrCreate("plaza", {}), /ERR_FED_PROOF_INVALID/u);
   });
 
   it("custody calls for a player the caller does not hold", async () => {
-    const resident = new Player(plaza.origin, "Resident");
-    await resident.join("plaza");
-    const from = { origin: arena.origin, key: await operatorKey(arena) };
+    const resident = await playerIn(at.plaza, "Resident");
     const player = resident.at.me.id;
     const transferId = crypto.randomUUID();
     const calls: [string, Record<string, unknown>][] = [
-      ["depart", { transferId, player, epoch: 0, to: arena.origin, world: "arena" }],
+      ["depart", { transferId, player, epoch: 0, to: at.arena.origin, world: "arena" }],
       ["cancel", { transferId, player, epoch: 0 }],
       ["return", { player, epoch: 0, state: { coins: ["forged"] } }],
     ];
     for (const [call, body] of calls) {
-      const answer = await signedPost(from, `${plaza.origin}/federation/custody/${call}`, body);
+      const answer = await callAs(at.arena, at.plaza, `/custody/${call}`, body);
       assert.equal(answer.status, 409, call);
       assert.equal(answer.body["code"], "ERR_FED_STALE_CUSTODY", call);
       assert.ok(answer.headers.has("signature"), "refusals are signed");
     }
-    const renew = await signedPost(from, `${plaza.origin}/federation/custody/renew`, {
-      players: [{ player, epoch: 0 }],
-    });
-    assert.deepEqual(renew.body["lost"], [{ player, epoch: 0 }]);
-    const revoke = await signedPost(from, `${plaza.origin}/federation/custody/revoke`, {
-      player,
-      epoch: 0,
-    });
+    const players = [{ player, epoch: 0 }];
+    const renew = await callAs(at.arena, at.plaza, "/custody/renew", { players });
+    assert.deepEqual(renew.body["lost"], players);
+    const revoke = await callAs(at.arena, at.plaza, "/custody/revoke", { player, epoch: 0 });
     assert.equal(revoke.body["code"], "ERR_FED_NOT_HOME");
-    await resident.traveler.leave();
+    await resident.leave();
   });
 
   it("a claim by anyone but the destination", async () => {
     const player = await keyJoin(PlayerKey.generate(), "Claimed");
     const { room } = player;
     const { transferId } = await transit(player);
-    const { body } = await signedPost(
-      { origin: plaza.origin, key },
-      `${arena.origin}/federation/custody/claim`,
-      { transferId },
-    );
+    const { body } = await callAs(at.plaza, at.arena, "/custody/claim", { transferId });
     assert.equal(body["code"], "ERR_FED_TRANSFER_UNKNOWN");
-    const failed = new Promise<{ code: string }>((resolve) => {
-      room.onMessage("federation:failed", resolve);
-    });
+    const failed = nextMessage<{ code: string }>(room, "federation:failed");
     room.send("federation:cancel", { transferId });
     assert.equal((await failed).code, "ERR_FED_CROSSING_ABANDONED");
     await player.pickUpCoin();
-    const late = await signedPost(
-      { origin: arena.origin, key: await operatorKey(arena) },
-      `${plaza.origin}/federation/custody/claim`,
-      { transferId },
-    );
-    assert.deepEqual([late.status, late.body["code"]], [409, "ERR_FED_TRANSFER_CANCELLED"]);
+    const late = await callAs(at.arena, at.plaza, "/custody/claim", { transferId });
+    assertRefused(late, 409, "ERR_FED_TRANSFER_CANCELLED");
     await room.leave();
   });
 
   it("a claim by a trusted server that is not the destination", async () => {
     const player = await keyJoin(PlayerKey.generate(), "Wanted");
     const { transferId } = await transit(player);
-    const from = { origin: gallery.origin, key: await operatorKey(gallery) };
-    const answer = await signedPost(from, `${plaza.origin}/federation/custody/claim`, {
-      transferId,
-    });
-    assert.deepEqual([answer.status, answer.body["code"]], [403, "ERR_FED_NOT_DESTINATION"]);
-    await player.room.leave();
+    const answer = await callAs(at.gallery, at.plaza, "/custody/claim", { transferId });
+    assertRefused(answer, 403, "ERR_FED_NOT_DESTINATION");
+    await player.leave();
   });
 
   describe("a stale epoch", () => {
@@ -362,69 +313,61 @@ describe("passes and seats that are refused", function () {
     let player: string;
     let epoch: number;
     before(async () => {
-      visitor = new Player(plaza.origin, "Visitor");
-      await visitor.join("plaza");
+      visitor = await playerIn(at.plaza, "Visitor");
       player = visitor.at.me.id;
-      await visitor.cross(`aether://${arena.authority}/arena`);
+      await visitor.cross(portal(at.arena, "arena"));
       const [, payload = ""] = (await visitor.traveler.receipt())?.split(".") ?? [];
       const claims = JSON.parse(Buffer.from(payload, "base64url").toString()) as ReceiptClaims;
       ({ epoch } = claims);
     });
-    after(() => visitor.traveler.leave());
-
-    async function call(
-      from: ServerProcess,
-      to: ServerProcess,
-      name: string,
-      body: Record<string, unknown>,
-    ): Promise<{ status: number; body: Record<string, unknown> }> {
-      const caller = { origin: from.origin, key: await operatorKey(from) };
-      return signedPost(caller, `${to.origin}/federation/custody/${name}`, body);
-    }
+    after(() => visitor.leave());
 
     const transferId = crypto.randomUUID();
     for (const off of [-1, 1]) {
       const which = off < 0 ? "an epoch that is over" : "an epoch that is to come";
       it(`depart with ${which}`, async () => {
-        const to = gallery.origin;
+        const to = at.gallery.origin;
         const body = { transferId, player, epoch: epoch + off, to, world: "gallery" };
-        const answer = await call(arena, plaza, "depart", body);
-        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+        const answer = await callAs(at.arena, at.plaza, "/custody/depart", body);
+        assertRefused(answer, 409, "ERR_FED_STALE_CUSTODY");
       });
 
       it(`cancel with ${which}`, async () => {
         const body = { transferId, player, epoch: epoch + off };
-        const answer = await call(arena, plaza, "cancel", body);
-        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+        const answer = await callAs(at.arena, at.plaza, "/custody/cancel", body);
+        assertRefused(answer, 409, "ERR_FED_STALE_CUSTODY");
       });
 
       it(`return with ${which}`, async () => {
         const body = { player, epoch: epoch + off, state: { coins: ["forged"] } };
-        const answer = await call(arena, plaza, "return", body);
-        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+        const answer = await callAs(at.arena, at.plaza, "/custody/return", body);
+        assertRefused(answer, 409, "ERR_FED_STALE_CUSTODY");
       });
 
       it(`renew with ${which}`, async () => {
         const players = [{ player, epoch: epoch + off }];
-        const answer = await call(arena, plaza, "renew", { players });
+        const answer = await callAs(at.arena, at.plaza, "/custody/renew", { players });
         assert.deepEqual([answer.status, answer.body["lost"]], [200, players]);
       });
 
       it(`preview with ${which}`, async () => {
         const body = { player, epoch: epoch + off, state: {} };
-        const answer = await call(arena, plaza, "preview", body);
-        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+        const answer = await callAs(at.arena, at.plaza, "/custody/preview", body);
+        assertRefused(answer, 409, "ERR_FED_STALE_CUSTODY");
       });
 
       it(`revoke with ${which}: the session goes on`, async () => {
-        const answer = await call(plaza, arena, "revoke", { player, epoch: epoch + off });
-        assert.deepEqual([answer.status, answer.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+        const answer = await callAs(at.plaza, at.arena, "/custody/revoke", {
+          player,
+          epoch: epoch + off,
+        });
+        assertRefused(answer, 409, "ERR_FED_STALE_CUSTODY");
         await visitor.at.pickUpCoin();
       });
 
       it(`departed with ${which}: the session goes on`, async () => {
         const body = { transferId, player, epoch: epoch + off };
-        assert.equal((await call(plaza, arena, "departed", body)).status, 200);
+        assert.equal((await callAs(at.plaza, at.arena, "/custody/departed", body)).status, 200);
         await visitor.at.pickUpCoin();
       });
     }
@@ -435,7 +378,7 @@ describe("passes and seats that are refused", function () {
         ["revoke", { player, epoch }],
         ["departed", body],
       ] as const) {
-        const answer = await call(gallery, arena, name, sent);
+        const answer = await callAs(at.gallery, at.arena, `/custody/${name}`, sent);
         assert.deepEqual([answer.status, answer.body["code"]], [403, "ERR_FED_NOT_HOME"], name);
       }
     });
@@ -443,31 +386,26 @@ describe("passes and seats that are refused", function () {
     it("a receipt for a server at neither end of the crossing", async () => {
       const [crossing] = visitor.arrivals.slice(-1);
       const body = { transferId: crossing?.transferId ?? "" };
-      assert.equal((await call(gallery, plaza, "receipt", body)).status, 403);
-      assert.equal((await call(arena, plaza, "receipt", body)).status, 200);
+      assert.equal((await callAs(at.gallery, at.plaza, "/custody/receipt", body)).status, 403);
+      assert.equal((await callAs(at.arena, at.plaza, "/custody/receipt", body)).status, 200);
     });
   });
 
   /** A player with a key, but without a Traveler that would follow a transit by itself. */
   async function keyJoin(holder: PlayerKey, name: string): Promise<RoomWatch> {
-    const client = new Client(plaza.origin);
-    client.http.authToken = await holder.prove(plaza.origin);
+    const client = sdkClient(at.plaza, await holder.prove(at.plaza.origin));
     const watch = new RoomWatch(await client.joinOrCreate("plaza", { name }));
     await watch.settled();
     return watch;
   }
 
-  function transit({ room }: RoomWatch): Promise<{ transferId: string; reservation: never }> {
-    const message = new Promise<{ transferId: string; reservation: never }>((resolve) => {
-      room.onMessage("federation:transit", resolve);
-    });
-    room.send("federation:enter", { to: `aether://${arena.authority}/arena` });
-    return message;
+  function transit({ room }: RoomWatch): ReturnType<typeof askTransit> {
+    return askTransit(room, portal(at.arena, "arena"));
   }
 });
 
 /** Makes something at another time. */
-function at<T>(seconds: number, make: () => T): T {
+function atTime<T>(seconds: number, make: () => T): T {
   const { now } = Date;
   Date.now = () => now() + seconds * 1000;
   try {

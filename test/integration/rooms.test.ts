@@ -1,24 +1,14 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { Client, type Room } from "@colyseus/sdk";
+import type { Room } from "@colyseus/sdk";
 import { Traveler } from "aether-federation/client";
-import { issuePass } from "../../src/identity/pass.ts";
-import { importSigningKey, type PrivateJwk } from "../../src/identity/server-keys.ts";
 import { eventually } from "../support/eventually.ts";
-import { Player } from "../support/player.ts";
-import { type ServerProcess, Servers } from "../support/processes.ts";
-
-interface WhoAmI {
-  readonly auth: Record<string, unknown> | null;
-  readonly player: {
-    id: string;
-    name: string;
-    home: string;
-    from?: string;
-    carried?: unknown;
-  } | null;
-}
+import { fetchJson } from "../support/fetch-json.ts";
+import { goodClaims, operatorKey, passOf } from "../support/operator.ts";
+import { type Player, playerIn } from "../support/player.ts";
+import { ROOMS, WORLD } from "../support/processes.ts";
+import { running } from "../support/running.ts";
+import { portal, sdkClient } from "../support/sdk.ts";
+import { whoAmI } from "../support/visitor.ts";
 
 /** How a local player gets into each kind of room, and what it must not get in without. */
 const KINDS = [
@@ -31,57 +21,47 @@ const KINDS = [
 
 describe("every kind of room", function () {
   this.timeout(60_000);
-  const servers = new Servers();
-  let plaza: ServerProcess;
-  let rooms: ServerProcess;
-
-  before(async () => {
-    [plaza, rooms] = (await servers.start([
-      { name: "plaza", script: "example-server/world.ts" },
-      { name: "rooms", script: "test/fixtures/rooms-server.ts" },
-    ])) as [ServerProcess, ServerProcess];
-  });
-  after(() => servers.stop());
+  const at = running({ plaza: { script: WORLD }, rooms: { script: ROOMS } });
 
   for (const { kind, token, options, open } of KINDS) {
     describe(kind, () => {
       it("lets a local player in by the host's own rules", async () => {
-        const client = new Client(rooms.origin);
-        client.http.authToken = token;
+        const client = sdkClient(at.rooms, token);
         const room = await client.joinOrCreate(kind, { ...options, name: "Local" });
         const { auth, player } = await whoAmI(room);
         if (open) assert.match(player?.id ?? "", /^guest-/u);
         else {
           assert.match(String(auth?.["id"]), /^account-\d$/u);
-          assert.equal(player?.id, `${String(auth?.["id"])}@${rooms.authority}`);
+          assert.equal(player?.id, `${String(auth?.["id"])}@${at.rooms.authority}`);
         }
-        assert.equal(player?.home, rooms.origin);
+        assert.equal(player?.home, at.rooms.origin);
         await room.leave();
       });
 
       it("lets a federated player in, with client.auth as its FederatedPlayer", async () => {
-        const visitor = new Player(plaza.origin, "Visitor");
-        await visitor.join("plaza");
+        const visitor = await playerIn(at.plaza, "Visitor");
         const { id } = visitor.at.me;
-        const room = await crossTo(visitor, `aether://${rooms.authority}/${kind}`);
+        const room = await crossTo(visitor, portal(at.rooms, kind));
         const { auth, player } = await whoAmI(room);
         assert.equal(auth?.["id"], id);
         assert.equal(auth?.["name"], "Visitor");
-        assert.equal(auth?.["home"], plaza.origin);
-        assert.equal(auth?.["from"], plaza.origin);
+        assert.equal(auth?.["home"], at.plaza.origin);
+        assert.equal(auth?.["from"], at.plaza.origin);
         assert.ok(Array.isArray((auth?.["carried"] as { coins?: unknown } | undefined)?.coins));
         assert.deepEqual(player, auth);
         await room.leave();
       });
 
       it("refuses a bad pass with a coded error", async () => {
-        const client = new Client(rooms.origin);
-        client.http.authToken = await pass({ world: kind, aud: "http://elsewhere.example" });
+        const client = sdkClient(
+          at.rooms,
+          await pass({ world: kind, aud: "http://elsewhere.example" }),
+        );
         await assert.rejects(client.joinOrCreate(kind, options), /ERR_FED_PASS_AUDIENCE/u);
       });
 
       it(open ? "lets a guest in without a token" : "refuses without a token", async () => {
-        const join = new Client(rooms.origin).joinOrCreate(kind, { name: "Nobody" });
+        const join = sdkClient(at.rooms).joinOrCreate(kind, { name: "Nobody" });
         if (open) await (await join).leave();
         else await assert.rejects(join, /onAuth failed/u);
       });
@@ -89,7 +69,7 @@ describe("every kind of room", function () {
   }
 
   it("logs a key-holding player in at a room without auth of its own", async () => {
-    const traveler = new Traveler(rooms.origin, { name: "Key" });
+    const traveler = new Traveler(at.rooms.origin, { name: "Key" });
     const room = await traveler.join("plain");
     const { auth, player } = await whoAmI(room);
     assert.equal(player?.id, traveler.playerId);
@@ -100,31 +80,31 @@ describe("every kind of room", function () {
   it("never lets a key log in where the host has auth of its own", async () => {
     for (const kind of ["static", "late", "instance"]) {
       await assert.rejects(
-        new Traveler(rooms.origin, { name: "Key" }).join(kind),
+        new Traveler(at.rooms.origin, { name: "Key" }).join(kind),
         /onAuth failed/u,
       );
     }
   });
 
   it("keeps everybody out of the room that shows the peers", async () => {
-    const client = new Client(rooms.origin);
-    client.http.authToken = await pass({ world: "federation", aud: rooms.origin });
+    const aud = at.rooms.origin;
+    const client = sdkClient(at.rooms, await pass({ world: "federation", aud }));
     await assert.rejects(client.joinOrCreate("federation"));
-    await assert.rejects(new Client(rooms.origin).joinOrCreate("federation"));
+    await assert.rejects(sdkClient(at.rooms).joinOrCreate("federation"));
   });
 
   it("shows every peer in the Colyseus monitor", async () => {
-    const listed = (await (await fetch(`${plaza.origin}/monitor/api`)).json()) as {
-      rooms: { name: string; roomId: string }[];
-    };
+    const listed = await fetchJson<{ rooms: { name: string; roomId: string }[] }>(
+      `${at.plaza.origin}/monitor/api`,
+    );
     const room = listed.rooms.find(({ name }) => name === "federation");
     assert.ok(room !== undefined);
     await eventually(async () => {
-      const url = `${plaza.origin}/monitor/api/room?roomId=${room.roomId}`;
-      const { state } = (await (await fetch(url)).json()) as {
+      const url = `${at.plaza.origin}/monitor/api/room?roomId=${room.roomId}`;
+      const { state } = await fetchJson<{
         state: { peers: Record<string, Record<string, unknown>> };
-      };
-      const peer = state.peers[rooms.origin];
+      }>(url);
+      const peer = state.peers[at.rooms.origin];
       assert.equal(peer?.["status"], "online");
       assert.equal(peer["trust"], "trusted");
       assert.ok(Number(peer["roundTripMilliseconds"]) > 0);
@@ -135,39 +115,20 @@ describe("every kind of room", function () {
   });
 
   it("honours the admission policy, with its reason", async () => {
-    const mallory = new Player(plaza.origin, "Mallory");
-    await mallory.join("plaza");
-    mallory.traveler.enter(`aether://${rooms.authority}/plain`);
+    const mallory = await playerIn(at.plaza, "Mallory");
+    mallory.traveler.enter(portal(at.rooms));
     const failure = await mallory.failure();
     assert.equal(failure.code, "ERR_FED_ADMISSION_REFUSED");
     assert.match(failure.message, /not welcome/u);
     await mallory.at.pickUpCoin();
-    await mallory.traveler.leave();
+    await mallory.leave();
   });
 
   async function pass(claims: { world: string; aud: string }): Promise<string> {
-    const now = Math.floor(Date.now() / 1000);
-    return issuePass(
-      {
-        iss: plaza.origin,
-        sub: "somebody",
-        iat: now,
-        exp: now + 60,
-        jti: crypto.randomUUID(),
-        xfer: crypto.randomUUID(),
-        src: plaza.origin,
-        name: "Somebody",
-        ...claims,
-      },
-      await operatorKey(plaza),
-    );
+    const good = goodClaims(at.plaza, at.rooms, claims.world);
+    return passOf({ ...good, ...claims }, await operatorKey(at.plaza));
   }
 });
-
-async function operatorKey(server: ServerProcess): Promise<ReturnType<typeof importSigningKey>> {
-  const text = await readFile(join(server.spec.data, "keys.json"), "utf8");
-  return importSigningKey((JSON.parse(text) as { current: PrivateJwk }).current);
-}
 
 async function crossTo(player: Player, uri: string): Promise<Room> {
   const count = player.arrivals.length;
@@ -184,12 +145,4 @@ async function crossTo(player: Player, uri: string): Promise<Room> {
   );
   assert.ok("room" in arrival, `stayed: ${JSON.stringify(arrival)}`);
   return arrival.room;
-}
-
-async function whoAmI(room: Room): Promise<WhoAmI> {
-  const answer = new Promise<WhoAmI>((resolve) => {
-    room.onMessage("whoami", resolve);
-  });
-  room.send("whoami");
-  return answer;
 }

@@ -1,47 +1,27 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { Client } from "@colyseus/sdk";
 import { PlayerKey, Traveler } from "aether-federation/client";
 import { verifyReceipt } from "../../src/identity/receipt.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
+import { commandAnswer } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
+import { memoryStorage } from "../support/memory-storage.ts";
 import { operatorKey } from "../support/operator.ts";
-import { Player, RoomWatch } from "../support/player.ts";
-import { type ServerProcess, Servers } from "../support/processes.ts";
-
-const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-
-/** A browser tab's storage. */
-function storage(): { getItem(key: string): string | null; setItem(key: string, v: string): void } {
-  const kept = new Map<string, string>();
-  return {
-    getItem: (key) => kept.get(key) ?? null,
-    setItem: (key, value) => {
-      kept.set(key, value);
-    },
-  };
-}
+import { type Player, RoomWatch, playerIn } from "../support/player.ts";
+import type { ServerProcess } from "../support/processes.ts";
+import { worlds } from "../support/running.ts";
+import { askTransit, portal, sdkClient } from "../support/sdk.ts";
 
 describe("travel without a room, after a reload, and what is kept of it", function () {
   this.timeout(60_000);
-  const servers = new Servers();
-  let plaza: ServerProcess;
-  let arena: ServerProcess;
+  const at = worlds("plaza", "arena");
 
-  before(async () => {
-    [plaza, arena] = (await servers.worlds("plaza", "arena")) as [ServerProcess, ServerProcess];
-  });
-  after(() => servers.stop());
-
-  const arenaUri = (): string => `aether://${arena.authority}/arena`;
+  const arenaUri = (): string => portal(at.arena, "arena");
 
   async function post(
     token: string | undefined,
     body: unknown,
   ): Promise<{ status: number; code?: unknown }> {
-    const response = await fetch(`${plaza.origin}/federation/travel`, {
+    const response = await fetch(`${at.plaza.origin}/federation/travel`, {
       method: "POST",
       headers: {
         "content-type": "application/json",
@@ -54,12 +34,12 @@ describe("travel without a room, after a reload, and what is kept of it", functi
 
   describe("POST /travel", () => {
     it("takes a player through a portal without a room at home", async () => {
-      const traveler = new Traveler(plaza.origin, { name: "Roomless" });
+      const traveler = new Traveler(at.plaza.origin, { name: "Roomless" });
       const watch = new RoomWatch(await traveler.travel(arenaUri()));
       await watch.settled();
       assert.equal(watch.me.name, "Roomless");
       assert.equal(watch.me.id, traveler.playerId);
-      assert.equal(traveler.origin, arena.origin);
+      assert.equal(traveler.origin, at.arena.origin);
       await watch.pickUpCoin();
       const { belongings } = watch;
       await traveler.leave();
@@ -73,7 +53,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     });
 
     it("refuses where no portal leads, with a code", async () => {
-      const traveler = new Traveler(plaza.origin);
+      const traveler = new Traveler(at.plaza.origin);
       await assert.rejects(
         traveler.travel("aether://nowhere.example/x"),
         /^Error: ERR_FED_NO_ROUTE/u,
@@ -81,8 +61,8 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     });
 
     it("refuses an unknown world of the other server, and the player can play at home", async () => {
-      const traveler = new Traveler(plaza.origin);
-      const uri = `aether://${arena.authority}/cellar`;
+      const traveler = new Traveler(at.plaza.origin);
+      const uri = portal(at.arena, "cellar");
       await assert.rejects(traveler.travel(uri), /^Error: ERR_FED_WORLD_UNKNOWN/u);
       await traveler.join("plaza");
       await traveler.leave();
@@ -94,7 +74,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     });
 
     it("refuses a login of another server", async () => {
-      const token = await PlayerKey.generate().prove(arena.origin);
+      const token = await PlayerKey.generate().prove(at.arena.origin);
       const { status, code } = await post(token, { to: arenaUri() });
       assert.deepEqual([status, code], [403, "ERR_FED_PROOF_INVALID"]);
     });
@@ -105,7 +85,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     });
 
     it("refuses a login that is used twice", async () => {
-      const token = await PlayerKey.generate().prove(plaza.origin);
+      const token = await PlayerKey.generate().prove(at.plaza.origin);
       assert.equal((await post(token, { to: arenaUri() })).status, 200);
       const { status, code } = await post(token, { to: arenaUri() });
       assert.deepEqual([status, code], [403, "ERR_FED_PROOF_REPLAYED"]);
@@ -117,7 +97,10 @@ describe("travel without a room, after a reload, and what is kept of it", functi
       ["unknown members", { to: "aether://x.example/y", more: true }],
     ] as const) {
       it(`refuses a body that is ${what}`, async () => {
-        const { status, code } = await post(await PlayerKey.generate().prove(plaza.origin), body);
+        const { status, code } = await post(
+          await PlayerKey.generate().prove(at.plaza.origin),
+          body,
+        );
         assert.deepEqual([status, code], [400, "ERR_FED_MALFORMED"]);
       });
     }
@@ -126,16 +109,12 @@ describe("travel without a room, after a reload, and what is kept of it", functi
   describe("resume", () => {
     it("goes on into the room that a crossing was leading to when the page was reloaded", async () => {
       // The page that goes away is a plain client: it learns of its seat and does nothing with it.
-      const keys = storage();
-      const client = new Client(plaza.origin);
-      client.http.authToken = await PlayerKey.load(keys).prove(plaza.origin);
+      const keys = memoryStorage();
+      const client = sdkClient(at.plaza, await PlayerKey.load(keys).prove(at.plaza.origin));
       const old = await client.joinOrCreate("plaza", { name: "Reloaded" });
-      const transit = new Promise((resolve) => {
-        old.onMessage("federation:transit", resolve);
-      });
-      old.send("federation:enter", { to: arenaUri() });
-      const places = storage();
-      const place = { home: plaza.origin, origin: plaza.origin, world: "plaza" };
+      const transit = askTransit(old, arenaUri());
+      const places = memoryStorage();
+      const place = { home: at.plaza.origin, origin: at.plaza.origin, world: "plaza" };
       const { reconnectionToken } = old;
       places.setItem(
         "aether-federation:place",
@@ -143,42 +122,42 @@ describe("travel without a room, after a reload, and what is kept of it", functi
       );
       old.reconnection.enabled = false;
       old.connection.close();
-      const traveler = new Traveler(plaza.origin, { storage: keys, placeStorage: places });
+      const traveler = new Traveler(at.plaza.origin, { storage: keys, placeStorage: places });
       const arrivals: unknown[] = [];
       traveler.onArrive(({ from }) => arrivals.push(from));
       const watch = new RoomWatch(await traveler.resume("plaza"));
       await watch.settled();
-      assert.equal(traveler.origin, arena.origin);
+      assert.equal(traveler.origin, at.arena.origin);
       assert.deepEqual([watch.me.id, watch.me.name], [traveler.playerId, "Reloaded"]);
-      assert.deepEqual(arrivals, [plaza.origin]);
+      assert.deepEqual(arrivals, [at.plaza.origin]);
       await traveler.leave();
     });
 
     it("joins at home when the room does not keep places", async () => {
-      const [keys, places] = [storage(), storage()];
+      const [keys, places] = [memoryStorage(), memoryStorage()];
       const options = { storage: keys, placeStorage: places };
-      const before = new Traveler(plaza.origin, options);
+      const before = new Traveler(at.plaza.origin, options);
       const room = await before.join("plaza");
       room.reconnection.enabled = false;
       room.connection.close();
-      const after = new Traveler(plaza.origin, options);
+      const after = new Traveler(at.plaza.origin, options);
       await after.resume("plaza");
-      assert.equal(after.origin, plaza.origin);
+      assert.equal(after.origin, at.plaza.origin);
       assert.equal(after.playerId, before.playerId);
       await after.leave();
     });
 
     it("joins at home the first time", async () => {
-      const traveler = new Traveler(plaza.origin, { placeStorage: storage() });
+      const traveler = new Traveler(at.plaza.origin, { placeStorage: memoryStorage() });
       await traveler.resume("plaza");
       assert.equal(traveler.room?.name, "plaza");
       await traveler.leave();
     });
 
     it("joins at home when what is kept makes no sense", async () => {
-      const places = storage();
+      const places = memoryStorage();
       places.setItem("aether-federation:place", '{"home": 1');
-      const traveler = new Traveler(plaza.origin, { placeStorage: places });
+      const traveler = new Traveler(at.plaza.origin, { placeStorage: places });
       await traveler.resume("plaza");
       await traveler.leave();
     });
@@ -188,39 +167,38 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     let player: Player;
     let transferId: string;
     before(async () => {
-      player = new Player(plaza.origin, "Documented");
-      await player.join("plaza");
+      player = await playerIn(at.plaza, "Documented");
       ({ transferId = "" } = await player.cross(arenaUri()));
     });
-    after(() => player.traveler.leave());
+    after(() => player.leave());
 
     it("hands the player home's signed receipt", async () => {
       const receipt = await player.traveler.receipt();
-      const key = importVerifyKey((await operatorKey(plaza)).jwk);
+      const key = importVerifyKey((await operatorKey(at.plaza)).jwk);
       const verified = await verifyReceipt(receipt, () => key);
       assert.ok(verified.verified, JSON.stringify(verified));
       const { claims } = verified;
       assert.deepEqual(
         [claims.iss, claims.xfer, claims.player, claims.from, claims.to],
-        [plaza.origin, transferId, player.at.me.id, plaza.origin, arena.origin],
+        [at.plaza.origin, transferId, player.at.me.id, at.plaza.origin, at.arena.origin],
       );
     });
 
     for (const end of ["home", "destination"] as const) {
       it(`lets the operator of the ${end} look the crossing up`, async () => {
-        const server = end === "home" ? plaza : arena;
+        const server = end === "home" ? at.plaza : at.arena;
         const found = await eventually(async () => {
-          const { crossings } = await crossingsOf(server, transferId);
+          const crossings = await crossingsOf(server, transferId);
           assert.equal(crossings.length, 1);
           return crossings[0];
         });
-        assert.equal(found?.to, arena.origin);
+        assert.equal(found?.to, at.arena.origin);
         assert.equal(found.receipt, await player.traveler.receipt());
       });
     }
 
     it("keeps a player's history at home", async () => {
-      const { crossings } = await crossingsOf(plaza, player.at.me.id);
+      const crossings = await crossingsOf(at.plaza, player.at.me.id);
       assert.deepEqual(
         crossings.map((crossing) => crossing.transferId),
         [transferId],
@@ -234,14 +212,17 @@ describe("travel without a room, after a reload, and what is kept of it", functi
   });
 });
 
-async function crossingsOf(
-  server: ServerProcess,
-  subject: string,
-): Promise<{ crossings: { transferId: string; to: string; receipt: string }[] }> {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    "--disable-warning=ExperimentalWarning",
-    cli,
-    ...["crossings", subject, "--data", server.spec.data, "--json"],
-  ]);
-  return JSON.parse(stdout) as Awaited<ReturnType<typeof crossingsOf>>;
+interface Crossing {
+  readonly transferId: string;
+  readonly to: string;
+  readonly receipt: string;
+}
+
+async function crossingsOf(server: ServerProcess, subject: string): Promise<Crossing[]> {
+  const { crossings } = await commandAnswer<{ crossings: Crossing[] }>(
+    server,
+    "crossings",
+    subject,
+  );
+  return crossings;
 }

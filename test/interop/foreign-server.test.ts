@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { Client } from "@colyseus/sdk";
+import { assetUrl } from "../support/assets.ts";
 import { eventually } from "../support/eventually.ts";
-import { type ServerProcess, Servers } from "../support/processes.ts";
+import { assertRefused } from "../support/operator.ts";
+import { ROOMS, type ServerProcess, Servers } from "../support/processes.ts";
 import { ForeignServer, requirePython } from "../support/python.ts";
+import { type Seat, portal, takeSeat } from "../support/sdk.ts";
 import { type Transit, Visitor } from "../support/visitor.ts";
 
 interface Row {
@@ -30,9 +32,9 @@ describe("a server written in Python, from the protocol page alone", function ()
   before(async function () {
     requirePython(this);
     foreign = await ForeignServer.start();
-    const script = "test/fixtures/rooms-server.ts";
     const flags = ["--peer", foreign.origin];
-    [ours] = (await servers.start([{ name: "ours", script, flags }])) as [ServerProcess];
+    ours = await servers.launch({ name: "ours", script: ROOMS, flags });
+    await ours.ready();
     await ours.knows(foreign.origin);
   });
   after(async () => {
@@ -69,7 +71,7 @@ describe("a server written in Python, from the protocol page alone", function ()
       assert.deepEqual([holder, epoch], [ours.origin, 1]);
       assert.equal(state?.["note"], "spam", "it renews its lease with what the player carries");
     });
-    await visitor.room.leave();
+    await visitor.leave();
     await eventually(async () => {
       const { holder, epoch, state } = await row(player);
       assert.deepEqual([holder, epoch], [foreign.origin, 2]);
@@ -88,7 +90,7 @@ describe("a server written in Python, from the protocol page alone", function ()
     assert.equal(await visitor.id(), player);
     const { epoch } = await row(player);
     const stale = await foreign.call(ours.origin, "/custody/revoke", { player, epoch: epoch + 1 });
-    assert.deepEqual([stale.status, stale.body["code"]], [409, "ERR_FED_STALE_CUSTODY"]);
+    assertRefused(stale, 409, "ERR_FED_STALE_CUSTODY");
     const answer = await foreign.call(ours.origin, "/custody/revoke", { player, epoch });
     assert.deepEqual(answer, { status: 200, body: {} });
     await eventually(async () => {
@@ -177,7 +179,7 @@ describe("a server written in Python, from the protocol page alone", function ()
         ],
       );
     });
-    await visitor.room.leave();
+    await visitor.leave();
   });
 
   it("gives a player of ours back by return, and is refused what it no longer holds", async () => {
@@ -199,7 +201,7 @@ describe("a server written in Python, from the protocol page alone", function ()
     const { player: home } = await again.whoAmI();
     assert.equal(home?.id, player);
     assert.equal(home.carried?.["note"], "farewell");
-    await again.room.leave();
+    await again.leave();
   });
 
   it("is asked to give a player back who logs in at home", async () => {
@@ -216,7 +218,7 @@ describe("a server written in Python, from the protocol page alone", function ()
     const returned = await foreign.call(ours.origin, "/custody/return", { player, epoch });
     assert.equal(returned.status, 200);
     assert.equal(await (await login).id(), player);
-    await (await login).room.leave();
+    await (await login).leave();
   });
 
   it("has its player's picture kept and served here, unless its bytes are not the hash's", async () => {
@@ -225,9 +227,8 @@ describe("a server written in Python, from the protocol page alone", function ()
       const hat = await foreign.control<{ assetHash: string }>("asset", { text, honest });
       const { reservation } = await reserve({ state: { hat } });
       const visitor = await connect(reservation);
-      const hex = Buffer.from(hat.assetHash.slice("sha256-".length), "base64").toString("hex");
       await eventually(async () => {
-        const served = await fetch(`${ours.origin}/federation/assets/sha256/${hex}`);
+        const served = await fetch(assetUrl(ours, hat.assetHash));
         assert.equal(served.status, honest ? 200 : 404);
         if (honest) assert.equal(await served.text(), text);
         else
@@ -236,7 +237,7 @@ describe("a server written in Python, from the protocol page alone", function ()
             [1],
           );
       });
-      await visitor.room.leave();
+      await visitor.leave();
     }
   });
 
@@ -252,7 +253,7 @@ describe("a server written in Python, from the protocol page alone", function ()
     await refused({ transferId: randomUUID() }, "ERR_FED_PASS_TRANSFER");
     await refused({ extra: 1 }, "ERR_FED_MALFORMED");
     const unknown = await foreign.call(ours.origin, "/custody/claim", { transferId: randomUUID() });
-    assert.deepEqual([unknown.status, unknown.body["code"]], [409, "ERR_FED_TRANSFER_UNKNOWN"]);
+    assertRefused(unknown, 409, "ERR_FED_TRANSFER_UNKNOWN");
   });
 
   it("met no error of its own", () => {
@@ -275,7 +276,7 @@ describe("a server written in Python, from the protocol page alone", function ()
     player: string;
     transferId: string;
     body: object;
-    reservation: Transit["reservation"];
+    reservation: Seat;
   }> {
     const { player } = await foreign.control<{ player: string }>("player", {
       ...{ name: "Monty", state: { eggs: 3 }, ...options },
@@ -287,22 +288,20 @@ describe("a server written in Python, from the protocol page alone", function ()
     const answer = await foreign.call(ours.origin, "/reservations", body);
     assert.equal(answer.status, 201, JSON.stringify(answer.body));
     assert.equal(answer.body["origin"], ours.origin);
-    const reservation = answer.body["reservation"] as Transit["reservation"];
+    const reservation = answer.body["reservation"] as Seat;
     return { player, transferId: departed.transferId, body, reservation };
   }
 
   /** Takes a seat here. */
-  async function connect(reservation: Transit["reservation"], token?: string): Promise<Visitor> {
-    const client = new Client(ours.origin);
-    client.http.authToken = token;
-    return new Visitor(await client.consumeSeatReservation(reservation as never));
+  async function connect(seat: Seat, token?: string): Promise<Visitor> {
+    return new Visitor(await takeSeat(ours, seat, token));
   }
 
   /** Sends a player of ours there; the foreign server claims it. */
   async function crossToForeign(
     visitor: Visitor,
   ): Promise<{ claimed: Claimed; transferId: string }> {
-    const transit = await visitor.transit(`aether://${foreign.authority}/hall`);
+    const transit = await visitor.transit(portal(foreign, "hall"));
     assert.equal(transit.origin, foreign.origin);
     const { transferId } = transit;
     const first = await foreign.call(ours.origin, "/custody/claim", { transferId });

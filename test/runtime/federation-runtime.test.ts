@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { resolveOptions } from "../../src/federation/options.ts";
 import { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
 import type { SeatHost } from "../../src/custody/destination/seat-host.ts";
+import { folderOfTest } from "../support/folders.ts";
 
 const NO_SEATS: SeatHost = {
   hasWorld: () => false,
@@ -14,20 +14,16 @@ const NO_SEATS: SeatHost = {
 };
 
 describe("runtime/federation-runtime", () => {
-  let folder: string;
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "aether-runtime-"));
-  });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
+  const folder = folderOfTest();
 
   function runtime(): FederationRuntime {
     return new FederationRuntime(
-      resolveOptions({ origin: "https://here.example", worlds: {}, dataDirectory: folder }),
+      resolveOptions({ origin: "https://here.example", worlds: {}, dataDirectory: folder.path }),
     );
   }
 
   it("gives back what it opened when it cannot start, so that the next start can", async () => {
-    const keys = join(folder, "keys.json");
+    const keys = join(folder.path, "keys.json");
     await writeFile(keys, "no JSON");
     const first = runtime();
     await assert.rejects(first.start(NO_SEATS), { code: "ERR_FED_KEY_FILE" });

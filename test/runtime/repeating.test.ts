@@ -1,32 +1,35 @@
 import assert from "node:assert/strict";
 import { Repeating } from "../../src/runtime/repeating.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { turn } from "../support/turn.ts";
 
 describe("runtime/repeating", () => {
-  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-  it("runs again only after the last run has ended", async () => {
+  /** Work that is under way until the test ends it. */
+  function setUp() {
     const clock = new ManualClock();
-    let runs = 0;
-    let end: () => void = () => undefined;
-    const work = (): Promise<void> => {
-      runs += 1;
-      return new Promise((resolve) => (end = resolve));
-    };
+    const work = { runs: 0, end: (): void => undefined };
     const repeating = new Repeating({
-      work,
+      work: () => {
+        work.runs += 1;
+        return new Promise((resolve) => (work.end = resolve));
+      },
       everyMilliseconds: 10,
       onFailure: (cause) => assert.fail(String(cause)),
       clock,
     });
+    return { clock, work, repeating };
+  }
+
+  it("runs again only after the last run has ended", async () => {
+    const { clock, work, repeating } = setUp();
     repeating.start();
     clock.advance(1_000);
     await turn();
-    assert.equal(runs, 1);
-    end();
+    assert.equal(work.runs, 1);
+    work.end();
     await turn();
     clock.advance(10);
-    assert.equal(runs, 2);
+    assert.equal(work.runs, 2);
   });
 
   it("goes on after a failure, which is told", async () => {
@@ -47,25 +50,13 @@ describe("runtime/repeating", () => {
   });
 
   it("stops for good, also while a run is under way", async () => {
-    const clock = new ManualClock();
-    let runs = 0;
-    let end: () => void = () => undefined;
-    const work = (): Promise<void> => {
-      runs += 1;
-      return new Promise((resolve) => (end = resolve));
-    };
-    const repeating = new Repeating({
-      work,
-      everyMilliseconds: 10,
-      onFailure: (cause) => assert.fail(String(cause)),
-      clock,
-    });
+    const { clock, work, repeating } = setUp();
     repeating.start();
     clock.advance(10);
     repeating.stop();
-    end();
+    work.end();
     await turn();
     clock.advance(1_000);
-    assert.equal(runs, 1);
+    assert.equal(work.runs, 1);
   });
 });

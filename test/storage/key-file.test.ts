@@ -3,29 +3,23 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FederationError } from "../../src/errors.ts";
 import { announceNextKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
 import { loadKeyRing, loadOrCreateKeyRing, saveKeyRing } from "../../src/storage/key-file.ts";
+import { folderOfTest } from "../support/folders.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 describe("storage/key-file", () => {
-  let folder: string;
+  const folder = folderOfTest();
   let path: string;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "aether-keys-"));
-    path = join(folder, "data", "keys.json");
-  });
-  afterEach(() => {
-    rmSync(folder, { recursive: true, force: true });
+    path = join(folder.path, "data", "keys.json");
   });
   const refused = (reason: RegExp): Promise<void> =>
     assert.rejects(loadOrCreateKeyRing(path, seededRandom(9)), (error: unknown) => {
@@ -39,12 +33,12 @@ describe("storage/key-file", () => {
   it("makes a key once, readable by its owner only", async () => {
     const made = await loadOrCreateKeyRing(path, seededRandom(1));
     assert.equal(statSync(path).mode & 0o777, 0o600);
-    assert.equal(statSync(join(folder, "data")).mode & 0o777, 0o700);
+    assert.equal(statSync(join(folder.path, "data")).mode & 0o777, 0o700);
     const read = await loadOrCreateKeyRing(path, seededRandom(2));
     assert.equal(read.current.kid, made.current.kid);
     const message = Buffer.from("m");
     assert.deepEqual(read.current.sign(message), made.current.sign(message));
-    assert.deepEqual(readdirSync(join(folder, "data")), ["keys.json"]);
+    assert.deepEqual(readdirSync(join(folder.path, "data")), ["keys.json"]);
   });
 
   it("gives the same key to all that start at once", async () => {
@@ -52,17 +46,17 @@ describe("storage/key-file", () => {
       Array.from({ length: 8 }, (_, index) => loadOrCreateKeyRing(path, seededRandom(index))),
     );
     assert.equal(new Set(rings.map(({ current }) => current.kid)).size, 1);
-    assert.deepEqual(readdirSync(join(folder, "data")), ["keys.json"]);
+    assert.deepEqual(readdirSync(join(folder.path, "data")), ["keys.json"]);
   });
 
   it("takes the key of whoever made the file first, between its own look and its write", async () => {
-    const first = join(folder, "first.json");
+    const first = join(folder.path, "first.json");
     const theirs = await loadOrCreateKeyRing(first, seededRandom(1));
     const random = seededRandom(2);
     const late = {
       ...random,
       bytes: (length: number) => {
-        mkdirSync(join(folder, "data"));
+        mkdirSync(join(folder.path, "data"));
         copyFileSync(first, path);
         chmodSync(path, 0o600);
         return random.bytes(length);
@@ -70,7 +64,7 @@ describe("storage/key-file", () => {
     };
     const ours = await loadOrCreateKeyRing(path, late);
     assert.equal(ours.current.kid, theirs.current.kid);
-    assert.deepEqual(readdirSync(join(folder, "data")), ["keys.json"]);
+    assert.deepEqual(readdirSync(join(folder.path, "data")), ["keys.json"]);
   });
 
   it("keeps the announced and the retired keys", async () => {
@@ -111,7 +105,7 @@ describe("storage/key-file", () => {
 
   it("refuses a public half that is not the private one's", async () => {
     await loadOrCreateKeyRing(path, seededRandom(1));
-    const other = join(folder, "other.json");
+    const other = join(folder.path, "other.json");
     await loadOrCreateKeyRing(other, seededRandom(2));
     const [mine, theirs] = [path, other].map(
       (file) => JSON.parse(readFileSync(file, "utf8")) as { current: { x: string } },
@@ -124,7 +118,7 @@ describe("storage/key-file", () => {
   });
 
   it("says when no file can be made there", async () => {
-    writeFileSync(join(folder, "data"), "a file where the folder should be");
+    writeFileSync(join(folder.path, "data"), "a file where the folder should be");
     await refused(/cannot be (read|written)/u);
   });
 });

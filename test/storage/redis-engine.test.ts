@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Redis } from "ioredis";
 import { Keyv } from "keyv";
-import { FederationError } from "../../src/errors.ts";
 import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { RedisEngine } from "../../src/storage/redis-engine.ts";
+import { coded } from "../support/coded.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { RedisServer } from "../support/redis.ts";
 import { requireProgram } from "../support/requirements.ts";
@@ -105,8 +105,7 @@ describe("storage/redis-engine", function () {
       const store = new KeyvStore(new RedisEngine({ client: own.client(), timeoutSeconds: 0.3 }));
       await store.set("a", "1");
       await own.kill();
-      const unavailable = (error: unknown): boolean =>
-        error instanceof FederationError && error.code === "ERR_FED_STORE_UNAVAILABLE";
+      const unavailable = coded("ERR_FED_STORE_UNAVAILABLE");
       await assert.rejects(store.get("a"), unavailable);
       await assert.rejects(store.compareAndSet("nonce", undefined, "1"), unavailable);
       await own.resume();

@@ -1,5 +1,5 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { hangUp, listen } from "./loopback.ts";
 
 /** Answers a request for an asset. */
 export type AssetHandler = (
@@ -22,15 +22,15 @@ export class AssetPeer {
   readonly #server: Server;
   #busy = 0;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, origin: string) {
     this.#server = server;
-    this.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.origin = origin;
   }
 
   static async listen(handler: AssetHandler): Promise<AssetPeer> {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const peer = new AssetPeer(server);
+    const { origin } = await listen(server);
+    const peer = new AssetPeer(server, origin);
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       const index = peer.requests.push(request) - 1;
       peer.ranges.push(request.headers.range);
@@ -51,9 +51,8 @@ export class AssetPeer {
     return peer;
   }
 
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+  close(): Promise<void> {
+    return hangUp(this.#server);
   }
 }
 

@@ -15,6 +15,7 @@ export interface AssetAnswer {
   readonly calls?: number;
 }
 
+/** It, running: takes commands, and can be killed at any of its calls. */
 export class AssetProcess {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;

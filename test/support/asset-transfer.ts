@@ -1,9 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ContentStore } from "../../src/assets/store/content-store.ts";
-import { assetHash } from "../../src/assets/verify/integrity.ts";
 import {
   type AssetIntegrityPolicy,
   type FederationAssetReference,
@@ -12,40 +10,20 @@ import {
 import type { AssetMismatch } from "../../src/assets/transfer/flight.ts";
 import { AssetTransfer, type AssetTransferOptions } from "../../src/assets/transfer/transfer.ts";
 import { createAssetSource } from "../../src/http/outbound/asset-source.ts";
-import { type Clock, type Logger, systemClock } from "../../src/ports.ts";
+import { type Clock, systemClock } from "../../src/ports.ts";
 import { type AssetHandler, AssetPeer } from "./asset-peer.ts";
+import { sriOf } from "./assets.ts";
+import { recordingLogger } from "./loggers.ts";
 import { quickClock } from "./quick-clock.ts";
 import { seededRandom } from "./seeded-random.ts";
-
-/** A logger that keeps what it is told. */
-export function listeningLogger(): Logger & { readonly lines: string[] } {
-  const lines: string[] = [];
-  const add =
-    (level: string) =>
-    (message: string): void => {
-      lines.push(`${level}: ${message}`);
-    };
-  return { lines, debug: add("debug"), info: add("info"), warn: add("warn"), error: add("error") };
-}
-
-/** Bytes that look like nothing. */
-export function blob(size: number): Buffer {
-  const bytes = randomBytes(size);
-  if (size > 0) bytes[0] = 0;
-  return bytes;
-}
-
-/** SRI. */
-export function sriOf(bytes: Uint8Array): string {
-  return assetHash("sha256", createHash("sha256").update(bytes).digest()).sri;
-}
+import { read } from "./stores.ts";
 
 /** A store on disk, a transfer into it, and peers to transfer from; closed together. */
 export class TransferBench {
   readonly store: ContentStore;
   readonly transfer: AssetTransfer;
   readonly mismatches: AssetMismatch[];
-  readonly logger: ReturnType<typeof listeningLogger>;
+  readonly logger: ReturnType<typeof recordingLogger>;
   /** Peers that are not trusted. */
   readonly strangers = new Set<string>();
   readonly #peers: AssetPeer[] = [];
@@ -71,7 +49,7 @@ export class TransferBench {
   ): Promise<TransferBench> {
     const { policy, maxBytes, ...rest } = options;
     const directory = await mkdtemp(join(tmpdir(), "aether-assets-"));
-    const logger = listeningLogger();
+    const logger = recordingLogger();
     const store = await ContentStore.open({
       directory,
       maxBytes: maxBytes ?? 256 * 1024 * 1024,
@@ -126,15 +104,7 @@ export class TransferBench {
 
   /** The stored bytes, read back. */
   async read(hash: string): Promise<Buffer | undefined> {
-    const opened = await this.store.open(hash);
-    if (opened === undefined) return undefined;
-    try {
-      const chunks: Buffer[] = [];
-      for await (const chunk of opened.stream()) chunks.push(chunk as Buffer);
-      return Buffer.concat(chunks);
-    } finally {
-      await opened.close();
-    }
+    return read(this.store, hash);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 /** Assets for tests: bytes that are the same in every process, and what is expected of them. */
-import { createCipheriv, createHash } from "node:crypto";
+import { createCipheriv, createHash, randomBytes } from "node:crypto";
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
@@ -14,12 +14,27 @@ export function assetBytes(seed: string, size: number): Buffer {
   return bytes;
 }
 
-export function sriOf(bytes: Uint8Array): string {
+/** Bytes that look like nothing, other ones each time. */
+export function blob(size: number): Buffer {
+  const bytes = randomBytes(size);
+  if (size > 0) bytes[0] = 0;
+  return bytes;
+}
+
+/** The hash of these bytes, as Subresource Integrity writes it. */
+export function sriOf(bytes: Uint8Array | string): string {
   return `sha256-${createHash("sha256").update(bytes).digest("base64")}`;
 }
 
-export function hexOf(bytes: Uint8Array): string {
+/** The same in hex, as paths have it. */
+export function hexOf(bytes: Uint8Array | string): string {
   return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Where a server serves an asset. */
+export function assetUrl(server: { readonly origin: string }, hash: string): string {
+  const hex = Buffer.from(hash.slice("sha256-".length), "base64").toString("hex");
+  return `${server.origin}/federation/assets/sha256/${hex}`;
 }
 
 /** What `receive()` is told of these bytes. */

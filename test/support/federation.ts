@@ -11,10 +11,16 @@ import {
 import type { KeyRing } from "../../src/identity/server-keys.ts";
 import type { Fetch, FetchRequest, FetchResponse } from "../../src/ports.ts";
 import { ServerRegistry } from "../../src/registry/server-registry.ts";
-import type { ManualClock } from "./manual-clock.ts";
+import { quietLogger } from "./loggers.ts";
+import { ManualClock } from "./manual-clock.ts";
 import { type MemoryDisk, MemoryStore } from "./memory-store.ts";
 import { descriptorOf, ringOf } from "./parties.ts";
 import { seededRandom } from "./seeded-random.ts";
+
+/** An origin of {@link twoServers}. */
+export const A = "https://a.example";
+/** The other of the two. */
+export const B = "https://b.example";
 
 /** Options of {@link TestServer}. */
 export interface TestServerOptions {
@@ -66,6 +72,18 @@ export class TestNetwork {
   }
 }
 
+/** Two servers on a network of their own, which have not met. */
+export function twoServers(): {
+  clock: ManualClock;
+  network: TestNetwork;
+  a: TestServer;
+  b: TestServer;
+} {
+  const clock = new ManualClock();
+  const network = new TestNetwork(clock);
+  return { clock, network, a: network.add(A), b: network.add(B) };
+}
+
 /** One server: the trust layer whole, behind the least of a router. */
 export class TestServer {
   readonly origin: string;
@@ -102,7 +120,6 @@ export class TestServer {
       clock,
       random,
     });
-    const ignore = (): void => undefined;
     this.handshake = new HandshakeService({
       origin,
       manager: new HandshakeManager({
@@ -119,7 +136,7 @@ export class TestServer {
       store: this.store,
       clock,
       random,
-      logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+      logger: quietLogger(),
     });
     this.peers.reconnectBy((peer) => this.handshake.connect(peer));
   }

@@ -1,4 +1,5 @@
 import type { Clock, TimerHandle } from "../../src/ports.ts";
+import { turn } from "./turn.ts";
 
 interface ManualTimer {
   readonly dueAt: number;
@@ -65,12 +66,12 @@ export class ManualClock implements Clock {
    */
   async advanceAsync(milliseconds: number): Promise<void> {
     const end = this.#monotonicMilliseconds + milliseconds;
-    await settle();
+    await turn(3);
     for (let due = this.#nextDue(end); due !== undefined; due = this.#nextDue(end)) {
       this.#timers.delete(due.order);
       this.#moveTo(due.dueAt);
       due.callback();
-      await settle();
+      await turn(3);
     }
     this.#moveTo(end);
   }
@@ -94,12 +95,5 @@ export class ManualClock implements Clock {
     const step = Math.max(0, monotonicMilliseconds - this.#monotonicMilliseconds);
     this.#monotonicMilliseconds += step;
     this.#wallMilliseconds += step;
-  }
-}
-
-/** Lets everything that is ready to run, run. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3; turn += 1) {
-    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }

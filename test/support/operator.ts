@@ -1,4 +1,5 @@
 /** What only the operator of a server could do: sign with its key. Attackers in tests included. */
+import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { signRequest } from "../../src/identity/http-signatures.ts";
@@ -9,6 +10,7 @@ import {
   importSigningKey,
 } from "../../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../../src/ports.ts";
+import { fetchJson } from "./fetch-json.ts";
 import type { ServerProcess } from "./processes.ts";
 
 /** A server's signing key, from its key file. */
@@ -43,12 +45,41 @@ export function passOf(claims: PassClaims, key: SigningKey): Promise<string> {
   return issuePass(claims, key);
 }
 
+/** What a call was answered. */
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+/** A signed call of one server to another, at a path below its endpoint. */
+export async function callAs(
+  from: ServerProcess,
+  to: ServerProcess,
+  path: string,
+  body: unknown,
+): ReturnType<typeof signedPost> {
+  const signer = { origin: from.origin, key: await operatorKey(from) };
+  return signedPost(signer, `${to.origin}/federation${path}`, body);
+}
+
+/** Holds that a call was refused with this status and code. */
+export function assertRefused({ status, body }: Answer, expected: number, code: string): void {
+  assert.deepEqual([status, body["code"]], [expected, code], JSON.stringify(body));
+}
+
+/** Which of its keys a server signs with, from its descriptor. */
+export async function currentKid({ origin }: { readonly origin: string }): Promise<string> {
+  const { jws } = await fetchJson<{ jws: string }>(`${origin}/.well-known/aether-federation`);
+  const [header = ""] = jws.split(".");
+  return (JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: string }).kid;
+}
+
 /** A signed POST as `from` would send it; the raw answer. */
 export async function signedPost(
   from: { readonly origin: string; readonly key: SigningKey },
   url: string,
   body: unknown,
-): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }> {
+): Promise<Answer & { readonly headers: Headers }> {
   const bytes = new TextEncoder().encode(JSON.stringify(body));
   const { headers } = await signRequest(
     { method: "POST", targetUri: url, body: bytes },

@@ -1,7 +1,14 @@
 /** A player in the example worlds, as a real SDK client. */
 import type { Room } from "@colyseus/sdk";
-import { type Arrival, type Failure, type Leave, Traveler } from "aether-federation/client";
+import {
+  type Arrival,
+  type Failure,
+  type KeyStorage,
+  type Leave,
+  Traveler,
+} from "aether-federation/client";
 import { eventually } from "./eventually.ts";
+import type { ServerProcess } from "./processes.ts";
 
 interface WorldState {
   readonly players: ReadonlyMap<
@@ -39,6 +46,10 @@ export class RoomWatch {
 
   get portals(): { x: number; y: number; status: string; target: string }[] {
     return [...this.state.portals.values()];
+  }
+
+  leave(): Promise<unknown> {
+    return this.room.leave();
   }
 
   async settled(): Promise<void> {
@@ -106,18 +117,8 @@ export class Player {
   readonly leaves: Leave[] = [];
   #watch: RoomWatch | undefined;
 
-  constructor(home: string, name: string, storage?: Map<string, string>) {
-    this.traveler = new Traveler(home, {
-      name,
-      ...(storage === undefined
-        ? {}
-        : {
-            storage: {
-              getItem: (key: string) => storage.get(key) ?? null,
-              setItem: (key: string, value: string) => storage.set(key, value),
-            },
-          }),
-    });
+  constructor(home: string, name: string, storage?: KeyStorage) {
+    this.traveler = new Traveler(home, { name, ...(storage === undefined ? {} : { storage }) });
     this.traveler.onArrive((arrival) => {
       this.#watch = new RoomWatch(arrival.room);
       this.arrivals.push(arrival);
@@ -134,6 +135,10 @@ export class Player {
   async join(world: string): Promise<void> {
     await this.traveler.join(world);
     await this.at.settled();
+  }
+
+  leave(): Promise<void> {
+    return this.traveler.leave();
   }
 
   /** Crosses through a portal and waits for the arrival. */
@@ -165,4 +170,15 @@ export class Player {
       { what: "the crossing has failed" },
     );
   }
+}
+
+/** A player of an example server, standing in its world. */
+export async function playerIn(
+  home: ServerProcess,
+  name: string,
+  storage?: KeyStorage,
+): Promise<Player> {
+  const player = new Player(home.origin, name, storage);
+  await player.join(home.spec.name);
+  return player;
 }

@@ -6,9 +6,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
+import { fetchJson } from "./fetch-json.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+/** The example: a world with coins and portals. */
+export const WORLD = "example-server/world.ts";
+/** One room of every kind. */
+export const ROOMS = "test/fixtures/rooms-server.ts";
+/** Players who wear files. */
+export const ASSETS = "test/fixtures/assets-server.ts";
+/** One process of several that are one server. */
+export const SHARED = "test/fixtures/shared-server.ts";
+
+/** A server as a test asks for it; it is given a port and a folder named like itself. */
+export interface ServerKind {
+  readonly name: string;
+  readonly script: string;
+  /** Beside name, port and folder. */
+  readonly flags?: readonly string[];
+  /** Default a free one. */
+  readonly port?: number;
+}
+
+/** All that a run of a server is started with. */
 export interface ServerSpec {
   readonly name: string;
   readonly port: number;
@@ -18,6 +39,7 @@ export interface ServerSpec {
   readonly flags: readonly string[];
 }
 
+/** A peer as a server's status names it. */
 export interface PeerStatus {
   readonly origin: string;
   readonly trust: string;
@@ -89,13 +111,11 @@ export class ServerProcess {
   }
 
   async peers(): Promise<PeerStatus[]> {
-    const response = await fetch(`${this.origin}/status`);
-    return ((await response.json()) as { peers: PeerStatus[] }).peers;
+    return (await fetchJson<{ peers: PeerStatus[] }>(`${this.origin}/status`)).peers;
   }
 
   async rooms(name: string): Promise<RoomStatus[]> {
-    const response = await fetch(`${this.origin}/status`);
-    const { rooms } = (await response.json()) as { rooms: RoomStatus[] };
+    const { rooms } = await fetchJson<{ rooms: RoomStatus[] }>(`${this.origin}/status`);
     return rooms.filter((room) => room.name === name);
   }
 
@@ -135,50 +155,26 @@ export class ServerProcess {
 /** Servers of one test suite: started together, connected, stopped and cleaned up together. */
 export class Servers {
   readonly #running = new Set<ServerProcess>();
-  #folder: string | undefined;
+  #folder: Promise<string> | undefined;
 
-  async folder(): Promise<string> {
-    this.#folder ??= await mkdtemp(join(tmpdir(), "aether-"));
+  folder(): Promise<string> {
+    this.#folder ??= mkdtemp(join(tmpdir(), "aether-"));
     return this.#folder;
   }
 
   /** Example worlds, each the peer of all others, ready and connected. */
   async worlds(...names: string[]): Promise<ServerProcess[]> {
-    return this.start(names.map((name) => ({ name, script: "example-server/world.ts" })));
+    return this.start(names.map((name) => ({ name, script: WORLD })));
   }
 
-  /** As {@link worlds}, of the fixture with one room of every kind. */
-  async rooms(...names: string[]): Promise<ServerProcess[]> {
-    return this.start(names.map((name) => ({ name, script: "test/fixtures/rooms-server.ts" })));
-  }
-
-  async start(
-    kinds: { name: string; script: string; flags?: readonly string[] }[],
-  ): Promise<ServerProcess[]> {
-    const folder = await this.folder();
-    const specs = await Promise.all(
-      kinds.map(async ({ name, script, flags = [] }) => {
-        const port = await freePort();
-        return {
-          name,
-          script,
-          flags,
-          port,
-          origin: `http://localhost:${port}`,
-          data: join(folder, name),
-        };
-      }),
-    );
-    const processes = specs.map((spec) =>
-      this.run({
-        ...spec,
-        flags: [
-          ...["--name", spec.name, "--port", String(spec.port), "--data", spec.data],
-          ...specs.filter((other) => other !== spec).flatMap((other) => ["--peer", other.origin]),
-          ...spec.flags,
-        ],
-      }),
-    );
+  /** Servers of these kinds, each the peer of all others, ready and connected. */
+  async start(kinds: readonly ServerKind[]): Promise<ServerProcess[]> {
+    const specs = await Promise.all(kinds.map((kind) => this.#place(kind)));
+    const processes = specs.map((spec) => {
+      const others = specs.filter((other) => other !== spec);
+      const peers = others.flatMap((other) => ["--peer", other.origin]);
+      return this.run({ ...spec, flags: [...spec.flags, ...peers] });
+    });
     await Promise.all(processes.map((server) => server.ready()));
     await Promise.all(
       processes.map((server) =>
@@ -188,16 +184,36 @@ export class Servers {
     return processes;
   }
 
+  /** Begins to start one server; it may not be ready yet. */
+  async launch(kind: ServerKind): Promise<ServerProcess> {
+    return this.run(await this.#place(kind));
+  }
+
+  /** Runs a server again on the same port and data, and waits until it is ready. */
+  async restart({ spec }: ServerProcess): Promise<ServerProcess> {
+    const again = this.run(spec);
+    await again.ready();
+    return again;
+  }
+
   run(spec: ServerSpec): ServerProcess {
     const server = new ServerProcess(spec);
     this.#running.add(server);
     return server;
   }
 
+  async #place({ name, script, flags = [], port: wanted }: ServerKind): Promise<ServerSpec> {
+    const data = join(await this.folder(), name);
+    const port = wanted ?? (await freePort());
+    const own = ["--name", name, "--port", String(port), "--data", data];
+    const origin = `http://localhost:${port}`;
+    return { name, script, port, origin, data, flags: [...own, ...flags] };
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.#running].map((server) => server.kill()));
     this.#running.clear();
-    if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+    if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true });
   }
 }
 

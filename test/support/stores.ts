@@ -1,13 +1,12 @@
 /** Asset stores on a real folder for tests, and what tests do with them. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { ContentStore, type ContentStoreOptions } from "../../src/assets/store/content-store.ts";
 import type { StoredAsset } from "../../src/assets/store/stored-asset.ts";
-import { FederationError } from "../../src/errors.ts";
 import { expectedOf, hexOf } from "./assets.ts";
+import { folderOfTest } from "./folders.ts";
+import { recordingLogger } from "./loggers.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 /** The media type of bytes that look like nothing. */
@@ -30,16 +29,18 @@ export interface StoreFolderOfTest {
 
 /** For a `describe`: each of its tests has a folder, a clock and stores of its own. */
 export function storesOnDisk(): StoreFolderOfTest {
+  const folder = folderOfTest();
   let stores: ContentStore[] = [];
   const here = {
-    folder: "",
+    get folder() {
+      return folder.path;
+    },
     directory: "",
     clock: new ManualClock(),
     said: [] as string[],
     openStore: async (options: Partial<ContentStoreOptions> = {}) => {
       const { directory, clock, said } = here;
-      const say = (message: string): void => void said.push(message);
-      const logger = { debug: () => undefined, info: say, warn: say, error: say };
+      const logger = recordingLogger(said);
       const store = await ContentStore.open({
         ...{ directory, clock, logger },
         maxBytes: 10 * 1024 * 1024,
@@ -53,23 +54,17 @@ export function storesOnDisk(): StoreFolderOfTest {
       return join(here.directory, "sha256", hex.slice(0, 2), hex, "content");
     },
   };
-  beforeEach(async () => {
-    here.folder = await mkdtemp(join(tmpdir(), "aether-assets-"));
-    here.directory = join(here.folder, "assets");
+  beforeEach(() => {
+    here.directory = join(folder.path, "assets");
     here.clock = new ManualClock();
     here.said = [];
     stores = [];
   });
   afterEach(async () => {
     await Promise.all(stores.map((store) => store.close()));
-    await rm(here.folder, { recursive: true, force: true });
   });
   return here;
 }
-
-/** For `assert.rejects`: an error of this code. */
-export const coded = (code: string) => (error: unknown) =>
-  error instanceof FederationError && error.code === code;
 
 /** All that a stream yields. */
 export async function bytesOf(stream: Readable): Promise<Buffer> {

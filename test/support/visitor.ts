@@ -1,14 +1,15 @@
 /** A client that logs in and crosses step by step, so that a test can come in between. */
-import { Client, type Room } from "@colyseus/sdk";
+import type { Room } from "@colyseus/sdk";
 import { PlayerKey } from "aether-federation/client";
 import { eventually } from "./eventually.ts";
 import type { ServerProcess } from "./processes.ts";
+import { type Seat, ask, sdkClient, takeSeat } from "./sdk.ts";
 
 /** What `federation:transit` says. */
 export interface Transit {
   readonly transferId: string;
   readonly origin: string;
-  readonly reservation: { readonly sessionId: string; readonly roomId: string };
+  readonly reservation: Seat;
 }
 
 /** Whom a room of the fixture takes a client for. */
@@ -21,6 +22,11 @@ export interface WhoAmI {
     readonly from?: string;
     readonly carried?: Record<string, unknown>;
   } | null;
+}
+
+/** Asks a room of the fixture whom it takes its client for. */
+export function whoAmI(room: Room): Promise<WhoAmI> {
+  return ask(room, "whoami");
 }
 
 /** A player of the fixture's rooms; without a key, a guest. */
@@ -43,8 +49,7 @@ export class Visitor {
     options: { key?: PlayerKey | null; world?: string; token?: string; options?: object } = {},
   ): Promise<Visitor> {
     const { key = PlayerKey.generate(), world = "plain", token } = options;
-    const client = new Client(home.origin);
-    client.http.authToken = token ?? (await key?.prove(home.origin));
+    const client = sdkClient(home, token ?? (await key?.prove(home.origin)));
     const room = await client.joinOrCreate(world, { name: "Visitor", ...options.options });
     return new Visitor(room, token === undefined ? (key ?? undefined) : undefined);
   }
@@ -60,14 +65,12 @@ export class Visitor {
     room.onLeave((_code, reason) => this.leaves.push(reason ?? ""));
   }
 
+  leave(): Promise<unknown> {
+    return this.room.leave();
+  }
+
   async whoAmI(): Promise<WhoAmI> {
-    return new Promise((resolve) => {
-      const forget = this.room.onMessage("whoami", (answer: WhoAmI) => {
-        forget();
-        resolve(answer);
-      });
-      this.room.send("whoami");
-    });
+    return whoAmI(this.room);
   }
 
   async id(): Promise<string> {
@@ -97,9 +100,8 @@ export class Visitor {
 
   /** Takes the seat that was reserved; `token` instead of a good proof. */
   async arrive({ origin, reservation }: Transit, token?: string): Promise<Room> {
-    const client = new Client(origin);
-    client.http.authToken = token ?? (await this.key?.prove(origin, reservation.sessionId));
-    const room = await client.consumeSeatReservation(reservation as never);
+    const proof = token ?? (await this.key?.prove(origin, reservation.sessionId));
+    const room = await takeSeat({ origin }, reservation, proof);
     this.enter(room);
     return room;
   }

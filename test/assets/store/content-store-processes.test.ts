@@ -2,37 +2,34 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ContentStore } from "../../../src/assets/store/content-store.ts";
 import { systemClock } from "../../../src/ports.ts";
 import { AssetProcess } from "../../support/asset-process.ts";
 import { assetBytes, expectedOf, filesOf, hexOf, sriOf } from "../../support/assets.ts";
+import { folderOfTest } from "../../support/folders.ts";
+import { quietLogger } from "../../support/loggers.ts";
+import { read as readAsset } from "../../support/stores.ts";
 
 const KIBIBYTE = 1024;
 
 describe("assets/content-store, processes", function () {
   this.timeout(120_000);
-  let folder: string;
+  const folder = folderOfTest();
   let directory: string;
   const running: { kill(): Promise<void> }[] = [];
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "aether-assets-"));
-    directory = join(folder, "assets");
+  beforeEach(() => {
+    directory = join(folder.path, "assets");
   });
-  afterEach(async () => {
-    await Promise.all(running.splice(0).map((each) => each.kill()));
-    await rm(folder, { recursive: true, force: true });
-  });
+  afterEach(() => Promise.all(running.splice(0).map((each) => each.kill())));
 
-  const ignore = (): void => undefined;
   const openStore = (at = directory, maxBytes = 100_000_000): Promise<ContentStore> =>
     ContentStore.open({
       directory: at,
       maxBytes,
       clock: systemClock,
-      logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+      logger: quietLogger(),
     });
   async function start(flags: readonly string[] = [], wrap?: string): Promise<AssetProcess> {
     const started = await AssetProcess.start(["--directory", directory, ...flags], wrap);
@@ -40,12 +37,7 @@ describe("assets/content-store, processes", function () {
     return started;
   }
   async function read(store: ContentStore, bytes: Uint8Array): Promise<Buffer | undefined> {
-    const opened = await store.open(sriOf(bytes));
-    if (opened === undefined) return undefined;
-    const chunks: Buffer[] = [];
-    for await (const chunk of opened.stream()) chunks.push(chunk as Buffer);
-    await opened.close();
-    return Buffer.concat(chunks);
+    return readAsset(store, sriOf(bytes));
   }
   /** Receives the rest, from whatever is there. */
   async function finish(store: ContentStore, bytes: Buffer): Promise<number> {
@@ -127,13 +119,13 @@ describe("assets/content-store, processes", function () {
       else assert.equal(await dying.signal(), "SIGKILL");
       return { done, calls };
     };
-    const { done: all, calls } = await run(join(folder, "whole"), 0);
+    const { done: all, calls } = await run(join(folder.path, "whole"), 0);
     assert.equal(all, steps.length);
     assert.ok(calls > 40, `${calls} calls`);
 
     const deaths = Array.from({ length: calls }, (_, index) => index + 1);
     const check = async (dieBefore: number): Promise<void> => {
-      const at = join(folder, `death-${dieBefore}`);
+      const at = join(folder.path, `death-${dieBefore}`);
       const { done } = await run(at, dieBefore);
       assert.ok(done < steps.length);
       const store = await openStore(at);
@@ -237,7 +229,7 @@ describe("assets/content-store, processes", function () {
         this.skip();
       }
       // The mount is seen by that process alone: it tells what is on it before it ends.
-      const report = join(folder, "files");
+      const report = join(folder.path, "files");
       const then = `"$@"; find ${directory} -type f > ${report}`;
       const full = await start([], `exec unshare -rm sh -c '${mount} && { ${then}; }' sh "$@"`);
       await fill(full, true);

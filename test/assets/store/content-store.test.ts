@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { type FederationError } from "../../../src/errors.ts";
 import { assetBytes, expectedOf, filesOf, hexOf, sriOf } from "../../support/assets.ts";
-import { TYPE, bytesOf, coded, listed, put, read, storesOnDisk } from "../../support/stores.ts";
+import { coded } from "../../support/coded.ts";
+import { TYPE, bytesOf, listed, put, read, storesOnDisk } from "../../support/stores.ts";
+import { turn } from "../../support/turn.ts";
 
 const KIBIBYTE = 1024;
 
@@ -178,7 +179,7 @@ describe("assets/store/content-store", () => {
         return store.add(assetBytes(`${steps}-${index}`, 100), { mediaType: TYPE });
       });
       const settled = Promise.allSettled(adding);
-      for (let step = 0; step < steps; step += 1) await setImmediate();
+      await turn(steps);
       await store.close();
       for (const outcome of await settled) {
         if (outcome.status === "fulfilled") continue;

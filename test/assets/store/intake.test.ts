@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { appendFile, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assetBytes, expectedOf, filesOf, hexOf, sriOf } from "../../support/assets.ts";
-import { TYPE, coded, put, read, storesOnDisk } from "../../support/stores.ts";
+import { coded } from "../../support/coded.ts";
+import { TYPE, put, read, storesOnDisk } from "../../support/stores.ts";
 
 const KIBIBYTE = 1024;
 

@@ -3,7 +3,8 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContentStore } from "../../../src/assets/store/content-store.ts";
 import { assetBytes, expectedOf, filesOf, hexOf, sriOf } from "../../support/assets.ts";
-import { TYPE, coded, put, read, storesOnDisk } from "../../support/stores.ts";
+import { coded } from "../../support/coded.ts";
+import { TYPE, put, read, storesOnDisk } from "../../support/stores.ts";
 
 describe("assets/store/quarantine", () => {
   const disk = storesOnDisk();

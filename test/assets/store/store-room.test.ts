@@ -3,7 +3,8 @@ import { once } from "node:events";
 import type { ContentStore } from "../../../src/assets/store/content-store.ts";
 import { FederationError } from "../../../src/errors.ts";
 import { assetBytes, expectedOf, filesOf, hexOf, sriOf } from "../../support/assets.ts";
-import { TYPE, bytesOf, coded, listed, put, read, storesOnDisk } from "../../support/stores.ts";
+import { coded } from "../../support/coded.ts";
+import { TYPE, bytesOf, listed, put, read, storesOnDisk } from "../../support/stores.ts";
 
 const KIBIBYTE = 1024;
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { Preparations } from "../../../src/assets/transfer/preparations.ts";
 import {
   type FederationAssetReference,
   resolveIntegrityPolicy,
 } from "../../../src/assets/verify/reference.ts";
 import { FederationError } from "../../../src/errors.ts";
+import { sriOf } from "../../support/assets.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 const SOURCE = "https://near.example";
@@ -13,7 +13,7 @@ const SOURCE = "https://near.example";
 function reference(name: string, size = 100): FederationAssetReference {
   return {
     originServer: SOURCE,
-    assetHash: `sha256-${createHash("sha256").update(name).digest("base64")}`,
+    assetHash: sriOf(name),
     size,
     mediaType: "image/png",
   };

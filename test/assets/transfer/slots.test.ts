@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Slots } from "../../../src/assets/transfer/slots.ts";
+import { turn } from "../../support/turn.ts";
 
 describe("assets/slots", () => {
   const never = new AbortController().signal;
@@ -14,7 +15,6 @@ describe("assets/slots", () => {
     });
     return { got, all, free: (who: string) => releases.get(who)?.() };
   };
-  const turn = () => new Promise((resolve) => setImmediate(resolve));
 
   it("are given in the order they are asked for, and nobody waits for another peer's", async () => {
     const slots = new Slots({ perPeer: 2, overall: 3 });

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { hashChunks } from "../../../src/assets/verify/chunks.ts";
 import { FederationError } from "../../../src/errors.ts";
 import { type AssetHandler, answerHead, honest, writeAll } from "../../support/asset-peer.ts";
-import { TransferBench, blob } from "../../support/asset-transfer.ts";
+import { TransferBench } from "../../support/asset-transfer.ts";
+import { blob } from "../../support/assets.ts";
 
 const SIZE = 150_000;
 const CHUNK = 16 * 1024;

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { hashChunks } from "../../../src/assets/verify/chunks.ts";
 import type { HashMismatchAction } from "../../../src/assets/verify/reference.ts";
@@ -13,8 +11,10 @@ import {
   startOf,
   writeAll,
 } from "../../support/asset-peer.ts";
-import { TransferBench, blob, sriOf } from "../../support/asset-transfer.ts";
+import { TransferBench } from "../../support/asset-transfer.ts";
+import { blob, expectedOf, sriOf } from "../../support/assets.ts";
 import { eventually } from "../../support/eventually.ts";
+import { nobodyThere } from "../../support/loopback.ts";
 import { quickClock } from "../../support/quick-clock.ts";
 
 const SIZE = 400_000;
@@ -119,11 +119,7 @@ describe("assets/transfer", () => {
     it("takes up what an earlier process left", async () => {
       const bench = await open();
       const bytes = blob(SIZE);
-      const half = await bench.store.receive({
-        hash: sriOf(bytes),
-        size: SIZE,
-        mediaType: "application/octet-stream",
-      });
+      const half = await bench.store.receive(expectedOf(bytes));
       await half.write(bytes.subarray(0, SIZE / 2));
       await half.suspend();
       const peer = await bench.peer(honest(bytes));
@@ -135,11 +131,7 @@ describe("assets/transfer", () => {
     it("does not mind if all of it was left there", async () => {
       const bench = await open();
       const bytes = blob(SIZE);
-      const all = await bench.store.receive({
-        hash: sriOf(bytes),
-        size: SIZE,
-        mediaType: "application/octet-stream",
-      });
+      const all = await bench.store.receive(expectedOf(bytes));
       await all.write(bytes);
       await all.suspend();
       const peer = await bench.peer(honest(bytes));
@@ -553,10 +545,7 @@ describe("assets/transfer", () => {
   describe("with other peers", () => {
     it("falls back when the origin is down, has it not, or breaks", async () => {
       const bench = await open();
-      const free = createServer();
-      await new Promise<void>((resolve) => free.listen(0, "127.0.0.1", resolve));
-      const down = `http://127.0.0.1:${(free.address() as AddressInfo).port}`;
-      await new Promise((resolve) => free.close(resolve));
+      const down = await nobodyThere();
       const bytes = blob(SIZE);
       const without = await bench.peer((_request, response) => {
         response.writeHead(404).end();
@@ -565,7 +554,7 @@ describe("assets/transfer", () => {
         response.writeHead(500).end();
       });
       const good = await bench.peer(honest(bytes));
-      const stored = await bench.transfer.fetch(bench.reference({ origin: down }, bytes), {
+      const stored = await bench.transfer.fetch(bench.reference(down, bytes), {
         sources: [without.origin, broken.origin, good.origin],
       });
       assert.deepEqual(await bench.read(stored.hash), bytes);

@@ -13,7 +13,8 @@ import { importVerifyKey } from "../../../src/identity/ed25519.ts";
 import { signJws } from "../../../src/identity/jws.ts";
 import { generateSigningKey } from "../../../src/identity/server-keys.ts";
 import { honest } from "../../support/asset-peer.ts";
-import { TransferBench, blob, sriOf } from "../../support/asset-transfer.ts";
+import { TransferBench } from "../../support/asset-transfer.ts";
+import { blob, sriOf } from "../../support/assets.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 const NOW = 1_767_225_600_000;

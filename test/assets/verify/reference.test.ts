@@ -6,11 +6,11 @@ import {
   parseAssetReference,
   resolveIntegrityPolicy,
 } from "../../../src/assets/verify/reference.ts";
+import { hexOf, sriOf } from "../../support/assets.ts";
 
-const digest = createHash("sha256").update("hat").digest();
 const reference = {
   originServer: "https://near.example",
-  assetHash: `sha256-${digest.toString("base64")}`,
+  assetHash: sriOf("hat"),
   size: 1234,
   mediaType: "image/png",
 };
@@ -33,7 +33,7 @@ describe("assets/reference", () => {
   });
 
   it("gives a hash in hex back as SRI", () => {
-    const inHex = { ...reference, assetHash: digest.toString("hex") };
+    const inHex = { ...reference, assetHash: hexOf("hat") };
     assert.deepEqual(parseAssetReference(inHex, limits), { verified: true, reference });
   });
 

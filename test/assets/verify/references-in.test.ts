@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { MAX_REFERENCES, referencesIn } from "../../../src/assets/verify/references-in.ts";
 import type { JsonValue } from "../../../src/json.ts";
+import { hexOf, sriOf } from "../../support/assets.ts";
 
 function reference(name: string): Record<string, JsonValue> {
   return {
     originServer: "https://near.example",
-    assetHash: `sha256-${createHash("sha256").update(name).digest("base64")}`,
+    assetHash: sriOf(name),
     size: 10,
     mediaType: "image/png",
   };
@@ -22,7 +22,7 @@ describe("assets/referencesIn", () => {
 
   it("names each hash once, however it is written", () => {
     const hat = reference("hat");
-    const inHex = { ...hat, assetHash: createHash("sha256").update("hat").digest("hex") };
+    const inHex = { ...hat, assetHash: hexOf("hat") };
     assert.deepEqual(referencesIn([hat, inHex, { ...hat, size: 11 }]), [hat]);
   });
 

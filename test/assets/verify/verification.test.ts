@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import {
@@ -11,11 +10,13 @@ import {
   type ExpectedAsset,
   type VerificationResult,
 } from "../../../src/assets/verify/verification.ts";
-import { FederationError } from "../../../src/errors.ts";
+import { hexOf, sriOf } from "../../support/assets.ts";
+import { coded } from "../../support/coded.ts";
+import { folderOfSuite } from "../../support/folders.ts";
 
 const MEBIBYTE = 1024 * 1024;
 
-function nameOf(bytes: Uint8Array, algorithm = "sha256"): string {
+function nameOf(bytes: Uint8Array, algorithm: string): string {
   return `${algorithm}-${createHash(algorithm).update(bytes).digest("base64")}`;
 }
 
@@ -23,21 +24,16 @@ async function* pieces(bytes: Uint8Array, length: number): AsyncGenerator<Uint8A
   for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
 }
 
-const coded = (code: string) => (error: unknown) =>
-  error instanceof FederationError && error.code === code;
-
 describe("assets/verification", () => {
   const verification = new AssetVerification();
   // Not a whole number of reads, and longer than two of them.
   const bytes = randomBytes(2 * MEBIBYTE + 12_345);
-  const hash = nameOf(bytes);
-  let folder: string;
+  const hash = sriOf(bytes);
+  const folder = folderOfSuite();
   let path: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "aether-verification-"));
-    path = join(folder, "asset");
+  before(() => {
+    path = join(folder.path, "asset");
   });
-  after(() => rm(folder, { recursive: true, force: true }));
 
   /** Each way of handing bytes over; the answer must not depend on it. */
   const ways: Record<
@@ -71,15 +67,15 @@ describe("assets/verification", () => {
         const valid = { valid: true, hash, size: bytes.length };
         assert.deepEqual(await verify(bytes, { hash, size: bytes.length }), valid);
         assert.deepEqual(await verify(bytes, { hash }), valid);
-        const hex = createHash("sha256").update(bytes).digest("hex");
+        const hex = hexOf(bytes);
         assert.deepEqual(await verify(bytes, { hash: hex }), valid);
       });
 
       it("takes no bytes at all, if those are meant", async () => {
         const empty = new Uint8Array();
-        assert.deepEqual(await verify(empty, { hash: nameOf(empty), size: 0 }), {
+        assert.deepEqual(await verify(empty, { hash: sriOf(empty), size: 0 }), {
           valid: true,
-          hash: nameOf(empty),
+          hash: sriOf(empty),
           size: 0,
         });
       });
@@ -92,7 +88,7 @@ describe("assets/verification", () => {
             valid: false,
             mismatches: ["hash"],
             expected: { hash, size: bytes.length },
-            actual: { hash: nameOf(flipped), size: bytes.length },
+            actual: { hash: sriOf(flipped), size: bytes.length },
           });
         }
       });
@@ -104,7 +100,7 @@ describe("assets/verification", () => {
             valid: false,
             mismatches: ["hash", "size"],
             expected: { hash, size: bytes.length },
-            actual: { hash: nameOf(cut), size: length },
+            actual: { hash: sriOf(cut), size: length },
           });
         }
       });
@@ -120,7 +116,7 @@ describe("assets/verification", () => {
           valid: false,
           mismatches: ["hash"],
           expected: { hash, size: undefined },
-          actual: { hash: nameOf(longer), size: longer.length },
+          actual: { hash: sriOf(longer), size: longer.length },
         });
       });
 
@@ -181,7 +177,7 @@ describe("assets/verification", () => {
         fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 }),
         async (chunks) => {
           const whole = Buffer.concat(chunks);
-          const verifier = verification.begin({ hash: nameOf(whole), size: whole.length });
+          const verifier = verification.begin({ hash: sriOf(whole), size: whole.length });
           for (const chunk of chunks) assert.ok(verifier.update(chunk));
           assert.ok(verifier.result().valid);
         },
@@ -224,9 +220,9 @@ describe("assets/verification", () => {
   });
 
   it("rejects by code what is no file", async () => {
-    const pipe = join(folder, "pipe");
+    const pipe = join(folder.path, "pipe");
     execFileSync("mkfifo", [pipe]);
-    for (const not of [join(folder, "nowhere"), folder, "/dev/zero", pipe]) {
+    for (const not of [join(folder.path, "nowhere"), folder.path, "/dev/zero", pipe]) {
       await assert.rejects(
         verification.verifyFile(not, { hash }),
         coded("ERR_FED_ASSET_UNAVAILABLE"),

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { ProcessRegister } from "../../../src/custody/shared/process-register.ts";
+import { quietLogger } from "../../support/loggers.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { type MemoryDisk, MemoryStore } from "../../support/memory-store.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
-
-const silent = (): void => undefined;
-const logger = { debug: silent, info: silent, warn: silent, error: silent };
 
 describe("custody/shared/process-register", () => {
   let clock: ManualClock;
@@ -22,7 +20,7 @@ describe("custody/shared/process-register", () => {
       store,
       clock,
       random: seededRandom(seed),
-      logger,
+      logger: quietLogger(),
     });
     register.watchedBy({
       onLapse: () => heard.push("lapse"),

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { ReadStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
 import { type IncomingHttpHeaders, type Server, createServer, request } from "node:http";
-import { type AddressInfo, connect } from "node:net";
-import { tmpdir } from "node:os";
+import { connect } from "node:net";
 import { join } from "node:path";
-import { ContentStore } from "../../../src/assets/store/content-store.ts";
+import type { ContentStore } from "../../../src/assets/store/content-store.ts";
 import type { StoredAsset } from "../../../src/assets/store/stored-asset.ts";
 import {
   type AssetServerOptions,
@@ -16,8 +14,11 @@ import {
 } from "../../../src/http/inbound/asset-server.ts";
 import { parseByteRange } from "../../../src/http/inbound/byte-range.ts";
 import { systemClock } from "../../../src/ports.ts";
-import { blob, listeningLogger, sriOf } from "../../support/asset-transfer.ts";
+import { blob, hexOf } from "../../support/assets.ts";
 import { eventually } from "../../support/eventually.ts";
+import { recordingLogger } from "../../support/loggers.ts";
+import { hangUp, listen } from "../../support/loopback.ts";
+import { bytesOf, put, storesOnDisk } from "../../support/stores.ts";
 
 const BASE = "/federation";
 const SIZE = 100_000;
@@ -29,14 +30,14 @@ interface Answer {
 }
 
 describe("http/asset-server", () => {
-  let directory: string;
+  const disk = storesOnDisk();
   let store: ContentStore;
   let server: Server;
   let port: number;
   let bytes: Buffer;
   let asset: StoredAsset;
   let options: { -readonly [Name in keyof AssetServerOptions]?: AssetServerOptions[Name] };
-  const logger = listeningLogger();
+  const logger = recordingLogger();
 
   /** A request as written: nothing normalizes its path. */
   const ask = (
@@ -65,13 +66,7 @@ describe("http/asset-server", () => {
   const etag = (): string => `"${asset.hex}"`;
 
   beforeEach(async () => {
-    directory = await mkdtemp(join(tmpdir(), "aether-assets-"));
-    store = await ContentStore.open({
-      directory,
-      maxBytes: 64 * 1024 * 1024,
-      clock: systemClock,
-      logger,
-    });
+    store = await disk.openStore({ maxBytes: 64 * 1024 * 1024, clock: systemClock, logger });
     bytes = blob(SIZE);
     asset = await store.add(bytes, { mediaType: "application/octet-stream" });
     options = {};
@@ -84,15 +79,9 @@ describe("http/asset-server", () => {
         response.destroy(cause as Error);
       });
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    ({ port } = server.address() as AddressInfo);
+    ({ port } = await listen(server));
   });
-  afterEach(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-    await store.close();
-    await rm(directory, { recursive: true, force: true });
-  });
+  afterEach(() => hangUp(server));
 
   it("sends an asset, with all that a cache, a peer and a page want to know", async () => {
     const { status, headers, body } = await get();
@@ -326,7 +315,7 @@ describe("http/asset-server", () => {
   describe("an asset on its way here", () => {
     it("is waited for", async () => {
       const late = blob(1000);
-      const hex = createHash("sha256").update(late).digest("hex");
+      const hex = hexOf(late);
       let arrive: (came: boolean) => void = () => undefined;
       const coming = new Promise<boolean>((resolve) => (arrive = resolve));
       let asked = 0;
@@ -416,60 +405,41 @@ describe("http/asset-server", () => {
       return socket;
     };
 
-    it("is sent whole though it is removed meanwhile", async () => {
-      const answer = new Promise<Buffer>((resolve, reject) => {
+    /** What is sent when this happens between the head and the body. */
+    const sentDuring = (work: () => Promise<unknown>): Promise<Buffer> =>
+      new Promise((resolve, reject) => {
         request({ port, path: `${BASE}${assetPath(asset.hex)}` }, (response) => {
-          void (async () => {
-            await store.remove(asset.hash);
-            const chunks: Buffer[] = [];
-            for await (const chunk of response) chunks.push(chunk as Buffer);
-            resolve(Buffer.concat(chunks));
-          })().catch(reject);
+          work()
+            .then(() => bytesOf(response))
+            .then(resolve, reject);
         }).end();
       });
-      assert.ok((await answer).equals(bytes));
+
+    it("is sent whole though it is removed meanwhile", async () => {
+      const sent = await sentDuring(() => store.remove(asset.hash));
+      assert.ok(sent.equals(bytes));
       assert.equal((await get()).status, 404);
     });
 
     it("is sent whole though others need its room meanwhile", async () => {
-      const quota = await mkdtemp(join(tmpdir(), "aether-assets-"));
-      const small = await ContentStore.open({
-        directory: quota,
+      const small = await disk.openStore({
+        directory: join(disk.folder, "small"),
         maxBytes: bytes.length + 1000,
         clock: systemClock,
         logger,
       });
-      /** As from a peer: it may be evicted. */
-      const take = async (content: Buffer): Promise<void> => {
-        const hash = sriOf(content);
-        const mediaType = "application/octet-stream";
-        const incoming = await small.receive({ hash, size: content.length, mediaType });
-        await incoming.write(content);
-        assert.ok((await incoming.commit()).valid);
-      };
-      try {
-        options.store = small;
-        await take(bytes);
-        const answer = new Promise<Buffer>((resolve, reject) => {
-          request({ port, path: `${BASE}${assetPath(asset.hex)}` }, (response) => {
-            void (async () => {
-              // There is room for one of the two.
-              await take(blob(2000)).catch((cause: unknown) => {
-                assert.equal((cause as { code?: string }).code, "ERR_FED_ASSET_STORE_FULL");
-              });
-              const chunks: Buffer[] = [];
-              for await (const chunk of response) chunks.push(chunk as Buffer);
-              resolve(Buffer.concat(chunks));
-            })().catch(reject);
-          }).end();
-        });
-        assert.ok((await answer).equals(bytes));
-        await eventually(() => take(blob(2000)));
-        assert.equal((await get()).status, 404, "then it gives way");
-      } finally {
-        await small.close();
-        await rm(quota, { recursive: true, force: true });
-      }
+      options.store = small;
+      // As from a peer: it may be evicted.
+      await put(small, bytes);
+      const sent = await sentDuring(() =>
+        // There is room for one of the two.
+        put(small, blob(2000)).catch((cause: unknown) => {
+          assert.equal((cause as { code?: string }).code, "ERR_FED_ASSET_STORE_FULL");
+        }),
+      );
+      assert.ok(sent.equals(bytes));
+      await eventually(() => put(small, blob(2000)));
+      assert.equal((await get()).status, 404, "then it gives way");
     });
 
     it("is let go of when the client goes away", async () => {

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { type Server as NetServer, createServer as createNetServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import {
   type AssetSourceOptions,
   createAssetSource,
@@ -8,6 +6,7 @@ import {
 import type { StreamResponse } from "../../../src/ports.ts";
 import { type AssetHandler, AssetPeer } from "../../support/asset-peer.ts";
 import { eventually } from "../../support/eventually.ts";
+import { nobodyThere } from "../../support/loopback.ts";
 
 const DEVELOPMENT = { allowInsecure: true, allowPrivateNetwork: false };
 
@@ -87,11 +86,8 @@ describe("http/asset-source", () => {
   });
 
   it("says that nobody listens", async () => {
-    const closed: NetServer = createNetServer();
-    await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
-    const { port } = closed.address() as AddressInfo;
-    await new Promise((resolve) => closed.close(resolve));
-    await assert.rejects(get(`http://127.0.0.1:${port}/`), { code: "ERR_FED_UNREACHABLE" });
+    const { origin } = await nobodyThere();
+    await assert.rejects(get(`${origin}/`), { code: "ERR_FED_UNREACHABLE" });
   });
 
   it("ends before the answer when it is told to", async () => {

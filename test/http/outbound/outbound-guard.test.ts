@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type Server, createServer } from "node:http";
-import { type Server as NetServer, createServer as createNetServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { createServer as createNetServer } from "node:net";
 import { createGuardedFetch, isAllowedAddress } from "../../../src/http/outbound/outbound-guard.ts";
+import { hangUp, listen, nobodyThere } from "../../support/loopback.ts";
 
 const STRICT = { allowInsecure: false, allowPrivateNetwork: false };
 const DEVELOPMENT = { allowInsecure: true, allowPrivateNetwork: false };
@@ -99,10 +99,6 @@ describe("http/outbound-guard", () => {
         headers: {},
         ...request,
       });
-    const listen = async (listener: NetServer | Server): Promise<number> => {
-      await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-      return (listener.address() as AddressInfo).port;
-    };
 
     before(async () => {
       server = createServer((request, response) => {
@@ -136,15 +132,14 @@ describe("http/outbound-guard", () => {
           });
         }
       });
-      port = await listen(server);
+      ({ port } = await listen(server));
     });
     beforeEach(() => {
       hits = [];
     });
     after(async () => {
       for (const close of closers) await close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await hangUp(server);
     });
 
     it("sends and receives", async () => {
@@ -234,10 +229,7 @@ describe("http/outbound-guard", () => {
     });
 
     it("says that nobody listens", async () => {
-      const closed = createNetServer();
-      const free = await listen(closed);
-      await new Promise((resolve) => closed.close(resolve));
-      const url = `http://127.0.0.1:${free}/`;
+      const { origin: url } = await nobodyThere();
       await assert.rejects(guarded()({ method: "GET", url, headers: {} }), {
         code: "ERR_FED_UNREACHABLE",
       });
@@ -249,7 +241,7 @@ describe("http/outbound-guard", () => {
         socket.resume();
         socket.end("hello\r\n\r\n");
       });
-      const url = `http://127.0.0.1:${await listen(odd)}/`;
+      const { origin: url } = await listen(odd);
       await assert.rejects(guarded()({ method: "GET", url, headers: {} }), {
         code: "ERR_FED_UNREACHABLE",
       });

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
-import { FederationError } from "../../../src/errors.ts";
 import type { FetchRequest } from "../../../src/ports.ts";
-import { TestNetwork, type TestServer, plain, problemOf } from "../../support/federation.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
-
-const A = "https://a.example";
-const B = "https://b.example";
+import { coded } from "../../support/coded.ts";
+import {
+  A,
+  B,
+  type TestNetwork,
+  type TestServer,
+  plain,
+  problemOf,
+  twoServers,
+} from "../../support/federation.ts";
+import type { ManualClock } from "../../support/manual-clock.ts";
 
 describe("http/peer-client", () => {
   let clock: ManualClock;
@@ -13,10 +18,7 @@ describe("http/peer-client", () => {
   let a: TestServer;
   let b: TestServer;
   beforeEach(async () => {
-    clock = new ManualClock();
-    network = new TestNetwork(clock);
-    a = network.add(A);
-    b = network.add(B);
+    ({ clock, network, a, b } = twoServers());
     await a.handshake.connect(B);
     network.sent.length = 0;
   });
@@ -24,11 +26,7 @@ describe("http/peer-client", () => {
   const call = () => a.peers.call(B, "/custody/claim", { transferId: "t" });
   const isCall = ({ url }: FetchRequest): boolean => url === `${B}/federation/custody/claim`;
   const rejected = (work: Promise<unknown>, code: string): Promise<void> =>
-    assert.rejects(work, (error: unknown) => {
-      assert.ok(error instanceof FederationError, String(error));
-      assert.equal(error.code, code, error.message);
-      return true;
-    });
+    assert.rejects(work, coded(code));
 
   it("resolves with a verified answer", async () => {
     b.onCall = (path, body) => ({ status: 200, body: { path, body } });
