@@ -286,12 +286,12 @@ export class Custody {
     for (const session of left) {
       session.body.end("ERR_FED_UNAVAILABLE", "This server is closing. You can go home.");
     }
-    return Math.max(left.size, this.unstored);
+    return left.size;
   }
 
-  /** Players whose last state the store has not taken yet: it is in this process's memory only. */
+  /** Players whose last state is in this process's memory only: the store has not taken it yet. */
   get unstored(): number {
-    return this.#stays.pending + this.#atHome.pending;
+    return this.#stays.pending + this.#atHome.pending + this.sessions.all().length;
   }
 
   /** Whether this server is stopping: nobody comes in any more. */

@@ -86,6 +86,11 @@ export class SimulatedServer implements PeerCalls {
     return this.#hood.world.now < this.#hungUntil;
   }
 
+  /** Whether its store is away. */
+  get storeAway(): boolean {
+    return this.#store?.away === true;
+  }
+
   /** The life it is in. */
   get life(): number {
     return this.#life;

@@ -6,7 +6,7 @@ import type { Carried, SimulatedServer } from "./server.ts";
 import type { World } from "./world.ts";
 
 /** How long a server may take to give back, or lose, whom it holds and does not play. */
-const ORPHAN_MILLISECONDS = 20_000;
+const ORPHAN_MILLISECONDS = 40_000;
 
 /** Something that must never be. */
 export class Violation extends Error {}
@@ -94,6 +94,7 @@ export class Watcher {
         visitor?.held?.phase === "held" &&
         server?.custody !== undefined &&
         !server.hung &&
+        !server.storeAway &&
         server.custody.sessions.get(visitor.player) === undefined;
       if (!orphaned) {
         this.#orphans.delete(id);

@@ -2,6 +2,7 @@
  * How a visitor's stay here ends, whoever ends it: durably, with what the player carried, and then the
  * player goes home. While the store does not answer, that is kept in memory and tried again.
  */
+import { FederationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random } from "../../ports.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
@@ -21,17 +22,19 @@ export interface StaysOptions {
   readonly logger: Logger;
 }
 
+interface Ending {
+  readonly epoch: number;
+  /** Whether the store did not answer: it is tried again. */
+  failed: boolean;
+  first: Promise<boolean>;
+}
+
 /** The stays of visitors that are over. */
 export class Stays {
   readonly #options: StaysOptions;
   readonly #backOff: BackOff;
   /** Ends that are being written, by player. */
-  readonly #ending = new Map<
-    string,
-    { readonly epoch: number; readonly written: Promise<boolean> }
-  >();
-  /** Ends that the store has not taken yet, by player. */
-  readonly #pending = new Map<string, Promise<unknown>>();
+  readonly #ending = new Map<string, Ending>();
 
   constructor(options: StaysOptions) {
     this.#options = options;
@@ -40,13 +43,21 @@ export class Stays {
 
   /** Ends that the store has not taken yet. */
   get pending(): number {
-    return this.#pending.size;
+    return [...this.#ending.values()].filter(({ failed }) => failed).length;
+  }
+
+  /** Whether the end of a player's stay is being written: it cannot arrive again before that is done. */
+  isEnding(player: string): boolean {
+    return this.#ending.has(player);
   }
 
   /** The player leaves. One that is crossing is left to its crossing. */
   async leave(session: PlayerSession, state = session.carry()): Promise<void> {
     const { sessions, crossings } = this.#options;
-    if (session.ended) return;
+    if (session.ended) {
+      await this.#ending.get(session.player)?.first.catch(() => undefined);
+      return;
+    }
     const crossing = crossings.transferOf(session.player) !== undefined;
     sessions.remove(session);
     if (crossing) return;
@@ -59,39 +70,35 @@ export class Stays {
    * epoch. When the store does not answer it goes on by itself, and this rejects.
    */
   giveBack(player: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
-    // Whoever comes second knows less: the session is gone, and what it carried with it.
-    const first = this.#ending.get(player);
-    if (first?.epoch === epoch) return first.written;
-    const written = this.#giveBack(player, epoch, state).finally(() => {
-      if (this.#ending.get(player)?.written === written) this.#ending.delete(player);
-    });
-    this.#ending.set(player, { epoch, written });
-    return written;
-  }
-
-  async #giveBack(player: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
+    const under = this.#ending.get(player);
+    if (under?.epoch === epoch) {
+      // Whoever comes second knows less: the session is gone, and what it carried with it.
+      if (!under.failed) return under.first;
+      this.#backOff.wake(player);
+      return Promise.reject(new FederationError("ERR_FED_STORE_UNAVAILABLE"));
+    }
     const { visitors, settlement, logger } = this.#options;
-    const write = (): Promise<boolean> =>
-      visitors.changeHeld(
+    const write = async (): Promise<boolean> => {
+      const held = await visitors.changeHeld(
         player,
-        (held) => held.epoch === epoch,
-        (held) => over(held, state),
+        (now) => now.epoch === epoch,
+        (now) => over(now, state),
       );
-    try {
-      const held = await write();
+      if (this.#ending.get(player) === ending) this.#ending.delete(player);
       if (held) settlement.settleInBackground(player);
       return held;
-    } catch (cause) {
+    };
+    const ending: Ending = { epoch, failed: false, first: Promise.resolve(false) };
+    this.#ending.set(player, ending);
+    ending.first = write().catch((cause: unknown) => {
+      ending.failed = true;
       logger.warn(`that ${player} left cannot be stored yet: it is tried again until it can`);
-      const goOn = untilDone(this.#backOff, `${player}#${epoch}`, write, () => undefined).then(
-        (held) => {
-          if (this.#pending.get(player) === goOn) this.#pending.delete(player);
-          if (held === true) settlement.settleInBackground(player);
-        },
-      );
-      this.#pending.set(player, goOn);
+      void this.#backOff
+        .wait(player, 1)
+        .then(() => untilDone(this.#backOff, player, write, () => undefined));
       throw cause;
-    }
+    });
+    return ending.first;
   }
 
   /** The store may answer again. */

@@ -145,11 +145,12 @@ export class HomeSessions {
   async leave(session: PlayerSession, state = session.carry(), life?: string): Promise<void> {
     const { sessions, crossings, logger } = this.#options;
     const { player, ended } = session;
-    if (ended) return;
+    const localId = this.#ledger.localId(player) ?? "";
+    // Somebody else has ended it; what it carried may still be being stored.
+    if (ended) return this.#saves.get(localId);
     const crossing = crossings.transferOf(player) !== undefined;
     sessions.remove(session);
     if (crossing) return;
-    const localId = this.#ledger.localId(player) ?? "";
     const write = (): Promise<void> => this.#store(localId, session, state, life);
     try {
       await this.#save(localId, write);
