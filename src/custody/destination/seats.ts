@@ -233,13 +233,17 @@ export class Seats {
   /** Takes a seat back; `release`: also from the matchmaker. */
   async drop(player: string, caller: string, transferId: string, release: boolean): Promise<void> {
     let dropped: SeatRecord | undefined;
-    await this.#options.visitors.update(player, (row) => {
-      dropped = row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
-      if (row === undefined || dropped === undefined) return row;
-      const gone = dropped;
-      return { ...row, seats: row.seats.filter((seat) => seat !== gone) };
-    });
-    if (release && dropped !== undefined) await this.#options.seats.release(dropped.reservation);
+    try {
+      await this.#options.visitors.update(player, (row) => {
+        dropped = row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
+        if (row === undefined || dropped === undefined) return row;
+        const gone = dropped;
+        return { ...row, seats: row.seats.filter((seat) => seat !== gone) };
+      });
+    } finally {
+      // Also when nobody knows whether it was written: a seat that is in no row would be nobody's.
+      if (release && dropped !== undefined) await this.#options.seats.release(dropped.reservation);
+    }
   }
 }
 

@@ -36,9 +36,14 @@ export interface LapsedHolder {
   readonly holder: string;
   /** The epoch it held the player under. */
   readonly epoch: number;
+  /** The one before, where a cancel of its own raised it and perhaps it never heard the answer. */
+  readonly cancelled?: number;
   /** Whether anybody has played the player since: what the holder still brings comes too late. */
   readonly played?: true;
 }
+
+/** Holders a row remembers to have lapsed; of an older one nothing is taken any more. */
+export const MAX_LAPSED = 8;
 
 /** Home's one durable row per player. */
 export interface LedgerRow {
@@ -52,8 +57,8 @@ export interface LedgerRow {
   readonly epoch: number;
   readonly transfer?: OpenTransfer;
   readonly last?: LastDecision;
-  /** The holder that lapsed last. It may still bring what the player carried. */
-  readonly lapsed?: LapsedHolder;
+  /** Holders that lapsed, the last one last. They may still bring what the player carried. */
+  readonly lapsed?: readonly LapsedHolder[];
   /** What the player carries, as home knows it. */
   readonly state?: JsonValue;
   /** Which server brought the members of `state` that home's own rooms do not carry. */
@@ -256,16 +261,34 @@ export function renew(
  */
 export function expire(row: LedgerRow, home: string): Transition {
   if (row.holder === home) return stale("the player is at home");
-  const { holder, epoch } = row;
+  const { holder, epoch, last } = row;
+  const cancelled = last?.kind === "cancel" && last.epoch === epoch ? { cancelled: epoch - 1 } : {};
   return {
     ok: true,
-    row: { ...settled(row), holder: home, epoch: epoch + 1, lapsed: { holder, epoch } },
+    row: {
+      ...settled(row),
+      holder: home,
+      epoch: epoch + 1,
+      lapsed: [...(row.lapsed ?? []), { holder, epoch, ...cancelled }].slice(-MAX_LAPSED),
+    },
   };
 }
 
-/** Whether a return comes from the holder that lapsed, for the player it held. */
+/** The lapse that a return makes up for: its holder's own, for the player it held. */
+function lapseOf(
+  row: LedgerRow,
+  by: string,
+  request: { readonly epoch: number },
+): LapsedHolder | undefined {
+  return row.lapsed?.find(
+    ({ holder, epoch, cancelled }) =>
+      holder === by && (epoch === request.epoch || cancelled === request.epoch),
+  );
+}
+
+/** Whether a return comes after its holder's leases have run out. */
 export function isLate(row: LedgerRow, by: string, request: { readonly epoch: number }): boolean {
-  return row.lapsed?.holder === by && row.lapsed.epoch === request.epoch;
+  return lapseOf(row, by, request) !== undefined;
 }
 
 /**
@@ -278,19 +301,27 @@ export function giveBackLate(
   home: string,
   request: { readonly epoch: number; readonly kept: KeptState | undefined },
 ): Transition {
-  if (!isLate(row, by, request)) return stale(`the epoch is ${row.epoch}`);
-  if (row.lapsed?.played === true || !mayStartAtHome(row, home)) {
+  const lapse = lapseOf(row, by, request);
+  if (lapse === undefined) return stale(`the epoch is ${row.epoch}`);
+  if (lapse.played === true || !mayStartAtHome(row, home)) {
     return stale("the player has been played since");
   }
-  const { lapsed: _returned, ...rest } = settled(row);
-  return { ok: true, row: withState({ ...rest, epoch: row.epoch + 1 }, request.kept) };
+  const { lapsed = [], ...rest } = settled(row);
+  const others = lapsed.filter((each) => each !== lapse);
+  return {
+    ok: true,
+    row: withState(
+      { ...rest, epoch: row.epoch + 1, ...(others.length === 0 ? {} : { lapsed: others }) },
+      request.kept,
+    ),
+  };
 }
 
-/** The player is played from now on: what a lapsed holder still brings comes too late. */
+/** The player is played from now on: what lapsed holders still bring comes too late. */
 export function played(row: LedgerRow): LedgerRow {
-  return row.lapsed === undefined || row.lapsed.played === true
+  return row.lapsed === undefined || row.lapsed.every((lapse) => lapse.played === true)
     ? row
-    : { ...row, lapsed: { ...row.lapsed, played: true } };
+    : { ...row, lapsed: row.lapsed.map((lapse) => ({ ...lapse, played: true })) };
 }
 
 /**
