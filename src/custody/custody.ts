@@ -278,8 +278,10 @@ export class Custody {
     await new Promise<void>((resolve) => {
       const timer = clock.setTimeout(resolve, milliseconds);
       done = () => {
-        clock.clearTimeout(timer);
-        resolve();
+        void Promise.all([this.#stays.whenStored(), this.#atHome.whenStored()]).then(() => {
+          clock.clearTimeout(timer);
+          resolve();
+        });
       };
       if (left.size === 0) done();
     });

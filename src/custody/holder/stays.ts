@@ -27,6 +27,8 @@ interface Ending {
   /** Whether the store did not answer: it is tried again. */
   failed: boolean;
   first: Promise<boolean>;
+  /** Resolves once the store has taken it, or nobody tries any more. */
+  stored: Promise<unknown>;
 }
 
 /** The stays of visitors that are over. */
@@ -43,7 +45,14 @@ export class Stays {
 
   /** Ends that the store has not taken yet. */
   get pending(): number {
-    return [...this.#ending.values()].filter(({ failed }) => failed).length;
+    return this.#ending.size;
+  }
+
+  /** Resolves once the store has taken every end. */
+  async whenStored(): Promise<void> {
+    while (this.#ending.size > 0 && !this.#backOff.stopped) {
+      await Promise.all([...this.#ending.values()].map(({ stored }) => stored));
+    }
   }
 
   /** Whether the end of a player's stay is being written: it cannot arrive again before that is done. */
@@ -58,7 +67,7 @@ export class Stays {
       await this.#ending.get(session.player)?.first.catch(() => undefined);
       return;
     }
-    const crossing = crossings.transferOf(session.player) !== undefined;
+    const crossing = crossings.isCrossing(session);
     sessions.remove(session);
     if (crossing) return;
     // One that the store does not take yet is told and goes on by itself.
@@ -88,17 +97,22 @@ export class Stays {
       if (held) settlement.settleInBackground(player);
       return held;
     };
-    const ending: Ending = { epoch, failed: false, first: Promise.resolve(false) };
+    const ending: Ending = {
+      epoch,
+      failed: false,
+      first: Promise.resolve(false),
+      stored: Promise.resolve(),
+    };
     this.#ending.set(player, ending);
-    ending.first = write().catch((cause: unknown) => {
+    const first = write();
+    ending.first = first;
+    ending.stored = first.catch(async () => {
       ending.failed = true;
       logger.warn(`that ${player} left cannot be stored yet: it is tried again until it can`);
-      void this.#backOff
-        .wait(player, 1)
-        .then(() => untilDone(this.#backOff, player, write, () => undefined));
-      throw cause;
+      await this.#backOff.wait(player, 1);
+      await untilDone(this.#backOff, player, write, () => undefined);
     });
-    return ending.first;
+    return first;
   }
 
   /** The store may answer again. */

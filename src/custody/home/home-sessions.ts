@@ -132,7 +132,12 @@ export class HomeSessions {
 
   /** Players whose last state the store has not taken yet. */
   get pending(): number {
-    return this.#unstored.size;
+    return this.#saves.size;
+  }
+
+  /** Resolves once the store has taken what every ended session left. */
+  async whenStored(): Promise<void> {
+    while (this.#saves.size > 0 && !this.#backOff.stopped) await Promise.all(this.#saves.values());
   }
 
   /**
@@ -148,7 +153,7 @@ export class HomeSessions {
     const localId = this.#ledger.localId(player) ?? "";
     // Somebody else has ended it; what it carried may still be being stored.
     if (ended) return this.#saves.get(localId);
-    const crossing = crossings.transferOf(player) !== undefined;
+    const crossing = crossings.isCrossing(session);
     sessions.remove(session);
     if (crossing) return;
     const write = (): Promise<void> => this.#store(localId, session, state, life);

@@ -112,6 +112,11 @@ export class Crossings implements CrossingsUnderWay {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Whether this very session is leaving. */
+  isCrossing(session: PlayerSession): boolean {
+    return this.#open.get(session.player)?.session === session;
+  }
+
   /** The transfer a player is leaving with, if it is. */
   transferOf(player: string): string | undefined {
     return this.#open.get(player)?.transferId;
