@@ -45,6 +45,7 @@ export {
   acceptEverything,
 } from "./custody/home/import-policy.ts";
 export type { CrossingRecord } from "./custody/shared/history.ts";
+export type { LateReturn } from "./custody/home/late-returns.ts";
 export { type ReceiptClaims, verifyReceipt } from "./identity/receipt.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
 export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";

@@ -10,6 +10,7 @@ import { diagnose } from "./doctor.ts";
 import { revokeOneKey, rotateKeys, showKeys } from "./keys.ts";
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
 import { decidePeer, listPeers } from "./peers.ts";
+import { listLate } from "./players.ts";
 
 const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
 
@@ -30,6 +31,8 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
 
   crossings <player>           where one of this home's players went, with receipts (--json)
   crossings <transfer id>      one crossing that began or ended here
+
+  players late [player]        what was brought back after the player had been played elsewhere
 
   assets list                  files that this server owns or has fetched
         --assets <folder>      where they are (default: assets, in the data folder)
@@ -138,6 +141,9 @@ async function run(
         decidePeer(deployment, decision, subject, flags.roles, flags.key),
       );
     }
+  }
+  if (command === "players" && verb === "late") {
+    return within((deployment) => listLate(deployment, subject));
   }
   if (command === "assets") {
     const asked = ASSET_VERBS.find((each) => each === verb);

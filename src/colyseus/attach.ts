@@ -28,6 +28,8 @@ export interface Attachment {
   readonly endpoints: () => Middleware;
   readonly start: () => Promise<void>;
   readonly goOnline: () => void;
+  /** Sends everybody home; resolves once that is done, or took too long. */
+  readonly drain: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -83,15 +85,17 @@ export function attachToServer(server: Server, attachment: Attachment): void {
     attachment.goOnline();
   };
 
-  composeCallback(server as unknown as ServerInternals, "onBeforeShutdownCallback", () => {
+  composeCallback(server as unknown as ServerInternals, "onBeforeShutdownCallback", async () => {
     clearInterval(pages);
+    // Before Colyseus closes the rooms: a client that hears of it comes home and finds itself there.
+    await attachment.drain();
   });
   composeCallback(server as unknown as ServerInternals, "onShutdownCallback", () =>
     attachment.stop(),
   );
 }
 
-/** Runs ours after the host's, also when the host sets its own later. */
+/** Runs ours after the host's, also when that fails, or the host sets its own later. */
 function composeCallback(
   server: ServerInternals,
   name: keyof ServerInternals,
@@ -101,8 +105,11 @@ function composeCallback(
   Object.defineProperty(server, name, {
     configurable: true,
     get: () => async () => {
-      await host.call(server);
-      await ours();
+      try {
+        await host.call(server);
+      } finally {
+        await ours();
+      }
     },
     set: (value: () => unknown) => {
       host = value;

@@ -47,7 +47,7 @@ export type CustodyEvent =
   | { readonly type: "progress"; readonly progress: CrossingProgress }
   | { readonly type: "outcome"; readonly player: string; readonly outcome: CrossingOutcome }
   | { readonly type: "arrival"; readonly arrival: Arrival }
-  | { readonly type: "late"; readonly late: Omit<LateReturn, "at"> }
+  | { readonly type: "late"; readonly late: LateReturn }
   | { readonly type: "decision"; readonly decision: LedgerDecision };
 
 /** Options of {@link Custody}. */

@@ -22,8 +22,6 @@ const { version } = createRequire(import.meta.url)("aether-federation/package.js
   version: string;
 };
 
-const SETTLE_AT_STOP_MILLISECONDS = 3_000;
-
 /** One server's membership in the federation. */
 export class Federation {
   /** The parts, for whoever needs them one by one. */
@@ -124,10 +122,8 @@ export class Federation {
       goOnline: () => {
         runtime.goOnline();
       },
-      stop: async () => {
-        await runtime.custody.settlement.idle(SETTLE_AT_STOP_MILLISECONDS);
-        await runtime.stop();
-      },
+      drain: () => runtime.drain(),
+      stop: () => runtime.stop(),
     });
   }
 

@@ -44,6 +44,8 @@ export interface FederationOptions {
   readonly healthCheckIntervalSeconds?: number;
   /** Life of a visiting player's lease without renewal. Default 30, 5–3600. */
   readonly leaseSeconds?: number;
+  /** How long a server that is stopped may take to send its players home. Default 20, 0–600. */
+  readonly stopTimeoutSeconds?: number;
   /** Requests one address may send in a minute before any signature is checked. Default 3000. */
   readonly maxRequestsPerMinutePerAddress?: number;
   /** Signed requests one peer may send in a minute. Default 6000. */
@@ -134,6 +136,7 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
       3600,
     ),
     leaseSeconds: within("leaseSeconds", options.leaseSeconds ?? 30, 5, 3600),
+    stopTimeoutSeconds: within("stopTimeoutSeconds", options.stopTimeoutSeconds ?? 20, 0, 600),
     maxRequestsPerMinutePerAddress: within(
       "maxRequestsPerMinutePerAddress",
       options.maxRequestsPerMinutePerAddress ?? 3_000,

@@ -127,6 +127,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ accept: options.accept, admit: options.admit },
     onEvent: (event) => {
       if (event.type === "progress") events.emit("progress", event.progress);
+      else if (event.type === "late") events.emit("late", event.late);
       else if (event.type === "arrival") events.emit("arrival", event.arrival);
       else if (event.type === "outcome") {
         events.emit("crossing", { player: event.player, outcome: event.outcome });

@@ -1,6 +1,7 @@
 /** What a federation tells those who listen. */
 import type { AssetMismatch } from "../assets/transfer/flight.ts";
 import type { Arrival } from "../custody/destination/arrivals.ts";
+import type { LateReturn } from "../custody/home/late-returns.ts";
 import type { CrossingOutcome, CrossingProgress } from "../custody/source/crossings.ts";
 import type { PeerHealth } from "../health/peer-record.ts";
 import type { Logger } from "../ports.ts";
@@ -18,6 +19,8 @@ export interface FederationEvents {
   crossing: { readonly player: string; readonly outcome: CrossingOutcome };
   /** A player arrived here. */
   arrival: Arrival;
+  /** A holder brought back a player after somebody else had played it: its state is kept aside. */
+  late: LateReturn;
   /** A server sent other bytes than an asset's hash names; nobody has seen them. */
   asset: AssetMismatch & { readonly type: "mismatch" };
 }

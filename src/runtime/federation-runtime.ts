@@ -133,6 +133,29 @@ export class FederationRuntime {
     for (const part of online) void part.start?.();
   }
 
+  /**
+   * Sends every player home, for `stopTimeoutSeconds` at most, and lets nobody in any more. Who is left
+   * then is returned by the next start.
+   */
+  async drain(): Promise<void> {
+    const custody = this.#running?.custody;
+    if (custody === undefined || custody.draining) return;
+    const { logger, stopTimeoutSeconds } = this.options;
+    const players = custody.sessions.all().length;
+    if (players > 0) logger.info(`closing: ${players} players are sent home`);
+    const left = await custody.drain(stopTimeoutSeconds * 1000);
+    if (left > 0) {
+      logger.warn(
+        `${left} players could not be sent home within ${stopTimeoutSeconds} s: the next start of this server does it`,
+      );
+    }
+    if (custody.unstored > 0) {
+      logger.error(
+        `what ${custody.unstored} players carried could not be stored, as the store did not answer: it is lost unless the store comes back before this process ends`,
+      );
+    }
+  }
+
   /** Stops every timer, gives the store back. What is open is settled by the next start. */
   async stop(): Promise<void> {
     const parts = this.#running;

@@ -20,6 +20,7 @@ const row = "custody/home/ledger-row.ts";
 const ledger = "custody/home/ledger.ts";
 const rows = "custody/home/ledger-rows.ts";
 const answers = "custody/home/answers.ts";
+const stays = "custody/holder/stays.ts";
 const leases = "custody/holder/leases.ts";
 const book = "custody/home/lease-book.ts";
 const settlement = "custody/holder/settlement.ts";
@@ -246,8 +247,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: row,
-        find: "    row: { ...settled(row), holder: home, epoch: row.epoch + 1 },",
-        put: "    row: { ...settled(row), holder: home, epoch: row.epoch },",
+        find: "      epoch: epoch + 1,\n      lapsed:",
+        put: "      epoch,\n      lapsed:",
       },
     ],
   },
@@ -303,7 +304,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: departing,
-        find: '      (held) => inPhase(held, "frozen", { transferId }),',
+        find: '      (held) => inPhase(held, "frozen", { transferId, ...(state === undefined ? {} : { state }) }),',
         put: "      (held) => held,",
       },
     ],
@@ -395,8 +396,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: homeSessions,
-        find: '    await this.#saves.get(this.#ledger.localId(player) ?? "");\n',
-        put: "",
+        find: "    if (save !== undefined) await within(this.#options.clock, STORE_MILLISECONDS, save);\n",
+        put: "    void save;\n",
       },
       {
         file: homeSessions,
@@ -411,7 +412,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: homeSessions,
-        find: "      await this.supersede(player);\n      row =",
+        find: "      await this.supersede(player);\n      if (this.#unstored.has(localId)) return unstored();\n      row =",
         put: "      await this.#saves.get(localId);\n      row =",
       },
       {
@@ -436,6 +437,139 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "      await Promise.resolve();",
       },
     ],
+  },
+  recallState: {
+    rule: "a recalled player is returned with what it carried, frozen or not",
+    edits: [
+      {
+        file: holderCalls,
+        find: "      const state = session?.carry();",
+        put: "      const state = session?.frozen === false ? session.carry() : undefined;",
+      },
+    ],
+    faults: { outage: 0.003, partition: 0.02 },
+  },
+  settleOnRefusal: {
+    rule: "a return is repeated after a refusal that is not home's word on custody",
+    edits: [
+      {
+        file: settlement,
+        find: '    if (!answer.ok && !isDecidedElsewhere(answer.code)) return "retry";\n    const dropped',
+        put: "    const dropped",
+      },
+    ],
+    faults: { outage: 0.003, fail: 0.02 },
+  },
+  leaveUntilStored: {
+    rule: "what a visitor carried when it left is kept until the store takes it",
+    edits: [
+      {
+        file: stays,
+        find: "      await untilDone(this.#backOff, player, write, () => undefined);",
+        put: "      this.#ending.delete(player);",
+      },
+    ],
+    faults: { outage: 0.003, fail: 0.02 },
+  },
+  saveUntilStored: {
+    rule: "what a player carried when it left home is kept until the store takes it",
+    edits: [
+      {
+        file: homeSessions,
+        find: "      this.#save(localId, () => untilDone(this.#backOff, localId, write, () => undefined)).finally(",
+        put: "      Promise.resolve().finally(",
+      },
+    ],
+    faults: { outage: 0.003, fail: 0.02 },
+  },
+  crossingUntilSettled: {
+    rule: "a crossing whose store does not answer is settled once it does",
+    edits: [
+      {
+        file: crossings,
+        find: "        if (failures > 1) return;\n",
+        put: "        if (failures === 1) this.#backOff.stop();\n",
+      },
+    ],
+    faults: { outage: 0.003, fail: 0.02 },
+  },
+  settleUntilStored: {
+    rule: "settling goes on when the store does not answer",
+    edits: [
+      {
+        file: settlement,
+        find: '      let where = "the store";\n      try {',
+        put: '      let where = "the store";\n      if (failures > 0) return result;\n      try {',
+      },
+    ],
+    faults: { outage: 0.003, fail: 0.02 },
+  },
+  lapsedState: {
+    rule: "a holder whose lease ran out returns what it has under its epoch",
+    edits: [
+      {
+        file: leases,
+        find: '      (held) => (state === undefined ? undefined : inPhase(held, "returning", { state })),',
+        put: "      () => (state === undefined ? undefined : undefined),",
+      },
+      { file: leases, find: ", inPhase }", put: " }" },
+    ],
+    faults: { partition: 0.03, hang: 0.01 },
+  },
+  lateReturn: {
+    rule: "home takes a late return as long as nobody has played the player since",
+    edits: [
+      {
+        file: row,
+        find: "  return lapseOf(row, by, request) !== undefined;",
+        put: "  return lapseOf(row, by, request) === null;",
+      },
+    ],
+    faults: { partition: 0.03, hang: 0.01 },
+  },
+  latePlayed: {
+    rule: "what comes back after somebody has played the player is kept aside, not used",
+    edits: [
+      {
+        file: row,
+        find: "  if (lapse.played === true || !mayStartAtHome(row, home)) {",
+        put: "  if (!mayStartAtHome(row, home)) {",
+      },
+    ],
+    faults: { partition: 0.03, hang: 0.01 },
+  },
+  frozenState: {
+    rule: "a departure that is taken back without its session returns what it left with",
+    edits: [
+      {
+        file: settlement,
+        find: '          : inPhase(now, "returning", { epoch, ...stateOf(now) }),',
+        put: '          : inPhase(now, "returning", { epoch }),',
+      },
+    ],
+    faults: { loss: 0.2, partition: 0.02 },
+  },
+  drainStores: {
+    rule: "a server that stops ends every session with what it carries",
+    edits: [
+      {
+        file: custody,
+        find: "      await this.#end(session);\n      // Home",
+        put: "      this.sessions.remove(session);\n      // Home",
+      },
+    ],
+    faults: { stop: 0.02 },
+  },
+  drainNewcomers: {
+    rule: "a server that stops ends the sessions, too, that were on their way in",
+    edits: [
+      {
+        file: custody,
+        find: "    this.sessions.onAdded((session) => void close(session));\n",
+        put: "",
+      },
+    ],
+    faults: { stop: 0.03, slow: 0.1 },
   },
   seatOnce: {
     rule: "one transfer has one seat, however often it is asked for",

@@ -145,10 +145,12 @@ export class SimulatedServer implements PeerCalls {
     if (custody === undefined || this.#stopping || this.hung) return;
     this.#stopping = true;
     world.note(() => `${this.authority} is stopping`);
+    const since = world.now;
     await custody.drain(STOP_MILLISECONDS);
     if (!this.#up || this.#life !== life) return;
-    // What only its memory has is lost with it, and it says so.
-    const clean = custody.unstored === 0 && this.#store?.away !== true;
+    // What a store that did not answer has not taken is lost with the memory, and that is said.
+    const refused = custody.unstored - custody.sessions.all().length;
+    const clean = refused === 0 && (this.#store?.awayUntil ?? 0) <= since;
     if (!clean) this.#hood.died(this.origin, life);
     world.note(
       () => `${this.authority} has stopped${clean ? "" : ", with states it could not store"}`,

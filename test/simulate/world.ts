@@ -226,6 +226,11 @@ export class CrashingStore implements Store {
     this.#crash = crash;
   }
 
+  /** When the store's last outage ends, or ended. */
+  get awayUntil(): number {
+    return this.#awayUntil;
+  }
+
   /** Whether nothing can be read or written at the moment. */
   get away(): boolean {
     return this.#world.now < this.#awayUntil;

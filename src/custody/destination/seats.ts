@@ -163,7 +163,7 @@ export class Seats {
       ) {
         return { ok: true, seat: existing };
       }
-      await this.drop(player, caller, claims.xfer, false);
+      await this.drop(player, caller, claims.xfer, true);
     }
     const { admit, logger } = this.#options;
     const asked = { player, name: claims.name, home: claims.iss, from: caller };

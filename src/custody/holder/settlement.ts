@@ -111,18 +111,6 @@ export class Settlement {
     return found;
   }
 
-  /** Resolves when nothing is being settled, or after `milliseconds`. */
-  async idle(milliseconds: number): Promise<void> {
-    const { clock } = this.#options;
-    await new Promise<void>((resolve) => {
-      const timer = clock.setTimeout(resolve, milliseconds);
-      void Promise.allSettled([...this.#running.values()]).then(() => {
-        clock.clearTimeout(timer);
-        resolve();
-      });
-    });
-  }
-
   /** Wakes every retry that waits, e.g. because a home was heard of. */
   wake(): void {
     this.#backOff.wake();

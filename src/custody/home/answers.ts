@@ -42,7 +42,7 @@ export interface HomeAnswersOptions {
   readonly history: CrossingHistory;
   readonly late: LateReturns;
   /** A holder brought a state too late. */
-  readonly onLate?: ((late: Omit<LateReturn, "at">) => void) | undefined;
+  readonly onLate?: ((late: LateReturn) => void) | undefined;
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
@@ -226,7 +226,8 @@ export class HomeAnswers {
     if (state === undefined || sameJson(state, row.state)) return;
     const accepted = this.#imported(row, state, by)?.state ?? null;
     const late = { player, from: by, epoch, state, accepted };
-    if (await this.#options.late.keep(row.localId, late)) this.#options.onLate?.(late);
+    const kept = await this.#options.late.keep(row.localId, late);
+    if (kept !== undefined) this.#options.onLate?.(kept);
   }
 
   /** Rule 6: heartbeats, each player by itself. `sentAt`: when the holder signed the request, its own Unix seconds. */

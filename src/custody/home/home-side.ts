@@ -25,7 +25,7 @@ export interface HomeSideOptions {
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** A holder brought a state too late: it was put aside. */
-  readonly onLate?: ((late: Omit<LateReturn, "at">) => void) | undefined;
+  readonly onLate?: ((late: LateReturn) => void) | undefined;
   /** This process's life, where several processes are this server. Default: it is the only one. */
   readonly life?: () => string | undefined;
 }

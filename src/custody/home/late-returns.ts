@@ -36,12 +36,13 @@ export class LateReturns {
     this.#clock = clock;
   }
 
-  /** Puts a state aside. The same again changes nothing; false then. */
-  async keep(localId: string, late: Omit<LateReturn, "at">): Promise<boolean> {
-    const at = Math.floor(this.#clock.now() / 1000);
+  /** Puts a state aside and returns the record; undefined when the same is there already. */
+  async keep(localId: string, late: Omit<LateReturn, "at">): Promise<LateReturn | undefined> {
+    const kept = { ...late, at: Math.floor(this.#clock.now() / 1000) };
     const key = `${PREFIX}${localId}/${String(late.epoch).padStart(EPOCH_DIGITS, "0")}`;
-    const text = JSON.stringify({ ...late, at });
-    return this.#store.compareAndSet(key, undefined, text, KEPT_MILLISECONDS);
+    const text = JSON.stringify(kept);
+    const fresh = await this.#store.compareAndSet(key, undefined, text, KEPT_MILLISECONDS);
+    return fresh ? kept : undefined;
   }
 
   /** What was put aside, of one player or of all, oldest first for each. */
