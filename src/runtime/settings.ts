@@ -25,6 +25,7 @@ export interface ResolvedOptions {
   readonly handshakeTimeoutSeconds: number;
   readonly healthCheckIntervalSeconds: number;
   readonly leaseSeconds: number;
+  readonly joinTimeoutSeconds: number;
   readonly maxRequestsPerMinutePerAddress: number;
   readonly maxRequestsPerMinutePerPeer: number;
   readonly identify: Identify;

@@ -109,6 +109,8 @@ export class Player {
   constructor(home: string, name: string, storage?: Map<string, string>) {
     this.traveler = new Traveler(home, {
       name,
+      // What becomes of a player by itself is what these tests look at.
+      comesHome: false,
       ...(storage === undefined
         ? {}
         : {
