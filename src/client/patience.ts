@@ -60,7 +60,11 @@ export function pause(milliseconds: number, signal: AbortSignal): Promise<void> 
 }
 
 /** How long to wait after so many failures: twice as long each time, and no two players alike. */
-export function backOff(failures: number, firstMilliseconds: number, longestMilliseconds: number) {
+export function backOff(
+  failures: number,
+  firstMilliseconds: number,
+  longestMilliseconds: number,
+): number {
   const longest = Math.min(longestMilliseconds, firstMilliseconds * 2 ** Math.min(failures, 16));
   return longest * (0.5 + Math.random() / 2);
 }

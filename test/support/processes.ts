@@ -16,6 +16,8 @@ export interface ServerSpec {
   readonly data: string;
   readonly script: string;
   readonly flags: readonly string[];
+  /** Where it runs. Default: the repository. */
+  readonly cwd?: string | undefined;
 }
 
 export interface PeerStatus {
@@ -49,7 +51,7 @@ export class ServerProcess {
       process.execPath,
       ["--disable-warning=ExperimentalWarning", join(root, spec.script), ...spec.flags],
       {
-        cwd: root,
+        cwd: spec.cwd ?? root,
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, AETHER_DEBUG: "1" },
       },
@@ -153,16 +155,17 @@ export class Servers {
   }
 
   async start(
-    kinds: { name: string; script: string; flags?: readonly string[] }[],
+    kinds: { name: string; script: string; flags?: readonly string[]; cwd?: string }[],
   ): Promise<ServerProcess[]> {
     const folder = await this.folder();
     const specs = await Promise.all(
-      kinds.map(async ({ name, script, flags = [] }) => {
+      kinds.map(async ({ name, script, flags = [], cwd }) => {
         const port = await freePort();
         return {
           name,
           script,
           flags,
+          cwd,
           port,
           origin: `http://localhost:${port}`,
           data: join(folder, name),
