@@ -13,7 +13,7 @@ const PAGE = `
   const heard = [];
   const traveler = new Traveler(location.origin, { name: "Ada" });
   for (const name of ["Arrive", "Depart", "Failed", "Leave", "Frozen", "Thawed", "Recalled"]) {
-    traveler["on" + name]((event) => {
+    traveler["on" + name]?.((event) => {
       const { room, ...rest } = event ?? {};
       if (room !== undefined) room.reconnection.enabled = false;
       heard.push({ name, ...rest });

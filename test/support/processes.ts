@@ -201,6 +201,7 @@ export class Servers {
     await Promise.all([...this.#running].map((server) => server.kill()));
     this.#running.clear();
     if (this.#folder !== undefined) await rm(this.#folder, { recursive: true, force: true });
+    this.#folder = undefined;
   }
 }
 
