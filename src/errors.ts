@@ -62,6 +62,7 @@ export const ERROR_CODES = {
   ERR_FED_WORLD_FULL: [409, "The world is full"],
   ERR_FED_WORLD_LOCKED: [409, "The world is locked"],
   ERR_FED_ADMISSION_REFUSED: [403, "The destination does not admit this player"],
+  ERR_FED_JOIN_REFUSED: [403, "The room did not let the player in"],
   // Custody (PROTOCOL 6)
   ERR_FED_STALE_CUSTODY: [409, "Somebody decided before you"],
   ERR_FED_TRANSFER_CANCELLED: [409, "The transfer was cancelled"],

@@ -1,6 +1,6 @@
 /** The page of a world: joins, draws, walks, and follows the player into other worlds. */
 import type { Room } from "@colyseus/sdk";
-import { Traveler } from "aether-federation/client";
+import { type Leave, Traveler } from "aether-federation/client";
 import { Scene } from "./draw/scene.ts";
 import { Hud, placeName } from "./hud.ts";
 import { AssetImages } from "./images.ts";
@@ -48,7 +48,7 @@ traveler.onFailed(({ to, code, message }) => {
   hud.crossingOver();
   hud.toast(`You stay here`, `${placeName(to, view?.portals ?? [])}: ${message} (${code})`);
 });
-traveler.onLeave(({ reason }) => void afterLeave(reason));
+traveler.onLeave((leave) => void afterLeave(leave));
 
 await goHome();
 hud.hint(
@@ -125,7 +125,7 @@ async function goHome(): Promise<void> {
   }
 }
 
-async function afterLeave(reason: string): Promise<void> {
+async function afterLeave({ reason, message, comesHome }: Leave): Promise<void> {
   hud.crossingOver();
   input.release();
   if (reason.includes("ERR_FED_SUPERSEDED")) {
@@ -135,7 +135,8 @@ async function afterLeave(reason: string): Promise<void> {
       "Play here instead",
     );
   } else {
-    hud.toast("The connection is gone", "Going home with what home knows you carry…");
+    hud.toast(message, "Going home with what home knows you carry…");
+    if (comesHome) return;
   }
   await goHome();
   hud.wipe();

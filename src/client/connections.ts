@@ -2,80 +2,109 @@
  * Connections to rooms over the Colyseus SDK: by a login at home, by a reserved seat, by a
  * reconnection; each proves the player's key where it has one.
  */
-import { Client, type Room } from "@colyseus/sdk";
+import type { Room } from "@colyseus/sdk";
+import { Connector, letGo } from "./connector.ts";
 import type { Identity } from "./identity.ts";
 import type { Transit } from "./messages.ts";
+import { NoAnswer, backOff, pause, within } from "./patience.ts";
 
-const CONNECT_TIMEOUT_MILLISECONDS = 12_000;
-const RETRY_MILLISECONDS = 500;
-/** Refusals that may pass while the seat lasts. */
-const PASSING = /ERR_FED_(?:UNREACHABLE|SEAT_BUSY|UNAVAILABLE|STORE_UNAVAILABLE)/u;
+/** A login: matchmaking, the connection, and a room that takes its time. */
+const LOGIN_MILLISECONDS = 60_000;
+const RECONNECT_MILLISECONDS = 12_000;
+const ANSWER_MILLISECONDS = 12_000;
+const LEAVE_MILLISECONDS = 3_000;
+/** A seat is tried for as long as it lasts; the clocks of two machines may differ. */
+const SHORTEST_SEAT_MILLISECONDS = 12_000;
+const LONGEST_SEAT_MILLISECONDS = 60_000;
+const FIRST_RETRY_MILLISECONDS = 500;
+const LONGEST_RETRY_MILLISECONDS = 2_000;
+
+/** Refusals that may pass. */
+const PASSING = /ERR_FED_(?:UNREACHABLE|SEAT_BUSY|UNAVAILABLE|STORE_UNAVAILABLE|RATE_LIMITED)/u;
+/** Refusals at home that may pass, too: it gets the player back, or its room was slow. */
+const PASSING_AT_HOME = /ERR_FED_(?:AWAY|TIMEOUT)/u;
+/** What stands between a client and a server says these; Colyseus' own codes are 520 and up. */
+const PASSING_STATUS = new Set([429, 500, 502, 503, 504]);
 
 /** Logs in at home and joins a room there. */
-export async function joinAtHome(
+export function joinAtHome(
   { home, key, name }: Identity,
   roomName: string,
   options: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
 ): Promise<Room> {
-  const client = new Client(home);
-  setToken(client, await key?.prove(home));
-  return client.joinOrCreate(roomName, { ...(name === undefined ? {} : { name }), ...options });
+  return within(LOGIN_MILLISECONDS, signal, async (ended) => {
+    const client = new Connector(home, await key?.prove(home), ended);
+    return client.joinOrCreate(roomName, { ...(name === undefined ? {} : { name }), ...options });
+  });
 }
 
-/** Takes the seat of a crossing; what may pass is tried again, for so long in all. */
-export async function takeSeat({ key }: Identity, transit: Transit): Promise<Room> {
-  const giveUpAt = Date.now() + CONNECT_TIMEOUT_MILLISECONDS;
-  for (;;) {
+/** Takes the seat of a crossing; what may pass is tried again while the seat lasts, with a fresh proof. */
+export async function takeSeat(
+  { key }: Identity,
+  { origin, reservation, expiresAt }: Transit,
+  signal: AbortSignal,
+): Promise<Room> {
+  const lasts = Math.max(SHORTEST_SEAT_MILLISECONDS, expiresAt * 1000 - Date.now());
+  const giveUpAt = performance.now() + Math.min(lasts, LONGEST_SEAT_MILLISECONDS);
+  for (let failures = 0; ; failures += 1) {
     try {
-      const client = new Client(transit.origin);
-      setToken(client, await key?.prove(transit.origin, transit.reservation.sessionId));
-      return await within(
-        client.consumeSeatReservation(transit.reservation),
-        Math.max(1, giveUpAt - Date.now()),
-      );
+      const proof = await key?.prove(origin, reservation.sessionId);
+      return await new Connector(origin, proof, signal).consumeSeatReservation(reservation);
     } catch (error) {
-      const passing = error instanceof Error && PASSING.test(error.message);
-      if (!passing || Date.now() + RETRY_MILLISECONDS > giveUpAt) throw error;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+      const wait = backOff(failures, FIRST_RETRY_MILLISECONDS, LONGEST_RETRY_MILLISECONDS);
+      if (signal.aborted || !mayPass(error) || performance.now() + wait > giveUpAt) throw error;
+      await pause(wait, signal);
     }
   }
 }
 
 /** Goes back into a room that still keeps the player's place. */
-export function reconnect(origin: string, reconnectionToken: string): Promise<Room> {
-  return within(new Client(origin).reconnect(reconnectionToken), CONNECT_TIMEOUT_MILLISECONDS);
+export function reconnect(
+  origin: string,
+  reconnectionToken: string,
+  signal: AbortSignal,
+): Promise<Room> {
+  return within(RECONNECT_MILLISECONDS, signal, (ended) =>
+    new Connector(origin, undefined, ended).reconnect(reconnectionToken),
+  );
+}
+
+/** Whether a failure to get in may pass by itself: the network's, and refusals that say so. */
+export function mayPass(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const text = typeof message === "string" ? message : "";
+  if (error instanceof NoAnswer || PASSING.test(text)) return true;
+  if (text.includes("ERR_FED_")) return false;
+  // A WebSocket's close code, or none at all, is the network's word; a server has codes of its own.
+  return typeof code !== "number" || (code > 1000 && code < 2000) || PASSING_STATUS.has(code);
+}
+
+/** As {@link mayPass}, for a login at home. */
+export function mayPassAtHome(error: unknown): boolean {
+  return mayPass(error) || (error instanceof Error && PASSING_AT_HOME.test(error.message));
 }
 
 /** Asks a room something and waits for the answer of the same name. */
 export function ask(room: Room, type: string): Promise<Readonly<Record<string, unknown>>> {
-  const answer = new Promise<Readonly<Record<string, unknown>>>((resolve) => {
-    const stop = room.onMessage(type, (message: unknown) => {
-      stop();
-      resolve((message ?? {}) as Record<string, unknown>);
+  let stop: () => void = () => undefined;
+  return within(ANSWER_MILLISECONDS, undefined, () => {
+    return new Promise<Readonly<Record<string, unknown>>>((resolve) => {
+      stop = room.onMessage(type, (message: unknown) => {
+        resolve((message ?? {}) as Record<string, unknown>);
+      });
+      room.send(type);
     });
+  }).finally(() => {
+    stop();
   });
-  room.send(type);
-  return within(answer, CONNECT_TIMEOUT_MILLISECONDS);
 }
 
-/** Leaves a room for good; one that is gone already is as good. */
+/** Leaves a room for good; one that is gone already, or does not answer, is as good. */
 export async function leaveQuietly(room: Room): Promise<void> {
   room.reconnection.enabled = false;
-  if (room.connection.isOpen) await room.leave(true).catch(() => undefined);
-}
-
-/** The SDK sends this with matchmaking and with the WebSocket. */
-function setToken(client: Client, token: string | undefined): void {
-  client.http.authToken = token;
-}
-
-function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new Error("the other world did not answer in time"));
-    }, milliseconds);
-    promise.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-    });
-  });
+  if (room.connection.isOpen) {
+    await within(LEAVE_MILLISECONDS, undefined, () => room.leave(true)).catch(() => undefined);
+  }
+  letGo(room);
 }

@@ -44,10 +44,30 @@ export interface Failure {
   readonly message: string;
 }
 
+/** Nobody plays the player for the moment, and nothing it sends has an effect. */
+export interface Freeze {
+  /** `crossing`, `lease` (home does not answer), `process` or `stopping` (the server itself). */
+  readonly reason: string;
+  /** For the player. */
+  readonly message: string;
+}
+
+/** The server ends the player's session by its own decision; the connection closes right after. */
+export interface Recall {
+  /** `ERR_FED_…`, for programs. */
+  readonly code: string;
+  /** For the player. */
+  readonly message: string;
+}
+
 /** The connection to the current room has ended, and no crossing was the cause. */
 export interface Leave {
   /** WebSocket close code. */
   readonly code: number;
   /** `ERR_FED_…: text` where the federation ended it. */
   readonly reason: string;
+  /** Why, for the player. */
+  readonly message: string;
+  /** Whether the `Traveler` brings the player home by itself: an arrival follows. */
+  readonly comesHome: boolean;
 }

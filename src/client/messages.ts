@@ -27,6 +27,20 @@ export interface AssetProgress {
   readonly totalBytes: number;
 }
 
+/** Nobody plays the player for the moment. */
+export interface Frozen {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The server ends the session. */
+export interface Recalled {
+  readonly code: string;
+  readonly message: string;
+}
+
+const MAX_MESSAGE_LENGTH = 500;
+
 type Members = Readonly<Record<string, unknown>>;
 
 /** Reads `federation:transit`; undefined when it is not of that form. */
@@ -37,7 +51,7 @@ export function parseTransit(message: unknown): Transit | undefined {
     !isText(transferId) ||
     !isText(to) ||
     !isOrigin(origin) ||
-    typeof expiresAt !== "number" ||
+    !isCount(expiresAt) ||
     !isText(seat["sessionId"]) ||
     !isText(seat["roomId"]) ||
     !isText(seat["processId"]) ||
@@ -60,7 +74,24 @@ export function parseFailed(message: unknown): Failed | undefined {
   if (!isText(transferId) || !isText(to) || !isText(code) || typeof text !== "string") {
     return undefined;
   }
-  return { transferId, to, code, message: text.slice(0, 500) };
+  return { transferId, to, code, message: text.slice(0, MAX_MESSAGE_LENGTH) };
+}
+
+/** Reads `federation:undecided`; undefined when it is not of that form. */
+export const parseUndecided = parseFailed;
+
+/** Reads `federation:frozen`; undefined when it is not of that form. */
+export function parseFrozen(message: unknown): Frozen | undefined {
+  const { reason, message: text } = members(message);
+  if (!isText(reason) || reason.length > 64 || typeof text !== "string") return undefined;
+  return { reason, message: text.slice(0, MAX_MESSAGE_LENGTH) };
+}
+
+/** Reads `federation:recalled`; undefined when it is not of that form. */
+export function parseRecalled(message: unknown): Recalled | undefined {
+  const { code, message: text } = members(message);
+  if (!isText(code) || code.length > 64 || typeof text !== "string") return undefined;
+  return { code, message: text.slice(0, MAX_MESSAGE_LENGTH) };
 }
 
 /** Reads `federation:progress`; undefined when it is not of that form. */

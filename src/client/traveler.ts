@@ -6,14 +6,38 @@
  *   await traveler.join("plaza");
  *
  * It keeps the old room until the new one is joined, so a crossing that fails leaves the player
- * where it was. After a reload, `resume` goes on where the player was instead of `join`.
+ * where it was. After a reload, `resume` goes on where the player was instead of `join`. When the
+ * player's place is lost (its server stops, hangs or fails, or a room does not let it in), it
+ * is brought home: `onLeave` says why, `onArrive` that it is there.
+ *
+ * One attempt to get into a room is under way at a time; a newer one takes its place, and nothing of
+ * the former is left in any room.
  */
 import type { Room } from "@colyseus/sdk";
-import { ask, joinAtHome, leaveQuietly, reconnect, takeSeat } from "./connections.ts";
+import { Attempt } from "./attempt.ts";
+import {
+  ask,
+  joinAtHome,
+  leaveQuietly,
+  mayPassAtHome,
+  reconnect,
+  takeSeat,
+} from "./connections.ts";
+import { letGo } from "./connector.ts";
 import { Emitter } from "./emitter.ts";
-import type { Arrival, Departure, Failure, Leave, Progress } from "./events.ts";
+import { type Ending, codeAndSentence, leadsHome, reasonOf, sentenceOf } from "./ending.ts";
+import type { Arrival, Departure, Failure, Freeze, Leave, Progress, Recall } from "./events.ts";
 import { Identity } from "./identity.ts";
-import { type Transit, parseFailed, parseProgress, parseTransit } from "./messages.ts";
+import {
+  type Transit,
+  parseFailed,
+  parseFrozen,
+  parseProgress,
+  parseRecalled,
+  parseTransit,
+  parseUndecided,
+} from "./messages.ts";
+import { backOff, pause } from "./patience.ts";
 import { type Place, PlaceKeeper } from "./place.ts";
 import type { KeyStorage } from "./storage.ts";
 import { requestTravel } from "./travel-request.ts";
@@ -32,7 +56,36 @@ export interface TravelerOptions {
    * there is one, so that each tab has its own; `null` keeps nothing.
    */
   readonly placeStorage?: KeyStorage | null;
+  /**
+   * Whether the player is brought home when its place is lost: into the room of the last `join` or
+   * `resume`, or the one that is named. Tried again, ever more slowly, until home lets it in or
+   * {@link Traveler.join}, {@link Traveler.travel} or {@link Traveler.leave} is called. Never when it
+   * plays elsewhere (`ERR_FED_SUPERSEDED`), or when it or the room wished it to leave. Default true.
+   */
+  readonly comesHome?: boolean | string;
 }
+
+/** The room at home that the player goes to. */
+interface HomeRoom {
+  readonly world: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** A room that an attempt has got into. */
+interface Found {
+  readonly room: Room;
+  readonly origin: string;
+  readonly world: string;
+  readonly from?: string | undefined;
+  readonly transferId?: string | undefined;
+}
+
+/** How long a room has for its word on a crossing that its client gave up. */
+const WORD_MILLISECONDS = 20_000;
+const FIRST_WAIT_MILLISECONDS = 500;
+const LONGEST_WAIT_MILLISECONDS = 10_000;
+/** How often home may say no, for reasons that do not pass by themselves. */
+const MAX_REFUSALS_AT_HOME = 3;
 
 /** One player, travelling. */
 export class Traveler {
@@ -44,16 +97,30 @@ export class Traveler {
   readonly #depart = new Emitter<Departure>();
   readonly #progress = new Emitter<Progress>();
   readonly #failed = new Emitter<Failure>();
+  readonly #undecided = new Emitter<Failure>();
+  readonly #frozen = new Emitter<Freeze>();
+  readonly #thawed = new Emitter<void>();
+  readonly #recalled = new Emitter<Recall>();
   readonly #leave = new Emitter<Leave>();
+  readonly #comesHome: boolean;
+  #homeRoom: HomeRoom | undefined;
   #room: Room | undefined;
   #origin: string | undefined;
-  #crossing: string | undefined;
+  #attempt: Attempt | undefined;
+  /** The room was lost while an attempt was under way: what follows depends on how that ends. */
+  #ending: Ending | undefined;
+  /** Why the other world could not be entered: the room has not said yet what becomes of the player. */
+  #refused: Failure | undefined;
+  #waitForWord: ReturnType<typeof setTimeout> | undefined;
 
   /** @param home URL of the server the player logs in at; its origin becomes the player's home. */
   constructor(home: string, options: TravelerOptions = {}) {
-    this.#identity = new Identity(home, options.name, options.storage);
+    const { name, storage, placeStorage, comesHome = true } = options;
+    this.#identity = new Identity(home, name, storage);
     this.home = this.#identity.home;
-    this.#places = new PlaceKeeper(this.home, options.placeStorage);
+    this.#places = new PlaceKeeper(this.home, placeStorage);
+    this.#comesHome = comesHome !== false;
+    if (typeof comesHome === "string") this.#homeRoom = { world: comesHome, options: {} };
   }
 
   /** The room the player is in. */
@@ -91,20 +158,44 @@ export class Traveler {
     return this.#failed.on(listener);
   }
 
-  /** Hears that the connection has ended for good. */
+  /**
+   * Hears that nobody knows yet how a crossing ended: the player stays frozen until that is settled;
+   * then it is thawed where it is, or the connection ends.
+   */
+  onUndecided(listener: (failure: Failure) => void): () => void {
+    return this.#undecided.on(listener);
+  }
+
+  /** Hears that nobody plays the player for the moment, and why. */
+  onFrozen(listener: (freeze: Freeze) => void): () => void {
+    return this.#frozen.on(listener);
+  }
+
+  /** Hears that the player is played again. */
+  onThawed(listener: () => void): () => void {
+    return this.#thawed.on(listener);
+  }
+
+  /** Hears that the server ends the player's session, and why; {@link onLeave} follows. */
+  onRecalled(listener: (recall: Recall) => void): () => void {
+    return this.#recalled.on(listener);
+  }
+
+  /**
+   * Hears that the connection has ended for good, and whether the player is brought home; once more
+   * when home does not let it in.
+   */
   onLeave(listener: (leave: Leave) => void): () => void {
     return this.#leave.on(listener);
   }
 
   /**
    * Logs in at home and joins a room there. Rejects with the SDK's error; its message begins with
-   * the code where the federation refused, e.g. `ERR_FED_AWAY: …`.
+   * the code where the federation refused, e.g. `ERR_FED_AWAY: …`. Whatever attempt is under way is
+   * called off, and rejects.
    */
-  async join(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
-    await this.#identity.learnPlayerId();
-    const room = await joinAtHome(this.#identity, roomName, options);
-    await this.#arriveIn(room, { origin: this.home, world: roomName });
-    return room;
+  join(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
+    return this.#run(this.#begin("join"), (signal) => this.#logIn(roomName, options, signal));
   }
 
   /**
@@ -113,14 +204,15 @@ export class Traveler {
    * `allowReconnection`). Otherwise, and the first time, it joins `roomName` at home, which brings
    * the player back from wherever it is.
    */
-  async resume(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
-    await this.#identity.learnPlayerId();
-    const place = this.#places.read();
-    if (place !== undefined) {
-      const room = await this.#wayBack(place).catch(() => undefined);
-      if (room !== undefined) return room;
-    }
-    return this.join(roomName, options);
+  resume(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
+    return this.#run(this.#begin("join"), async (signal) => {
+      await this.#identity.learnPlayerId();
+      const place = this.#places.read();
+      const found = place === undefined ? undefined : await this.#wayBack(place, signal);
+      if (found === undefined) return this.#logIn(roomName, options, signal);
+      this.#homeRoom = { world: roomName, options };
+      return found;
+    });
   }
 
   /**
@@ -131,29 +223,20 @@ export class Traveler {
    * @param uri Portal URI, e.g. `aether://arena.example.org/pit`.
    */
   async travel(uri: string): Promise<Room> {
-    if (this.#crossing !== undefined) throw new TypeError("a crossing is under way");
+    if (this.#attempt?.transit !== undefined) throw new TypeError("a crossing is under way");
     const { key, name } = this.#identity;
     if (key === undefined) throw new TypeError("travelling without a room needs a key");
-    await this.#identity.learnPlayerId();
-    const transit = await requestTravel(this.home, await key.prove(this.home), {
-      to: uri,
-      ...(name === undefined ? {} : { name }),
+    const attempt = this.#begin("travel");
+    return this.#run(attempt, async (signal) => {
+      await this.#identity.learnPlayerId();
+      const body = { to: uri, ...(name === undefined ? {} : { name }) };
+      const proof = await key.prove(this.home);
+      const transit = await requestTravel(this.home, proof, body, signal);
+      attempt.transit = transit;
+      const { transferId, to, origin } = transit;
+      this.#depart.emit({ transferId, to, origin });
+      return this.#through(transit, this.home, signal);
     });
-    const { transferId, to, origin } = transit;
-    this.#crossing = transferId;
-    this.#depart.emit({ transferId, to, origin });
-    try {
-      const room = await takeSeat(this.#identity, transit);
-      await this.#arriveIn(room, {
-        origin,
-        world: transit.reservation.name,
-        from: this.home,
-        transferId,
-      });
-      return room;
-    } finally {
-      this.#crossing = undefined;
-    }
   }
 
   /**
@@ -187,48 +270,102 @@ export class Traveler {
     this.#room?.send("federation:cancel", { transferId });
   }
 
-  /** Leaves the current room for good. */
+  /** Leaves the current room for good, and calls off whatever attempt is under way. */
   async leave(): Promise<void> {
+    this.#callOff();
     const room = this.#room;
     this.#room = undefined;
     this.#origin = undefined;
+    this.#forgetRefusal();
+    this.#ending = undefined;
     this.#places.forget();
     if (room !== undefined) await leaveQuietly(room);
   }
 
-  /** The room is the player's now; a former one is left once the new one is joined. */
-  async #arriveIn(
-    room: Room,
-    where: {
-      readonly origin: string;
-      readonly world: string;
-      readonly from?: string;
-      readonly transferId?: string;
-    },
-  ): Promise<void> {
-    const former = this.#room;
-    // Listeners are called in the same turn, so that no message of the new room is missed.
-    this.#enter(room, where.origin, where.world);
-    this.#arrive.emit({ room, from: undefined, transferId: undefined, ...where });
-    if (former !== undefined) await leaveQuietly(former);
+  #begin(kind: Attempt["kind"], transit?: Transit): Attempt {
+    this.#callOff();
+    const attempt = new Attempt(kind, transit);
+    this.#attempt = attempt;
+    return attempt;
   }
 
-  async #wayBack({ origin, world, reconnectionToken, transit }: Place): Promise<Room | undefined> {
-    if (transit !== undefined && transit.expiresAt * 1000 > Date.now()) {
-      const room = await takeSeat(this.#identity, transit).catch(() => undefined);
-      if (room !== undefined) {
-        await this.#arriveIn(room, {
-          origin: transit.origin,
-          world: transit.reservation.name,
-          from: origin,
-          transferId: transit.transferId,
-        });
-        return room;
-      }
+  #callOff(): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    if (attempt === undefined) return;
+    attempt.callOff();
+    // Without it, the room would keep the player for a seat that nobody takes.
+    if (attempt.kind === "crossing" && attempt.transit !== undefined) {
+      this.cancel(attempt.transit.transferId);
     }
-    const room = await reconnect(origin, reconnectionToken);
-    await this.#arriveIn(room, { origin, world });
-    return room;
+  }
+
+  /** Follows an attempt to its end. What it has found is let go when it is the present one no more. */
+  async #run(
+    attempt: Attempt,
+    find: (signal: AbortSignal) => Promise<Found>,
+    onFailure?: (error: unknown) => void,
+  ): Promise<Room> {
+    let found: Found;
+    try {
+      found = await find(attempt.signal);
+    } catch (error) {
+      if (this.#attempt !== attempt) throw attempt.signal.reason;
+      this.#attempt = undefined;
+      onFailure?.(error);
+      this.#afterLoss();
+      throw error;
+    }
+    if (this.#attempt !== attempt) {
+      letGo(found.room);
+      throw attempt.signal.reason;
+    }
+    this.#attempt = undefined;
+    this.#arriveIn(found);
+    return found.room;
+  }
+
+  /** The room is the player's now; a former one is left once the new one is joined. */
+  #arriveIn({ room, origin, world, from, transferId }: Found): void {
+    const former = this.#room;
+    this.#ending = undefined;
+    this.#forgetRefusal();
+    // Listeners are called in the same turn, so that no message of the new room is missed.
+    this.#enter(room, origin, world);
+    if (former !== undefined) void leaveQuietly(former);
+    this.#arrive.emit({ room, origin, world, from, transferId });
+  }
+
+  async #logIn(
+    world: string,
+    options: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<Found> {
+    await this.#identity.learnPlayerId();
+    const room = await joinAtHome(this.#identity, world, options, signal);
+    this.#homeRoom = { world, options };
+    return { room, origin: this.home, world };
+  }
+
+  async #through(transit: Transit, from: string | undefined, signal: AbortSignal): Promise<Found> {
+    const { origin, reservation, transferId } = transit;
+    const room = await takeSeat(this.#identity, transit, signal);
+    return { room, origin, world: reservation.name, from, transferId };
+  }
+
+  async #wayBack(place: Place, signal: AbortSignal): Promise<Found | undefined> {
+    const { origin, world, reconnectionToken, transit } = place;
+    try {
+      if (transit !== undefined && transit.expiresAt * 1000 > Date.now()) {
+        const found = await this.#through(transit, origin, signal).catch(() => undefined);
+        if (found !== undefined) return found;
+      }
+      signal.throwIfAborted();
+      return { room: await reconnect(origin, reconnectionToken, signal), origin, world };
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
   }
 
   #present(): Room {
@@ -239,80 +376,175 @@ export class Traveler {
   #enter(room: Room, origin: string, world: string): void {
     this.#room = room;
     this.#origin = origin;
+    let recall: Recall | undefined;
     const keep = (transit?: Transit): void => {
       if (this.#room !== room) return;
       const { reconnectionToken } = room;
       this.#places.keep({ origin, world, reconnectionToken, ...(transit && { transit }) });
+    };
+    const hear = <Message>(
+      type: string,
+      parse: (message: unknown) => Message | undefined,
+      listener: (message: Message) => void,
+    ): void => {
+      room.onMessage(type, (message: unknown) => {
+        const parsed = this.#room === room ? parse(message) : undefined;
+        if (parsed !== undefined) listener(parsed);
+      });
     };
     keep();
     // The SDK sets the new token right after it has said so.
     room.onReconnect(() => {
       queueMicrotask(keep);
     });
-    room.onMessage("federation:transit", (message: unknown) => {
-      const transit = parseTransit(message);
-      if (transit === undefined || this.#room !== room) return;
+    hear("federation:transit", parseTransit, (transit) => {
+      if (this.#attempt !== undefined) return;
       keep(transit);
-      void this.#follow(room, transit);
+      this.#follow(transit);
     });
-    room.onMessage("federation:failed", (message: unknown) => {
-      const failed = parseFailed(message);
-      if (failed === undefined || this.#room !== room) return;
-      this.#crossing = undefined;
+    hear("federation:failed", parseFailed, (failed) => {
       keep();
-      this.#failed.emit(failed);
+      this.#stayed(failed);
     });
-    room.onMessage("federation:progress", (message: unknown) => {
-      const progress = parseProgress(message);
-      if (progress === undefined || this.#room !== room) return;
+    hear("federation:undecided", parseUndecided, (undecided) => {
+      // The room will say how it ended, however long that takes.
+      clearTimeout(this.#waitForWord);
+      this.#undecided.emit(undecided);
+    });
+    hear("federation:progress", parseProgress, (progress) => {
       this.#progress.emit({ ...progress, stage: "assets" });
     });
-    room.onLeave((code, reason) => {
-      if (this.#room !== room || this.#crossing !== undefined) return;
-      this.#room = undefined;
-      this.#origin = undefined;
-      this.#leave.emit({ code, reason: reason ?? "" });
+    hear("federation:frozen", parseFrozen, (freeze) => {
+      this.#frozen.emit(freeze);
+    });
+    hear(
+      "federation:thawed",
+      () => true,
+      () => {
+        this.#thawed.emit();
+      },
+    );
+    hear("federation:recalled", parseRecalled, (recalled) => {
+      recall = recalled;
+      this.#recalled.emit(recalled);
+    });
+    room.onLeave((code, reason = "") => {
+      this.#lost(room, { code, reason, recall });
     });
   }
 
-  async #follow(old: Room, transit: Transit): Promise<void> {
-    if (this.#crossing !== undefined) return;
+  #follow(transit: Transit): void {
     const { transferId, to, origin } = transit;
     const from = this.#origin;
-    this.#crossing = transferId;
+    const attempt = this.#begin("crossing", transit);
     this.#depart.emit({ transferId, to, origin });
     this.#progress.emit({ transferId, to, stage: "reserved" });
-    let room: Room;
-    try {
+    const find = async (signal: AbortSignal): Promise<Found> => {
       this.#progress.emit({ transferId, to, stage: "connecting" });
-      room = await takeSeat(this.#identity, transit);
-    } catch (error) {
-      this.#stay(old, transit, error);
-      return;
-    }
-    this.#crossing = undefined;
-    this.#progress.emit({ transferId, to, stage: "arrived" });
-    await this.#arriveIn(room, {
-      origin,
-      world: transit.reservation.name,
-      transferId,
-      ...(from === undefined ? {} : { from }),
-    });
+      const found = await this.#through(transit, from, signal);
+      if (!signal.aborted) this.#progress.emit({ transferId, to, stage: "arrived" });
+      return found;
+    };
+    this.#run(attempt, find, (error) => {
+      this.#refuse(transit, error);
+    }).catch(() => undefined);
   }
 
-  /** Gives the crossing up; the room answers with `federation:failed` once home has decided. */
-  #stay(old: Room, { transferId, to }: Transit, error: unknown): void {
-    const message = error instanceof Error ? error.message : "the other world cannot be entered";
-    if (this.#room === old && old.connection.isOpen) {
-      this.#crossing = undefined;
-      old.send("federation:cancel", { transferId });
+  /**
+   * The other world cannot be entered. The room is told, and answers with `federation:failed`, or by
+   * ending the connection where the player had been let go of already.
+   */
+  #refuse({ transferId, to }: Transit, error: unknown): void {
+    const { code, sentence } = codeAndSentence(error instanceof Error ? error.message : "");
+    this.#refused = {
+      ...{ transferId, to },
+      code: code ?? (mayPassAtHome(error) ? "ERR_FED_UNREACHABLE" : "ERR_FED_JOIN_REFUSED"),
+      message: sentence === "" ? "The other world cannot be reached." : sentence,
+    };
+    const room = this.#room;
+    if (room === undefined) return;
+    this.cancel(transferId);
+    this.#waitForWord = setTimeout(() => {
+      if (this.#room !== room) return;
+      letGo(room);
+      this.#lost(room, { code: 1006, reason: "", recall: undefined });
+    }, WORD_MILLISECONDS);
+  }
+
+  /** The room says that the player stays. */
+  #stayed(failed: Failure): void {
+    const refused = this.#refused;
+    if (
+      this.#attempt?.kind === "crossing" &&
+      this.#attempt.transit?.transferId === failed.transferId
+    ) {
+      // Home has decided: the seat is worth nothing any more.
+      const attempt = this.#attempt;
+      this.#attempt = undefined;
+      attempt.callOff();
+    }
+    if (refused?.transferId !== failed.transferId) {
+      this.#failed.emit(failed);
       return;
     }
-    this.#crossing = undefined;
+    this.#forgetRefusal();
+    // What kept the player out is known here; the room knows only that it was given up.
+    this.#failed.emit(failed.code === "ERR_FED_CROSSING_ABANDONED" ? refused : failed);
+  }
+
+  #forgetRefusal(): void {
+    clearTimeout(this.#waitForWord);
+    this.#refused = undefined;
+  }
+
+  #lost(room: Room, how: Pick<Ending, "code" | "reason" | "recall">): void {
+    if (this.#room !== room) return;
     this.#room = undefined;
     this.#origin = undefined;
-    const code = /ERR_FED_[A-Z_]+/u.exec(message)?.[0] ?? "ERR_FED_CROSSING_ABANDONED";
-    this.#failed.emit({ transferId, to, code, message });
-    this.#leave.emit({ code: 1006, reason: "Both worlds are out of reach." });
+    const onTheWay = this.#attempt?.kind === "crossing" || this.#refused !== undefined;
+    this.#ending = { ...how, onTheWay };
+    if (this.#attempt === undefined) this.#afterLoss();
+  }
+
+  /** The player is nowhere, and nothing is under way: says so, and brings it home. */
+  #afterLoss(): void {
+    const ending = this.#ending;
+    if (ending === undefined) return;
+    this.#ending = undefined;
+    const refused = this.#refused;
+    this.#forgetRefusal();
+    const homeRoom = this.#homeRoom;
+    const comesHome = this.#comesHome && homeRoom !== undefined && leadsHome(ending);
+    const attempt = comesHome ? this.#begin("homecoming") : undefined;
+    if (refused !== undefined) this.#failed.emit(refused);
+    this.#leave.emit({
+      ...{ code: ending.code, reason: reasonOf(ending), message: sentenceOf(ending) },
+      comesHome,
+    });
+    // A listener may have gone its own way.
+    if (attempt === undefined || homeRoom === undefined || this.#attempt !== attempt) return;
+    this.#run(
+      attempt,
+      (signal) => this.#goHome(homeRoom, signal),
+      (error) => {
+        const { message: reason } = error as Error;
+        const message = codeAndSentence(reason).sentence;
+        this.#leave.emit({ code: ending.code, reason, message, comesHome: false });
+      },
+    ).catch(() => undefined);
+  }
+
+  async #goHome({ world, options }: HomeRoom, signal: AbortSignal): Promise<Found> {
+    let refusals = 0;
+    for (let failures = 0; ; failures += 1) {
+      await pause(backOff(failures, FIRST_WAIT_MILLISECONDS, LONGEST_WAIT_MILLISECONDS), signal);
+      try {
+        return await this.#logIn(world, options, signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (!mayPassAtHome(error)) refusals += 1;
+        if (refusals >= MAX_REFUSALS_AT_HOME) throw error;
+      }
+    }
   }
 }

@@ -25,6 +25,11 @@ interface DeferredLike extends PromiseLike<unknown> {
 /** A client's connection as far as it is used. */
 export interface ClientInternals {
   readonly readyState: number;
+  /** The connection itself. */
+  readonly ref: {
+    once(event: "close", listener: () => void): unknown;
+    removeListener(event: "close", listener: () => void): unknown;
+  };
 }
 
 export type JoinFunction = (

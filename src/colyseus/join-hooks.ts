@@ -7,13 +7,9 @@
  */
 import { type AuthContext, type Client, Room } from "@colyseus/core";
 import { isExempt } from "./exempt-rooms.ts";
-import {
-  type ClientInternals,
-  type JoinFunction,
-  type ReservedSeat,
-  internalsOf,
-  roomPrototype,
-} from "./internals.ts";
+import { type JoinFunction, type ReservedSeat, internalsOf, roomPrototype } from "./internals.ts";
+import type { Logger } from "../ports.ts";
+import { LettingIn, isConnected, refuseRestoredSeat } from "./letting-in.ts";
 import { type JoinRefusal, refusalError } from "./refusal.ts";
 import { type RoomPlayer, type RoomSessions } from "./room-sessions.ts";
 import { SEAL_MEMBER, type Seal, type Sealer } from "./seal.ts";
@@ -29,6 +25,9 @@ export interface Connected {
 export interface JoinHost {
   readonly sessions: RoomSessions;
   readonly sealer: () => Sealer;
+  readonly logger: Logger;
+  /** How long a room's `onJoin` may take for a player. */
+  readonly joinMilliseconds: number;
   /** A sealed seat's client has connected: proof, then custody. */
   connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal>;
   /** After the room's own auth, before its `onJoin`: a local player's session starts. */
@@ -37,7 +36,6 @@ export interface JoinHost {
   left(entry: RoomPlayer): Promise<void>;
 }
 
-const WEBSOCKET_OPEN = 1;
 const hookedRooms = new WeakSet<Room>();
 
 /** Installs the hooks, once for the process. */
@@ -58,8 +56,10 @@ async function joinRoom(
 ): Promise<void> {
   if (isExempt(room.constructor)) return join.call(room, client, context, options);
   hookRoom(host, room);
-  const { _reservedSeats: seats } = internalsOf(room);
+  const internals = internalsOf(room);
+  const { _reservedSeats: seats } = internals;
   const seat = seats[client.sessionId];
+  refuseRestoredSeat(internals, seat, client, options?.reconnectionToken);
   const sealText = sealOf(seat);
   if (seat === undefined || sealText === undefined) {
     return join.call(room, client, context, options);
@@ -75,7 +75,7 @@ async function joinRoom(
   if (!connected.ok) throw refusalError(connected);
   // The seat's time may have run out, or the client gone, while home was asked.
   const stillThere = seats[client.sessionId] === seat && seat[2] === false;
-  if (!stillThere || (client as Client & ClientInternals).readyState !== WEBSOCKET_OPEN) {
+  if (!stillThere || !isConnected(client)) {
     await connected.abort();
     throw refusalError({
       code: "ERR_FED_SEAT_UNKNOWN",
@@ -111,6 +111,18 @@ function hookRoom(host: JoinHost, room: Room): void {
     onLeave?: (client: Client, code?: number) => unknown;
   };
   const { onAuth, onJoin, onDrop, onLeave } = hooks;
+  const lettingIn = new LettingIn();
+  /** A leave that comes before the room is through with the join: the room hears of it after that. */
+  const afterJoin = (hook: typeof onLeave, client: Client, code?: number): boolean => {
+    const unfinished = lettingIn.unfinished(client);
+    if (unfinished === undefined) return false;
+    unfinished
+      .then(() => hook?.call(room, client, code))
+      .catch((cause: unknown) => {
+        host.logger.error(`the leave of a client of room "${room.roomName}" failed`, cause);
+      });
+    return true;
+  };
   /** The last moment at which the room can be asked what a client carries. */
   const capture = (client: Client): RoomPlayer | undefined => {
     const entry = host.sessions.get(room, client.sessionId);
@@ -126,13 +138,17 @@ function hookRoom(host: JoinHost, room: Room): void {
   hooks.onJoin = async (client, options) => {
     const ready = await host.beforeJoin(room, client, options);
     if (!ready.ok) throw refusalError(ready);
-    const joined = await onJoin?.call(room, client, options, client.auth as unknown);
+    const join = (): unknown => onJoin?.call(room, client, options, client.auth as unknown);
     const entry = host.sessions.get(room, client.sessionId);
-    if (entry !== undefined) entry.joined = true;
+    // Who is no player of the federation is Colyseus' own business.
+    if (entry === undefined) return join();
+    const joined = await lettingIn.run(client, host.joinMilliseconds, join);
+    entry.joined = true;
     return joined;
   };
   if (onDrop !== undefined) {
     hooks.onDrop = (client, code) => {
+      if (afterJoin(onDrop, client, code)) return undefined;
       // Home may call the player back, or renew it, while nobody knows whether it reconnects.
       capture(client);
       return onDrop.call(room, client, code);
@@ -141,7 +157,7 @@ function hookRoom(host: JoinHost, room: Room): void {
   hooks.onLeave = async (client, code) => {
     const entry = capture(client);
     try {
-      await onLeave?.call(room, client, code);
+      if (!afterJoin(onLeave, client, code)) await onLeave?.call(room, client, code);
     } finally {
       // Awaited, so that a room that closes down has stored what its players carry.
       if (entry !== undefined) await leaveUnlessReconnecting(host, room, client, entry);

@@ -10,6 +10,7 @@ import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
 import type { IdentifiedPlayer } from "../identity/local-id.ts";
+import type { Logger } from "../ports.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
 import { bringAssets } from "./belongings.ts";
@@ -29,6 +30,8 @@ import { travelWithoutRoom } from "./travel-without-room.ts";
 export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   readonly sessions: RoomSessions;
   readonly seats: ColyseusSeats;
+  readonly logger: Logger;
+  readonly joinMilliseconds: number;
   readonly #runtime: FederationRuntime;
   readonly #departures: Departures;
   readonly #logins: Logins;
@@ -40,6 +43,8 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     this.#runtime = runtime;
     this.#logins = new Logins(runtime);
     const { clock, options } = runtime;
+    this.logger = options.logger;
+    this.joinMilliseconds = options.joinTimeoutSeconds * 1000;
     this.sessions = new RoomSessions(this, options.logger);
     this.seats = new ColyseusSeats({
       worlds: options.worlds,
@@ -81,7 +86,9 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   ): Promise<{ ok: true } | JoinRefusal> {
     const known = this.sessions.get(room, client.sessionId);
     if (known?.session !== undefined) return { ok: true };
-    if (this.sessions.portalsOf(room) === undefined) return { ok: true };
+    // Without the plugin a room is told who proved a key, so that player has a session like any other.
+    // An account of the host's own stays the host's business there: a lobby beside the game, say.
+    if (this.sessions.portalsOf(room) === undefined && known === undefined) return { ok: true };
     const jkt = known?.jkt;
     const wished = wishedName(options);
     const auth = client.auth as unknown;

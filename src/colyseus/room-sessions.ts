@@ -7,6 +7,7 @@
 import { type Client, CloseCode, type Room } from "@colyseus/core";
 import type {
   FailedMessage,
+  FreezeReason,
   PlayerBody,
   PlayerSession,
   TransitMessage,
@@ -43,6 +44,13 @@ export interface RoomPlayer {
 
 const WEBSOCKET_OPEN = 1;
 const MAX_CLOSE_REASON_BYTES = 120;
+/** What a frozen player is told. */
+const FREEZE_SENTENCES: Readonly<Record<FreezeReason, string>> = {
+  crossing: "You are on your way.",
+  lease: "Your home server does not answer: you can go on once it does.",
+  process: "This server cannot reach its own records: you can go on once it does.",
+  stopping: "This server is stopping: you are being sent home.",
+};
 
 /** All players in the rooms of this process. */
 export class RoomSessions {
@@ -132,10 +140,14 @@ export class RoomSessions {
         return isConnected();
       },
       carry: () => this.carry(entry),
-      setFrozen: (frozen) => {
+      setFrozen: (frozen, reason) => {
         entry.frozen = frozen;
         const client = clientOf(entry);
         if (client === undefined) return;
+        if (!frozen) send("federation:thawed", {});
+        else if (reason !== undefined) {
+          send("federation:frozen", { reason, message: FREEZE_SENTENCES[reason] });
+        }
         try {
           this.portalsOf(entry.room)?.frozen(client, frozen);
         } catch (cause) {
@@ -168,8 +180,11 @@ function end(entry: RoomPlayer, code: FederationErrorCode | undefined, reason: s
   for (const reconnection of Object.values(internalsOf(room)._reconnections)) {
     if (reconnection?.[0] === sessionId) reconnection[1].reject(false);
   }
+  const client = clientOf(entry);
+  // The close frame holds a short text only, and proxies drop it.
+  if (code !== undefined) client?.send("federation:recalled", { code, message: reason });
   const text = code === undefined ? reason : `${code}: ${reason}`;
-  clientOf(entry)?.leave(
+  client?.leave(
     CloseCode.CONSENTED,
     Buffer.from(text).subarray(0, MAX_CLOSE_REASON_BYTES).toString("utf8"),
   );

@@ -61,6 +61,11 @@ export interface FederationOptions {
   readonly accept?: ImportPolicy;
   /** The files that players wear and rooms show. */
   readonly assets?: FederationAssetsOptions;
+  /**
+   * How long a room's `onJoin` may take for a player of the federation, who is sent home after it.
+   * Default 30, at most 30: clients wait a little longer.
+   */
+  readonly joinTimeoutSeconds?: number;
   /** A player logs in at home while away: `recall` (default) or `refuse`. */
   readonly onAway?: OnAway;
   /** Where diagnostics go. Default: warnings and errors to the console. */
@@ -137,6 +142,7 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
     ),
     leaseSeconds: within("leaseSeconds", options.leaseSeconds ?? 30, 5, 3600),
     stopTimeoutSeconds: within("stopTimeoutSeconds", options.stopTimeoutSeconds ?? 20, 0, 600),
+    joinTimeoutSeconds: within("joinTimeoutSeconds", options.joinTimeoutSeconds ?? 30, 1, 30),
     maxRequestsPerMinutePerAddress: within(
       "maxRequestsPerMinutePerAddress",
       options.maxRequestsPerMinutePerAddress ?? 3_000,

@@ -26,6 +26,7 @@ export interface ResolvedOptions {
   readonly healthCheckIntervalSeconds: number;
   readonly leaseSeconds: number;
   readonly stopTimeoutSeconds: number;
+  readonly joinTimeoutSeconds: number;
   readonly maxRequestsPerMinutePerAddress: number;
   readonly maxRequestsPerMinutePerPeer: number;
   readonly identify: Identify;

@@ -118,7 +118,12 @@ export class Player {
   #watch: RoomWatch | undefined;
 
   constructor(home: string, name: string, storage?: KeyStorage) {
-    this.traveler = new Traveler(home, { name, ...(storage === undefined ? {} : { storage }) });
+    this.traveler = new Traveler(home, {
+      name,
+      // What becomes of a player by itself is what these tests look at.
+      comesHome: false,
+      ...(storage === undefined ? {} : { storage }),
+    });
     this.traveler.onArrive((arrival) => {
       this.#watch = new RoomWatch(arrival.room);
       this.arrivals.push(arrival);

@@ -27,6 +27,8 @@ export interface ServerKind {
   readonly flags?: readonly string[];
   /** Default a free one. */
   readonly port?: number;
+  /** Where it runs. Default: the repository. */
+  readonly cwd?: string;
 }
 
 /** All that a run of a server is started with. */
@@ -37,6 +39,8 @@ export interface ServerSpec {
   readonly data: string;
   readonly script: string;
   readonly flags: readonly string[];
+  /** Where it runs. Default: the repository. */
+  readonly cwd?: string | undefined;
 }
 
 /** A peer as a server's status names it. */
@@ -71,7 +75,7 @@ export class ServerProcess {
       process.execPath,
       ["--disable-warning=ExperimentalWarning", join(root, spec.script), ...spec.flags],
       {
-        cwd: root,
+        cwd: spec.cwd ?? root,
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, AETHER_DEBUG: "1" },
       },
@@ -167,6 +171,11 @@ export class Servers {
     return this.start(names.map((name) => ({ name, script: WORLD })));
   }
 
+  /** As {@link worlds}, of the fixture with one room of every kind. */
+  async rooms(...names: string[]): Promise<ServerProcess[]> {
+    return this.start(names.map((name) => ({ name, script: ROOMS })));
+  }
+
   /** Servers of these kinds, each the peer of all others, ready and connected. */
   async start(kinds: readonly ServerKind[]): Promise<ServerProcess[]> {
     const specs = await Promise.all(kinds.map((kind) => this.#place(kind)));
@@ -202,18 +211,19 @@ export class Servers {
     return server;
   }
 
-  async #place({ name, script, flags = [], port: wanted }: ServerKind): Promise<ServerSpec> {
+  async #place({ name, script, flags = [], port: wanted, cwd }: ServerKind): Promise<ServerSpec> {
     const data = join(await this.folder(), name);
     const port = wanted ?? (await freePort());
     const own = ["--name", name, "--port", String(port), "--data", data];
     const origin = `http://localhost:${port}`;
-    return { name, script, port, origin, data, flags: [...own, ...flags] };
+    return { name, script, port, origin, data, cwd, flags: [...own, ...flags] };
   }
 
   async stop(): Promise<void> {
     await Promise.all([...this.#running].map((server) => server.kill()));
     this.#running.clear();
     if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true });
+    this.#folder = undefined;
   }
 }
 

@@ -1,0 +1,73 @@
+/**
+ * The SDK's client with an end to each of its waits, and a way to give a connection up: nothing of
+ * one that was given up stands in a room afterwards.
+ */
+import { Client, type Room, type SeatReservation } from "@colyseus/sdk";
+import { within } from "./patience.ts";
+
+const REQUEST_MILLISECONDS = 12_000;
+const OPEN_MILLISECONDS = 10_000;
+/** Longer than a server gives its rooms to let a player in (LIMITS): the server's word comes first. */
+const JOIN_MILLISECONDS = 40_000;
+
+/** A client for one way into a room. */
+export class Connector extends Client {
+  readonly #signal: AbortSignal;
+  #room: Room | undefined;
+
+  /**
+   * @param token The SDK sends it with matchmaking and with the WebSocket.
+   * @param signal Gives the connection up.
+   */
+  constructor(origin: string, token: string | undefined, signal: AbortSignal) {
+    super(origin, {
+      fetchFn: (input, init) =>
+        within(REQUEST_MILLISECONDS, signal, (ended) => fetch(input, { ...init, signal: ended })),
+    });
+    this.http.authToken = token;
+    this.#signal = signal;
+  }
+
+  override async consumeSeatReservation<T>(
+    ...[reservation, rootSchema]: Parameters<Client["consumeSeatReservation"]>
+  ): Promise<Room<any, T>> {
+    this.#signal.throwIfAborted();
+    const joined = super.consumeSeatReservation<T>(
+      reservation as SeatReservation,
+      rootSchema as never,
+    );
+    const room = this.#room as Room;
+    try {
+      await within(OPEN_MILLISECONDS, this.#signal, () => Promise.race([opened(room), joined]));
+      return await within(JOIN_MILLISECONDS, this.#signal, () => joined);
+    } catch (error) {
+      letGo(room);
+      throw error;
+    }
+  }
+
+  protected override createRoom<T>(...args: [roomName: string]): Room<any, T> {
+    const room = super.createRoom<T>(...args);
+    this.#room = room;
+    return room;
+  }
+}
+
+/** Leaves at once, joined or not yet: the server sees the connection close, whatever else it is doing. */
+export function letGo(room: Room): void {
+  room.reconnection.enabled = false;
+  // Whoever has joined leaves by its own wish: no place is kept for it.
+  if (room.connection.isOpen) void room.leave(true);
+  room.connection.close();
+}
+
+function opened(room: Room): Promise<void> {
+  return new Promise((resolve) => {
+    const { events } = room.connection;
+    const { onopen } = events;
+    events.onopen = (event: unknown) => {
+      onopen?.(event);
+      resolve();
+    };
+  });
+}
