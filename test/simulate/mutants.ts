@@ -487,8 +487,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: crossings,
-        find: "        if (failures > 1) return;\n",
-        put: "        if (failures === 1) this.#backOff.stop();\n",
+        find: "      (cause) => {\n        this.#undecided(crossing, cause);\n      },",
+        put: "      () => {\n        this.#backOff.stop();\n      },",
       },
     ],
     faults: { outage: 0.003, fail: 0.02 },

@@ -66,6 +66,8 @@ interface OpenCrossing {
   readonly over: Promise<void>;
   /** Whether the client has been told of its seat: before that nobody can have claimed the player. */
   told: boolean;
+  /** Whether the client has been told that nobody knows. */
+  undecided: boolean;
   /** How settling has ended the departure, when it has. */
   settled: CancelOutcome | undefined;
 }
@@ -87,6 +89,10 @@ export interface CrossingsOptions {
   readonly onProgress?: ((progress: CrossingProgress) => void) | undefined;
 }
 
+const UNDECIDED = {
+  code: "ERR_FED_UNAVAILABLE",
+  message: "This server cannot tell yet whether you are on your way. Please wait.",
+} as const;
 /** A claim made in the last moment still has to reach home and come back as `departed`. */
 const CLAIM_GRACE_MILLISECONDS = 1_500;
 
@@ -157,6 +163,7 @@ export class Crossings implements CrossingsUnderWay {
       decide,
       over,
       told: false,
+      undecided: false,
       settled: undefined,
     };
     this.#open.set(session.player, crossing);
@@ -164,7 +171,7 @@ export class Crossings implements CrossingsUnderWay {
     let outcome: CrossingOutcome;
     try {
       const reserved = await this.#leave(crossing, verdict).catch((cause: unknown) => {
-        this.#options.logger.error(`the crossing of ${session.player} failed`, cause);
+        this.#undecided(crossing, cause);
         return ["ERR_FED_UNAVAILABLE", "This server cannot send you there right now."] as const;
       });
       outcome = await this.#settle(crossing, reserved, stayed);
@@ -191,12 +198,6 @@ export class Crossings implements CrossingsUnderWay {
     stayed: (code: FederationErrorCode, message: string) => CrossingOutcome,
   ): Promise<CrossingOutcome> {
     const { session, transferId, destination } = crossing;
-    const undecided = {
-      transferId,
-      to: destination.uri,
-      code: "ERR_FED_UNAVAILABLE",
-      message: "This server cannot tell yet whether you are on your way. Please wait.",
-    } as const;
     if (reserved !== "departed") this.#freeSeat(crossing);
     const outcome = await untilDone(
       this.#backOff,
@@ -205,16 +206,25 @@ export class Crossings implements CrossingsUnderWay {
         reserved === "departed"
           ? this.#letGo(crossing)
           : this.#takeBack(crossing, stayed(...reserved)),
-      (cause, failures) => {
-        if (failures > 1) return;
-        this.#options.logger.error(
-          `the crossing of ${session.player} cannot be settled yet: it is tried again until it can`,
-          cause,
-        );
-        if (!session.ended) session.body.undecided(undecided);
+      (cause) => {
+        this.#undecided(crossing, cause);
       },
     );
-    return outcome ?? { kind: "undecided", ...undecided };
+    return outcome ?? { kind: "undecided", transferId, to: destination.uri, ...UNDECIDED };
+  }
+
+  /** The store did not answer: the client and the operator hear of it, once for each crossing. */
+  #undecided(crossing: OpenCrossing, cause: unknown): void {
+    if (crossing.undecided) return;
+    crossing.undecided = true;
+    const { session, transferId, destination } = crossing;
+    this.#options.logger.error(
+      `the crossing of ${session.player} cannot be settled yet: it is tried again until it can`,
+      cause,
+    );
+    if (!session.ended) {
+      session.body.undecided({ transferId, to: destination.uri, ...UNDECIDED });
+    }
   }
 
   /** The store may answer again. */
