@@ -2,7 +2,7 @@
  * The SDK's client with an end to each of its waits, and a way to give a connection up: nothing of
  * one that was given up stands in a room afterwards.
  */
-import { Client, type Room, type SeatReservation } from "@colyseus/sdk";
+import { Client, type Room } from "@colyseus/sdk";
 import { within } from "./patience.ts";
 
 const REQUEST_MILLISECONDS = 12_000;
@@ -28,15 +28,14 @@ export class Connector extends Client {
     this.#signal = signal;
   }
 
-  override async consumeSeatReservation<T>(
-    ...[reservation, rootSchema]: Parameters<Client["consumeSeatReservation"]>
-  ): Promise<Room<any, T>> {
+  override async consumeSeatReservation(
+    ...args: Parameters<Client["consumeSeatReservation"]>
+  ): Promise<Room> {
     this.#signal.throwIfAborted();
-    const joined = super.consumeSeatReservation<T>(
-      reservation as SeatReservation,
-      rootSchema as never,
-    );
-    const room = this.#room as Room;
+    // The connection is there as soon as this has returned.
+    const joined = super.consumeSeatReservation(...args);
+    const room = this.#room;
+    if (room === undefined) throw new TypeError("this is no @colyseus/sdk 0.18");
     try {
       await within(OPEN_MILLISECONDS, this.#signal, () => Promise.race([opened(room), joined]));
       return await within(JOIN_MILLISECONDS, this.#signal, () => joined);
@@ -46,10 +45,9 @@ export class Connector extends Client {
     }
   }
 
-  protected override createRoom<T>(...args: [roomName: string]): Room<any, T> {
-    const room = super.createRoom<T>(...args);
-    this.#room = room;
-    return room;
+  protected override createRoom(...args: Parameters<Client["createRoom"]>): Room {
+    this.#room = super.createRoom(...args);
+    return this.#room;
   }
 }
 

@@ -27,16 +27,9 @@ import { letGo } from "./connector.ts";
 import { Emitter } from "./emitter.ts";
 import { type Ending, codeAndSentence, leadsHome, reasonOf, sentenceOf } from "./ending.ts";
 import type { Arrival, Departure, Failure, Freeze, Leave, Progress, Recall } from "./events.ts";
+import { listenTo } from "./hearing.ts";
 import { Identity } from "./identity.ts";
-import {
-  type Transit,
-  parseFailed,
-  parseFrozen,
-  parseProgress,
-  parseRecalled,
-  parseTransit,
-  parseUndecided,
-} from "./messages.ts";
+import type { Transit } from "./messages.ts";
 import { backOff, pause } from "./patience.ts";
 import { type Place, PlaceKeeper } from "./place.ts";
 import type { KeyStorage } from "./storage.ts";
@@ -376,60 +369,47 @@ export class Traveler {
   #enter(room: Room, origin: string, world: string): void {
     this.#room = room;
     this.#origin = origin;
-    let recall: Recall | undefined;
     const keep = (transit?: Transit): void => {
       if (this.#room !== room) return;
       const { reconnectionToken } = room;
       this.#places.keep({ origin, world, reconnectionToken, ...(transit && { transit }) });
-    };
-    const hear = <Message>(
-      type: string,
-      parse: (message: unknown) => Message | undefined,
-      listener: (message: Message) => void,
-    ): void => {
-      room.onMessage(type, (message: unknown) => {
-        const parsed = this.#room === room ? parse(message) : undefined;
-        if (parsed !== undefined) listener(parsed);
-      });
     };
     keep();
     // The SDK sets the new token right after it has said so.
     room.onReconnect(() => {
       queueMicrotask(keep);
     });
-    hear("federation:transit", parseTransit, (transit) => {
-      if (this.#attempt !== undefined) return;
-      keep(transit);
-      this.#follow(transit);
-    });
-    hear("federation:failed", parseFailed, (failed) => {
-      keep();
-      this.#stayed(failed);
-    });
-    hear("federation:undecided", parseUndecided, (undecided) => {
-      // The room will say how it ended, however long that takes.
-      clearTimeout(this.#waitForWord);
-      this.#undecided.emit(undecided);
-    });
-    hear("federation:progress", parseProgress, (progress) => {
-      this.#progress.emit({ ...progress, stage: "assets" });
-    });
-    hear("federation:frozen", parseFrozen, (freeze) => {
-      this.#frozen.emit(freeze);
-    });
-    hear(
-      "federation:thawed",
-      () => true,
-      () => {
+    listenTo(room, {
+      isPresent: () => this.#room === room,
+      transit: (transit) => {
+        if (this.#attempt !== undefined) return;
+        keep(transit);
+        this.#follow(transit);
+      },
+      failed: (failed) => {
+        keep();
+        this.#stayed(failed);
+      },
+      undecided: (undecided) => {
+        // The room will say how it ended, however long that takes.
+        clearTimeout(this.#waitForWord);
+        this.#undecided.emit(undecided);
+      },
+      progress: (progress) => {
+        this.#progress.emit({ ...progress, stage: "assets" });
+      },
+      frozen: (freeze) => {
+        this.#frozen.emit(freeze);
+      },
+      thawed: () => {
         this.#thawed.emit();
       },
-    );
-    hear("federation:recalled", parseRecalled, (recalled) => {
-      recall = recalled;
-      this.#recalled.emit(recalled);
-    });
-    room.onLeave((code, reason = "") => {
-      this.#lost(room, { code, reason, recall });
+      recalled: (recall) => {
+        this.#recalled.emit(recall);
+      },
+      lost: (how) => {
+        this.#lost(room, how);
+      },
     });
   }
 

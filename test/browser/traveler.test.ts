@@ -43,7 +43,7 @@ interface InPage {
     join(world: string): Promise<unknown>;
   };
 }
-declare const globalThis: InPage;
+declare const self: InPage;
 
 describe("Traveler in a browser", function () {
   this.timeout(90_000);
@@ -78,8 +78,8 @@ describe("Traveler in a browser", function () {
     page = await context.newPage();
     await page.goto(`${home.origin}/status`);
     await page.addScriptTag({ content: script });
-    await page.evaluate(() => globalThis.traveler.join("plain").then(() => undefined));
-    player = await page.evaluate(() => globalThis.traveler.playerId);
+    await page.evaluate(() => self.traveler.join("plain").then(() => undefined));
+    player = await page.evaluate(() => self.traveler.playerId);
   });
   afterEach(async () => {
     resume(away);
@@ -91,7 +91,7 @@ describe("Traveler in a browser", function () {
     await cross("plain");
     await away.kill("SIGTERM");
     await isAt(home);
-    const heard = await page.evaluate(() => globalThis.heard);
+    const heard = await page.evaluate(() => self.heard);
     assert.deepEqual(
       heard.map(({ name }) => name).filter((name) => name === "Arrive" || name === "Leave"),
       ["Arrive", "Arrive", "Leave", "Arrive"],
@@ -105,10 +105,10 @@ describe("Traveler in a browser", function () {
 
   it("leaves for good during a crossing", async () => {
     await page.evaluate((uri) => {
-      globalThis.traveler.enter(uri);
+      self.traveler.enter(uri);
     }, `aether://${away.authority}/unruly?how=never`);
     await eventually(() => assert.equal(visitorRow(away, player)?.held?.phase, "held"));
-    await page.evaluate(() => globalThis.traveler.leave());
+    await page.evaluate(() => self.traveler.leave());
     await eventually(async () => {
       assert.equal(visitorRow(away, player)?.held, undefined);
       assert.equal(ledgerRow(home, player)?.holder, home.origin);
@@ -118,7 +118,7 @@ describe("Traveler in a browser", function () {
         }
       }
     });
-    assert.equal(await page.evaluate(() => globalThis.traveler.origin), undefined);
+    assert.equal(await page.evaluate(() => self.traveler.origin), undefined);
   });
 
   it("joins at home while its server hangs, as soon as home has it back", async () => {
@@ -127,7 +127,7 @@ describe("Traveler in a browser", function () {
     await eventually(
       async () => {
         const failure = await page.evaluate(() =>
-          globalThis.traveler.join("plain").then(
+          self.traveler.join("plain").then(
             () => "",
             (error: unknown) => (error as Error).message,
           ),
@@ -145,7 +145,7 @@ describe("Traveler in a browser", function () {
 
   async function cross(world: string): Promise<void> {
     await page.evaluate((uri) => {
-      globalThis.traveler.enter(uri);
+      self.traveler.enter(uri);
     }, `aether://${away.authority}/${world}`);
     await isAt(away);
   }
@@ -154,7 +154,7 @@ describe("Traveler in a browser", function () {
     await eventually(
       async () => {
         const [origin, isOpen] = await page.evaluate(() => {
-          const { traveler } = globalThis;
+          const { traveler } = self;
           return [traveler.origin, traveler.room?.connection.isOpen] as const;
         });
         assert.deepEqual([origin, isOpen], [server.origin, true]);

@@ -8,7 +8,9 @@ describe("a wait with an end", () => {
     assert.equal(await within(1_000, undefined, () => Promise.resolve(1)), 1);
     let told: unknown;
     const late = within(1, undefined, (signal) => {
-      signal.addEventListener("abort", () => (told = signal.reason));
+      signal.addEventListener("abort", () => {
+        told = signal.reason;
+      });
       return never();
     });
     await assert.rejects(late, NoAnswer);
