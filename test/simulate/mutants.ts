@@ -476,8 +476,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: homeSessions,
-        find: "      this.#save(localId, () => untilDone(this.#backOff, localId, write, () => undefined)).finally(",
-        put: "      Promise.resolve().finally(",
+        find: "      void this.#save(localId, () =>\n        untilDone(this.#backOff, localId, write, () => undefined),\n      ).finally(",
+        put: "      void Promise.resolve().finally(",
       },
     ],
     faults: { outage: 0.003, fail: 0.02 },

@@ -165,9 +165,9 @@ export class HomeSessions {
         cause,
       );
       this.#unstored.add(localId);
-      this.#save(localId, () => untilDone(this.#backOff, localId, write, () => undefined)).finally(
-        () => this.#unstored.delete(localId),
-      );
+      void this.#save(localId, () =>
+        untilDone(this.#backOff, localId, write, () => undefined),
+      ).finally(() => this.#unstored.delete(localId));
     }
   }
 
