@@ -1,6 +1,6 @@
 /** What a player's client needs: browser-safe, no server code. */
 export { Traveler } from "./traveler.ts";
 export type { TravelerOptions } from "./traveler.ts";
-export type { Arrival, Departure, Failure, Leave, Progress } from "./events.ts";
+export type { Arrival, Departure, Failure, Kept, Leave, Progress } from "./events.ts";
 export { PlayerKey } from "./player-key.ts";
 export type { KeyStorage } from "./storage.ts";

@@ -11,9 +11,9 @@
 import type { Room } from "@colyseus/sdk";
 import { ask, joinAtHome, leaveQuietly, reconnect, takeSeat } from "./connections.ts";
 import { Emitter } from "./emitter.ts";
-import type { Arrival, Departure, Failure, Leave, Progress } from "./events.ts";
+import type { Arrival, Departure, Failure, Kept, Leave, Progress } from "./events.ts";
 import { Identity } from "./identity.ts";
-import { type Transit, parseFailed, parseProgress, parseTransit } from "./messages.ts";
+import { type Transit, parseFailed, parseKept, parseProgress, parseTransit } from "./messages.ts";
 import { type Place, PlaceKeeper } from "./place.ts";
 import type { KeyStorage } from "./storage.ts";
 import { requestTravel } from "./travel-request.ts";
@@ -45,6 +45,7 @@ export class Traveler {
   readonly #progress = new Emitter<Progress>();
   readonly #failed = new Emitter<Failure>();
   readonly #leave = new Emitter<Leave>();
+  readonly #kept = new Emitter<Kept>();
   #room: Room | undefined;
   #origin: string | undefined;
   #crossing: string | undefined;
@@ -89,6 +90,11 @@ export class Traveler {
   /** Hears that the player stays, and why. */
   onFailed(listener: (failure: Failure) => void): () => void {
     return this.#failed.on(listener);
+  }
+
+  /** Hears, back at home, that home did not keep all of what the player carried elsewhere. */
+  onKept(listener: (kept: Kept) => void): () => void {
+    return this.#kept.on(listener);
   }
 
   /** Hears that the connection has ended for good. */
@@ -266,6 +272,10 @@ export class Traveler {
       const progress = parseProgress(message);
       if (progress === undefined || this.#room !== room) return;
       this.#progress.emit({ ...progress, stage: "assets" });
+    });
+    room.onMessage("federation:kept", (message: unknown) => {
+      const kept = parseKept(message);
+      if (kept !== undefined && this.#room === room) this.#kept.emit(kept);
     });
     room.onLeave((code, reason) => {
       if (this.#room !== room || this.#crossing !== undefined) return;

@@ -128,7 +128,7 @@ function hookRoom(host: JoinHost, room: Room): void {
     if (!ready.ok) throw refusalError(ready);
     const joined = await onJoin?.call(room, client, options, client.auth as unknown);
     const entry = host.sessions.get(room, client.sessionId);
-    if (entry !== undefined) entry.joined = true;
+    if (entry !== undefined) host.sessions.joined(entry);
     return joined;
   };
   if (onDrop !== undefined) {

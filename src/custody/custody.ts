@@ -24,6 +24,7 @@ import {
   type LoginResult,
   type OnAway,
 } from "./home/home-sessions.ts";
+import type { ImportNotice } from "./home/import-notices.ts";
 import { type ImportPolicy, type ImportPreview, previewOf } from "./home/import-policy.ts";
 import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
 import { settleHome } from "./home/settle-home.ts";
@@ -46,7 +47,8 @@ export type CustodyEvent =
   | { readonly type: "progress"; readonly progress: CrossingProgress }
   | { readonly type: "outcome"; readonly player: string; readonly outcome: CrossingOutcome }
   | { readonly type: "arrival"; readonly arrival: Arrival }
-  | { readonly type: "decision"; readonly decision: LedgerDecision };
+  | { readonly type: "decision"; readonly decision: LedgerDecision }
+  | { readonly type: "import"; readonly player: string; readonly notice: ImportNotice };
 
 /** Options of {@link Custody}. */
 export interface CustodyOptions {
@@ -100,6 +102,8 @@ export class Custody {
     const { history, granted, ledger, receipts, answers } = composeHome({
       ...{ origin, store, clock, random, logger, signingKey, life },
       ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
+      onNotKept: (localId, notice) =>
+        onEvent?.({ type: "import", player: `${localId}@${new URL(origin).host}`, notice }),
     });
     const here = localHome(answers, origin);
     const homeAt = (home: string): Home => (home === origin ? here : remoteHome(peers, home));
@@ -283,6 +287,21 @@ export class Custody {
    */
   leave(session: PlayerSession, state?: JsonValue): Promise<void> {
     return session.atHome ? this.#atHome.leave(session, state) : endStay(this, session, state);
+  }
+
+  /**
+   * Tells a player at home what home did not keep of what other servers sent. Each notice is told
+   * until `tell` has taken it: it answers whether the player was there to hear it.
+   */
+  async tellNotKept(
+    { player, atHome, guest }: PlayerSession,
+    tell: (notice: ImportNotice) => boolean,
+  ): Promise<void> {
+    const localId = atHome && !guest ? this.ledger.localId(player) : undefined;
+    if (localId === undefined) return;
+    const untold = (await this.ledger.row(localId))?.untold ?? [];
+    const heard = untold.filter((notice) => tell(notice));
+    if (heard.length > 0) await this.ledger.told(localId, heard);
   }
 
   /**

@@ -128,7 +128,9 @@ export function composeParts(from: CompositionOptions): Parts {
     onEvent: (event) => {
       if (event.type === "progress") events.emit("progress", event.progress);
       else if (event.type === "arrival") events.emit("arrival", event.arrival);
-      else if (event.type === "outcome") {
+      else if (event.type === "import") {
+        events.emit("import", { player: event.player, notice: event.notice });
+      } else if (event.type === "outcome") {
         events.emit("crossing", { player: event.player, outcome: event.outcome });
       }
     },

@@ -1,6 +1,7 @@
 /** What a federation tells those who listen. */
 import type { AssetMismatch } from "../assets/transfer/flight.ts";
 import type { Arrival } from "../custody/destination/arrivals.ts";
+import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { CrossingOutcome, CrossingProgress } from "../custody/source/crossings.ts";
 import type { PeerHealth } from "../health/peer-record.ts";
 import type { Logger } from "../ports.ts";
@@ -18,6 +19,8 @@ export interface FederationEvents {
   crossing: { readonly player: string; readonly outcome: CrossingOutcome };
   /** A player arrived here. */
   arrival: Arrival;
+  /** Home did not keep all of what one of its players carried at another server. */
+  import: { readonly player: string; readonly notice: ImportNotice };
   /** A server sent other bytes than an asset's hash names; nobody has seen them. */
   asset: AssetMismatch & { readonly type: "mismatch" };
 }
