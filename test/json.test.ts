@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { MapSchema, Schema, defineTypes } from "@colyseus/schema";
+import { schema, t } from "@colyseus/schema";
 import fc from "fast-check";
 import { MAX_STATE_BYTES, MAX_STATE_DEPTH, checkState, stateSchema } from "../src/json.ts";
 
@@ -22,11 +22,7 @@ class Purse {
   }
 }
 
-class Hat extends Schema {
-  name = "";
-  pins = new MapSchema<number>();
-}
-defineTypes(Hat, { name: "string", pins: { map: "number" } });
+const Hat = schema({ name: t.string(), pins: t.map("number") }, "Hat");
 
 describe("json", () => {
   it("copies what JSON can say, exactly", () => {
