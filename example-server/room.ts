@@ -79,14 +79,15 @@ const WorldState = schema(
 );
 
 /** What a player carries from world to world. */
-export interface Belongings {
+// eslint-disable-next-line @typescript-eslint/consistent-type-definitions -- an interface is no JSON to the compiler
+export type Belongings = {
   readonly coins: readonly string[];
   readonly colour: string;
   /** A file of the player's home server. */
   readonly hat?: FederationAssetReference;
   /** What the hat is called. */
   readonly hatName: string;
-}
+};
 
 interface Body {
   coins: string[];

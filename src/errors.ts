@@ -70,6 +70,10 @@ export const ERROR_CODES = {
   ERR_FED_NOT_DESTINATION: [403, "Only the transfer's destination may claim it"],
   ERR_FED_NOT_HOME: [403, "Only the player's home may do this"],
   ERR_FED_AWAY: [409, "The player is in another world"],
+  ERR_FED_STATE_INVALID: [
+    422,
+    "What the player carries is no JSON, too deep or too large to travel",
+  ],
   ERR_FED_SUPERSEDED: [409, "The player joined from somewhere else"],
   // Crossings, as a player meets them
   ERR_FED_NO_ROUTE: [404, "No portal leads there"],

@@ -11,7 +11,7 @@ export type { PeerSummary } from "./operator/peers.ts";
 export type { FederationAssets } from "./federation/assets.ts";
 export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
 export type { Clock, Fetch, Logger, Random, Store } from "./ports.ts";
-export type { FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
+export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
 
 export { HandshakeManager, type HandshakeManagerOptions } from "./handshake/handshake-manager.ts";
 export type {
@@ -39,6 +39,7 @@ export type {
   AdmissionRequest,
 } from "./custody/destination/admission.ts";
 export type { Arrival } from "./custody/destination/arrivals.ts";
+export type { ImportNotice } from "./custody/home/import-notices.ts";
 export {
   type ImportPolicy,
   type ImportPreview,

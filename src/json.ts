@@ -1,3 +1,7 @@
+/**
+ * Carried state: JSON by check, bounded in size and depth. One validator for whoever carries, sends,
+ * receives or stores it, so that nobody lets pass what the next one refuses.
+ */
 import { z } from "zod";
 
 /** Anything JSON can say. */
@@ -22,14 +26,189 @@ export function isShallow(value: unknown, limit: number = MAX_STATE_DEPTH): bool
   return true;
 }
 
+/** Why a value cannot be carried. */
+export interface StateFault {
+  /** JSON Pointer (RFC 6901) to the culprit; empty for the whole. */
+  readonly path: string;
+  readonly kind: "not-json" | "too-deep" | "too-large";
+  readonly reason: string;
+}
+
+/** A value as it can be carried, or why it cannot. */
+export type CheckedState =
+  | { readonly ok: true; readonly state: JsonValue; readonly bytes: number }
+  | { readonly ok: false; readonly fault: StateFault };
+
+/** Longest JSON Pointer that is reported; the rest of it is cut off. */
+const MAX_POINTER_LENGTH = 200;
+
+/** The JSON Pointer to a member of what `path` leads to. */
+export function pointerTo(path: string, member: string | number): string {
+  return `${path}/${String(member).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** A JSON Pointer short enough to be kept and shown. */
+export function shortPointer(path: string): string {
+  return path.length <= MAX_POINTER_LENGTH
+    ? path
+    : `${path.slice(0, MAX_POINTER_LENGTH - 1).replace(/[\uD800-\uDBFF]$/u, "")}…`;
+}
+
+/** Bytes that a value takes as JSON. */
+export function jsonBytes(value: JsonValue): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+/**
+ * Copies `value` as JSON, if JSON can say all of it within the bounds. Never throws.
+ *
+ * What has a `toJSON` (a Colyseus `Schema`, a `Date`) is asked for it; a member that is undefined is
+ * one that is not there. Everything else that JSON would drop or turn into something else is a fault:
+ * Map, Set, Promise, an instance of a class, a function, NaN, a hole in a list, a cycle.
+ */
+export function checkState(value: unknown): CheckedState {
+  try {
+    const state = new Copy().of(value, "", 0);
+    const bytes = jsonBytes(state);
+    if (bytes <= MAX_STATE_BYTES) return { ok: true, state, bytes };
+    return { ok: false, fault: tooLarge(`${bytes} bytes`) };
+  } catch (cause) {
+    if (cause instanceof Fault) return { ok: false, fault: cause.fault };
+    const reason = `cannot be read: ${cause instanceof Error ? cause.message : "it throws"}`;
+    return { ok: false, fault: { path: "", kind: "not-json", reason } };
+  }
+}
+
+function tooLarge(what: string): StateFault {
+  return { path: "", kind: "too-large", reason: `${what}: at most ${MAX_STATE_BYTES} travel` };
+}
+
+class Fault extends Error {
+  readonly fault: StateFault;
+  constructor(fault: StateFault) {
+    super(fault.reason);
+    this.fault = { ...fault, path: shortPointer(fault.path) };
+  }
+}
+
+/** One copy under way: what it has read stays read, whatever a getter answers the next time. */
+class Copy {
+  readonly #above = new Set<object>();
+  /** At least so many bytes: a value that shares its parts may be endless in all but memory. */
+  #bytes = 0;
+
+  of(value: unknown, path: string, depth: number): JsonValue {
+    if (depth > MAX_STATE_DEPTH) {
+      const reason = `nested deeper than ${MAX_STATE_DEPTH} levels`;
+      throw new Fault({ path, kind: "too-deep", reason });
+    }
+    this.#bytes += typeof value === "string" ? value.length + 2 : 1;
+    if (this.#bytes > MAX_STATE_BYTES) throw new Fault(tooLarge("too many bytes"));
+    if (value === null || typeof value === "boolean" || typeof value === "string") return value;
+    if (typeof value === "number") {
+      // -0 is 0 in JSON's own words.
+      if (Number.isFinite(value)) return value === 0 ? 0 : value;
+      throw notJson(path, `${value} is no JSON number`);
+    }
+    if (typeof value !== "object") throw notJson(path, `a ${typeof value} is no JSON`);
+    if (this.#above.has(value)) throw notJson(path, "it contains itself");
+    this.#above.add(value);
+    const copy = this.#object(value, path, depth);
+    this.#above.delete(value);
+    return copy;
+  }
+
+  #object(value: object, path: string, depth: number): JsonValue {
+    const speaks = reading(path, () => (value as { toJSON?: unknown }).toJSON);
+    if (typeof speaks === "function") {
+      if (value instanceof Date && Number.isNaN(value.getTime())) {
+        throw notJson(path, "an invalid Date is no JSON");
+      }
+      const said: unknown = reading(path, () => speaks.call(value, "") as unknown);
+      // As JSON has it: what toJSON answers is not asked again.
+      if (typeof said === "object" && said !== null) {
+        return Array.isArray(said)
+          ? this.#list(said, path, depth)
+          : this.#members(said, path, depth);
+      }
+      return this.of(said, path, depth);
+    }
+    return Array.isArray(value)
+      ? this.#list(value, path, depth)
+      : this.#members(value, path, depth);
+  }
+
+  #list(value: readonly unknown[], path: string, depth: number): JsonValue {
+    if (value.length > MAX_STATE_BYTES) throw new Fault(tooLarge(`${value.length} items`));
+    if (Object.keys(value).length !== value.length) {
+      throw notJson(path, "a list with holes or members of its own is no JSON");
+    }
+    return Array.from({ length: value.length }, (_, index) => {
+      const at = pointerTo(path, index);
+      return this.of(
+        reading(at, () => value[index]),
+        at,
+        depth + 1,
+      );
+    });
+  }
+
+  #members(value: object, path: string, depth: number): JsonValue {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype !== null && prototype !== Object.prototype) {
+      throw notJson(path, `${article(kindOf(value))} is no JSON`);
+    }
+    if (Object.getOwnPropertySymbols(value).length > 0) {
+      throw notJson(path, "members named by symbols are no JSON");
+    }
+    const members: [string, JsonValue][] = [];
+    for (const name of Object.keys(value)) {
+      const at = pointerTo(path, name);
+      const member = reading(at, () => (value as Record<string, unknown>)[name]);
+      if (member === undefined) continue;
+      this.#bytes += name.length + 3;
+      members.push([name, this.of(member, at, depth + 1)]);
+    }
+    return Object.fromEntries(members);
+  }
+}
+
+function notJson(path: string, reason: string): Fault {
+  return new Fault({ path, kind: "not-json", reason });
+}
+
+/** What a getter or `toJSON` throws is a fault at its place. */
+function reading<Value>(path: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    throw notJson(
+      path,
+      `reading it throws: ${cause instanceof Error ? cause.message.slice(0, 200) : "unknown"}`,
+    );
+  }
+}
+
+function kindOf(value: object): string {
+  const { constructor } = value as { constructor?: unknown };
+  const name = typeof constructor === "function" ? constructor.name : "";
+  return name === "" ? "an object with a prototype" : name.slice(0, 64);
+}
+
+function article(kind: string): string {
+  if (kind === "Promise") return "a Promise (carry must not be async)";
+  if (kind.startsWith("an ")) return kind;
+  return `${/^[AEIOU]/u.test(kind) ? "an" : "a"} ${kind}`;
+}
+
 /** A player's carried state on the wire: JSON, bounded in size and depth. */
 export const stateSchema = z.unknown().transform((value, context): JsonValue => {
-  if (!isShallow(value)) {
-    context.addIssue({ code: "custom", message: `nested deeper than ${MAX_STATE_DEPTH} levels` });
-  } else if (Buffer.byteLength(JSON.stringify(value)) > MAX_STATE_BYTES) {
-    context.addIssue({ code: "custom", message: `larger than ${MAX_STATE_BYTES} bytes` });
-  }
-  return value as JsonValue;
+  const checked = checkState(value);
+  if (checked.ok) return checked.state;
+  const { path, reason } = checked.fault;
+  context.addIssue({ code: "custom", message: path === "" ? reason : `${path}: ${reason}` });
+  return z.NEVER;
 });
 
 /** Whether two JSON values are the same, member order aside being significant. */

@@ -60,6 +60,21 @@ export interface Recall {
   readonly message: string;
 }
 
+/**
+ * Home did not keep all of what the player carried at another server. JSON Pointers (RFC 6901) into
+ * what that server sent.
+ */
+export interface Kept {
+  /** Origin of that server. */
+  readonly from: string;
+  /** What it changed, and is kept so. */
+  readonly kept: readonly string[];
+  /** What was not kept as it was sent. */
+  readonly lost: readonly string[];
+  /** How many places more than `lost` names were not kept. */
+  readonly more: number;
+}
+
 /** The connection to the current room has ended, and no crossing was the cause. */
 export interface Leave {
   /** WebSocket close code. */

@@ -1,12 +1,13 @@
 /** What a room says to a `Traveler` (PROTOCOL 8), for as long as the player is in it. */
 import type { Room } from "@colyseus/sdk";
-import type { Freeze, Recall } from "./events.ts";
+import type { Freeze, Kept, Recall } from "./events.ts";
 import {
   type AssetProgress,
   type Failed,
   type Transit,
   parseFailed,
   parseFrozen,
+  parseKept,
   parseProgress,
   parseRecalled,
   parseTransit,
@@ -23,6 +24,7 @@ export interface RoomListeners {
   progress(progress: AssetProgress): void;
   frozen(freeze: Freeze): void;
   thawed(): void;
+  kept(kept: Kept): void;
   recalled(recall: Recall): void;
   /** The connection is gone for good; with what the server said before. */
   lost(how: { code: number; reason: string; recall: Recall | undefined }): void;
@@ -55,6 +57,9 @@ export function listenTo(room: Room, listeners: RoomListeners): void {
   });
   hear("federation:frozen", parseFrozen, (freeze) => {
     listeners.frozen(freeze);
+  });
+  hear("federation:kept", parseKept, (kept) => {
+    listeners.kept(kept);
   });
   hear("federation:recalled", parseRecalled, (recalled) => {
     recall = recalled;

@@ -1,6 +1,15 @@
 /** What a player's client needs: browser-safe, no server code. */
 export { Traveler } from "./traveler.ts";
 export type { TravelerOptions } from "./traveler.ts";
-export type { Arrival, Departure, Failure, Freeze, Leave, Progress, Recall } from "./events.ts";
+export type {
+  Arrival,
+  Departure,
+  Failure,
+  Freeze,
+  Kept,
+  Leave,
+  Progress,
+  Recall,
+} from "./events.ts";
 export { PlayerKey } from "./player-key.ts";
 export type { KeyStorage } from "./storage.ts";

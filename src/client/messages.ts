@@ -1,5 +1,6 @@
 /** Messages of PROTOCOL 8 as a client reads them: checked, because any server may send them. */
 import type { SeatReservation } from "@colyseus/sdk";
+import type { Kept } from "./events.ts";
 
 /** How to get into the next world. */
 export interface Transit {
@@ -40,6 +41,8 @@ export interface Recalled {
 }
 
 const MAX_MESSAGE_LENGTH = 500;
+const MAX_POINTERS = 64;
+const MAX_POINTER_LENGTH = 256;
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -107,6 +110,23 @@ export function parseProgress(message: unknown): AssetProgress | undefined {
     return undefined;
   }
   return { transferId, to, receivedBytes, totalBytes };
+}
+
+/** Reads `federation:kept`; undefined when it is not of that form. */
+export function parseKept(message: unknown): Kept | undefined {
+  const { from, kept, lost, more } = members(message);
+  if (!isOrigin(from) || !isPointers(kept) || !isPointers(lost) || !isCount(more)) {
+    return undefined;
+  }
+  return { from, kept, lost, more };
+}
+
+function isPointers(value: unknown): value is string[] {
+  return (
+    Array.isArray(value) &&
+    value.length <= MAX_POINTERS &&
+    value.every((each) => typeof each === "string" && each.length <= MAX_POINTER_LENGTH)
+  );
 }
 
 function isCount(value: unknown): value is number {

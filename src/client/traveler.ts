@@ -26,7 +26,16 @@ import {
 import { letGo } from "./connector.ts";
 import { Emitter } from "./emitter.ts";
 import { type Ending, codeAndSentence, leadsHome, reasonOf, sentenceOf } from "./ending.ts";
-import type { Arrival, Departure, Failure, Freeze, Leave, Progress, Recall } from "./events.ts";
+import type {
+  Arrival,
+  Departure,
+  Failure,
+  Freeze,
+  Kept,
+  Leave,
+  Progress,
+  Recall,
+} from "./events.ts";
 import { listenTo } from "./hearing.ts";
 import { Identity } from "./identity.ts";
 import type { Transit } from "./messages.ts";
@@ -97,6 +106,7 @@ export class Traveler {
   readonly #leave = new Emitter<Leave>();
   readonly #comesHome: boolean;
   #homeRoom: HomeRoom | undefined;
+  readonly #kept = new Emitter<Kept>();
   #room: Room | undefined;
   #origin: string | undefined;
   #attempt: Attempt | undefined;
@@ -149,6 +159,11 @@ export class Traveler {
   /** Hears that the player stays, and why. */
   onFailed(listener: (failure: Failure) => void): () => void {
     return this.#failed.on(listener);
+  }
+
+  /** Hears, back at home, that home did not keep all of what the player carried elsewhere. */
+  onKept(listener: (kept: Kept) => void): () => void {
+    return this.#kept.on(listener);
   }
 
   /**
@@ -397,6 +412,9 @@ export class Traveler {
       },
       progress: (progress) => {
         this.#progress.emit({ ...progress, stage: "assets" });
+      },
+      kept: (kept) => {
+        this.#kept.emit(kept);
       },
       frozen: (freeze) => {
         this.#frozen.emit(freeze);

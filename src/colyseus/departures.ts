@@ -5,6 +5,7 @@
 import type { Client, Room } from "@colyseus/core";
 import { referencesIn } from "../assets/verify/references-in.ts";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
+import { cannotTravel } from "../custody/source/departing.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { TrustState } from "../registry/federated-server.ts";
@@ -55,9 +56,18 @@ export class Departures {
       const [code, message] = ["ERR_FED_CROSSING_BUSY", "You are on your way already."] as const;
       return { kind: "stayed", transferId, to: uri, code, message };
     }
+    const cannot = (): CrossingOutcome | undefined => {
+      const fault = sessions.faultOf(entry);
+      return fault && stay("ERR_FED_STATE_INVALID", cannotTravel(fault.kind));
+    };
+    const held = cannot();
+    if (held !== undefined) return held;
     if (destination.local) return this.#enterHere(uri, world, options, session, stay);
     const ready = await this.#sendAhead(entry, client, { transferId, uri, origin });
     if (!ready.ok) return stay(ready.code, ready.reason);
+    // It may have gathered more meanwhile. The freeze comes in this very turn.
+    const late = cannot();
+    if (late !== undefined) return late;
     return runtime.custody.crossings.cross(session, { uri, origin, world, options }, transferId);
   }
 

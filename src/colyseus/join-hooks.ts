@@ -143,7 +143,7 @@ function hookRoom(host: JoinHost, room: Room): void {
     // Who is no player of the federation is Colyseus' own business.
     if (entry === undefined) return join();
     const joined = await lettingIn.run(client, host.joinMilliseconds, join);
-    entry.joined = true;
+    host.sessions.joined(entry);
     return joined;
   };
   if (onDrop !== undefined) {

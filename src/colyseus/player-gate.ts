@@ -56,6 +56,14 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     this.#matchmaking = new Matchmaking({ runtime, logins, sealer });
     this.#connections = new Connections({ runtime, logins, sessions });
     this.#departures = new Departures({ runtime, sessions, seats });
+    sessions.onJoined = (entry) => {
+      if (entry.session === undefined) return;
+      runtime.custody
+        .tellNotKept(entry.session, (notice) => sessions.tellNotKept(entry, notice))
+        .catch((cause: unknown) => {
+          options.logger.error(`${entry.player.id} was not told what home kept`, cause);
+        });
+    };
   }
 
   readonly sealer = (): Sealer => {

@@ -10,17 +10,38 @@
 import { type Client, type Room, RoomPlugin } from "@colyseus/core";
 import { z } from "zod";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
+import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { JsonValue } from "../json.ts";
 
+/**
+ * What a room may say a player carries: JSON, and in it whatever says JSON by `toJSON` (a Colyseus
+ * `Schema`). An undefined member is one that is not there; undefined for the whole: the room does not
+ * say, and what is known stays. Describe a shape by `type`: to the compiler, an `interface` may have
+ * any members.
+ */
+export type Carried =
+  | JsonValue
+  | { toJSON(): unknown }
+  | readonly Carried[]
+  | { readonly [member: string]: Carried }
+  | undefined;
+
 /** Options of `federation.portals`. */
 export interface PortalsOptions {
   /**
-   * What the player carries, as JSON of at most 32 KiB: asked when it departs, leaves and at every
-   * renewal. Without it, home keeps what it knows.
+   * What the player carries, as JSON of at most 32 KiB and 32 levels: asked when it departs, leaves
+   * and at every renewal. Without it, home keeps what it knows. What JSON cannot say as it is (Map,
+   * Set, Promise, an instance of a class, NaN) is a failed answer: the last good one is kept, the
+   * log names the place, and the player cannot pass a portal meanwhile.
    */
-  readonly carry?: (client: Client) => unknown;
+  readonly carry?: (client: Client) => Carried;
+  /**
+   * Home did not keep all of what the player carried at another server: told when it next plays at
+   * home. Its client hears the same by `federation:kept`.
+   */
+  readonly onKept?: (client: Client, notice: ImportNotice) => void;
   /** Called when nobody may simulate the player any more, e.g. to take it off the board. */
   readonly freeze?: (client: Client) => void;
   /** Called when the player may be simulated again. */
@@ -132,9 +153,13 @@ export class FederationPortals extends RoomPlugin {
   }
 
   /** @internal What the room says the player carries. */
-  carried(client: Client): JsonValue | undefined {
-    const value = this.#options.carry?.(client);
-    return value === undefined ? undefined : (JSON.parse(JSON.stringify(value)) as JsonValue);
+  carried(client: Client): unknown {
+    return this.#options.carry?.(client);
+  }
+
+  /** @internal Tells the room what home did not keep. */
+  kept(client: Client, notice: ImportNotice): void {
+    this.#options.onKept?.(client, notice);
   }
 
   /** @internal Tells the room. */

@@ -13,9 +13,11 @@ import type {
   TransitMessage,
   UndecidedMessage,
 } from "../custody/shared/player-session.ts";
+import type { ImportNotice } from "../custody/home/import-notices.ts";
+import { SaidOnce } from "../custody/shared/said-once.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
-import { type JsonValue, MAX_STATE_BYTES } from "../json.ts";
+import { type JsonValue, type StateFault, checkState } from "../json.ts";
 import type { Logger } from "../ports.ts";
 import { type ClientInternals, internalsOf } from "./internals.ts";
 import { FederationPortals, type PortalsHost } from "./portals.ts";
@@ -56,6 +58,9 @@ const FREEZE_SENTENCES: Readonly<Record<FreezeReason, string>> = {
 export class RoomSessions {
   readonly #host: PortalsHost;
   readonly #logger: Logger;
+  readonly #said = new SaidOnce();
+  /** A player's room has let it in: it can be asked, and told. */
+  onJoined: ((entry: RoomPlayer) => void) | undefined;
   readonly #byRoom = new WeakMap<Room, Map<string, RoomPlayer>>();
 
   constructor(host: PortalsHost, logger: Logger) {
@@ -102,28 +107,63 @@ export class RoomSessions {
     return this.capture(entry, client);
   }
 
-  /** Asks the room and remembers the answer. */
+  /** Asks the room and remembers the answer; a failed one leaves the last good one. */
   capture(entry: RoomPlayer, client: Client): JsonValue | undefined {
-    if (!entry.joined) return entry.carriedAtLeave;
+    this.#ask(entry, client);
+    return entry.carriedAtLeave;
+  }
+
+  /** Why what the player carries now cannot travel, if it cannot; what can is remembered. */
+  faultOf(entry: RoomPlayer): StateFault | undefined {
+    const client = clientOf(entry);
+    return client === undefined || entry.frozen ? undefined : this.#ask(entry, client);
+  }
+
+  #ask(entry: RoomPlayer, client: Client): StateFault | undefined {
+    if (!entry.joined) return undefined;
+    const { player, room, sessionId } = entry;
+    let carried: unknown;
+    let thrown: unknown;
+    let fault: StateFault | undefined;
     try {
-      const carried = this.portalsOf(entry.room)?.carried(client);
-      if (carried !== undefined) {
-        const bytes = Buffer.byteLength(JSON.stringify(carried));
-        if (bytes > MAX_STATE_BYTES) {
-          this.#logger.error(
-            `what ${entry.player.id} carries is ${bytes} bytes: at most ${MAX_STATE_BYTES} travel; the last smaller state is kept`,
-          );
-          return entry.carriedAtLeave;
-        }
-        entry.carriedAtLeave = carried;
-      }
+      carried = this.portalsOf(room)?.carried(client);
+      if (carried === undefined) return undefined;
+      const checked = checkState(carried);
+      if (checked.ok) entry.carriedAtLeave = checked.state;
+      else ({ fault } = checked);
     } catch (cause) {
+      thrown = cause;
+      fault = { path: "", kind: "not-json", reason: "carry() throws" };
+    }
+    // Nobody waits for it; its rejection is part of the same fault.
+    if (carried instanceof Promise) carried.catch(() => undefined);
+    if (fault !== undefined && this.#said.isNews(`${sessionId} ${fault.kind} ${fault.path}`)) {
+      const where = fault.path === "" ? "" : ` at ${fault.path}`;
       this.#logger.error(
-        `carry() of room "${entry.room.roomName}" failed for ${entry.player.id}`,
-        cause,
+        `carry() of room "${room.roomName}" failed for ${player.id}${where}: ${fault.reason}; what it carried before is kept`,
+        thrown,
       );
     }
-    return entry.carriedAtLeave;
+    return fault;
+  }
+
+  /** The room's `onJoin` is through. */
+  joined(entry: RoomPlayer): void {
+    entry.joined = true;
+    this.onJoined?.(entry);
+  }
+
+  /** Tells room and client what home did not keep; false when the player is not there any more. */
+  tellNotKept(entry: RoomPlayer, notice: ImportNotice): boolean {
+    const client = clientOf(entry);
+    if (client === undefined || entry.session?.ended !== false) return false;
+    client.send("federation:kept", notice);
+    try {
+      this.portalsOf(entry.room)?.kept(client, notice);
+    } catch (cause) {
+      this.#logger.error(`onKept() of room "${entry.room.roomName}" failed`, cause);
+    }
+    return true;
   }
 
   /** The body custody drives. */

@@ -24,6 +24,7 @@ import {
   type LoginResult,
   type OnAway,
 } from "./home/home-sessions.ts";
+import type { ImportNotice } from "./home/import-notices.ts";
 import { type ImportPolicy, type ImportPreview, previewOf } from "./home/import-policy.ts";
 import type { LateReturn, LateReturns } from "./home/late-returns.ts";
 import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
@@ -48,7 +49,8 @@ export type CustodyEvent =
   | { readonly type: "outcome"; readonly player: string; readonly outcome: CrossingOutcome }
   | { readonly type: "arrival"; readonly arrival: Arrival }
   | { readonly type: "late"; readonly late: LateReturn }
-  | { readonly type: "decision"; readonly decision: LedgerDecision };
+  | { readonly type: "decision"; readonly decision: LedgerDecision }
+  | { readonly type: "import"; readonly player: string; readonly notice: ImportNotice };
 
 /** Options of {@link Custody}. */
 export interface CustodyOptions {
@@ -116,6 +118,8 @@ export class Custody {
         );
         onEvent?.({ type: "late", late: kept });
       },
+      onNotKept: (localId, notice) =>
+        onEvent?.({ type: "import", player: `${localId}@${new URL(origin).host}`, notice }),
     });
     const here = localHome(answers, origin);
     const homeAt = (home: string): Home => (home === origin ? here : remoteHome(peers, home));
@@ -399,6 +403,21 @@ export class Custody {
     return session.atHome
       ? this.#atHome.leave(session, session.carry(), life)
       : this.#stays.leave(session);
+  }
+
+  /**
+   * Tells a player at home what home did not keep of what other servers sent. Each notice is told
+   * until `tell` has taken it: it answers whether the player was there to hear it.
+   */
+  async tellNotKept(
+    { player, atHome, guest }: PlayerSession,
+    tell: (notice: ImportNotice) => boolean,
+  ): Promise<void> {
+    const localId = atHome && !guest ? this.ledger.localId(player) : undefined;
+    if (localId === undefined) return;
+    const untold = (await this.ledger.row(localId))?.untold ?? [];
+    const heard = untold.filter((notice) => tell(notice));
+    if (heard.length > 0) await this.ledger.told(localId, heard);
   }
 
   /**

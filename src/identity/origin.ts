@@ -1,3 +1,8 @@
+/** An authority, `host[:port]`, as a regular expression: what player ids and origins are made of. */
+export const AUTHORITY = "[a-z0-9.[\\]:-]{1,261}";
+
+const NAMEABLE = new RegExp(`^${AUTHORITY}$`, "u");
+
 /**
  * Normalizes a server's public URL origin (PROTOCOL 1).
  *
@@ -17,6 +22,12 @@ export function normalizeOrigin(value: string, options: { allowInsecure?: boolea
   // "host." resolves as "host" does, and would be a second name past blocks and pins.
   if (url.hostname.endsWith(".")) {
     throw new TypeError(`"${value}" must not end its host name with a dot`);
+  }
+  // Player ids carry the authority, and nobody reads one with anything else in it.
+  if (!NAMEABLE.test(url.host)) {
+    throw new TypeError(
+      `"${value}" must name a host of letters, digits, dots and hyphens only (no "_"), at most 261 characters with its port`,
+    );
   }
   if (url.protocol === "https:") return url.origin;
   if (url.protocol === "http:" && options.allowInsecure === true) return url.origin;

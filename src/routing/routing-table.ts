@@ -52,6 +52,9 @@ export interface RoutingTableOptions {
   readonly maxRoutes?: number;
 }
 
+/** Players' ids carry the authority: one with anything else in it can be nobody's home. */
+const NAMEABLE = /^[a-z]+:\/\/[a-z0-9.[\]:-]{1,261}$/u;
+
 /** The targets of one pattern. */
 interface Entry {
   readonly pattern: string;
@@ -98,7 +101,7 @@ export class RoutingTable {
    */
   addRoute(route: PortalRoute): void {
     const { priority = 0, weight = 1, server } = route;
-    if (!URL.canParse(server) || new URL(server).origin !== server) {
+    if (!URL.canParse(server) || new URL(server).origin !== server || !NAMEABLE.test(server)) {
       throw new TypeError(
         `server must be an origin such as https://arena.example.org, got "${server}"`,
       );

@@ -129,7 +129,9 @@ export function composeParts(from: CompositionOptions): Parts {
       if (event.type === "progress") events.emit("progress", event.progress);
       else if (event.type === "late") events.emit("late", event.late);
       else if (event.type === "arrival") events.emit("arrival", event.arrival);
-      else if (event.type === "outcome") {
+      else if (event.type === "import") {
+        events.emit("import", { player: event.player, notice: event.notice });
+      } else if (event.type === "outcome") {
         events.emit("crossing", { player: event.player, outcome: event.outcome });
       }
     },

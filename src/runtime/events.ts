@@ -2,6 +2,7 @@
 import type { AssetMismatch } from "../assets/transfer/flight.ts";
 import type { Arrival } from "../custody/destination/arrivals.ts";
 import type { LateReturn } from "../custody/home/late-returns.ts";
+import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { CrossingOutcome, CrossingProgress } from "../custody/source/crossings.ts";
 import type { PeerHealth } from "../health/peer-record.ts";
 import type { Logger } from "../ports.ts";
@@ -21,6 +22,8 @@ export interface FederationEvents {
   arrival: Arrival;
   /** A holder brought back a player after somebody else had played it: its state is kept aside. */
   late: LateReturn;
+  /** Home did not keep all of what one of its players carried at another server. */
+  import: { readonly player: string; readonly notice: ImportNotice };
   /** A server sent other bytes than an asset's hash names; nobody has seen them. */
   asset: AssetMismatch & { readonly type: "mismatch" };
 }

@@ -19,7 +19,8 @@ export const HashMismatchAction = {
 export type HashMismatchAction = (typeof HashMismatchAction)[keyof typeof HashMismatchAction];
 
 /** One asset, by who has it and what its bytes are. */
-export interface FederationAssetReference {
+// eslint-disable-next-line @typescript-eslint/consistent-type-definitions -- an interface is no JSON to the compiler
+export type FederationAssetReference = {
   /** Origin of the server that has it first. */
   readonly originServer: string;
   /** SRI, sha256. */
@@ -30,7 +31,7 @@ export interface FederationAssetReference {
   readonly mediaType: string;
   /** What its sender wishes in case of a mismatch; the operator's word per peer goes before it. */
   readonly policy?: HashMismatchAction | undefined;
-}
+};
 
 /** What the operator takes from peers, and what is done about bytes that are wrong. */
 export interface AssetIntegrityPolicy {

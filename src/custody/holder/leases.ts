@@ -5,11 +5,12 @@
  * clock. Past it nobody simulates the player; a newer request that home answers revives it.
  */
 import type { JsonValue } from "../../json.ts";
-import { sameJson } from "../../json.ts";
+import { checkState, sameJson } from "../../json.ts";
 import type { Clock, Logger, TimerHandle } from "../../ports.ts";
 import type { Home } from "../shared/home.ts";
 import { MAX_RENEWED_PLAYERS } from "../shared/messages.ts";
 import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";
+import { SaidOnce } from "../shared/said-once.ts";
 import { type VisitorBook, inPhase } from "./visitors.ts";
 
 interface Lease {
@@ -23,8 +24,8 @@ interface Lease {
 
 /** Heartbeats a lease: two may be lost before it runs out. */
 const HEARTBEATS_PER_LEASE = 3;
-/** Room for the states in one `renew`, so that its body stays below 64 KiB. */
-const MAX_RENEW_STATE_BYTES = 48 * 1024;
+/** Room for the players in one `renew`, so that its body stays below 64 KiB. */
+const MAX_RENEW_BYTES = 60 * 1024;
 
 /** Options of {@link Leases}. */
 export interface LeasesOptions {
@@ -39,6 +40,7 @@ export interface LeasesOptions {
 export class Leases {
   readonly #options: LeasesOptions;
   readonly #leases = new Map<PlayerSession, Lease>();
+  readonly #said = new SaidOnce();
   readonly #heartbeats = new Map<string, { readonly at: number; readonly timer: TimerHandle }>();
   readonly #beating = new Set<string>();
   readonly #lostListeners = new Set<(player: string) => void>();
@@ -143,20 +145,15 @@ export class Leases {
     const { clock, logger } = this.#options;
     const players: { player: string; epoch: number; state?: JsonValue }[] = [];
     const sent: { session: PlayerSession; epoch: number; state: JsonValue | undefined }[] = [];
-    let stateBytes = 0;
+    let bytes = 0;
     for (const session of sessions) {
-      if (players.length === MAX_RENEWED_PLAYERS || stateBytes > MAX_RENEW_STATE_BYTES) break;
+      if (players.length === MAX_RENEWED_PLAYERS) break;
       const state = session.frozen ? undefined : this.#changedState(session);
-      if (state !== undefined) {
-        const bytes = Buffer.byteLength(JSON.stringify(state));
-        if (stateBytes > 0 && stateBytes + bytes > MAX_RENEW_STATE_BYTES) break;
-        stateBytes += bytes;
-      }
-      players.push({
-        player: session.player,
-        epoch: session.epoch,
-        ...(state === undefined ? {} : { state }),
-      });
+      const { player, epoch } = session;
+      const entry = { player, epoch, ...(state === undefined ? {} : { state }) };
+      bytes += Buffer.byteLength(JSON.stringify(entry)) + 1;
+      if (players.length > 0 && bytes > MAX_RENEW_BYTES) break;
+      players.push(entry);
       sent.push({ session, epoch: session.epoch, state });
     }
     const rest = sessions.slice(sent.length);
@@ -186,7 +183,20 @@ export class Leases {
   }
 
   #changedState(session: PlayerSession): JsonValue | undefined {
-    const state = session.body.carry();
+    const carried = session.body.carry();
+    if (carried === undefined) return undefined;
+    // What home could not read would cost the others in the message their lease.
+    const checked = checkState(carried);
+    if (!checked.ok) {
+      const { path, reason } = checked.fault;
+      if (this.#said.isNews(`${session.player} ${path}`)) {
+        this.#options.logger.error(
+          `${session.player} is renewed without what it carries: ${path} ${reason}`,
+        );
+      }
+      return undefined;
+    }
+    const { state } = checked;
     return sameJson(state, this.#leases.get(session)?.sentState) ? undefined : state;
   }
 

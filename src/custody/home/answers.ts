@@ -4,30 +4,37 @@
  */
 import { issuePass } from "../../identity/pass.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
-import { type JsonValue, sameJson } from "../../json.ts";
+import { type JsonValue, type StateFault, sameJson } from "../../json.ts";
 import type { Clock, Random, Store } from "../../ports.ts";
 import type { CrossingHistory } from "../shared/history.ts";
 import type { Home, HomeAnswer } from "../shared/home.ts";
-import type {
-  CancelAnswer,
-  CancelRequest,
-  ClaimAnswer,
-  DepartAnswer,
-  DepartRequest,
-  PreviewAnswer,
-  PreviewRequest,
-  ReceiptAnswer,
-  RenewAnswer,
-  RenewRequest,
-  ReturnRequest,
-  ReturnsAnswer,
-  ReturnsRequest,
+import {
+  type CancelAnswer,
+  type CancelRequest,
+  type ClaimAnswer,
+  type DepartAnswer,
+  type DepartRequest,
+  type PreviewAnswer,
+  type PreviewRequest,
+  type ReceiptAnswer,
+  type RenewAnswer,
+  type RenewRequest,
+  type ReturnRequest,
+  type ReturnsAnswer,
+  type ReturnsRequest,
+  claimAnswerSchema,
+  entryStateOf,
 } from "../shared/messages.ts";
-import { type ImportPolicy, type Imported, importFrom, importFromHome } from "./import-policy.ts";
+import {
+  type ImportPolicy,
+  type ImportResult,
+  importFrom,
+  importFromHome,
+} from "./import-policy.ts";
 import type { LateReturn, LateReturns } from "./late-returns.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import * as transitions from "./ledger-row.ts";
-import type { LedgerRow } from "./ledger-row.ts";
+import type { LedgerRow, Transition } from "./ledger-row.ts";
 import type { CustodyLedger } from "./ledger.ts";
 import type { ReceiptBook } from "./receipts.ts";
 import { TransferIndex } from "./transfer-index.ts";
@@ -49,10 +56,12 @@ export interface HomeAnswersOptions {
   readonly signingKey: () => SigningKey;
   /** Life of a pass and of a transfer nobody claims. Default 60, at most 120 (PROTOCOL 5). */
   readonly passSeconds?: number;
-  /** Default: {@link keepWhatIsForeign}. */
+  /** Default: member by member, as {@link importFrom} says. */
   readonly accept?: ImportPolicy | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** A renewal kept a player's lease, but its state was no state. */
+  readonly onStateRefused?: ((player: string, by: string, fault: StateFault) => void) | undefined;
 }
 
 /** Home's side of each call that a peer may make about home's players. */
@@ -85,11 +94,12 @@ export class HomeAnswers {
     const deadline = this.#seconds() + this.#passSeconds;
     // Written together with the row (one group commit): a claim names only the transfer.
     const indexed = this.#transfers.note(request.transferId, localId);
-    const decided = this.#ledger.decide(localId, "departing", (row) =>
-      transitions.depart(
+    const decided = this.#ledger.decide(localId, "departing", (row) => {
+      const kept = this.#imported(row, request.state, by);
+      const opened = transitions.depart(
         row,
         by,
-        { epoch: request.epoch, kept: this.#imported(row, request.state, by) },
+        { epoch: request.epoch, kept },
         {
           id: request.transferId,
           from: by,
@@ -97,8 +107,14 @@ export class HomeAnswers {
           world: request.world,
           deadline,
         },
-      ),
-    );
+      );
+      if (!opened.ok || opened.row === row) return opened;
+      // Nothing is left behind while the player can still put something down.
+      if (kept?.tooLarge === true) {
+        return unsayable("with what others brought, it is too large", kept.lost[0]);
+      }
+      return this.#sayable(opened.row) ?? opened;
+    });
     const [free, decision] = await Promise.all([indexed, decided]);
     if (!decision.ok) return decision;
     if (!free) {
@@ -119,7 +135,10 @@ export class HomeAnswers {
     const decision = await this.#ledger.decide(
       localId,
       "claimed",
-      (row) => transitions.claim(row, by, transferId, this.#seconds()),
+      (row) => {
+        const claimed = transitions.claim(row, by, transferId, this.#seconds());
+        return claimed.ok ? (this.#sayable(claimed.row) ?? claimed) : claimed;
+      },
       by,
     );
     if (!decision.ok) return decision;
@@ -128,15 +147,26 @@ export class HomeAnswers {
     const receipt = await this.#options.receipts.issue(row, transferId, by);
     return {
       ok: true,
-      body: {
-        player: `${localId}@${new URL(this.#options.origin).host}`,
-        name: row.name,
-        epoch: row.epoch,
-        ...(row.state === undefined ? {} : { state: row.state }),
-        leaseSeconds: this.#options.leases.leaseSeconds,
-        receipt,
-      },
+      body: this.#claimAnswer(row, receipt),
     };
+  }
+
+  #claimAnswer(row: LedgerRow, receipt: string): ClaimAnswer {
+    return {
+      player: `${row.localId}@${new URL(this.#options.origin).host}`,
+      name: row.name,
+      epoch: row.epoch,
+      ...(row.state === undefined ? {} : { state: row.state }),
+      leaseSeconds: this.#options.leases.leaseSeconds,
+      receipt,
+    };
+  }
+
+  /** The refusal of what the destination could not read: it would have the player and not know it. */
+  #sayable(row: LedgerRow): Exclude<Transition, { ok: true }> | undefined {
+    const parsed = claimAnswerSchema.safeParse(this.#claimAnswer(row, ""));
+    const issue = parsed.error?.issues[0];
+    return issue === undefined ? undefined : unsayable(issue.message, issue.path.join("."));
   }
 
   /** The receipt of a crossing, for the server at either end of it. */
@@ -233,9 +263,12 @@ export class HomeAnswers {
   /** Rule 6: heartbeats, each player by itself. `sentAt`: when the holder signed the request, its own Unix seconds. */
   async renew(by: string, request: RenewRequest, sentAt: number): Promise<HomeAnswer<RenewAnswer>> {
     const kept = await Promise.all(
-      request.players.map(async ({ player, epoch, state }) => {
+      request.players.map(async ({ player, epoch, state: sent }) => {
         const localId = this.#ledger.localId(player);
         if (localId === undefined) return false;
+        // One player's bad state costs nobody a lease, not even that player.
+        const { state, fault } = entryStateOf(sent);
+        if (fault !== undefined) this.#options.onStateRefused?.(player, by, fault);
         const decision = await this.#ledger.decide(localId, undefined, (row) =>
           transitions.renew(row, by, { epoch, kept: this.#imported(row, state, by) }, sentAt),
         );
@@ -254,10 +287,10 @@ export class HomeAnswers {
     };
   }
 
-  #imported(row: LedgerRow, state: JsonValue | undefined, by: string): Imported | undefined {
+  #imported(row: LedgerRow, state: JsonValue | undefined, by: string): ImportResult | undefined {
     if (state === undefined) return undefined;
     return by === this.#options.origin
-      ? importFromHome(transitions.keptOf(row), state)
+      ? importFromHome(transitions.keptOf(row), state, by)
       : importFrom(transitions.keptOf(row), state, by, this.#options.accept);
   }
 
@@ -309,4 +342,9 @@ export function localHome(answers: HomeAnswers, origin: string): Home {
 
 function unknownPlayer(): Exclude<HomeAnswer<never>, { ok: true }> {
   return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "no such player here" };
+}
+
+function unsayable(reason: string, where = ""): Exclude<Transition, { ok: true }> {
+  const what = where === "" ? reason : `${where}: ${reason}`;
+  return { ok: false, code: "ERR_FED_STATE_INVALID", reason: what };
 }

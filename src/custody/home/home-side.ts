@@ -2,7 +2,9 @@
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
 import { CrossingHistory } from "../shared/history.ts";
+import { SaidOnce } from "../shared/said-once.ts";
 import { HomeAnswers } from "./answers.ts";
+import type { ImportNotice } from "./import-notices.ts";
 import type { ImportPolicy } from "./import-policy.ts";
 import { type LateReturn, LateReturns } from "./late-returns.ts";
 import { LeaseBook } from "./lease-book.ts";
@@ -20,7 +22,7 @@ export interface HomeSideOptions {
   readonly signingKey: () => SigningKey;
   /** Default 30. */
   readonly leaseSeconds?: number | undefined;
-  /** Default: {@link keepWhatIsForeign}. */
+  /** Default: member by member, as `import-policy.ts` says. */
   readonly accept?: ImportPolicy | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
@@ -28,6 +30,8 @@ export interface HomeSideOptions {
   readonly onLate?: ((late: LateReturn) => void) | undefined;
   /** This process's life, where several processes are this server. Default: it is the only one. */
   readonly life?: () => string | undefined;
+  /** Not all of what a server sent was kept. */
+  readonly onNotKept?: ((localId: string, notice: ImportNotice) => void) | undefined;
 }
 
 /** The parts of home's side. */
@@ -45,9 +49,16 @@ export interface HomeSide {
 export function composeHome(options: HomeSideOptions): HomeSide {
   const { origin, store, clock, random, logger, signingKey } = options;
   const history = new CrossingHistory(store);
+  const refused = new SaidOnce();
   const granted = new LeaseBook({ clock, leaseSeconds: options.leaseSeconds ?? 30 });
   const ledger = new CustodyLedger({
     ...{ origin, store, clock, leases: granted },
+    onNotKept: (localId, notice) => {
+      logger.warn(
+        `home did not keep all that ${localId} carried at ${notice.from}: ${notice.lost.map((path) => (path === "" ? "nothing of it" : path)).join(" ")}${notice.more > 0 ? ` and ${notice.more} more` : ""}`,
+      );
+      options.onNotKept?.(localId, notice);
+    },
     ...(options.life === undefined ? {} : { life: options.life }),
   });
   const receipts = new ReceiptBook({
@@ -60,6 +71,12 @@ export function composeHome(options: HomeSideOptions): HomeSide {
   const answers = new HomeAnswers({
     ...{ origin, ledger, leases: granted, receipts, history, late, store, clock, random },
     ...{ signingKey, accept: options.accept, mayGoTo: options.mayGoTo, onLate: options.onLate },
+    onStateRefused: (player, by, { path, reason }) => {
+      if (!refused.isNews(`${player} ${path} ${by}`)) return;
+      logger.warn(
+        `${by} renewed ${player} with what cannot be carried (${path === "" ? "the whole" : path}: ${reason}); the lease is renewed, the state is not`,
+      );
+    },
   });
   return { history, granted, ledger, receipts, late, answers };
 }

@@ -1,10 +1,20 @@
 /** What home makes of the state that a visited server sends (PROTOCOL 6). */
-import { type JsonValue, sameJson, stateSchema } from "../../json.ts";
+import {
+  type JsonValue,
+  MAX_STATE_BYTES,
+  checkState,
+  jsonBytes,
+  pointerTo,
+  sameJson,
+} from "../../json.ts";
+import { type ImportNotice, noteImport } from "./import-notices.ts";
+import { type Members, guarded, isMembers, lossesAt, putBack, valueAt } from "./members.ts";
 
 /**
  * Decides what a visited server may change in carried state: returns the state to keep, which may
  * be `before`, `after` or anything between. Called at home for every `depart`, `return` and `renew`
- * with state. One that throws, or returns what is no JSON of at most 32 KiB, keeps `before`.
+ * with state. One that throws, returns what is no JSON of at most 32 KiB, or answers with no object
+ * where `before` is one, keeps `before`.
  */
 export type ImportPolicy = (
   before: JsonValue | undefined,
@@ -15,83 +25,222 @@ export type ImportPolicy = (
 /** Takes what a trusted visited server sends as it is. */
 export const acceptEverything: ImportPolicy = (_before, after) => after;
 
-/** Which server first brought each top-level member that home's own rooms have never carried. */
+/** Which server brought what home's own rooms have never carried, by its place. */
 export type Provenance = Readonly<Record<string, string>>;
 
-/** State to keep, and who brought what of it. */
+/** State to keep, who brought what of it, and whom something about it has to be told. */
 export interface Imported {
   readonly state: JsonValue | undefined;
+  /** By the name of a top-level member. */
   readonly brought: Provenance | undefined;
+  /** Within members that home's own rooms carry, by JSON Pointer. */
+  readonly within?: Provenance | undefined;
+  /** What was not kept, until the player has been told. */
+  readonly untold?: readonly ImportNotice[] | undefined;
 }
 
-type Members = Readonly<Record<string, JsonValue>>;
+/** What an import came to. */
+export interface ImportResult extends Imported {
+  /** JSON Pointers into what was sent: what was not kept. */
+  readonly lost: readonly string[];
+  /** Whether something was not kept because all of it together is too large. */
+  readonly tooLarge: boolean;
+}
+
+/** Places within home's own members that are remembered as another's, at most. */
+const MAX_WITHIN = 64;
+const MAX_WITHIN_POINTER = 200;
 
 /**
- * The default policy, member by member of the carried object:
+ * State as `from` sends it, seen by home's policy. `accept` undefined, member by member of the
+ * carried object:
  *
  * - a member that the visited server leaves out is kept: it did not understand it, which is no
  *   reason to lose it (`null` takes a value away);
- * - a member that home's own rooms carry may be changed by any trusted server;
+ * - a member that home's own rooms carry may be changed by any trusted server, but for what another
+ *   server brought into it;
  * - a member that home does not know belongs to the server that brought it first: no other server
- *   alters it.
+ *   alters it;
+ * - an object is only ever replaced by an object, at every level;
+ * - where all together would be too large, what shrinks or goes is taken first, then what grows,
+ *   the least growth first, as long as it fits; the rest stays as it was.
  *
- * State that is no object is taken as it is.
+ * What was not kept is noted, so that the player can be told.
  */
-export function keepWhatIsForeign(
-  before: JsonValue | undefined,
-  after: JsonValue,
-  from: string,
-  brought: Provenance = {},
-): JsonValue {
-  if (!isMembers(before) || !isMembers(after)) return after;
-  const foreign = (name: string): boolean => Object.hasOwn(brought, name) && brought[name] !== from;
-  const allowed = Object.entries(after).filter(([name]) => !foreign(name));
-  return merged(before, allowed);
-}
-
-/** State as `from` sends it, seen by home's policy. `accept` undefined: {@link keepWhatIsForeign}. */
 export function importFrom(
   kept: Imported,
   after: JsonValue,
   from: string,
   accept: ImportPolicy | undefined,
-): Imported {
-  const { state: before, brought } = kept;
-  let state: JsonValue | undefined;
-  try {
-    state =
-      accept === undefined
-        ? keepWhatIsForeign(before, after, from, brought)
-        : accept(before, after, from);
+): ImportResult {
+  const { state: before } = kept;
+  const sent = checkState(after);
+  const nothing = (): ImportResult => noted(kept, before, sent.ok ? sent.state : null, from, false);
+  if (!sent.ok || (isMembers(before) && !isMembers(sent.state))) return nothing();
+  let state: JsonValue;
+  let tooLarge = false;
+  if (accept === undefined) {
+    const wanted = keepWhatIsForeign(kept, sent.state, from);
+    state = fitting(before, wanted);
+    tooLarge = state !== wanted;
+  } else {
+    let decided: unknown;
+    try {
+      decided = accept(before, sent.state, from);
+    } catch {
+      return nothing();
+    }
     // What a policy makes may be anything, cycles included.
-    if (state === undefined || !stateSchema.safeParse(state).success) return kept;
-  } catch {
-    return kept;
+    const checked = checkState(decided);
+    if (!checked.ok || (isMembers(before) && !isMembers(checked.state))) return nothing();
+    ({ state } = checked);
   }
-  if (!isMembers(state)) return { state, brought };
-  const known = isMembers(before) ? before : {};
-  const news = Object.keys(state).filter((name) => !Object.hasOwn(known, name));
-  if (news.length === 0) return { state, brought };
-  const added = news.map((name) => [name, from] as const);
-  return { state, brought: { ...brought, ...Object.fromEntries(added) } };
+  return noted(
+    { ...kept, state, ...provenance(kept, state, from) },
+    before,
+    sent.state,
+    from,
+    tooLarge,
+  );
 }
 
-/** State as home's own rooms carry it: what others brought and the rooms left out stays. */
-export function importFromHome(kept: Imported, after: JsonValue): Imported {
-  const { state: before, brought } = kept;
-  if (brought === undefined || !isMembers(before) || !isMembers(after)) {
-    return { state: after, brought: undefined };
+/**
+ * State as home's own rooms carry it: what others brought and the rooms left out stays, an object is
+ * only ever replaced by an object, and what is too large together is taken as {@link importFrom} does.
+ */
+export function importFromHome(kept: Imported, after: JsonValue, home: string): ImportResult {
+  const { state: before, brought = {}, within = {} } = kept;
+  const sent = checkState(after);
+  if (!sent.ok || (isMembers(before) && !isMembers(sent.state))) {
+    return noted(kept, before, sent.ok ? sent.state : null, home, false);
   }
-  const foreign = Object.entries(brought).filter(([name]) => !Object.hasOwn(after, name));
-  if (foreign.length === 0) return { state: after, brought: undefined };
-  const stay = foreign.flatMap(([name]): [string, JsonValue][] => {
-    const value = before[name];
-    return value === undefined ? [] : [[name, value]];
+  const { state: carried } = sent;
+  if (!isMembers(before) || !isMembers(carried)) {
+    return noted({ ...kept, state: carried, brought: undefined }, before, carried, home, false);
+  }
+  const foreign = Object.entries(brought).filter(
+    ([name]) => !Object.hasOwn(carried, name) && Object.hasOwn(before, name),
+  );
+  // Rooms hand on what they found within their own members; what they changed is theirs.
+  const inside = Object.entries(within).filter(([pointer]) => {
+    const [then, now] = [valueAt(before, pointer), valueAt(carried, pointer)];
+    return then !== undefined && (now === undefined || sameJson(then, now));
   });
-  const state = merged(after, stay);
-  return stateSchema.safeParse(state).success
-    ? { state, brought: Object.fromEntries(foreign) }
-    : { state: after, brought: undefined };
+  const stay = foreign.map(([name]): [string, JsonValue] => [name, before[name] ?? null]);
+  const wanted = putBack(
+    before,
+    Object.fromEntries([...Object.entries(carried), ...stay]),
+    inside.map(([pointer]) => pointer),
+  );
+  const state = fitting(before, wanted);
+  return noted(
+    { ...kept, state, brought: someOf(foreign), within: someOf(inside) },
+    before,
+    carried,
+    home,
+    state !== wanted,
+  );
+}
+
+function keepWhatIsForeign(kept: Imported, after: JsonValue, from: string): JsonValue {
+  const { state: before, brought = {}, within = {} } = kept;
+  if (!isMembers(before) || !isMembers(after)) return after;
+  const result = new Map(Object.entries(before));
+  for (const [name, value] of Object.entries(after)) {
+    if (Object.hasOwn(brought, name) && brought[name] !== from) continue;
+    const known = Object.hasOwn(before, name) ? before[name] : undefined;
+    if (value === null) result.delete(name);
+    else result.set(name, guarded(known, value));
+  }
+  const others = Object.entries(within).filter(([, by]) => by !== from);
+  return putBack(
+    before,
+    Object.fromEntries(result),
+    others.map(([pointer]) => pointer),
+  );
+}
+
+/** Who brought what of `state`, which was `kept.state` before `from` sent it. */
+function provenance(
+  kept: Imported,
+  state: JsonValue,
+  from: string,
+): Pick<Imported, "brought" | "within"> {
+  const { state: before, brought = {}, within = {} } = kept;
+  if (!isMembers(state)) return { brought: undefined, within: undefined };
+  const known = isMembers(before) ? before : {};
+  const top = Object.keys(state).flatMap((name): [string, string][] => {
+    if (!Object.hasOwn(known, name)) return [[name, from]];
+    const by = Object.hasOwn(brought, name) ? brought[name] : undefined;
+    return by === undefined ? [] : [[name, by]];
+  });
+  const inside = Object.entries(within).filter(
+    ([pointer]) => valueAt(state, pointer) !== undefined,
+  );
+  const remembered = new Set(inside.map(([pointer]) => pointer));
+  for (const [name, value] of Object.entries(state)) {
+    if (!Object.hasOwn(known, name) || Object.hasOwn(brought, name)) continue;
+    for (const pointer of additions(pointerTo("", name), known[name], value)) {
+      if (inside.length >= MAX_WITHIN) break;
+      if (remembered.has(pointer) || pointer.length > MAX_WITHIN_POINTER) continue;
+      remembered.add(pointer);
+      inside.push([pointer, from]);
+    }
+  }
+  return { brought: someOf(top), within: someOf(inside) };
+}
+
+/** Members that are new within objects that were there, by JSON Pointer. */
+function* additions(
+  path: string,
+  before: JsonValue | undefined,
+  after: JsonValue,
+): Generator<string> {
+  if (!isMembers(before) || !isMembers(after)) return;
+  for (const [name, value] of Object.entries(after)) {
+    const at = pointerTo(path, name);
+    if (Object.hasOwn(before, name)) yield* additions(at, before[name], value);
+    else yield at;
+  }
+}
+
+/** `wanted`, or as much of it as fits: {@link importFrom} says how. */
+function fitting(before: JsonValue | undefined, wanted: JsonValue): JsonValue {
+  if (jsonBytes(wanted) <= MAX_STATE_BYTES) return wanted;
+  if (!isMembers(before) || !isMembers(wanted)) return before ?? null;
+  const cost = (members: Members, name: string): number =>
+    Object.hasOwn(members, name) ? jsonBytes({ [name]: members[name] ?? null }) - 1 : 0;
+  const names = [...new Set([...Object.keys(before), ...Object.keys(wanted)])];
+  const changes = names
+    .filter((name) => !sameJson(before[name], wanted[name]))
+    .map((name) => ({ name, growth: cost(wanted, name) - cost(before, name) }))
+    .sort((a, b) => a.growth - b.growth || (a.name < b.name ? -1 : 1));
+  const result = new Map(Object.entries(before));
+  let bytes = jsonBytes(before);
+  for (const { name, growth } of changes) {
+    if (growth > 0 && bytes + growth > MAX_STATE_BYTES) continue;
+    bytes += growth;
+    const value = Object.hasOwn(wanted, name) ? wanted[name] : undefined;
+    if (value === undefined) result.delete(name);
+    else result.set(name, value);
+  }
+  return Object.fromEntries(result);
+}
+
+function noted(
+  now: Imported,
+  before: JsonValue | undefined,
+  sent: JsonValue,
+  from: string,
+  tooLarge: boolean,
+): ImportResult {
+  const lost = previewOf(sent, now.state).losses;
+  const untold = noteImport(now.untold, { from, sent, before, state: now.state, lost });
+  return { ...now, untold, lost, tooLarge };
+}
+
+function someOf(entries: readonly (readonly [string, string])[]): Provenance | undefined {
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
 /** What a crossing home would cost a player: JSON Pointers (RFC 6901) into what it carries now. */
@@ -104,38 +253,11 @@ export interface ImportPreview {
 
 /** Compares what a player carries with what home would keep of it. */
 export function previewOf(now: JsonValue | undefined, kept: JsonValue | undefined): ImportPreview {
-  return { kept, losses: now === undefined ? [] : lossesAt("", now, kept) };
-}
-
-function lossesAt(path: string, now: JsonValue, kept: JsonValue | undefined): string[] {
-  if (sameJson(now, kept)) return [];
-  if (Array.isArray(now) && Array.isArray(kept)) {
-    const left = kept.map((each) => JSON.stringify(each));
-    return (now as readonly JsonValue[]).flatMap((each, index) => {
-      const at = left.indexOf(JSON.stringify(each));
-      if (at < 0) return [`${path}/${index}`];
-      left.splice(at, 1);
-      return [];
-    });
-  }
-  if (isMembers(now) && isMembers(kept)) {
-    return Object.entries(now).flatMap(([name, value]) =>
-      lossesAt(`${path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`, value, kept[name]),
-    );
-  }
-  return [path];
-}
-
-function isMembers(value: JsonValue | undefined): value is Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** `null` takes a member away. Made without a prototype's setters in the way. */
-function merged(base: Members, changes: readonly (readonly [string, JsonValue])[]): JsonValue {
-  const result = new Map(Object.entries(base));
-  for (const [name, value] of changes) {
-    if (value === null) result.delete(name);
-    else result.set(name, value);
-  }
-  return Object.fromEntries(result);
+  if (now === undefined) return { kept, losses: [] };
+  if (!isMembers(now) || !isMembers(kept)) return { kept, losses: lossesAt("", now, kept) };
+  // A member that is null is one taken away: nothing is lost by its not being there.
+  const there = Object.entries(now).filter(
+    ([name, value]) => value !== null || Object.hasOwn(kept, name),
+  );
+  return { kept, losses: lossesAt("", Object.fromEntries(there), kept) };
 }

@@ -7,6 +7,7 @@
  */
 import type { FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
+import type { ImportNotice } from "./import-notices.ts";
 
 /** A departure that nobody has decided yet. */
 export interface OpenTransfer {
@@ -63,6 +64,10 @@ export interface LedgerRow {
   readonly state?: JsonValue;
   /** Which server brought the members of `state` that home's own rooms do not carry. */
   readonly brought?: Readonly<Record<string, string>>;
+  /** Which server brought what into members that they do carry, by JSON Pointer. */
+  readonly within?: Readonly<Record<string, string>>;
+  /** What home did not keep of what a server sent, until the player has been told. */
+  readonly untold?: readonly ImportNotice[];
   /** Where several processes are this server: the one that plays the player at home. */
   readonly life?: string;
   /** Where several processes are this server: the one that alone remembers the holder's leases. */
@@ -98,23 +103,40 @@ function settled(row: LedgerRow): LedgerRow {
 export interface KeptState {
   readonly state: JsonValue | undefined;
   readonly brought: LedgerRow["brought"] | undefined;
+  readonly within?: LedgerRow["within"] | undefined;
+  readonly untold?: LedgerRow["untold"] | undefined;
 }
 
 /** The state that a row has, and who brought what of it. */
-export function keptOf({ state, brought }: LedgerRow): KeptState {
-  return { state, brought };
+export function keptOf({ state, brought, within, untold }: LedgerRow): KeptState {
+  return { state, brought, within, untold };
 }
 
 function withState(row: LedgerRow, kept: KeptState | undefined): LedgerRow {
-  if (kept?.state === undefined) return row;
-  const { brought: _former, ...rest } = row;
-  const { state, brought } = kept;
-  return { ...rest, state, ...(brought === undefined ? {} : { brought }) };
+  if (kept === undefined) return row;
+  const { brought: _former, within: _places, untold: _notices, ...rest } = row;
+  const { state, brought, within, untold } = kept;
+  return {
+    ...rest,
+    ...(state === undefined ? {} : { state }),
+    ...(brought === undefined ? {} : { brought }),
+    ...(within === undefined ? {} : { within }),
+    ...(untold === undefined ? {} : { untold }),
+  };
 }
 
 /** What the player carries at home now (its own rooms say so). */
 export function store(row: LedgerRow, kept: KeptState): LedgerRow {
   return withState(row, kept);
+}
+
+/** The player has been told of these: the others are left for the next time. */
+export function told(row: LedgerRow, notices: readonly ImportNotice[]): LedgerRow {
+  const heard = new Set(notices.map((notice) => JSON.stringify(notice)));
+  const left = (row.untold ?? []).filter((notice) => !heard.has(JSON.stringify(notice)));
+  if (left.length === (row.untold ?? []).length) return row;
+  const { untold: _told, ...rest } = row;
+  return left.length === 0 ? rest : { ...rest, untold: left };
 }
 
 /** Rule 1: the holder opens a transfer. Repeating it changes nothing. */
@@ -249,7 +271,7 @@ export function renew(
 ): Transition {
   if (row.holder !== by || row.epoch !== request.epoch) return stale("not held any more");
   const late = row.stateSentAt !== undefined && sentAt < row.stateSentAt;
-  if (row.transfer !== undefined || late || request.kept?.state === undefined) {
+  if (row.transfer !== undefined || late || request.kept === undefined) {
     return { ok: true, row };
   }
   return { ok: true, row: { ...withState(row, request.kept), stateSentAt: sentAt } };

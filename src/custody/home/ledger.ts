@@ -7,6 +7,7 @@
 import { FederationError } from "../../errors.ts";
 import { type JsonValue, sameJson } from "../../json.ts";
 import type { Clock, Store } from "../../ports.ts";
+import type { ImportNotice } from "./import-notices.ts";
 import { importFromHome } from "./import-policy.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import * as transitions from "./ledger-row.ts";
@@ -31,6 +32,8 @@ export interface CustodyLedgerOptions {
   readonly leases: LeaseBook;
   /** This process's life, where several processes are this server. Default: it is the only one. */
   readonly life?: () => string | undefined;
+  /** Not all of what a server sent was kept; durable, and told once. */
+  readonly onNotKept?: ((localId: string, notice: ImportNotice) => void) | undefined;
 }
 
 /** Name of a player that gives none. */
@@ -44,15 +47,17 @@ export class CustodyLedger {
   readonly #leases: LeaseBook;
   readonly #life: () => string | undefined;
   readonly #rows: LedgerRows;
+  readonly #onNotKept: (localId: string, notice: ImportNotice) => void;
   readonly #listeners = new Set<(decision: LedgerDecision) => void>();
 
-  constructor({ origin, store, clock, leases, life }: CustodyLedgerOptions) {
+  constructor({ origin, store, clock, leases, life, onNotKept }: CustodyLedgerOptions) {
     this.#origin = origin;
     this.#authority = new URL(origin).host;
     this.#clock = clock;
     this.#leases = leases;
     this.#life = life ?? (() => undefined);
     this.#rows = new LedgerRows(store);
+    this.#onNotKept = onNotKept ?? (() => undefined);
   }
 
   /** Hears every decision once it is durable. Returns how to stop hearing. */
@@ -143,7 +148,9 @@ export class CustodyLedger {
     life = this.#life(),
   ): Promise<boolean> {
     let saved = false;
-    await this.#rows.update(localId, (row) => {
+    let before: LedgerRow | undefined;
+    const after = await this.#rows.update(localId, (row) => {
+      before = row;
       saved =
         row !== undefined &&
         row.epoch === epoch &&
@@ -152,8 +159,11 @@ export class CustodyLedger {
       if (row === undefined || !saved || state === undefined || sameJson(row.state, state)) {
         return row;
       }
-      return transitions.store(row, importFromHome(transitions.keptOf(row), state));
+      const kept = importFromHome(transitions.keptOf(row), state, this.#origin);
+      const next = transitions.store(row, kept);
+      return JSON.stringify(next) === JSON.stringify(row) ? row : next;
     });
+    this.#notice(localId, before, after);
     return saved;
   }
 
@@ -165,6 +175,13 @@ export class CustodyLedger {
     if (transitions.played(row) === row) return row;
     return this.#rows.update(row.localId, (now) =>
       now?.epoch === row.epoch ? transitions.played(now) : now,
+    );
+  }
+
+  /** The player has been told what was not kept. */
+  async told(localId: string, notices: readonly ImportNotice[]): Promise<void> {
+    await this.#rows.update(localId, (row) =>
+      row === undefined ? row : transitions.told(row, notices),
     );
   }
 
@@ -237,6 +254,7 @@ export class CustodyLedger {
     });
     if (outcome === undefined) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
     if (outcome.ok && before !== undefined && outcome.row !== before) {
+      this.#notice(localId, before, outcome.row);
       if (outcome.row.epoch !== before.epoch) this.#leases.forget(localId, before.epoch);
       else if (outcome.row.grantor !== before.grantor)
         this.#leases.answered(localId, outcome.row.epoch);
@@ -246,5 +264,13 @@ export class CustodyLedger {
       }
     }
     return outcome;
+  }
+
+  #notice(localId: string, before: LedgerRow | undefined, after: LedgerRow | undefined): void {
+    if (after?.untold === undefined || after.untold === before?.untold) return;
+    const known = new Set((before?.untold ?? []).map((notice) => JSON.stringify(notice)));
+    for (const notice of after.untold) {
+      if (!known.has(JSON.stringify(notice))) this.#onNotKept(localId, notice);
+    }
   }
 }

@@ -1,18 +1,19 @@
 /** The bodies of PROTOCOL 6, bounded: what a peer sends is parsed by these and nothing else. */
 import { z } from "zod";
 import { isFederationErrorCode } from "../../errors.ts";
-import { stateSchema } from "../../json.ts";
+import { AUTHORITY } from "../../identity/origin.ts";
+import { type JsonValue, type StateFault, checkState, stateSchema } from "../../json.ts";
 
 /** `<local id>@<home authority>` (PROTOCOL 1). */
 export const playerIdSchema = z
   .string()
   .max(64 + 1 + 261)
-  .regex(/^[A-Za-z0-9_-]{1,64}@[a-z0-9.[\]:-]{1,261}$/u, "not <local id>@<home authority>");
+  .regex(new RegExp(`^[A-Za-z0-9_-]{1,64}@${AUTHORITY}$`, "u"), "not <local id>@<home authority>");
 
 const originSchema = z
   .string()
   .max(300)
-  .regex(/^https?:\/\/[a-z0-9.[\]:-]{1,261}$/u, "not an origin");
+  .regex(new RegExp(`^https?://${AUTHORITY}$`, "u"), "not an origin");
 
 /** A transfer's id: the source chooses it. */
 export const transferIdSchema = z
@@ -51,17 +52,30 @@ export const returnsSchema = z.strictObject({
 });
 /** Players in one `renew`. */
 export const MAX_RENEWED_PLAYERS = 200;
+/** Whose lease is renewed is read strictly; each state is judged by itself: {@link entryStateOf}. */
 export const renewSchema = z.strictObject({
   players: z
     .array(
       z.strictObject({
         player: playerIdSchema,
         epoch: epochSchema,
-        state: stateSchema.optional(),
+        state: z.unknown().optional(),
       }),
     )
     .max(MAX_RENEWED_PLAYERS),
 });
+
+/** The state of one entry of a `renew`, or what is wrong with it. */
+export function entryStateOf(sent: unknown): {
+  readonly state: JsonValue | undefined;
+  readonly fault: StateFault | undefined;
+} {
+  if (sent === undefined) return { state: undefined, fault: undefined };
+  const checked = checkState(sent);
+  return checked.ok
+    ? { state: checked.state, fault: undefined }
+    : { state: undefined, fault: checked.fault };
+}
 export const departedSchema = cancelSchema;
 export const revokeSchema = z.strictObject({ player: playerIdSchema, epoch: epochSchema });
 

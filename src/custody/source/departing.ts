@@ -5,11 +5,12 @@
  */
 import { z } from "zod";
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
+import type { StateFault } from "../../json.ts";
 import type { Logger } from "../../ports.ts";
 import { type VisitorBook, inPhase } from "../holder/visitors.ts";
 import type { Home } from "../shared/home.ts";
 import type { PeerCalls } from "../../ports.ts";
-import type { DepartRequest } from "../shared/messages.ts";
+import { departSchema } from "../shared/messages.ts";
 import type { PlayerSession } from "../shared/player-session.ts";
 
 /** Where a crossing goes. */
@@ -49,6 +50,13 @@ export class Stay extends Error {
   }
 }
 
+/** What a player is told whose belongings cannot travel. */
+export function cannotTravel(kind: StateFault["kind"]): string {
+  return kind === "not-json"
+    ? "This world cannot say what you carry right now, so you stay here. Try again later."
+    : "You carry more than can pass through a portal. Put something down and try again.";
+}
+
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
 
 const reservationAnswerSchema = z.strictObject({
@@ -79,7 +87,17 @@ export async function depart(
   { session, destination, transferId }: Departure,
 ): Promise<string> {
   const state = session.carry();
+  const request = {
+    transferId,
+    player: session.player,
+    epoch: session.epoch,
+    to: destination.origin,
+    world: destination.world,
+    ...(state === undefined ? {} : { state }),
+  };
   if (session.atHome && session.guest) await enrol(session);
+  const sayable = departSchema.safeParse(request);
+  if (!sayable.success) throw unsayable(sayable.error.issues[0]?.path[0] === "state");
   if (!session.atHome) {
     const frozen = await visitors.changeHeld(
       session.player,
@@ -88,22 +106,22 @@ export async function depart(
     );
     if (!frozen) throw new Stay("ERR_FED_STALE_CUSTODY", "You are not held here any more.");
   }
-  const request: DepartRequest = {
-    transferId,
-    player: session.player,
-    epoch: session.epoch,
-    to: destination.origin,
-    world: destination.world,
-    ...(state === undefined ? {} : { state }),
-  };
   const answer = await homeAt(session.home)
-    .depart(request)
+    .depart(sayable.data)
     .catch((cause: unknown) => {
       if (session.atHome) throw cause;
       throw new Stay("ERR_FED_UNREACHABLE", "Your home server does not answer.");
     });
+  if (!answer.ok && answer.code === "ERR_FED_STATE_INVALID") throw unsayable(true);
   if (!answer.ok) throw new Stay(answer.code, "Your home server does not let you go right now.");
   return answer.body.pass;
+}
+
+/** What home could not read is not sent to it. */
+function unsayable(isState: boolean): Stay {
+  return isState
+    ? new Stay("ERR_FED_STATE_INVALID", cannotTravel("too-large"))
+    : new Stay("ERR_FED_MALFORMED", "This portal cannot be passed: its server has a fault.");
 }
 
 /**

@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  type Imported,
   acceptEverything,
   importFrom,
   importFromHome,
   previewOf,
 } from "../../../src/custody/home/import-policy.ts";
-import { type JsonValue, MAX_STATE_BYTES } from "../../../src/json.ts";
+import { type JsonValue, MAX_STATE_BYTES, checkState } from "../../../src/json.ts";
 
+const HOME = "https://home.example";
 const ARENA = "https://arena.example";
 const GALLERY = "https://gallery.example";
 const start = { state: { coins: ["a"], quest: { step: 3 } }, brought: undefined };
@@ -41,20 +43,82 @@ describe("custody/import-policy, by default", () => {
 
   it("keeps what visited servers brought when home's own rooms leave it out", () => {
     const brought = importFrom(start, { rank: 5 }, ARENA, undefined);
-    const home = importFromHome(brought, { coins: ["z"] });
+    const home = importFromHome(brought, { coins: ["z"] }, HOME);
     assert.deepEqual(home.state, { coins: ["z"], rank: 5 });
     assert.deepEqual(home.brought, { rank: ARENA });
   });
 
   it("gives home a member that its own rooms begin to carry", () => {
     const brought = importFrom(start, { rank: 5 }, ARENA, undefined);
-    const home = importFromHome(brought, { coins: [], rank: 1 });
+    const home = importFromHome(brought, { coins: [], rank: 1 }, HOME);
     const other = importFrom(home, { rank: 2 }, GALLERY, undefined);
     assert.deepEqual(other.state, { coins: [], rank: 2 });
   });
 
-  it("takes state that is no object as it is", () => {
-    assert.deepEqual(importFrom(start, [1], ARENA, undefined).state, [1]);
+  it("replaces an object by an object only, whoever says otherwise", () => {
+    for (const accept of [undefined, acceptEverything]) {
+      for (const said of [null, [], "x", 0, false]) {
+        const imported = importFrom(start, said, ARENA, accept);
+        assert.deepEqual(imported.state, start.state);
+        assert.deepEqual(imported.lost, [""]);
+      }
+    }
+    for (const said of [null, [], "x", 0]) {
+      const brought = importFrom(start, { rank: 5 }, ARENA, undefined);
+      const home = importFromHome(brought, said, HOME);
+      assert.deepEqual(home.state, { ...start.state, rank: 5 });
+    }
+    for (const quest of [[], "x", 0]) {
+      const inside = importFrom(start, { quest, coins: [] }, ARENA, undefined);
+      assert.deepEqual(inside.state, { coins: [], quest: { step: 3 } });
+      assert.deepEqual(inside.lost, ["/quest"]);
+    }
+    const deep = { state: { bag: { slots: { left: { id: 1 } } } }, brought: undefined };
+    const emptied = importFrom(deep, { bag: { slots: { left: 0 } } }, ARENA, undefined);
+    assert.deepEqual(emptied.state, deep.state);
+  });
+
+  it("keeps what another server brought into a member of home's", () => {
+    const brought = importFrom(
+      start,
+      { quest: { step: 3, trophy: { of: "arena" } } },
+      ARENA,
+      undefined,
+    );
+    assert.deepEqual(brought.within, { "/quest/trophy": ARENA });
+    for (const quest of [
+      { step: 4 },
+      { step: 4, trophy: null },
+      { step: 4, trophy: { of: "me" } },
+    ]) {
+      const other = importFrom(brought, { quest }, GALLERY, undefined);
+      assert.deepEqual((other.state as { quest: unknown }).quest, {
+        step: 4,
+        trophy: { of: "arena" },
+      });
+    }
+    const gone = importFrom(brought, { quest: null }, GALLERY, undefined);
+    assert.deepEqual((gone.state as { quest: unknown }).quest, { trophy: { of: "arena" } });
+    const home = importFromHome(brought, { coins: [], quest: { step: 9 } }, HOME);
+    assert.deepEqual(home.state, { coins: [], quest: { step: 9, trophy: { of: "arena" } } });
+    const own = importFrom(brought, { quest: { step: 4 } }, ARENA, undefined);
+    assert.deepEqual((own.state as { quest: unknown }).quest, { step: 4 });
+    assert.equal(own.within, undefined);
+  });
+
+  it("remembers nobody for what is not there any more", () => {
+    const brought = importFrom(start, { rank: 5 }, ARENA, undefined);
+    const taken = importFrom(brought, { rank: null }, ARENA, undefined);
+    assert.equal(taken.brought, undefined);
+    const other = importFrom(taken, { rank: 1 }, GALLERY, undefined);
+    assert.deepEqual(other.brought, { rank: GALLERY });
+  });
+
+  it("takes state that is no object as it is where there is none yet", () => {
+    assert.deepEqual(
+      importFrom({ state: undefined, brought: undefined }, [1], ARENA, undefined).state,
+      [1],
+    );
     assert.deepEqual(
       importFrom({ state: 1, brought: undefined }, { a: 1 }, ARENA, undefined).state,
       {
@@ -63,10 +127,70 @@ describe("custody/import-policy, by default", () => {
     );
   });
 
-  it("keeps what was there when both together would be too large", () => {
-    const big = { state: { a: "x".repeat(MAX_STATE_BYTES - 100) }, brought: undefined };
-    const kept = importFrom(big, { b: "y".repeat(MAX_STATE_BYTES - 100) }, ARENA, undefined);
-    assert.deepEqual(kept, big);
+  it("undoes no spending where what was gained does not fit", () => {
+    const before = { state: { book: "b".repeat(20_000), gold: 100 }, brought: undefined };
+    const after = { gold: 1, statue: "s".repeat(20_000) };
+    const kept = importFrom(before, after, ARENA, undefined);
+    assert.deepEqual(kept.state, { book: "b".repeat(20_000), gold: 1 });
+    assert.deepEqual(kept.lost, ["/statue"]);
+    assert.equal(kept.tooLarge, true);
+    assert.deepEqual(kept.untold, [{ from: ARENA, kept: ["/gold"], lost: ["/statue"], more: 0 }]);
+    // What is put down makes room, and the notice is over.
+    const fits = importFrom(kept, { gold: 0, statue: "s".repeat(9_000) }, ARENA, undefined);
+    assert.deepEqual(fits.lost, []);
+    assert.equal(fits.untold, undefined);
+  });
+
+  it("deletes nothing that a third server brought when home's own rooms carry more", () => {
+    const trophy = "t".repeat(12_000);
+    const brought = importFrom(start, { trophy }, ARENA, undefined);
+    const home = importFromHome(brought, { coins: [], log: "l".repeat(25_000) }, HOME);
+    assert.deepEqual(home.state, { coins: [], trophy });
+    assert.deepEqual(home.brought, { trophy: ARENA });
+    assert.deepEqual(home.lost, ["/log"]);
+    assert.equal(home.tooLarge, true);
+  });
+
+  it("never keeps more than travels, nor less of what shrinks", () => {
+    const members = fc.dictionary(
+      fc.string({ minLength: 1, maxLength: 3 }),
+      fc.integer({ min: 0, max: 20_000 }).map((length) => "x".repeat(length)),
+      { maxKeys: 4 },
+    );
+    fc.assert(
+      fc.property(members, members, (before, after) => {
+        fc.pre(checkState(before).ok && checkState(after).ok);
+        const { state } = importFrom(
+          { state: before, brought: undefined },
+          after,
+          ARENA,
+          undefined,
+        );
+        assert.ok(checkState(state).ok);
+        for (const [name, value] of Object.entries(after)) {
+          if (Object.hasOwn(before, name) && value.length <= (before[name] ?? "").length) {
+            assert.equal((state as Record<string, unknown>)[name], value);
+          }
+        }
+      }),
+    );
+  });
+
+  it("notes a bounded number of places, of a bounded number of servers", () => {
+    let kept: Imported = { state: {}, brought: undefined };
+    const many = Object.fromEntries(
+      Array.from({ length: 100 }, (_, index) => [`m${index}`, index]),
+    );
+    kept = importFrom(kept, many, HOME, undefined);
+    for (let each = 0; each < 10; each += 1) {
+      const other = Object.fromEntries(Object.keys(many).map((name) => [name, "mine"]));
+      kept = importFrom(kept, other, `https://s${each}.example`, undefined);
+    }
+    const untold = kept.untold ?? [];
+    assert.equal(untold.length, 4);
+    assert.equal(untold.at(-1)?.from, "https://s9.example");
+    assert.ok(untold.every(({ lost, more }) => lost.length + more === 100));
+    assert.ok(untold.reduce((sum, { lost }) => sum + lost.length, 0) <= 32 + 4);
   });
 
   it("is not led astray by a member called __proto__", () => {
@@ -106,19 +230,19 @@ describe("custody/import-policy, the operator's own", () => {
   });
 
   it("keeps what was there when it throws", () => {
-    const kept = importFrom(start, { coins: [] }, ARENA, () => {
+    const kept = importFrom(start, { coins: ["b"] }, ARENA, () => {
       throw new Error("bug");
     });
-    assert.deepEqual(kept, start);
+    assert.deepEqual(kept.state, start.state);
+    assert.deepEqual(kept.lost, ["/coins/0"]);
   });
 
   it("keeps what was there when it answers with what cannot be stored", () => {
     const answers = [undefined as unknown as JsonValue, "x".repeat(MAX_STATE_BYTES + 1)];
     for (const answer of answers) {
-      assert.deepEqual(
-        importFrom(start, { coins: [] }, ARENA, () => answer),
-        start,
-      );
+      const kept = importFrom(start, { coins: ["b"] }, ARENA, () => answer);
+      assert.deepEqual(kept.state, start.state);
+      assert.deepEqual(kept.lost, ["/coins/0"]);
     }
   });
 });
@@ -139,6 +263,10 @@ describe("custody/import-policy, preview", () => {
       "/a~1b~0c",
       "/deep/y",
     ]);
+  });
+
+  it("takes null for taken away, not for lost", () => {
+    assert.deepEqual(previewOf({ hat: null, a: 1 }, { a: 1 }).losses, []);
   });
 
   it("names all when nothing is kept", () => {

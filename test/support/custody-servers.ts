@@ -1,0 +1,134 @@
+/** Servers of custody alone: real ledgers, seats and leases, and calls that are a function's. */
+import { Custody } from "../../src/custody/custody.ts";
+import type { CustodyEvent } from "../../src/custody/custody.ts";
+import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
+import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
+import { ERROR_CODES } from "../../src/errors.ts";
+import { importVerifyKey } from "../../src/identity/ed25519.ts";
+import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
+import type { PeerAnswer } from "../../src/ports.ts";
+import { ManualClock } from "./manual-clock.ts";
+import { MemoryStore } from "./memory-store.ts";
+import { seededRandom } from "./seeded-random.ts";
+
+/** What a test's room is: it carries what the test says, and remembers what it is told. */
+export interface TestBody extends PlayerBody {
+  carried: unknown;
+  readonly transits: { readonly transferId: string; readonly reservation: unknown }[];
+  readonly failures: { readonly code: string; readonly message: string }[];
+  readonly ends: string[];
+}
+
+/** A room that carries `carried`. */
+export function bodyThatCarries(carried: unknown): TestBody {
+  const body: TestBody = {
+    carried,
+    transits: [],
+    failures: [],
+    ends: [],
+    connected: true,
+    carry: () => body.carried as never,
+    setFrozen: () => undefined,
+    transit: (message) => void body.transits.push(message),
+    failed: (message) => void body.failures.push(message),
+    undecided: () => undefined,
+    end: (code) => void body.ends.push(code ?? ""),
+  };
+  return body;
+}
+
+/** One server. */
+export interface CustodyServer {
+  readonly origin: string;
+  readonly custody: Custody;
+  readonly said: string[];
+  readonly events: CustodyEvent[];
+  /** The client of the last seat comes: claim, then the session. Undefined when home refuses. */
+  arrive(body: TestBody, carry?: (state: unknown) => unknown): Promise<PlayerSession | undefined>;
+}
+
+/** Servers that reach each other. */
+export class CustodyServers {
+  readonly clock = new ManualClock();
+  readonly servers = new Map<string, CustodyServer>();
+  /** What went over the wire: from, path, body. */
+  readonly calls: { readonly from: string; readonly path: string; readonly body: unknown }[] = [];
+
+  readonly #keys = new Map<string, SigningKey>();
+
+  add(origin: string): CustodyServer {
+    const { clock, servers } = this;
+    const random = seededRandom(origin);
+    const key = generateSigningKey(seededRandom(`${origin} key`));
+    const said: string[] = [];
+    const events: CustodyEvent[] = [];
+    const say = (message: string): void => void said.push(message);
+    let claim: SeatClaim | undefined;
+    const custody = new Custody({
+      ...{ origin, clock, random, signingKey: () => key },
+      store: new MemoryStore(clock),
+      logger: { debug: () => undefined, info: say, warn: say, error: say },
+      issuerKey: (issuer) => {
+        const known = this.#keys.get(issuer);
+        return known === undefined ? undefined : importVerifyKey(known.jwk);
+      },
+      peers: {
+        call: async (to, path, body): Promise<PeerAnswer> => {
+          this.calls.push({ from: origin, path, body });
+          const there = servers.get(to);
+          if (there === undefined) throw new Error(`${to} cannot be reached`);
+          const text = JSON.parse(JSON.stringify(body)) as unknown;
+          const answer =
+            path === "/reservations"
+              ? await there.custody.seats.reserve(origin, text)
+              : path === "/reservations/cancel"
+                ? await there.custody.seats.cancel(origin, text)
+                : await there.custody.answer(
+                    origin,
+                    path.slice("/custody/".length),
+                    text,
+                    Math.floor(clock.now() / 1000),
+                  );
+          return answer.ok
+            ? { ok: true, status: 200, body: JSON.parse(JSON.stringify(answer.body)) as unknown }
+            : {
+                ok: false,
+                status: ERROR_CODES[answer.code][0],
+                code: answer.code,
+                detail: answer.reason,
+              };
+        },
+      },
+      seats: {
+        hasWorld: () => true,
+        reserve: ({ claim: asked, sessionId }) => {
+          claim = asked;
+          return Promise.resolve({
+            ok: true,
+            reservation: { sessionId, roomId: "r", processId: "p", name: "world" },
+            expiresAt: Math.floor(clock.now() / 1000) + 15,
+          });
+        },
+        isReserved: () => Promise.resolve(true),
+        release: () => Promise.resolve(),
+      },
+      leaseSeconds: 30,
+      onEvent: (event) => void events.push(event),
+    });
+    this.#keys.set(origin, key);
+    const server: CustodyServer = {
+      ...{ origin, custody, said, events },
+      arrive: async (body, carry = (state) => state) => {
+        if (claim === undefined) throw new Error("nobody has asked for a seat");
+        const record = (await custody.visitors.get(claim.player))?.seats.at(-1);
+        if (record === undefined) throw new Error("no seat is left");
+        const claimed = await custody.arrivals.claim(claim, record);
+        if (!claimed.ok) return undefined;
+        body.carried = carry(claimed.arrival.state);
+        return custody.arrivals.begin(claimed.arrival, body);
+      },
+    };
+    servers.set(origin, server);
+    return server;
+  }
+}
