@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { findProgram } from "../support/requirements.ts";
 import { chaos } from "./chaos.ts";
 
 describe("real servers, killed and cut off at random", function () {
@@ -7,7 +8,8 @@ describe("real servers, killed and cut off at random", function () {
   it("loses nobody, doubles nothing, leaves nobody stuck", async () => {
     const seed = String(Date.now() % 1_000_000);
     console.log(`      seed ${seed}`);
-    const result = await chaos({ crossings: 60, seed });
+    const redisProgram = findProgram("redis-server");
+    const result = await chaos({ crossings: 60, seed, redisProgram });
     const told = JSON.stringify(result, null, 2);
     assert.deepEqual([result.lost, result.duplicated, result.stuck], [[], [], []], told);
     assert.equal(result.crossings, 60, told);

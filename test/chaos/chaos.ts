@@ -3,10 +3,12 @@
  * are cut: nobody lost, nothing doubled, nobody stuck.
  */
 import { readFile } from "node:fs/promises";
+import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import type { Random } from "../../src/ports.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ServerProcess, type ServerSpec, Servers, freePort } from "../support/processes.ts";
+import { RedisServer } from "../support/redis.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { ChaosPlayer } from "./player.ts";
 import { Wire } from "./proxy.ts";
@@ -17,6 +19,8 @@ export interface ChaosOptions {
   readonly seed: string;
   /** Default 8. */
   readonly players?: number;
+  /** A program that is a Redis: one server's store is there. Default: all are on their disks. */
+  readonly redisProgram?: string | undefined;
   readonly onProgress?: (line: string) => void;
 }
 
@@ -29,6 +33,12 @@ export interface ChaosResult {
   readonly cutShort: number;
   readonly kills: number;
   readonly cuts: number;
+  /** Servers told to stop, and started again. */
+  readonly stops: number;
+  /** Processes that stood still for a while. */
+  readonly hangs: number;
+  /** Times at which a server's store was away: its disk, or its Redis. */
+  readonly outages: number;
   /** What a player had brought into another world once, and has no more. */
   readonly lost: readonly string[];
   /** Things that are there twice, and times at which two servers simulated one player. */
@@ -44,11 +54,21 @@ interface Host {
   process: ServerProcess;
   /** When a life of it was over for sure. */
   readonly deaths: bigint[];
+  /** When it stood still: nobody simulates anything then. */
+  readonly hangs: { readonly from: bigint; readonly to: bigint }[];
   busy: boolean;
 }
 
 const NAMES = ["a", "b", "c"];
-const STUCK_MILLISECONDS = 40_000;
+const STUCK_MILLISECONDS = 60_000;
+/** The server whose store is Redis, where there is one. */
+const ON_REDIS = "c";
+/** How soon after a hang a server must have frozen whose lease is over. */
+const SOON_NANOSECONDS = 200_000_000n;
+
+function isSoonAfter(at: bigint, moment: bigint): boolean {
+  return at >= moment && at - moment < SOON_NANOSECONDS;
+}
 
 /** Runs it. The seed decides what is done to whom; when that meets whom is the machine's doing. */
 export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
@@ -68,6 +88,10 @@ class Chaos {
   #over = false;
   #kills = 0;
   #cuts = 0;
+  #stops = 0;
+  #hangs = 0;
+  #outages = 0;
+  #redis: RedisServer | undefined;
 
   constructor(options: ChaosOptions) {
     this.#options = options;
@@ -88,10 +112,16 @@ class Chaos {
         seededRandom(`${this.#options.seed}/${index}`),
       );
     });
-    const trouble = Promise.all([this.#killOn(), this.#cutOn()]);
+    const trouble = Promise.all([
+      this.#killOn(),
+      this.#cutOn(),
+      this.#stopOn(),
+      this.#hangOn(),
+      this.#starveOn(),
+    ]);
     const report = setInterval(() => {
       this.#options.onProgress?.(
-        `${left} crossings to go, ${this.#kills} kills, ${this.#cuts} cuts`,
+        `${Math.max(0, left)} crossings to go; ${this.#kills} kills, ${this.#cuts} cuts, ${this.#stops} stops, ${this.#hangs} hangs, ${this.#outages} outages`,
       );
     }, 5_000);
     await Promise.all(players.map((player) => player.live(() => left-- > 0)));
@@ -128,6 +158,9 @@ class Chaos {
       cutShort: sum(({ cutShort }) => cutShort),
       kills: this.#kills,
       cuts: this.#cuts,
+      stops: this.#stops,
+      hangs: this.#hangs,
+      outages: this.#outages,
       lost: players.flatMap(({ lost }) => lost),
       duplicated: twice,
       stuck,
@@ -139,10 +172,13 @@ class Chaos {
     this.#over = true;
     await this.#servers.stop();
     for (const { wire } of this.#hosts) wire.close();
+    await this.#redis?.stop();
   }
 
   async #start(): Promise<void> {
     const folder = await this.#servers.folder();
+    const { redisProgram } = this.#options;
+    if (redisProgram !== undefined) this.#redis = await RedisServer.start(redisProgram);
     const places = await Promise.all(
       NAMES.map(async (name) => ({ name, port: await freePort(), door: await freePort() })),
     );
@@ -160,10 +196,11 @@ class Chaos {
           flags: [
             ...["--name", name, "--port", String(port), "--origin", origin, "--data", data],
             ...others.flatMap((other) => ["--peer", `http://localhost:${other.door}`]),
+            ...(name === ON_REDIS && this.#redis !== undefined ? ["--redis", this.#redis.url] : []),
           ],
         };
         const wire = await Wire.open(door, port);
-        return { spec, wire, process: this.#servers.run(spec), deaths: [], busy: false };
+        return { spec, wire, process: this.#servers.run(spec), deaths: [], hangs: [], busy: false };
       }),
     );
     await Promise.all(this.#hosts.map(({ process }) => process.ready()));
@@ -187,6 +224,73 @@ class Chaos {
       await this.#wait(50, 2_500);
       host.process = this.#servers.run(host.spec);
       host.busy = false;
+    }
+  }
+
+  /** Tells servers to stop, as an operator does. */
+  async #stopOn(): Promise<void> {
+    while (!this.#over) {
+      await this.#wait(4_000, 12_000);
+      const host = this.#victim();
+      if (host === undefined) continue;
+      host.busy = true;
+      await host.process.kill("SIGTERM");
+      host.deaths.push(process.hrtime.bigint());
+      this.#stops += 1;
+      await this.#wait(50, 1_500);
+      host.process = this.#servers.run(host.spec);
+      host.busy = false;
+    }
+  }
+
+  /** Lets processes stand still, now and then for longer than a lease. */
+  async #hangOn(): Promise<void> {
+    while (!this.#over) {
+      await this.#wait(4_000, 12_000);
+      const host = this.#victim();
+      if (host === undefined) continue;
+      host.busy = true;
+      host.process.pause();
+      const from = process.hrtime.bigint();
+      await this.#wait(200, this.#random.fraction() < 0.3 ? 9_000 : 2_000);
+      host.process.resume();
+      host.hangs.push({ from, to: process.hrtime.bigint() });
+      this.#hangs += 1;
+      host.busy = false;
+    }
+  }
+
+  /** Takes a server's store away: a lock on its file, as of a backup that went wrong, or its Redis. */
+  async #starveOn(): Promise<void> {
+    while (!this.#over) {
+      await this.#wait(4_000, 12_000);
+      const host = this.#hosts[Math.floor(this.#random.fraction() * this.#hosts.length)];
+      if (host === undefined || this.#over) continue;
+      const milliseconds = 300 + this.#random.fraction() * 9_000;
+      if (host.spec.name === ON_REDIS && this.#redis !== undefined) {
+        await this.#redis.kill();
+        await this.#wait(milliseconds, milliseconds);
+        await this.#redis.resume();
+      } else if (!(await this.#lock(join(host.spec.data, "federation.sqlite"), milliseconds))) {
+        continue;
+      }
+      this.#outages += 1;
+    }
+  }
+
+  async #lock(file: string, milliseconds: number): Promise<boolean> {
+    let database: DatabaseSync | undefined;
+    try {
+      database = new DatabaseSync(file, { timeout: 200 });
+      database.exec("BEGIN EXCLUSIVE");
+      await this.#wait(milliseconds, milliseconds);
+      database.exec("ROLLBACK");
+      return true;
+    } catch {
+      // It is being written to, or not there yet.
+      return false;
+    } finally {
+      database?.close();
     }
   }
 
@@ -217,7 +321,7 @@ class Chaos {
   /** Reads what the servers wrote down: no player is simulated by two of them at one time. */
   async #overlaps(): Promise<string[]> {
     const stays: { player: string; server: string; from: bigint; to: bigint }[] = [];
-    for (const { spec, deaths } of this.#hosts) {
+    for (const { spec, deaths, hangs } of this.#hosts) {
       const open = new Map<string, { player: string; life: string; from: bigint }>();
       const endOf = (from: bigint): bigint =>
         deaths.find((death) => death > from) ?? process.hrtime.bigint();
@@ -229,7 +333,16 @@ class Chaos {
         const stay = open.get(key);
         if (what === "start") open.set(key, stay ?? { player, life, from: BigInt(at) });
         else if (stay !== undefined) {
-          stays.push({ player, server: spec.name, from: stay.from, to: BigInt(at) });
+          // Who is frozen right after a hang was simulated by nobody since it began.
+          const hang = hangs.find(
+            ({ from, to }) => stay.from < from && isSoonAfter(BigInt(at), to),
+          );
+          stays.push({
+            player,
+            server: spec.name,
+            from: stay.from,
+            to: hang === undefined ? BigInt(at) : hang.from,
+          });
           open.delete(key);
         }
       }

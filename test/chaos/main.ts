@@ -4,6 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import "../support/quiet.mjs";
+import { findProgram } from "../support/requirements.ts";
 import { chaos } from "./chaos.ts";
 
 const { values } = parseArgs({
@@ -24,6 +25,7 @@ const result = await chaos({
   crossings,
   players,
   seed: values.seed,
+  redisProgram: findProgram("redis-server"),
   onProgress: (line) => {
     console.log(`            ${line}`);
   },
@@ -32,7 +34,9 @@ const { lost, duplicated, stuck } = result;
 console.log(
   `crossings   ${result.crossings}: ${result.arrived} arrived, ${result.stayed} stayed, ${result.cutShort} cut short`,
 );
-console.log(`trouble     ${result.kills} kills, ${result.cuts} cuts`);
+console.log(
+  `trouble     ${result.kills} kills, ${result.cuts} cuts, ${result.stops} stops, ${result.hangs} hangs, ${result.outages} outages of a store`,
+);
 console.log(`lost        ${lost.length}`);
 console.log(`duplicated  ${duplicated.length}`);
 console.log(`stuck       ${stuck.length}`);

@@ -3,7 +3,8 @@ import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Client, Room, definePlugins } from "@colyseus/core";
-import { createFederation } from "aether-federation";
+import { RedisEngine, createFederation } from "aether-federation";
+import { Redis } from "ioredis";
 import { Belongings } from "../fixtures/belongings.ts";
 import { quietServer } from "../fixtures/quiet-server.ts";
 import { quietLogger } from "../support/loggers.ts";
@@ -15,6 +16,8 @@ const { values } = parseArgs({
     port: { type: "string", default: "0" },
     origin: { type: "string", default: "" },
     data: { type: "string", default: "" },
+    /** Its store is this Redis. Default: SQLite in its folder. */
+    redis: { type: "string" },
     peer: { type: "string", multiple: true, default: [] },
   },
 });
@@ -32,6 +35,15 @@ const federation = createFederation({
   name: values.name,
   worlds: { world: "world" },
   peers: values.peer,
+  ...(values.redis === undefined
+    ? {}
+    : {
+        store: new RedisEngine({
+          client: new Redis(values.redis),
+          closesClient: true,
+          keyPrefix: "chaos",
+        }),
+      }),
   dataDirectory: values.data,
   allowInsecure: true,
   healthCheckIntervalSeconds: 1,

@@ -143,6 +143,16 @@ export class ServerProcess {
     );
   }
 
+  /** Lets the process stand still, as on a machine that swaps, until `resume`. */
+  pause(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  /** Lets it go on. */
+  resume(): void {
+    this.#child.kill("SIGCONT");
+  }
+
   kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) {
       return Promise.resolve(this.#child.exitCode);

@@ -7,8 +7,8 @@ const NEEDS = {
   "redis-server": { what: "Redis tests", add: "apt-get install redis-server" },
 } as const;
 
-/** The program's path; skips the suite, or fails it in CI, when it is not there. */
-export function requireProgram(context: Mocha.Context, name: keyof typeof NEEDS): string {
+/** The program's path, where this machine has it. */
+export function findProgram(name: keyof typeof NEEDS): string | undefined {
   for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
     const path = join(folder, name);
     try {
@@ -18,6 +18,13 @@ export function requireProgram(context: Mocha.Context, name: keyof typeof NEEDS)
       continue;
     }
   }
+  return undefined;
+}
+
+/** The program's path; skips the suite, or fails it in CI, when it is not there. */
+export function requireProgram(context: Mocha.Context, name: keyof typeof NEEDS): string {
+  const path = findProgram(name);
+  if (path !== undefined) return path;
   const { what, add } = NEEDS[name];
   const line = `Left out: ${what}, for want of ${name} (add it with: ${add})`;
   if (process.env["CI"] !== undefined) throw new Error(line);
