@@ -4,7 +4,6 @@ import type { PeerCalls } from "../../ports.ts";
 import {
   type CancelAnswer,
   type CancelRequest,
-  type ClaimAnswer,
   type DepartAnswer,
   type DepartRequest,
   type PreviewAnswer,
@@ -13,13 +12,14 @@ import {
   type RenewAnswer,
   type RenewRequest,
   type ReturnRequest,
+  type WonClaim,
   cancelAnswerSchema,
-  claimAnswerSchema,
   departedAnswerSchema,
   previewAnswerSchema,
   receiptAnswerSchema,
   renewAnswerSchema,
   returnAnswerSchema,
+  wonClaimSchema,
 } from "./messages.ts";
 
 /** An answer of home: the 200 body, or a refusal with its code. */
@@ -33,7 +33,7 @@ export type HomeAnswer<Body> =
  */
 export interface Home {
   depart(request: DepartRequest): Promise<HomeAnswer<DepartAnswer>>;
-  claim(transferId: string): Promise<HomeAnswer<ClaimAnswer>>;
+  claim(transferId: string): Promise<HomeAnswer<WonClaim>>;
   cancel(request: CancelRequest): Promise<HomeAnswer<CancelAnswer>>;
   giveBack(request: ReturnRequest): Promise<HomeAnswer<{ epoch: number }>>;
   renew(request: RenewRequest): Promise<HomeAnswer<RenewAnswer>>;
@@ -78,7 +78,7 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
   };
   return {
     depart: (request) => call("depart", request, departedAnswerSchema),
-    claim: (transferId) => call("claim", { transferId }, claimAnswerSchema),
+    claim: (transferId) => call("claim", { transferId }, wonClaimSchema),
     cancel: (request) => call("cancel", request, cancelAnswerSchema),
     giveBack: (request) => call("return", request, returnAnswerSchema),
     renew: (request) => call("renew", request, renewAnswerSchema),
