@@ -171,6 +171,21 @@ describe("custody, and the state that players carry", () => {
     assert.equal(home.custody.sessions.get("ada@home.example")?.frozen, false);
   });
 
+  it("sends a player straight back whose home says what cannot be read", async () => {
+    const body = bodyThatCarries({ gold: 1 });
+    await login("ada", body);
+    const { outcome } = await leave(home, arena, "ada@home.example", body);
+    servers.tamper = (path, answer) =>
+      path === "/custody/claim" ? { ...(answer as object), state: nested(34) } : answer;
+    assert.equal(await arena.arrive(bodyThatCarries(undefined)), undefined);
+    assert.equal((await outcome).kind, "arrived");
+    await eventually(async () => {
+      assert.equal((await home.custody.ledger.row("ada"))?.holder, HOME);
+      assert.equal((await arena.custody.visitors.get("ada@home.example"))?.held, undefined);
+    });
+    assert.deepEqual(await stateOf("ada"), { gold: 1 });
+  });
+
   it("refuses to let a player go whose belongings are too large with those of a third server", async () => {
     const body = bodyThatCarries({ log: "" });
     await login("ada", body);

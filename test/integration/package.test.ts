@@ -23,7 +23,7 @@ declare global {
   const federation: Federation;
   const bytes: Uint8Array;
   const carried: { hat: FederationAssetReference };
-  const carry: () => unknown;
+  const carry: () => { hat: FederationAssetReference };
   const state: { hatUrl: string };
   const hatUrl: string;
   const hat: FederationAssetReference;

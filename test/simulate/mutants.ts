@@ -354,7 +354,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "    if (crossing !== undefined) {",
       },
     ],
-    faults: { delay: 0.3 },
+    faults: { delay: 0.3, fail: 0, outage: 0, stop: 0, hang: 0 },
   },
   revokeHome: {
     rule: "only a player's home may call it back",

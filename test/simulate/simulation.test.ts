@@ -16,7 +16,8 @@ describe("custody, simulated", function () {
   }
 
   it("lets every crossing arrive when nothing goes wrong but full rooms", async () => {
-    const none = { loss: 0, duplication: 0, delay: 0, crash: 0, partition: 0 };
+    const network = { loss: 0, duplication: 0, delay: 0, partition: 0 };
+    const none = { ...network, crash: 0, fail: 0, outage: 0, stop: 0, hang: 0 };
     const result = await simulate({ seed: "calm", crossings: 300, faults: none });
     assert.equal(result.violation, undefined, result.trace.join("\n"));
     assert.ok(result.arrived > 250, `${result.arrived} of 300`);

@@ -54,6 +54,8 @@ export class CustodyServers {
   /** What went over the wire: from, path, body. */
   readonly calls: { readonly from: string; readonly path: string; readonly body: unknown }[] = [];
 
+  /** What a test makes of an answer on its way back. */
+  tamper: (path: string, body: unknown) => unknown = (_path, body) => body;
   readonly #keys = new Map<string, SigningKey>();
 
   add(origin: string): CustodyServer {
@@ -90,7 +92,11 @@ export class CustodyServers {
                     Math.floor(clock.now() / 1000),
                   );
           return answer.ok
-            ? { ok: true, status: 200, body: JSON.parse(JSON.stringify(answer.body)) as unknown }
+            ? {
+                ok: true,
+                status: 200,
+                body: this.tamper(path, JSON.parse(JSON.stringify(answer.body)) as unknown),
+              }
             : {
                 ok: false,
                 status: ERROR_CODES[answer.code][0],

@@ -117,7 +117,7 @@ export class Arrivals {
         const life = this.#options.life?.();
         const held: HeldCustody = {
           epoch: body.epoch,
-          phase: "held",
+          phase: body.stateFault === undefined ? "held" : "returning",
           ...(life === undefined ? {} : { life }),
         };
         return {
@@ -135,6 +135,17 @@ export class Arrivals {
         throw cause;
       }
       if (!won) return refusal("ERR_FED_SEAT_BUSY", "the player arrived through another seat");
+      if (body.stateFault !== undefined) {
+        // Playing on without its belongings would put nothing in their place: it goes straight home.
+        logger.warn(
+          `${home} says of ${player} what cannot be carried: ${body.stateFault.path} ${body.stateFault.reason}`,
+        );
+        this.#options.settlement.settleInBackground(player);
+        return refusal(
+          "ERR_FED_STATE_INVALID",
+          "home says what cannot be carried; it has the player",
+        );
+      }
       return {
         ok: true,
         arrival: {

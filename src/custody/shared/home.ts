@@ -4,7 +4,6 @@ import type { PeerCalls } from "../../ports.ts";
 import {
   type CancelAnswer,
   type CancelRequest,
-  type ClaimAnswer,
   type DepartAnswer,
   type DepartRequest,
   type PreviewAnswer,
@@ -15,14 +14,15 @@ import {
   type ReturnRequest,
   type ReturnsAnswer,
   type ReturnsRequest,
+  type WonClaim,
   cancelAnswerSchema,
-  claimAnswerSchema,
   departedAnswerSchema,
   previewAnswerSchema,
   receiptAnswerSchema,
   renewAnswerSchema,
   returnAnswerSchema,
   returnsAnswerSchema,
+  wonClaimSchema,
 } from "./messages.ts";
 
 /** An answer of home: the 200 body, or a refusal with its code. */
@@ -36,7 +36,7 @@ export type HomeAnswer<Body> =
  */
 export interface Home {
   depart(request: DepartRequest): Promise<HomeAnswer<DepartAnswer>>;
-  claim(transferId: string): Promise<HomeAnswer<ClaimAnswer>>;
+  claim(transferId: string): Promise<HomeAnswer<WonClaim>>;
   cancel(request: CancelRequest): Promise<HomeAnswer<CancelAnswer>>;
   giveBack(request: ReturnRequest): Promise<HomeAnswer<{ epoch: number }>>;
   /** Many returns in one call. A home that follows PROTOCOL 6 alone refuses: `ERR_FED_NOT_FOUND`. */
@@ -83,7 +83,7 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
   };
   return {
     depart: (request) => call("depart", request, departedAnswerSchema),
-    claim: (transferId) => call("claim", { transferId }, claimAnswerSchema),
+    claim: (transferId) => call("claim", { transferId }, wonClaimSchema),
     cancel: (request) => call("cancel", request, cancelAnswerSchema),
     giveBack: (request) => call("return", request, returnAnswerSchema),
     giveBackAll: (request) => call("returns", request, returnsAnswerSchema),

@@ -65,7 +65,7 @@ export const renewSchema = z.strictObject({
     .max(MAX_RENEWED_PLAYERS),
 });
 
-/** The state of one entry of a `renew`, or what is wrong with it. */
+/** A state that is judged by itself, apart from the message it came in; or what is wrong with it. */
 export function entryStateOf(sent: unknown): {
   readonly state: JsonValue | undefined;
   readonly fault: StateFault | undefined;
@@ -100,6 +100,17 @@ export const claimAnswerSchema = z.strictObject({
   leaseSeconds: leaseSecondsSchema,
   receipt: tokenSchema,
 });
+/** As a destination reads it: custody is won even where the state cannot be read. */
+export const wonClaimSchema = claimAnswerSchema
+  .extend({ state: z.unknown().optional() })
+  .transform(({ state: sent, ...won }): WonClaim => {
+    const { state, fault } = entryStateOf(sent);
+    return {
+      ...won,
+      ...(state === undefined ? {} : { state }),
+      ...(fault === undefined ? {} : { stateFault: fault }),
+    };
+  });
 export const cancelAnswerSchema = z.strictObject({
   epoch: epochSchema,
   leaseSeconds: leaseSecondsSchema,
@@ -137,6 +148,8 @@ export type PreviewRequest = z.infer<typeof previewSchema>;
 export type RevokeRequest = z.infer<typeof revokeSchema>;
 export type DepartAnswer = z.infer<typeof departedAnswerSchema>;
 export type ClaimAnswer = z.infer<typeof claimAnswerSchema>;
+/** A claim that home has decided; `stateFault` where what it says the player carries is no state. */
+export type WonClaim = ClaimAnswer & { readonly stateFault?: StateFault };
 export type CancelAnswer = z.infer<typeof cancelAnswerSchema>;
 export type RenewAnswer = z.infer<typeof renewAnswerSchema>;
 export type PreviewAnswer = z.infer<typeof previewAnswerSchema>;
