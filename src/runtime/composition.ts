@@ -72,7 +72,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const descriptor = new OwnDescriptor({ options, keys, clock });
 
   // Whom we know.
-  const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers });
+  const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers, logger });
   const trust = new PeerTrust({ origin, registry, keys });
   const { issuerKey, mayGoTo } = trust;
   const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];

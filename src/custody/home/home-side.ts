@@ -44,10 +44,10 @@ export interface HomeSide {
 /** Puts home's side together. */
 export function composeHome(options: HomeSideOptions): HomeSide {
   const { origin, store, clock, random, logger, signingKey } = options;
-  const history = new CrossingHistory(store);
+  const history = new CrossingHistory(store, logger);
   const granted = new LeaseBook({ clock, leaseSeconds: options.leaseSeconds ?? 30 });
   const ledger = new CustodyLedger({
-    ...{ origin, store, clock, leases: granted },
+    ...{ origin, store, clock, logger, leases: granted },
     ...(options.life === undefined ? {} : { life: options.life }),
   });
   const receipts = new ReceiptBook({
@@ -56,7 +56,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
       logger.error("a crossing could not be written into the history", cause);
     },
   });
-  const late = new LateReturns({ store, clock });
+  const late = new LateReturns({ store, clock, logger });
   const answers = new HomeAnswers({
     ...{ origin, ledger, leases: granted, receipts, history, late, store, clock, random },
     ...{ signingKey, accept: options.accept, mayGoTo: options.mayGoTo, onLate: options.onLate },
