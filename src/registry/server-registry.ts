@@ -6,6 +6,7 @@
  * strangers the oldest pending ones give way, trusted, quarantined and blocked ones never do.
  */
 import { FederationError, type Refusal, refuse } from "../errors.ts";
+import type { DatedKey } from "../identity/dated-key.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
 import { type PublicJwk, type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
 import type { Clock, Logger, Store } from "../ports.ts";
@@ -196,6 +197,12 @@ export class ServerRegistry {
   keyFor(origin: string, kid: string): VerifyKey | undefined {
     const jwk = verifyingKey(this.#servers.get(origin)?.keys ?? [], kid, this.#seconds());
     return jwk === undefined ? undefined : importVerifyKey(jwk);
+  }
+
+  /** A pinned key of the peer, however long it is retired, and when it was seen to be in use. */
+  datedKey(origin: string, kid: string): DatedKey | undefined {
+    const pinned = this.#servers.get(origin)?.keys.find(({ jwk }) => jwk.kid === kid);
+    return pinned === undefined ? undefined : { jwk: pinned.jwk, retiredAt: pinned.retiredAt };
   }
 
   /** Whether anything is pinned for an origin, so that only those keys speak for it. */

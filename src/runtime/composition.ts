@@ -51,6 +51,7 @@ export interface Parts {
   readonly trust: PeerTrust;
   readonly handshake: HandshakeService;
   readonly keeper: SessionKeeper;
+  readonly peers: PeerClient;
   readonly health: HealthMonitor;
   readonly assets: AssetLibrary;
   readonly processes: SiblingProcesses | undefined;
@@ -160,7 +161,7 @@ export function composeParts(from: CompositionOptions): Parts {
   });
 
   return {
-    ...{ resources, descriptor, registry, trust, handshake, keeper, health },
+    ...{ resources, descriptor, registry, trust, handshake, keeper, peers, health },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },

@@ -1,5 +1,7 @@
 /** The keys this server signs with, as the key file has them. */
 import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
+import type { DatedKey } from "../identity/dated-key.ts";
+import { datedKey } from "../identity/key-rotation.ts";
 import type { KeyRing, SigningKey } from "../identity/server-keys.ts";
 import type { Random } from "../ports.ts";
 import { keyFileVersion, loadKeyRing, loadOrCreateKeyRing } from "../storage/key-file.ts";
@@ -38,6 +40,11 @@ export class OwnKeys {
   verifyKey(kid: string): VerifyKey | undefined {
     const { current } = this.#ring;
     return kid === current.kid ? importVerifyKey(current.jwk) : undefined;
+  }
+
+  /** What is known of one of this server's keys, retired ones included. */
+  dated(kid: string): DatedKey | undefined {
+    return datedKey(this.#ring, kid);
   }
 
   /** Takes over what the command line has changed. True when there was anything. */

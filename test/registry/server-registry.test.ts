@@ -96,7 +96,7 @@ describe("registry/server-registry", () => {
         await meet(A);
         const first = ringOf(A);
         const announced = announceNextKey(first, seededRandom("next"));
-        const switched = switchToNextKey(announced);
+        const switched = switchToNextKey(announced, 1);
         await registry.applyDescriptor(await describeNow(A, announced), { fromOwnOrigin });
         assert.ok(registry.keyFor(A, switched.current.kid), "the next key is pinned before use");
         assert.ok(registry.keyFor(A, first.current.kid), "the current one still is");
@@ -118,7 +118,7 @@ describe("registry/server-registry", () => {
       const first = ringOf(A);
       const announced = announceNextKey(first, seededRandom("next"));
       await registry.applyDescriptor(await describeNow(A, announced), { fromOwnOrigin: true });
-      const switched = await describeNow(A, switchToNextKey(announced));
+      const switched = await describeNow(A, switchToNextKey(announced, 1));
       await registry.applyDescriptor(switched, { fromOwnOrigin: true });
       const thief = { ...first, next: ringOf("thief").current };
       const applied = await registry.applyDescriptor(await describeNow(A, thief), {
@@ -194,7 +194,7 @@ describe("registry/server-registry", () => {
       for (let round = 0; round < 40; round += 1) {
         ring = announceNextKey(ring, seededRandom(`round ${round}`));
         await registry.applyDescriptor(await describeNow(A, ring), { fromOwnOrigin: false });
-        ring = switchToNextKey(ring);
+        ring = switchToNextKey(ring, 1);
         await registry.applyDescriptor(await describeNow(A, ring), { fromOwnOrigin: false });
       }
       assert.equal(registry.get(A)?.keys.length, 33);
