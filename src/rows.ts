@@ -25,7 +25,7 @@ export interface RowKind<Row> {
 }
 
 /** Begins the keys under which the texts of damaged rows are kept. */
-export const DAMAGED_PREFIX = "damaged/";
+const DAMAGED_PREFIX = "damaged/";
 /** More than this of a damaged text is not kept; no row of this server is nearly as long. */
 const MAX_KEPT_CHARACTERS = 1024 * 1024;
 /** Texts kept of one key; whatever comes after them is only reported. */
@@ -34,6 +34,23 @@ const MAX_KEPT_TEXTS = 8;
 const MESSAGE =
   "What is stored of this here is damaged. The operator of this server has been told.";
 const TOMBSTONE = '{"damaged":true}';
+
+/** What is kept of damaged rows, by the key that each had. */
+export async function* damagedRows(
+  store: Pick<Store, "entries">,
+): AsyncGenerator<{ readonly key: string; readonly text: string }> {
+  for await (const [key, text] of store.entries(DAMAGED_PREFIX)) {
+    yield { key: key.slice(DAMAGED_PREFIX.length), text };
+  }
+}
+
+/** Lets the place of a damaged row go: it begins anew. False when what is there is not damaged. */
+export async function forgetDamaged(
+  store: Pick<Store, "compareAndSet">,
+  key: string,
+): Promise<boolean> {
+  return store.compareAndSet(key, TOMBSTONE, undefined);
+}
 
 /** Reads the rows of one kind. */
 export class RowReader<Row> {

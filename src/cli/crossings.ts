@@ -10,13 +10,13 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/iu;
 
 /** The crossings of one of this home's players, or the one that a transfer id names. */
 export async function listCrossings(
-  { store, registry, keyPath }: Deployment,
+  { store, registry, keyPath, logger }: Deployment,
   subject: string | undefined,
 ): Promise<CommandResult> {
   if (subject === undefined) {
     throw new CommandError("name a player (<local id>@<home>) or a transfer id", EXIT.usage);
   }
-  const history = new CrossingHistory(store);
+  const history = new CrossingHistory(store, logger);
   const crossings = UUID.test(subject)
     ? [await history.ofTransfer(subject)].filter((each) => each !== undefined)
     : await history.of(subject.split("@")[0] ?? "");

@@ -131,7 +131,7 @@ export class FederationRuntime {
    * @param link What the host offers where several processes are this server; none: it is the only
    * process.
    * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`,
-   * `ERR_FED_STORE_IN_USE`, `ERR_FED_KEY_FILE`.
+   * `ERR_FED_STORE_IN_USE`, `ERR_FED_STORE_NEWER`, `ERR_FED_STORE_IDENTITY`, `ERR_FED_KEY_FILE`.
    */
   async start(seats: SeatHost, link?: ProcessLink): Promise<void> {
     if (this.#running !== undefined) return;

@@ -116,6 +116,24 @@ export async function saveKeyRing(path: string, ring: KeyRing): Promise<void> {
   await writeWhole(path, ring, rename);
 }
 
+/**
+ * Writes down that a store belongs to the key, and returns the ring as it is then. What the command line
+ * changes meanwhile stays.
+ *
+ * @throws FederationError `ERR_FED_KEY_FILE` when it cannot be written.
+ */
+export async function bindKeyRing(path: string, ring: KeyRing): Promise<KeyRing> {
+  let present = ring;
+  while (present.hasStore !== true) {
+    const version = await keyFileVersion(path);
+    const bound = { ...((await loadKeyRing(path)) ?? present), hasStore: true };
+    if ((await keyFileVersion(path)) !== version) continue;
+    await saveKeyRing(path, bound);
+    present = bound;
+  }
+  return present;
+}
+
 async function createKeyFile(path: string, ring: KeyRing): Promise<void> {
   // A link fails where a file is already, so of two that start at once one makes the key.
   await writeWhole(path, ring, async (temporary, target) => {

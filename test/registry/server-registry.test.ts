@@ -55,10 +55,23 @@ describe("registry/server-registry", () => {
     assert.equal(after?.status, ServerStatus.Offline);
   });
 
-  it("names the entry when the store is damaged", async () => {
+  it("sets a damaged row aside, and meets nobody anew whose keys were in it", async () => {
     await meet(A);
+    await meet("https://other.example");
     disk.set(`peer/${A}`, { value: "{", expiresAt: undefined });
-    await assert.rejects(open(), { code: "ERR_FED_STORE_UNAVAILABLE", message: /peer\/https/u });
+    const again = await open();
+    assert.equal(again.has(A), false);
+    assert.ok(again.has("https://other.example"));
+    assert.equal(disk.get(`damaged/peer/${A}`)?.value, "{");
+    const { descriptor } = await describeNow(A);
+    for (const registry of [again, await open()]) {
+      await assert.rejects(registry.register(descriptor, { trust: TrustState.Trusted }), {
+        code: "ERR_FED_ROW_DAMAGED",
+      });
+    }
+    assert.equal(await again.remove(A), true);
+    await again.register(descriptor, { trust: TrustState.Pending });
+    assert.ok((await open()).has(A));
   });
 
   it("changes nothing when the store does not answer", async () => {
