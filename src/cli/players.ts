@@ -47,7 +47,7 @@ export async function listDamaged({ store }: Deployment): Promise<CommandResult>
 
 /** Lets a player begin anew whose row is damaged; the damaged text stays. */
 export async function forgetPlayer(
-  { store, audit }: Deployment,
+  deployment: Deployment,
   player: string | undefined,
 ): Promise<CommandResult> {
   if (player === undefined) {
@@ -55,11 +55,11 @@ export async function forgetPlayer(
   }
   const keys = [`custody/${player.split("@")[0] ?? ""}`, `visitor/${player}`];
   const forgotten: string[] = [];
-  for (const key of keys) if (await forgetDamaged(store, key)) forgotten.push(key);
+  for (const key of keys) if (await forgetDamaged(deployment.store, key)) forgotten.push(key);
   if (forgotten.length === 0) {
     throw new CommandError(`no damaged row of ${player} is here: see players damaged`);
   }
-  await audit("player-forgotten", player);
+  await deployment.audit("player-forgotten", player);
   return {
     text: `${player} begins anew. What was left of it stays with players damaged.`,
     json: { forgotten },

@@ -1,10 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  type DatedKey,
-  countedAt,
-  signDatedKey,
-  verifyDatedKey,
-} from "../../src/identity/dated-key.ts";
+import { countedAt, signDatedKey, verifyDatedKey } from "../../src/identity/dated-key.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { signJws } from "../../src/identity/jws.ts";
 import {
@@ -85,7 +80,8 @@ describe("identity/dated-key", () => {
 
   it("is what its server says of it, by a key that is known", async () => {
     const { kid } = first.current;
-    const key = datedKey(ring, kid) as DatedKey;
+    const key = datedKey(ring, kid);
+    assert.ok(key !== undefined);
     const word = await signDatedKey(key, { iss: A, iat: T }, ring.current);
     const verify = (token: unknown, changes: object = {}) =>
       verifyDatedKey(token, {

@@ -244,7 +244,7 @@ export function routeFor(at: "endpoint" | "origin", path: string): Route | undef
   return (
     exact.get(`${at} ${path}`) ??
     (at === "endpoint"
-      ? ROUTES.find((route) => "matches" in route && route.matches?.(path) === true)
+      ? ROUTES.find((route) => "matches" in route && route.matches?.(path))
       : undefined)
   );
 }
