@@ -14,6 +14,10 @@ export const ERROR_CODES = {
   ERR_FED_RATE_LIMITED: [429, "Too many requests"],
   ERR_FED_STORE_UNAVAILABLE: [503, "The server's store does not answer"],
   ERR_FED_UNAVAILABLE: [503, "The server cannot serve this right now"],
+  ERR_FED_ROW_DAMAGED: [
+    503,
+    "What this server has stored of it is damaged: its operator has to act",
+  ],
   // Signatures (PROTOCOL 3)
   ERR_FED_SIGNATURE_MISSING: [401, "No signature with tag aether-federation"],
   ERR_FED_SIGNATURE_AMBIGUOUS: [401, "More than one signature with tag aether-federation"],
@@ -100,6 +104,8 @@ export const ERROR_CODES = {
   ERR_FED_FORBIDDEN_ADDRESS: [502, "The other server's address is not one this server calls"],
   // This server's own configuration
   ERR_FED_STORE_IN_USE: [500, "Another process has the store"],
+  ERR_FED_STORE_NEWER: [500, "A newer version of this server has written the store"],
+  ERR_FED_STORE_IDENTITY: [500, "The key and the store do not belong together"],
   ERR_FED_STORE_WITHOUT_CAS: [500, "The store has no compare-and-set"],
   ERR_FED_INCOMPATIBLE_COLYSEUS: [500, "This version of Colyseus is not supported"],
   ERR_FED_KEY_FILE: [500, "The key file cannot be used"],

@@ -47,7 +47,13 @@ export {
 } from "./custody/home/import-policy.ts";
 export type { CrossingRecord } from "./custody/shared/history.ts";
 export type { LateReturn } from "./custody/home/late-returns.ts";
-export { type ReceiptClaims, verifyReceipt } from "./identity/receipt.ts";
+export {
+  type ReceiptClaims,
+  type ReceiptKeys,
+  digestOfState,
+  verifyReceipt,
+} from "./identity/receipt.ts";
+export type { DatedKey } from "./identity/dated-key.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
 export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";
 export { SqliteEngine, type SqliteEngineOptions } from "./storage/sqlite-engine.ts";

@@ -5,6 +5,7 @@
 export const FLOORS = [
   ["errors.ts"],
   ["ports.ts", "json.ts"],
+  ["rows"],
   ["identity", "routing", "health"],
   ["registry", "storage"],
   ["handshake", "assets/verify", "custody/shared"],

@@ -1,11 +1,12 @@
 /** A server's data folder, as the command line works on it beside the running server. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "../ports.ts";
+import { type Logger, systemClock } from "../ports.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import { DATA_FILES } from "../runtime/data-folder.ts";
 import { AuditLog } from "../storage/audit-log.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
+import { openFormat } from "../storage/store-format.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
 import { CommandError } from "./output.ts";
 
@@ -15,9 +16,17 @@ export interface Deployment {
   readonly keyPath: string;
   readonly store: KeyvStore;
   readonly registry: ServerRegistry;
+  /** Hears of damaged rows. */
+  readonly logger: Pick<Logger, "error">;
   audit(what: string, subject: string, trust?: string): Promise<void>;
 }
 
+/** What damaged rows are reported to: the command's own answer stays what scripts expect. */
+const logger: Pick<Logger, "error"> = {
+  error: (message) => {
+    process.stderr.write(`${message}\n`);
+  },
+};
 const MAX_PEERS = 100_000;
 
 /** Opens the data folder of a server that has run at least once, for the time `work` takes. */
@@ -33,7 +42,8 @@ export async function withDeployment<Result>(
   }
   const store = new KeyvStore(new SqliteEngine({ path: storePath }));
   try {
-    const registry = new ServerRegistry({ store, clock: systemClock, maxPeers: MAX_PEERS });
+    await openFormat(store, { readOnly: true });
+    const registry = new ServerRegistry({ store, clock: systemClock, maxPeers: MAX_PEERS, logger });
     await registry.load();
     const log = new AuditLog(join(folder, DATA_FILES.audit));
     return await work({
@@ -41,6 +51,7 @@ export async function withDeployment<Result>(
       keyPath: join(folder, DATA_FILES.keys),
       store,
       registry,
+      logger,
       audit: (what, subject, trust) =>
         log.append({
           at: new Date(systemClock.now()).toISOString(),

@@ -1,10 +1,10 @@
 /** `keys show|rotate|revoke`. */
 import { announceNextKey, revokeKey, switchToNextKey } from "../identity/key-rotation.ts";
 import type { KeyRing } from "../identity/server-keys.ts";
-import { systemRandom } from "../ports.ts";
+import { systemClock, systemRandom } from "../ports.ts";
 import { loadKeyRing, saveKeyRing } from "../storage/key-file.ts";
 import type { Deployment } from "./deployment.ts";
-import { CommandError, type CommandResult, EXIT, table } from "./output.ts";
+import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
 
 /** Shows the key ids; never a private key. */
 export async function showKeys({ keyPath }: Deployment): Promise<CommandResult> {
@@ -12,7 +12,11 @@ export async function showKeys({ keyPath }: Deployment): Promise<CommandResult> 
   const rows = [
     [ring.current.kid, "current", "signs everything"],
     ...(ring.next === undefined ? [] : [[ring.next.kid, "next", "announced, signs nothing yet"]]),
-    ...ring.retired.map(({ kid }) => [kid, "retired", "kept for audit"]),
+    ...ring.retired.map(({ kid, retiredAt, revokedAt }) =>
+      revokedAt === undefined
+        ? [kid, "retired", `signed until ${when(retiredAt)}: its receipts still verify`]
+        : [kid, "revoked", `at ${when(revokedAt)}: nothing it signed since counts`],
+    ),
   ];
   return {
     text: table(["key id", "state", ""], rows),
@@ -47,7 +51,7 @@ export async function rotateKeys(
       "no next key is announced: run keys rotate first, and switch when peers have seen it",
     );
   }
-  const switched = switchToNextKey(ring);
+  const switched = switchToNextKey(ring, now());
   await saveKeyRing(keyPath, switched);
   await deployment.audit("key-switched", switched.current.kid);
   return {
@@ -65,21 +69,28 @@ export async function revokeOneKey(
   const ring = await ringAt(keyPath);
   if (kid === undefined) throw new CommandError("name the key id to revoke", EXIT.usage);
   const vouched = kid !== ring.current.kid || ring.next !== undefined;
+  const retired = ring.retired.some((key) => key.kid === kid);
   let revoked: KeyRing;
   try {
-    revoked = revokeKey(ring, kid, systemRandom);
+    revoked = revokeKey(ring, kid, systemRandom, now());
   } catch {
-    throw new CommandError(`no key ${kid} is in use here: see keys show`);
+    throw new CommandError(`no key ${kid} is here: see keys show`);
   }
   await saveKeyRing(keyPath, revoked);
   await deployment.audit("key-revoked", kid);
-  const after = vouched
-    ? "Peers that know the announced key go on without a break."
-    : "No announced key vouches for the new one: every peer's operator has to approve this server again.";
+  const after = retired
+    ? "It was retired already; what it signed from now on does not count."
+    : vouched
+      ? "Peers that know the announced key go on without a break."
+      : "No announced key vouches for the new one: every peer's operator has to approve this server again.";
   return {
     text: `Revoked ${kid}. The current key is ${revoked.current.kid}. ${after}`,
     json: { revoked: kid, current: revoked.current.kid, vouched },
   };
+}
+
+function now(): number {
+  return Math.floor(systemClock.now() / 1000);
 }
 
 async function ringAt(path: string): Promise<KeyRing> {

@@ -10,7 +10,7 @@ import { diagnose } from "./doctor.ts";
 import { revokeOneKey, rotateKeys, showKeys } from "./keys.ts";
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
 import { decidePeer, listPeers } from "./peers.ts";
-import { listLate } from "./players.ts";
+import { forgetPlayer, listDamaged, listLate } from "./players.ts";
 
 const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
 
@@ -33,6 +33,9 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
   crossings <transfer id>      one crossing that began or ended here
 
   players late [player]        what was brought back after the player had been played elsewhere
+
+  players damaged              rows of the store that cannot be read, set aside
+  players forget <player>      let a player with a damaged row begin anew
 
   assets list                  files that this server owns or has fetched
         --assets <folder>      where they are (default: assets, in the data folder)
@@ -142,8 +145,10 @@ async function run(
       );
     }
   }
-  if (command === "players" && verb === "late") {
-    return within((deployment) => listLate(deployment, subject));
+  if (command === "players") {
+    if (verb === "late") return within((deployment) => listLate(deployment, subject));
+    if (verb === "damaged" && subject === undefined) return within(listDamaged);
+    if (verb === "forget") return within((deployment) => forgetPlayer(deployment, subject));
   }
   if (command === "assets") {
     const asked = ASSET_VERBS.find((each) => each === verb);

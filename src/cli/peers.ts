@@ -53,7 +53,8 @@ export async function decidePeer(
   const { registry, store } = deployment;
   if (subject === undefined) throw new CommandError(`name the peer to ${verb}`, EXIT.usage);
   const known = registry.get(subject);
-  const needsKnown = verb === "approve" || verb === "remove" || verb === "retry";
+  const damaged = registry.isDamaged(subject) && verb === "remove";
+  const needsKnown = !damaged && (verb === "approve" || verb === "remove" || verb === "retry");
   if (needsKnown && known === undefined) {
     throw new CommandError(`no peer ${subject} is known: see peers list`);
   }

@@ -1,16 +1,17 @@
-/** `players late`: what holders brought back after somebody else had played the player. */
+/** `players late|damaged|forget`: what came too late, and rows of the store that cannot be read. */
 import { LateReturns } from "../custody/home/late-returns.ts";
 import { systemClock } from "../ports.ts";
+import { damagedRows, forgetDamaged } from "../rows/rows.ts";
 import type { Deployment } from "./deployment.ts";
-import { type CommandResult, table, when } from "./output.ts";
+import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
 
 /** Every late return of this home's players, or of one of them. */
 export async function listLate(
-  { store }: Deployment,
+  { store, logger }: Deployment,
   player: string | undefined,
 ): Promise<CommandResult> {
   const late = [];
-  const book = new LateReturns({ store, clock: systemClock });
+  const book = new LateReturns({ store, clock: systemClock, logger });
   for await (const each of book.list(player?.split("@")[0])) late.push(each);
   const rows = late.map(({ at, player: who, from, epoch, state }) => [
     when(at),
@@ -25,5 +26,42 @@ export async function listLate(
         ? "Nothing came back too late (what does is kept for 90 days)."
         : `${table(["when", "player", "from", "epoch", "state"], rows)}\n\nNothing of it is in use: --json shows what each carried, and what home would have kept of it.`,
     json: { late },
+  };
+}
+
+/** Every row of the store that was set aside. */
+export async function listDamaged({ store }: Deployment): Promise<CommandResult> {
+  const damaged = [];
+  for await (const each of damagedRows(store)) damaged.push(each);
+  return {
+    text:
+      damaged.length === 0
+        ? "No row is damaged (a running server finds them when it reads them)."
+        : `${table(
+            ["row", "text"],
+            damaged.map(({ key, text }) => [key, `${Buffer.byteLength(text)} B`]),
+          )}\n\n--json shows the texts. A player's row that is put back from a backup is in use at once; players forget <player> lets it begin anew.`,
+    json: { damaged },
+  };
+}
+
+/** Lets a player begin anew whose row is damaged; the damaged text stays. */
+export async function forgetPlayer(
+  deployment: Deployment,
+  player: string | undefined,
+): Promise<CommandResult> {
+  if (player === undefined) {
+    throw new CommandError("name the player (<local id>@<home>) to forget", EXIT.usage);
+  }
+  const keys = [`custody/${player.split("@")[0] ?? ""}`, `visitor/${player}`];
+  const forgotten: string[] = [];
+  for (const key of keys) if (await forgetDamaged(deployment.store, key)) forgotten.push(key);
+  if (forgotten.length === 0) {
+    throw new CommandError(`no damaged row of ${player} is here: see players damaged`);
+  }
+  await deployment.audit("player-forgotten", player);
+  return {
+    text: `${player} begins anew. What was left of it stays with players damaged.`,
+    json: { forgotten },
   };
 }

@@ -32,7 +32,7 @@ import { settleHome } from "./home/settle-home.ts";
 import { tellSource } from "./home/tell-source.ts";
 import { type MovedPlayer, RoomMoves } from "./room-move.ts";
 import { type CallTable, refusal } from "./shared/calls.ts";
-import type { CallAnswer } from "../errors.ts";
+import { type CallAnswer, FederationError } from "../errors.ts";
 import type { CrossingHistory } from "./shared/history.ts";
 import { type Home, remoteHome } from "./shared/home.ts";
 import type { PeerCalls } from "../ports.ts";
@@ -125,7 +125,7 @@ export class Custody {
     const homeAt = (home: string): Home => (home === origin ? here : remoteHome(peers, home));
 
     // Holder: visitors who play here.
-    const visitors = new VisitorBook(store);
+    const visitors = new VisitorBook(store, logger);
     const leases = new Leases({ sessions, visitors, homeAt, clock, logger });
     const settlement = new Settlement({
       ...{ visitors, sessions, leases, homeAt, clock, random, logger },
@@ -350,7 +350,10 @@ export class Custody {
    */
   login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
     if (this.#draining) return Promise.resolve(closing());
-    return this.#atHome.login(localId, known, body);
+    return this.#atHome.login(localId, known, body).catch((cause: unknown) => {
+      if (cause instanceof FederationError) return refusal(cause.code, cause.message);
+      throw cause;
+    });
   }
 
   /** Stores what players at home carry, so that a crash loses little. */

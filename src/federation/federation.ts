@@ -7,6 +7,8 @@ import { attachToServer } from "../colyseus/attach.ts";
 import { PlayerGate } from "../colyseus/player-gate.ts";
 import { PresenceLink, isShared, redisOfHost } from "../colyseus/siblings.ts";
 import { FederationPortals, type PortalsOptions } from "../colyseus/portals.ts";
+import type { Refusal } from "../errors.ts";
+import { type ReceiptClaims, verifyReceipt } from "../identity/receipt.ts";
 import type { CrossingRecord } from "../custody/shared/history.ts";
 import { createEndpoints } from "../http/inbound/router.ts";
 import { type FederationOptions, resolveOptions } from "./options.ts";
@@ -81,6 +83,16 @@ export class Federation {
   }
 
   /**
+   * Verifies a receipt of this server, or of a peer, by the keys that were in use when it was issued;
+   * a peer is asked for a key that it has retired since.
+   */
+  verifyReceipt(
+    receipt: string,
+  ): Promise<{ readonly verified: true; readonly claims: ReceiptClaims } | Refusal> {
+    return verifyReceipt(receipt, (issuer, kid) => this.runtime.receiptKey(issuer, kid));
+  }
+
+  /**
    * Attaches to a Colyseus server: auth, endpoints, runtime and monitor room. Call it once, before
    * `server.listen()`.
    *
@@ -101,6 +113,7 @@ export class Federation {
           origin: options.origin,
           endpoint: options.endpoint,
           descriptor: () => runtime.descriptor(),
+          keyWord: (kid) => runtime.keyWord(kid),
           health: () => ({ status: "pass", version }),
           registry: runtime.registry,
           handshake: runtime.handshake,

@@ -11,6 +11,7 @@ import type { PortalRoute } from "../routing/routing-table.ts";
 import { ASSETS_FOLDER } from "../runtime/data-folder.ts";
 import type { Identify } from "../identity/local-id.ts";
 import type { ResolvedOptions } from "../runtime/settings.ts";
+import type { Adopt } from "../runtime/store-identity.ts";
 
 /** Options of `createFederation`. Only `origin` and `worlds` are needed. */
 export interface FederationOptions {
@@ -32,6 +33,11 @@ export interface FederationOptions {
   readonly dataDirectory?: string;
   /** A Keyv, or an engine, with compare-and-set. Default: SQLite in `dataDirectory`. */
   readonly store?: unknown;
+  /**
+   * For one start: that a key begins with an empty store (`fresh-store`), or a store with another key
+   * (`fresh-key`), is on purpose. Default: neither is, and the start is refused.
+   */
+  readonly adopt?: Adopt;
   /** Allows `http:` and loopback: development only. Default false. */
   readonly allowInsecure?: boolean;
   /** Allows peers on private addresses. Default false. */
@@ -125,6 +131,10 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
     trust: options.trust ?? "approve",
     dataDirectory,
     store: options.store,
+    adopt:
+      options.adopt === undefined
+        ? undefined
+        : oneOf("adopt", options.adopt, ["fresh-store", "fresh-key"]),
     allowInsecure,
     allowPrivateNetwork: options.allowPrivateNetwork ?? false,
     maxPeers: within("maxPeers", options.maxPeers ?? 128, 1, 100_000),

@@ -1,4 +1,5 @@
 /** The responder's side of the handshake over the wire (PROTOCOL 4): answers challenges and completions. */
+import { z } from "zod";
 import {
   ERROR_CODES,
   FederationError,
@@ -10,7 +11,8 @@ import type { ServerDescriptor } from "../identity/descriptor.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import { type SignedMessageParts, peekKeyId, verifyRequest } from "../identity/http-signatures.ts";
 import { isOrigin } from "../identity/origin.ts";
-import type { Clock, Random, Store } from "../ports.ts";
+import type { Clock, Logger, Random, Store } from "../ports.ts";
+import { type RowKind, RowReader } from "../rows/rows.ts";
 import { TrustState } from "../registry/federated-server.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
@@ -48,6 +50,8 @@ export interface HandshakeResponderOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
+  /** Hears of damaged rows. Default: nobody does. */
+  readonly logger?: Logger;
   readonly allowInsecure?: boolean;
   /** Several processes are this server: a handshake begun with one may be completed with another. */
   readonly shared?: boolean;
@@ -55,13 +59,34 @@ export interface HandshakeResponderOptions {
 
 const openKey = (handshakeId: string): string => `handshake/${handshakeId}`;
 
+const OPEN_ROW: RowKind<SharedResponse> = {
+  what: "open handshake",
+  schema: z.looseObject({
+    sender: z.looseObject({ origin: z.string().max(300), kid: z.string().max(64) }),
+    nonceA: z.string().max(64),
+    nonceB: z.string().max(64),
+    protocol: z.string().max(32),
+    kid: z.string().max(64),
+    descriptor: z.looseObject({
+      origin: z.string().max(300),
+      endpoint: z.string().max(1024),
+      keys: z.array(z.looseObject({ kid: z.string().max(64), x: z.string().max(64) })).max(4),
+    }),
+    signedBy: z.string().max(64),
+  }),
+  blocks: false,
+  advice: "It would have lived for seconds, and the other server begins anew",
+};
+
 /** Answers other servers' handshakes. */
 export class HandshakeResponder {
   readonly #options: HandshakeResponderOptions;
   readonly #descriptors: PeerDescriptors;
+  readonly #openRows: RowReader<SharedResponse>;
 
   constructor(options: HandshakeResponderOptions, descriptors: PeerDescriptors) {
     this.#options = options;
+    this.#openRows = new RowReader(options.store, options.logger, OPEN_ROW);
     this.#descriptors = descriptors;
   }
 
@@ -175,7 +200,12 @@ export class HandshakeResponder {
     const { handshakeId } = shape.data;
     if (manager.openResponse(handshakeId) !== undefined) return;
     const text = await store.get(openKey(handshakeId));
-    if (text !== undefined) manager.recall(handshakeId, JSON.parse(text) as SharedResponse);
+    if (text === undefined) return;
+    const key = openKey(handshakeId);
+    const shared = this.#openRows.parse(key, text);
+    // It lives for seconds: the other side begins anew.
+    if (shared === undefined) await this.#openRows.setAside(key, text);
+    else manager.recall(handshakeId, shared);
   }
 
   /** The keys that may sign a challenge: the pinned ones, or what the caller's own origin says. */

@@ -5,10 +5,15 @@
  * renewal does it, so a day is enough): a peer that never saw the next key quarantines this server.
  */
 import type { Random } from "../ports.ts";
-import { type KeyRing, generateSigningKey } from "./server-keys.ts";
+import type { DatedKey } from "./dated-key.ts";
+import { type KeyRing, type RetiredKey, generateSigningKey } from "./server-keys.ts";
 
-/** Retired keys kept for audit, newest first; older ones are forgotten. */
-const MAX_RETIRED_KEYS = 100;
+/** What a key signed is looked at for so long after it has retired: receipts are kept for 90 days. */
+const KEPT_SECONDS = 91 * 24 * 3600;
+/** Retired keys kept at least, however old. */
+const MIN_RETIRED_KEYS = 100;
+/** And at most, however new. */
+const MAX_RETIRED_KEYS = 1000;
 
 /** Publishes a new key beside the current one; one that is published already stays. */
 export function announceNextKey(ring: KeyRing, random: Random): KeyRing {
@@ -16,33 +21,73 @@ export function announceNextKey(ring: KeyRing, random: Random): KeyRing {
 }
 
 /**
- * Signs with the announced key from now on; the one before is kept for audit.
+ * Signs with the announced key from `now` (Unix seconds) on; the one before is kept, so that what it
+ * signed can be verified.
  *
  * @throws TypeError when no key was announced: peers could not vouch for it.
  */
-export function switchToNextKey(ring: KeyRing): KeyRing {
+export function switchToNextKey(ring: KeyRing, now: number): KeyRing {
   if (ring.next === undefined) {
     throw new TypeError("no next key: announce one and let peers read the descriptor first");
   }
+  const former: RetiredKey = {
+    ...ring.current.jwk,
+    ...(ring.since === undefined ? {} : { since: ring.since }),
+    retiredAt: now,
+  };
   return {
+    ...ring,
     current: ring.next,
+    since: now,
     next: undefined,
-    retired: [ring.current.jwk, ...ring.retired].slice(0, MAX_RETIRED_KEYS),
+    retired: kept([former, ...ring.retired], now),
   };
 }
 
 /**
- * Stops using a key that may be in other hands. Revoking the current key switches to the announced
- * one, which peers vouch for already, or to a fresh one, for which every peer's operator will have
- * to approve this server again.
+ * Stops using a key that may be in other hands, from `now` (Unix seconds) on. Revoking the current key
+ * switches to the announced one, which peers vouch for already, or to a fresh one, for which every
+ * peer's operator will have to approve this server again. A retired key is marked.
  *
- * @throws TypeError when the ring has no such key in use.
+ * @throws TypeError when the ring has no such key.
  */
-export function revokeKey(ring: KeyRing, kid: string, random: Random): KeyRing {
+export function revokeKey(ring: KeyRing, kid: string, random: Random, now: number): KeyRing {
   if (kid === ring.next?.kid) {
-    const retired = [ring.next.jwk, ...ring.retired].slice(0, MAX_RETIRED_KEYS);
-    return { ...ring, next: undefined, retired };
+    const revoked: RetiredKey = { ...ring.next.jwk, revokedAt: now };
+    return { ...ring, next: undefined, retired: kept([revoked, ...ring.retired], now) };
   }
-  if (kid !== ring.current.kid) throw new TypeError(`no key ${kid} is in use here`);
-  return switchToNextKey(announceNextKey(ring, random));
+  if (kid === ring.current.kid) {
+    return marked(switchToNextKey(announceNextKey(ring, random), now), kid, now);
+  }
+  if (!ring.retired.some((key) => key.kid === kid)) throw new TypeError(`no key ${kid} is here`);
+  return marked(ring, kid, now);
+}
+
+/** What is said of one of the ring's keys; undefined when it is none. */
+export function datedKey(
+  { current, next, retired, since }: KeyRing,
+  kid: string,
+): DatedKey | undefined {
+  if (kid === current.kid) return { jwk: current.jwk, since };
+  if (kid === next?.kid) return { jwk: next.jwk };
+  const found = retired.find((key) => key.kid === kid);
+  if (found === undefined) return undefined;
+  const { since: from, retiredAt, revokedAt, ...jwk } = found;
+  return { jwk, since: from, retiredAt, revokedAt };
+}
+
+function marked(ring: KeyRing, kid: string, now: number): KeyRing {
+  const retired = ring.retired.map((key) =>
+    key.kid === kid ? { ...key, revokedAt: Math.min(key.revokedAt ?? now, now) } : key,
+  );
+  return { ...ring, retired };
+}
+
+function kept(retired: readonly RetiredKey[], now: number): RetiredKey[] {
+  return retired
+    .filter(
+      ({ retiredAt = 0, revokedAt = 0 }, index) =>
+        index < MIN_RETIRED_KEYS || Math.max(retiredAt, revokedAt) > now - KEPT_SECONDS,
+    )
+    .slice(0, MAX_RETIRED_KEYS);
 }

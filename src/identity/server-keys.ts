@@ -16,7 +16,22 @@ export interface KeyRing {
   readonly current: SigningKey;
   /** Published beside the current one before it is used (PROTOCOL 2). */
   readonly next: SigningKey | undefined;
-  readonly retired: readonly PublicJwk[];
+  /** Newest first. */
+  readonly retired: readonly RetiredKey[];
+  /** Unix seconds since when the current one signs; undefined: since the server began. */
+  readonly since?: number | undefined;
+  /** Whether a store belongs to this ring: one that is empty is not what this server left. */
+  readonly hasStore?: boolean | undefined;
+}
+
+/** A key that this server does not sign with any more: its public half. Times are Unix seconds. */
+export interface RetiredKey extends PublicJwk {
+  /** When it was first signed with. */
+  readonly since?: number | undefined;
+  /** When it was signed with last; a key that was announced only never was. */
+  readonly retiredAt?: number | undefined;
+  /** From then on nothing that it signed counts. */
+  readonly revokedAt?: number | undefined;
 }
 
 /** A private key as a JWK (RFC 8037). Secret. */

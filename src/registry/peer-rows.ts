@@ -2,9 +2,11 @@
  * The registry's rows in the store, which several processes of one server may share: each is written
  * by compare-and-set, and a version counted up by every change says when there is something to read.
  */
+import { z } from "zod";
 import { FederationError } from "../errors.ts";
-import type { Store } from "../ports.ts";
-import { type FederatedServer, ServerStatus } from "./federated-server.ts";
+import type { Logger, Store } from "../ports.ts";
+import { type RowKind, RowReader } from "../rows/rows.ts";
+import { type FederatedServer, ServerStatus, TrustState } from "./federated-server.ts";
 
 /** Another process changed the same row meanwhile. */
 export class ConflictError extends Error {}
@@ -20,26 +22,50 @@ export class PeerRows {
   readonly #store: Store;
   /** What the store has under each server's key, for compare-and-set. */
   readonly #texts = new Map<string, string>();
+  readonly #reader: RowReader<FederatedServer>;
+  /** Origins whose rows are damaged. */
+  readonly #damaged = new Set<string>();
   #version: string | undefined;
 
-  constructor(store: Store) {
+  constructor(store: Store, logger?: Pick<Logger, "error">) {
     this.#store = store;
+    this.#reader = new RowReader(store, logger, PEER_ROW);
   }
 
-  /** Every row of the store; `changed` when it is not as this process last read or wrote it. */
+  /** Whether the row of an origin is damaged: it is not met anew before the operator has removed it. */
+  isDamaged(origin: string): boolean {
+    return this.#damaged.has(origin);
+  }
+
+  /** Every sound row of the store; `changed` when it is not as this process last read or wrote it. */
   async *read(): AsyncGenerator<{ readonly server: FederatedServer; readonly changed: boolean }> {
+    this.#damaged.clear();
     for await (const [key, text] of this.#store.entries(PREFIX)) {
-      const server = parseRow(key, text);
+      const row = this.#reader.parse(key, text);
+      if (row === undefined) {
+        await this.#reader.setAside(key, text);
+        this.#damaged.add(key.slice(PREFIX.length));
+        continue;
+      }
+      const server = asRead(row);
       const changed = this.#texts.get(server.origin) !== text;
       this.#texts.set(server.origin, text);
       yield { server, changed };
     }
   }
 
-  /** Writes one row. @throws ConflictError when another process has changed it. */
+  /**
+   * Writes one row.
+   *
+   * @throws ConflictError when another process has changed it, FederationError `ERR_FED_ROW_DAMAGED`.
+   */
   async write(server: FederatedServer): Promise<void> {
     const text = JSON.stringify(server);
     const { origin } = server;
+    if (this.#damaged.has(origin)) {
+      const reason = `What is stored of ${origin} is damaged: see peers list.`;
+      throw new FederationError("ERR_FED_ROW_DAMAGED", reason);
+    }
     const expected = this.#texts.get(origin);
     if (!(await this.#store.compareAndSet(rowKey(origin), expected, text))) {
       throw new ConflictError();
@@ -49,6 +75,10 @@ export class PeerRows {
 
   /** Deletes one row. @throws ConflictError when another process has changed it. */
   async delete(origin: string): Promise<void> {
+    if (this.#damaged.delete(origin)) {
+      await this.#store.delete(rowKey(origin));
+      return;
+    }
     const expected = this.#texts.get(origin);
     if (!(await this.#store.compareAndSet(rowKey(origin), expected, undefined))) {
       throw new ConflictError();
@@ -84,19 +114,56 @@ export class PeerRows {
   }
 }
 
-/** A row as it was written. How a peer is was not durable: it is unknown until it is probed. */
-function parseRow(key: string, text: string): FederatedServer {
-  let server: FederatedServer;
-  try {
-    server = JSON.parse(text) as FederatedServer;
-  } catch (cause) {
-    throw new FederationError(
-      "ERR_FED_STORE_UNAVAILABLE",
-      `The store's entry "${key}" is damaged: restore the store, or delete the entry to meet that server as a stranger.`,
-      { cause },
-    );
-  }
+/** How a peer is was not durable: it is unknown until it is probed. */
+function asRead(server: FederatedServer): FederatedServer {
   // Named, so that they are there also where JSON leaves out what is undefined.
   const { session, lastHandshakeAt } = server;
   return { ...server, session, lastHandshakeAt, status: ServerStatus.Offline };
 }
+
+const jwkSchema = z.looseObject({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: z.string().max(64),
+  kid: z.string().max(64),
+  use: z.literal("sig"),
+});
+
+const PEER_ROW: RowKind<FederatedServer> = {
+  what: "row of a peer",
+  schema: z.looseObject({
+    origin: z.string().max(300),
+    name: z.string().max(256),
+    endpoint: z.string().max(1024),
+    protocols: z.array(z.string().max(64)).max(64),
+    worlds: z.array(z.string().max(64)).max(1024),
+    keys: z
+      .array(
+        z.looseObject({
+          jwk: jwkSchema,
+          pinnedAt: z.number(),
+          retiredAt: z.number().optional(),
+        }),
+      )
+      .max(1024),
+    proposedKeys: z.array(jwkSchema).max(64).optional(),
+    status: z.enum(Object.values(ServerStatus)),
+    trust: z.enum(Object.values(TrustState)),
+    roles: z.looseObject({ inbound: z.boolean(), outbound: z.boolean() }).optional(),
+    session: z
+      .looseObject({
+        sessionId: z.string().max(256),
+        protocol: z.string().max(64),
+        expiresAt: z.number(),
+      })
+      .optional(),
+    lastHandshakeAt: z.number().optional(),
+    descriptorValidUntil: z.number(),
+    firstSeenAt: z.number(),
+    listed: z.boolean(),
+  }),
+  belongs: ({ origin }, key) => key === rowKey(origin),
+  blocks: true,
+  advice:
+    "That server is not dealt with until you put the row back from a backup of the store, or `peers remove <origin>` to meet it as a stranger",
+};

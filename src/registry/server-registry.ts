@@ -6,9 +6,10 @@
  * strangers the oldest pending ones give way, trusted, quarantined and blocked ones never do.
  */
 import { FederationError, type Refusal, refuse } from "../errors.ts";
+import type { DatedKey } from "../identity/dated-key.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
 import { type PublicJwk, type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
-import type { Clock, Store } from "../ports.ts";
+import type { Clock, Logger, Store } from "../ports.ts";
 import { BlockList } from "./block-list.ts";
 import {
   type FederatedServer,
@@ -58,11 +59,17 @@ export class ServerRegistry {
   /** Changes of one process are applied one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(options: { store: Store; clock: Clock; maxPeers: number }) {
+  constructor(options: {
+    store: Store;
+    clock: Clock;
+    maxPeers: number;
+    /** Hears of damaged rows. Default: nobody does. */
+    logger?: Pick<Logger, "error">;
+  }) {
     if (!(options.maxPeers >= 1)) throw new TypeError("maxPeers must be at least 1");
     this.#clock = options.clock;
     this.#maxPeers = options.maxPeers;
-    this.#rows = new PeerRows(options.store);
+    this.#rows = new PeerRows(options.store, options.logger);
     this.#blocks = new BlockList(options.store);
   }
 
@@ -126,6 +133,11 @@ export class ServerRegistry {
     return this.#servers.has(origin);
   }
 
+  /** Whether what is stored of a server is damaged: it is not met anew before it is removed. */
+  isDamaged(origin: string): boolean {
+    return this.#rows.isDamaged(origin);
+  }
+
   /** Known servers, optionally only those of one trust or status. */
   list(filter: { trust?: TrustState; status?: ServerStatus } = {}): FederatedServer[] {
     return [...this.#servers.values()].filter(
@@ -172,7 +184,7 @@ export class ServerRegistry {
   /** Forgets a server and its keys. */
   remove(origin: string): Promise<boolean> {
     return this.#serially(async () => {
-      if (!this.#servers.has(origin)) return false;
+      if (!this.#servers.has(origin) && !this.#rows.isDamaged(origin)) return false;
       await this.#delete(origin);
       return true;
     });
@@ -185,6 +197,12 @@ export class ServerRegistry {
   keyFor(origin: string, kid: string): VerifyKey | undefined {
     const jwk = verifyingKey(this.#servers.get(origin)?.keys ?? [], kid, this.#seconds());
     return jwk === undefined ? undefined : importVerifyKey(jwk);
+  }
+
+  /** A pinned key of the peer, however long it is retired, and when it was seen to be in use. */
+  datedKey(origin: string, kid: string): DatedKey | undefined {
+    const pinned = this.#servers.get(origin)?.keys.find(({ jwk }) => jwk.kid === kid);
+    return pinned === undefined ? undefined : { jwk: pinned.jwk, retiredAt: pinned.retiredAt };
   }
 
   /** Whether anything is pinned for an origin, so that only those keys speak for it. */

@@ -51,6 +51,7 @@ export interface Parts {
   readonly trust: PeerTrust;
   readonly handshake: HandshakeService;
   readonly keeper: SessionKeeper;
+  readonly peers: PeerClient;
   readonly health: HealthMonitor;
   readonly assets: AssetLibrary;
   readonly processes: SiblingProcesses | undefined;
@@ -72,7 +73,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const descriptor = new OwnDescriptor({ options, keys, clock });
 
   // Whom we know.
-  const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers });
+  const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers, logger });
   const trust = new PeerTrust({ origin, registry, keys });
   const { issuerKey, mayGoTo } = trust;
   const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
@@ -162,7 +163,7 @@ export function composeParts(from: CompositionOptions): Parts {
   });
 
   return {
-    ...{ resources, descriptor, registry, trust, handshake, keeper, health },
+    ...{ resources, descriptor, registry, trust, handshake, keeper, peers, health },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },

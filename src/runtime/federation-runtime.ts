@@ -7,6 +7,7 @@ import type { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
 import type { HandshakeService } from "../handshake/handshake-service.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
+import { type DatedKey, signDatedKey } from "../identity/dated-key.ts";
 import type { DescriptorDocument } from "../identity/descriptor.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
@@ -91,6 +92,30 @@ export class FederationRuntime {
     return this.#parts().trust.issuerKey(issuer, kid);
   }
 
+  /** This server's signed word on one of its keys, retired ones included; undefined when it is none. */
+  async keyWord(kid: string): Promise<string | undefined> {
+    const { keys } = this.#parts().resources;
+    const key = keys.dated(kid);
+    const iat = Math.floor(this.clock.now() / 1000);
+    return key === undefined
+      ? undefined
+      : signDatedKey(key, { iss: this.options.origin, iat }, keys.signingKey());
+  }
+
+  /**
+   * A key of a server whose receipts can be verified here, with its dates: this server's own, a known
+   * peer's, or what a peer says of one that it has retired.
+   */
+  async receiptKey(issuer: string, kid: string): Promise<DatedKey | undefined> {
+    const { resources, registry, peers } = this.#parts();
+    if (issuer === this.options.origin) return resources.keys.dated(kid);
+    const pinned = registry.datedKey(issuer, kid);
+    if (pinned !== undefined && pinned.retiredAt === undefined) return pinned;
+    if (registry.get(issuer) === undefined) return undefined;
+    // What we noticed of its retirement is later than what the peer knows of it.
+    return (await peers.datedKey(issuer, kid).catch(() => undefined)) ?? pinned;
+  }
+
   /** Listens to one kind of event. Returns how to stop. */
   on<Name extends keyof FederationEvents>(
     name: Name,
@@ -106,7 +131,7 @@ export class FederationRuntime {
    * @param link What the host offers where several processes are this server; none: it is the only
    * process.
    * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`,
-   * `ERR_FED_STORE_IN_USE`, `ERR_FED_KEY_FILE`.
+   * `ERR_FED_STORE_IN_USE`, `ERR_FED_STORE_NEWER`, `ERR_FED_STORE_IDENTITY`, `ERR_FED_KEY_FILE`.
    */
   async start(seats: SeatHost, link?: ProcessLink): Promise<void> {
     if (this.#running !== undefined) return;

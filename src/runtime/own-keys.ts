@@ -1,8 +1,10 @@
 /** The keys this server signs with, as the key file has them. */
 import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
+import type { DatedKey } from "../identity/dated-key.ts";
+import { datedKey } from "../identity/key-rotation.ts";
 import type { KeyRing, SigningKey } from "../identity/server-keys.ts";
-import type { Random } from "../ports.ts";
-import { keyFileVersion, loadKeyRing, loadOrCreateKeyRing } from "../storage/key-file.ts";
+import { keyFileVersion, loadKeyRing } from "../storage/key-file.ts";
+import { openKeyRing } from "./store-identity.ts";
 
 /** The key ring of the running server; the command line may change its file. */
 export class OwnKeys {
@@ -17,12 +19,13 @@ export class OwnKeys {
   }
 
   /**
-   * Reads the key file, or makes one.
+   * Reads the key file, or makes one, and holds it against the store.
    *
-   * @throws FederationError `ERR_FED_KEY_FILE`.
+   * @throws FederationError `ERR_FED_KEY_FILE`, `ERR_FED_STORE_IDENTITY`.
    */
-  static async open(path: string, random: Random): Promise<OwnKeys> {
-    const ring = await loadOrCreateKeyRing(path, random);
+  static async open(options: Parameters<typeof openKeyRing>[0]): Promise<OwnKeys> {
+    const { path } = options;
+    const ring = await openKeyRing(options);
     return new OwnKeys(path, ring, await keyFileVersion(path));
   }
 
@@ -38,6 +41,11 @@ export class OwnKeys {
   verifyKey(kid: string): VerifyKey | undefined {
     const { current } = this.#ring;
     return kid === current.kid ? importVerifyKey(current.jwk) : undefined;
+  }
+
+  /** What is known of one of this server's keys, retired ones included. */
+  dated(kid: string): DatedKey | undefined {
+    return datedKey(this.#ring, kid);
   }
 
   /** Takes over what the command line has changed. True when there was anything. */

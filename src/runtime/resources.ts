@@ -6,6 +6,7 @@ import { AuditLog } from "../storage/audit-log.ts";
 import { lockFolder } from "../storage/folder-lock.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { RedisEngine } from "../storage/redis-engine.ts";
+import { openFormat } from "../storage/store-format.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
 import { DATA_FILES } from "./data-folder.ts";
 import { OwnKeys } from "./own-keys.ts";
@@ -28,7 +29,7 @@ export interface Resources {
  * are closed again.
  *
  * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`,
- * `ERR_FED_STORE_IN_USE`, `ERR_FED_KEY_FILE`.
+ * `ERR_FED_STORE_IN_USE`, `ERR_FED_STORE_NEWER`, `ERR_FED_STORE_IDENTITY`, `ERR_FED_KEY_FILE`.
  */
 export async function openResources({
   options,
@@ -57,7 +58,10 @@ export async function openResources({
       const warning = await engine.durability();
       if (warning !== undefined) logger.warn(warning);
     }
-    const keys = await OwnKeys.open(join(dataDirectory, DATA_FILES.keys), random);
+    await openFormat(store);
+    const { origin, adopt } = options;
+    const path = join(dataDirectory, DATA_FILES.keys);
+    const keys = await OwnKeys.open({ path, origin, store, adopt, random, logger });
     const { directory, maxBytes } = options.assets;
     const files = await ContentStore.open({ directory, maxBytes, clock, logger });
     closing.push({ stop: () => files.close() });

@@ -7,6 +7,7 @@ import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { Identify } from "../identity/local-id.ts";
 import type { Logger } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
+import type { Adopt } from "./store-identity.ts";
 
 /** `FederationOptions` with every default filled in, frozen; what each means is said there. */
 export interface ResolvedOptions {
@@ -19,6 +20,7 @@ export interface ResolvedOptions {
   readonly trust: TrustPolicy;
   readonly dataDirectory: string;
   readonly store: unknown;
+  readonly adopt: Adopt | undefined;
   readonly allowInsecure: boolean;
   readonly allowPrivateNetwork: boolean;
   readonly maxPeers: number;

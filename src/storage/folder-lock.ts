@@ -10,16 +10,25 @@ import { FederationError } from "../errors.ts";
  * A second process on the same folder would take the first one's visitors for what a dead process
  * left behind, and send them home while they play.
  *
- * @throws FederationError `ERR_FED_STORE_IN_USE` when another process has the folder.
+ * @throws FederationError `ERR_FED_STORE_IN_USE` when another process has the folder,
+ * `ERR_FED_STORE_UNAVAILABLE` when nothing can be locked there.
  */
 export function lockFolder(path: string): () => void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   let database: DatabaseSync | undefined;
   try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     database = new DatabaseSync(path);
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;");
   } catch (cause) {
     database?.close();
+    // SQLITE_BUSY
+    if (((cause as { errcode?: number }).errcode ?? 0) % 256 !== 5) {
+      throw new FederationError(
+        "ERR_FED_STORE_UNAVAILABLE",
+        `The folder ${dirname(path)} cannot be locked: check that it is writable and that ${path} is what this server made; it may be removed while no server runs.`,
+        { cause },
+      );
+    }
     throw new FederationError(
       "ERR_FED_STORE_IN_USE",
       `Another process runs on the folder ${dirname(path)}: stop it, or give each server its own dataDirectory. Several processes of one server need Colyseus' RedisPresence.`,

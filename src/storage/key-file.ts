@@ -9,7 +9,6 @@ import { chmod, link, mkdir, open, readFile, rename, rm, stat } from "node:fs/pr
 import { dirname } from "node:path";
 import { z } from "zod";
 import { FederationError } from "../errors.ts";
-import type { PublicJwk } from "../identity/ed25519.ts";
 import {
   type KeyRing,
   type PrivateJwk,
@@ -32,10 +31,18 @@ const publicSchema = z.strictObject({
   kid: z.string().length(43),
   use: z.literal("sig"),
 });
+const secondsSchema = z.int().nonnegative().optional();
+const retiredSchema = publicSchema.extend({
+  since: secondsSchema,
+  retiredAt: secondsSchema,
+  revokedAt: secondsSchema,
+});
 const fileSchema = z.strictObject({
   current: privateSchema,
   next: privateSchema.optional(),
-  retired: z.array(publicSchema).max(1000),
+  retired: z.array(retiredSchema).max(1000),
+  since: secondsSchema,
+  hasStore: z.boolean().optional(),
 });
 
 /**
@@ -88,6 +95,8 @@ export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
       current: importSigningKey(file.current),
       next: file.next === undefined ? undefined : importSigningKey(file.next),
       retired: file.retired,
+      since: file.since,
+      hasStore: file.hasStore,
     };
   } catch {
     // The cause may quote the file: it stays here.
@@ -105,6 +114,24 @@ export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
  */
 export async function saveKeyRing(path: string, ring: KeyRing): Promise<void> {
   await writeWhole(path, ring, rename);
+}
+
+/**
+ * Writes down that a store belongs to the key, and returns the ring as it is then. What the command line
+ * changes meanwhile stays.
+ *
+ * @throws FederationError `ERR_FED_KEY_FILE` when it cannot be written.
+ */
+export async function bindKeyRing(path: string, ring: KeyRing): Promise<KeyRing> {
+  let present = ring;
+  while (present.hasStore !== true) {
+    const version = await keyFileVersion(path);
+    const bound = { ...((await loadKeyRing(path)) ?? present), hasStore: true };
+    if ((await keyFileVersion(path)) !== version) continue;
+    await saveKeyRing(path, bound);
+    present = bound;
+  }
+  return present;
 }
 
 async function createKeyFile(path: string, ring: KeyRing): Promise<void> {
@@ -153,10 +180,12 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 async function writeSynced(path: string, ring: KeyRing): Promise<void> {
-  const file: { current: PrivateJwk; next?: PrivateJwk; retired: readonly PublicJwk[] } = {
+  const file: z.infer<typeof fileSchema> = {
     current: strip(exportSigningKey(ring.current)),
     ...(ring.next === undefined ? {} : { next: strip(exportSigningKey(ring.next)) }),
-    retired: ring.retired,
+    retired: [...ring.retired],
+    since: ring.since,
+    hasStore: ring.hasStore,
   };
   const handle = await open(path, "wx", 0o600);
   try {

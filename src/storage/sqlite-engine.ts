@@ -2,8 +2,8 @@
  * The embedded engine: `node:sqlite` in WAL mode with `synchronous=FULL`.
  *
  * What it costs: one `fsync` for all the writes asked for in one turn of the event loop (group
- * commit), on the calling thread. Several processes may open one file; writers wait up to five
- * seconds for each other.
+ * commit), on the calling thread. Several processes may open one file; who finds it locked tries
+ * again, for five seconds at most, while the event loop goes on.
  */
 import { EventEmitter } from "node:events";
 import { closeSync, mkdirSync, openSync } from "node:fs";
@@ -19,15 +19,27 @@ export interface SqliteEngineOptions {
   readonly path: string;
   /** Decides what has expired. Default: the machine's clock. */
   readonly clock?: Clock;
+  /** How long a read or write tries again while another program has the file locked. Default 5. */
+  readonly busySeconds?: number;
 }
 
 interface PendingWrite {
-  readonly run: () => boolean;
+  readonly run: (statements: Statements) => boolean;
+  /** On `performance.now()`. */
+  readonly giveUpAt: number;
   readonly resolve: (value: boolean) => void;
   readonly reject: (reason: unknown) => void;
 }
 
+type Statements = ReturnType<typeof prepareStatements>;
+
 const EXPIRY_SWEEP_WRITES = 512;
+const BUSY_SECONDS = 5;
+const LONGEST_BUSY_SECONDS = 60;
+const FIRST_RETRY_MILLISECONDS = 1;
+const LONGEST_RETRY_MILLISECONDS = 25;
+/** Primary result codes of SQLite that pass by themselves: SQLITE_BUSY, SQLITE_PROTOCOL. */
+const PASSING_CODES = [5, 15];
 
 /**
  * A Keyv storage adapter with compare-and-set over one SQLite file.
@@ -39,61 +51,44 @@ export class SqliteEngine extends EventEmitter {
   namespace: string | undefined;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
-  readonly #statements;
+  readonly #busyMilliseconds: number;
+  /** Undefined while the file has been locked ever since it was opened. */
+  #statements: Statements | undefined;
   #pending: PendingWrite[] = [];
+  /** Whether a flush is to come by itself. */
+  #scheduled = false;
+  #busyTries = 0;
   #writesSinceSweep = 0;
+  #closing = false;
   #closed = false;
 
+  /** @throws FederationError `ERR_FED_STORE_UNAVAILABLE` when the file cannot be opened. */
   constructor(options: SqliteEngineOptions) {
     super();
-    this.#clock = options.clock ?? systemClock;
+    const { path, clock = systemClock, busySeconds = BUSY_SECONDS } = options;
+    if (!(busySeconds >= 0 && busySeconds <= LONGEST_BUSY_SECONDS)) {
+      throw new TypeError(`busySeconds must be a number from 0 to ${LONGEST_BUSY_SECONDS}`);
+    }
+    this.#clock = clock;
+    this.#busyMilliseconds = busySeconds * 1000;
     try {
-      mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
-      closeSync(openSync(options.path, "a", 0o600));
-      this.#database = new DatabaseSync(options.path);
-      this.#database.exec(`
-        PRAGMA busy_timeout = 5000;
-        PRAGMA journal_mode = WAL;
-        PRAGMA synchronous = FULL;
-        CREATE TABLE IF NOT EXISTS entries (
-          key TEXT PRIMARY KEY,
-          value TEXT NOT NULL,
-          expires INTEGER
-        ) WITHOUT ROWID;
-        CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires) WHERE expires IS NOT NULL;
-      `);
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      closeSync(openSync(path, "a", 0o600));
+      // SQLite's own waiting would hold up the whole process.
+      this.#database = new DatabaseSync(path, { timeout: 0 });
+      try {
+        this.#prepared();
+      } catch (cause) {
+        // Whoever reads or writes first tries again.
+        if (!passes(cause)) throw cause;
+      }
     } catch (cause) {
       throw new FederationError(
         "ERR_FED_STORE_UNAVAILABLE",
-        `The store at ${options.path} cannot be opened: check that the folder is writable and the file is a SQLite database.`,
+        `The store at ${path} cannot be opened: check that the folder is writable and the file is a SQLite database.`,
         { cause },
       );
     }
-    const live = "(expires IS NULL OR expires > ?)";
-    this.#statements = {
-      get: this.#database.prepare(`SELECT value FROM entries WHERE key = ? AND ${live}`),
-      range: this.#database.prepare(
-        `SELECT key, value FROM entries WHERE key >= ? AND key < ? AND ${live} ORDER BY key LIMIT 500`,
-      ),
-      set: this.#database.prepare(
-        `INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)
-         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires`,
-      ),
-      insert: this.#database.prepare(
-        `INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)
-         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
-         WHERE entries.expires IS NOT NULL AND entries.expires <= ?`,
-      ),
-      replace: this.#database.prepare(
-        `UPDATE entries SET value = ?, expires = ? WHERE key = ? AND value = ? AND ${live}`,
-      ),
-      remove: this.#database.prepare("DELETE FROM entries WHERE key = ?"),
-      removeExpected: this.#database.prepare(
-        `DELETE FROM entries WHERE key = ? AND value = ? AND ${live}`,
-      ),
-      sweep: this.#database.prepare("DELETE FROM entries WHERE expires <= ?"),
-      clear: this.#database.prepare("DELETE FROM entries"),
-    };
   }
 
   /** Tells Keyv that expiry is the engine's own. */
@@ -102,8 +97,8 @@ export class SqliteEngine extends EventEmitter {
   }
 
   async get<Value>(key: string): Promise<Value | undefined> {
-    return this.#read(() => {
-      const row = this.#statements.get.get(this.#key(key), this.#clock.now());
+    return this.#read((statements) => {
+      const row = statements.get.get(this.#key(key), this.#clock.now());
       return row?.["value"] as Value | undefined;
     });
   }
@@ -121,8 +116,8 @@ export class SqliteEngine extends EventEmitter {
   }
 
   async set(key: string, value: unknown, expires?: number): Promise<boolean> {
-    return this.#write(() => {
-      this.#statements.set.run(this.#key(key), value as string, expires ?? null);
+    return this.#write((statements) => {
+      statements.set.run(this.#key(key), value as string, expires ?? null);
       return true;
     });
   }
@@ -134,7 +129,7 @@ export class SqliteEngine extends EventEmitter {
   }
 
   async delete(key: string): Promise<boolean> {
-    return this.#write(() => this.#statements.remove.run(this.#key(key)).changes === 1);
+    return this.#write((statements) => statements.remove.run(this.#key(key)).changes === 1);
   }
 
   async deleteMany(keys: string[]): Promise<boolean[]> {
@@ -142,8 +137,8 @@ export class SqliteEngine extends EventEmitter {
   }
 
   async clear(): Promise<void> {
-    await this.#write(() => {
-      this.#statements.clear.run();
+    await this.#write((statements) => {
+      statements.clear.run();
       return true;
     });
   }
@@ -155,18 +150,16 @@ export class SqliteEngine extends EventEmitter {
     expires?: number,
   ): Promise<boolean> {
     const stored = this.#key(key);
-    return this.#write(() => {
+    return this.#write((statements) => {
       const now = this.#clock.now();
       if (expected === undefined) {
-        if (next === undefined) return this.#statements.get.get(stored, now) === undefined;
-        return this.#statements.insert.run(stored, next, expires ?? null, now).changes === 1;
+        if (next === undefined) return statements.get.get(stored, now) === undefined;
+        return statements.insert.run(stored, next, expires ?? null, now).changes === 1;
       }
       if (next === undefined) {
-        return this.#statements.removeExpected.run(stored, expected, now).changes === 1;
+        return statements.removeExpected.run(stored, expected, now).changes === 1;
       }
-      return (
-        this.#statements.replace.run(next, expires ?? null, stored, expected, now).changes === 1
-      );
+      return statements.replace.run(next, expires ?? null, stored, expected, now).changes === 1;
     });
   }
 
@@ -176,7 +169,9 @@ export class SqliteEngine extends EventEmitter {
     let from = this.#key(prefix);
     for (;;) {
       const start = from;
-      const rows = this.#read(() => this.#statements.range.all(start, end, this.#clock.now()));
+      const rows = await this.#read((statements) =>
+        statements.range.all(start, end, this.#clock.now()),
+      );
       for (const row of rows) yield [(row["key"] as string).slice(skip), row["value"] as string];
       const last = rows.at(-1);
       if (last === undefined) return;
@@ -185,8 +180,10 @@ export class SqliteEngine extends EventEmitter {
   }
 
   async disconnect(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closing) return;
+    this.#closing = true;
     this.#flush();
+    while (this.#pending.length > 0) await pause(LONGEST_RETRY_MILLISECONDS);
     this.#closed = true;
     this.#database.close();
   }
@@ -195,20 +192,38 @@ export class SqliteEngine extends EventEmitter {
     return this.namespace === undefined ? key : `${this.namespace}:${key}`;
   }
 
-  #read<T>(run: () => T): T {
-    if (this.#closed) throw unavailable();
-    try {
-      return run();
-    } catch (cause) {
-      throw unavailable(cause);
+  #prepared(): Statements {
+    if (this.#statements === undefined) {
+      this.#database.exec(SCHEMA);
+      this.#statements = prepareStatements(this.#database);
+    }
+    return this.#statements;
+  }
+
+  async #read<T>(run: (statements: Statements) => T): Promise<T> {
+    const giveUpAt = performance.now() + this.#busyMilliseconds;
+    for (let tries = 1; ; tries += 1) {
+      if (this.#closed) throw unavailable();
+      try {
+        return run(this.#prepared());
+      } catch (cause) {
+        if (!passes(cause) || performance.now() >= giveUpAt) throw unavailable(cause);
+        await pause(retryMilliseconds(tries));
+      }
     }
   }
 
-  #write(run: () => boolean): Promise<boolean> {
-    if (this.#closed) return Promise.reject(unavailable());
+  #write(run: (statements: Statements) => boolean): Promise<boolean> {
+    if (this.#closing) return Promise.reject(unavailable());
     return new Promise((resolve, reject) => {
-      this.#pending.push({ run, resolve, reject });
-      if (this.#pending.length === 1) setImmediate(() => this.#flush());
+      const giveUpAt = performance.now() + this.#busyMilliseconds;
+      this.#pending.push({ run, giveUpAt, resolve, reject });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      setImmediate(() => {
+        this.#scheduled = false;
+        this.#flush();
+      });
     });
   }
 
@@ -218,12 +233,13 @@ export class SqliteEngine extends EventEmitter {
     this.#pending = [];
     let results: boolean[];
     try {
+      const statements = this.#prepared();
       this.#database.exec("BEGIN IMMEDIATE");
-      results = batch.map((write) => write.run());
+      results = batch.map((write) => write.run(statements));
       this.#writesSinceSweep += batch.length;
       if (this.#writesSinceSweep >= EXPIRY_SWEEP_WRITES) {
         this.#writesSinceSweep = 0;
-        this.#statements.sweep.run(this.#clock.now());
+        statements.sweep.run(this.#clock.now());
       }
       this.#database.exec("COMMIT");
     } catch (cause) {
@@ -232,13 +248,84 @@ export class SqliteEngine extends EventEmitter {
       } catch {
         // The write has failed already; what matters is that nobody is told it succeeded.
       }
-      for (const write of batch) write.reject(unavailable(cause));
+      this.#failed(batch, cause);
       return;
     }
+    this.#busyTries = 0;
     batch.forEach((write, index) => {
       write.resolve(results[index] === true);
     });
   }
+
+  /** Nothing of the batch was written: what has time left is tried again, in the same order. */
+  #failed(batch: readonly PendingWrite[], cause: unknown): void {
+    const now = performance.now();
+    for (const write of batch) {
+      if (passes(cause) && now < write.giveUpAt) this.#pending.push(write);
+      else write.reject(unavailable(cause));
+    }
+    if (this.#pending.length === 0 || this.#scheduled) return;
+    this.#scheduled = true;
+    this.#busyTries += 1;
+    setTimeout(() => {
+      this.#scheduled = false;
+      this.#flush();
+    }, retryMilliseconds(this.#busyTries));
+  }
+}
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS entries (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    expires INTEGER
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires) WHERE expires IS NOT NULL;
+`;
+
+function prepareStatements(database: DatabaseSync) {
+  const live = "(expires IS NULL OR expires > ?)";
+  return {
+    get: database.prepare(`SELECT value FROM entries WHERE key = ? AND ${live}`),
+    range: database.prepare(
+      `SELECT key, value FROM entries WHERE key >= ? AND key < ? AND ${live} ORDER BY key LIMIT 500`,
+    ),
+    set: database.prepare(
+      `INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires`,
+    ),
+    insert: database.prepare(
+      `INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
+       WHERE entries.expires IS NOT NULL AND entries.expires <= ?`,
+    ),
+    replace: database.prepare(
+      `UPDATE entries SET value = ?, expires = ? WHERE key = ? AND value = ? AND ${live}`,
+    ),
+    remove: database.prepare("DELETE FROM entries WHERE key = ?"),
+    removeExpected: database.prepare(`DELETE FROM entries WHERE key = ? AND value = ? AND ${live}`),
+    sweep: database.prepare("DELETE FROM entries WHERE expires <= ?"),
+    clear: database.prepare("DELETE FROM entries"),
+  };
+}
+
+/** Whether an error of SQLite says that another connection has the file just now. */
+function passes(cause: unknown): boolean {
+  const { errcode } = (cause ?? {}) as { errcode?: unknown };
+  return typeof errcode === "number" && PASSING_CODES.includes(errcode & 0xff);
+}
+
+function retryMilliseconds(tries: number): number {
+  return Math.min(LONGEST_RETRY_MILLISECONDS, FIRST_RETRY_MILLISECONDS * 2 ** Math.min(tries, 10));
+}
+
+/** Keeps the process alive: whoever waits for the store is not done. */
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
 }
 
 function unavailable(cause?: unknown): FederationError {

@@ -301,7 +301,7 @@ describe("handshake/handshake-service", () => {
       a.ring = announceNextKey(a.ring, seededRandom("next"));
       clock.advance(60_000);
       await a.handshake.connect(B);
-      a.ring = switchToNextKey(a.ring);
+      a.ring = switchToNextKey(a.ring, 1);
       clock.advance(60_000);
       const answer = await a.peers.call(B, "/custody/claim", {});
       assert.ok(answer.ok, "the very next call, by the new key");

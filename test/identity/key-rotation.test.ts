@@ -10,7 +10,7 @@ describe("identity/key-rotation", () => {
     const ring = ringOf("a");
     const announced = announceNextKey(ring, seededRandom(1));
     assert.equal(announceNextKey(announced, seededRandom(2)).next?.kid, announced.next?.kid);
-    const switched = switchToNextKey(announced);
+    const switched = switchToNextKey(announced, 1);
     assert.equal(switched.current.kid, announced.next?.kid);
     assert.deepEqual(
       switched.retired.map(({ kid }) => kid),
@@ -19,21 +19,21 @@ describe("identity/key-rotation", () => {
     assert.equal(switched.next, undefined);
   });
   it("does not switch to a key nobody has seen", () => {
-    assert.throws(() => switchToNextKey(ringOf("a")), TypeError);
+    assert.throws(() => switchToNextKey(ringOf("a"), 1), TypeError);
   });
   it("revokes the current key in favour of the announced one", () => {
     const announced = announceNextKey(ringOf("a"), seededRandom(1));
-    const revoked = revokeKey(announced, announced.current.kid, seededRandom(2));
+    const revoked = revokeKey(announced, announced.current.kid, seededRandom(2), 1);
     assert.equal(revoked.current.kid, announced.next?.kid);
   });
   it("revokes an announced key before it is used", () => {
     const announced = announceNextKey(ringOf("a"), seededRandom(1));
-    const revoked = revokeKey(announced, announced.next?.kid ?? "", seededRandom(2));
+    const revoked = revokeKey(announced, announced.next?.kid ?? "", seededRandom(2), 1);
     assert.equal(revoked.next, undefined);
     assert.equal(revoked.current.kid, announced.current.kid);
   });
   it("revokes no key it does not use", () => {
-    assert.throws(() => revokeKey(ringOf("a"), "nobody", seededRandom(1)), TypeError);
+    assert.throws(() => revokeKey(ringOf("a"), "nobody", seededRandom(1), 1), TypeError);
   });
   it("publishes what peers need to follow", async () => {
     const announced = announceNextKey(ringOf("a"), seededRandom(1));

@@ -3,6 +3,7 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CLI, commandAnswer, commandLine, runScript } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
+import { fetchJson } from "../support/fetch-json.ts";
 import { nobodyThere } from "../support/loopback.ts";
 import { currentKid } from "../support/operator.ts";
 import { type Player, playerIn } from "../support/player.ts";
@@ -37,6 +38,9 @@ describe("operators, beside running servers", function () {
       }
     })();
 
+    await eventually(() => {
+      assert.ok(crossings > 2, "crossings by the first key");
+    });
     const { next } = await commandAnswer<{ next: string }>(at.plaza, "keys", "rotate");
     await eventually(async () => {
       assert.ok((await keysAt(at.arena, at.plaza)).includes(next), "the arena knows the next key");
@@ -64,6 +68,25 @@ describe("operators, beside running servers", function () {
     );
     assert.equal(shown.current, next);
     assert.equal(shown.retired.length, 1);
+    const [retired = ""] = shown.retired;
+    const { jws } = await fetchJson<{ jws: string }>(
+      `${at.plaza.origin}/federation/keys/${retired}`,
+    );
+    const payload = Buffer.from(jws.split(".")[1] ?? "", "base64url").toString();
+    assert.ok((JSON.parse(payload) as { retiredAt?: number }).retiredAt !== undefined, payload);
+    const unknown = await fetch(`${at.plaza.origin}/federation/keys/${"x".repeat(43)}`);
+    assert.equal(unknown.status, 404);
+    // Receipts of before and after the rotation, at home and at the other end.
+    const atHome = await crossingsOf(at.plaza, player.at.me.id);
+    const kids = new Set(atHome.map(({ receipt }) => kidOf(receipt)));
+    assert.deepEqual([...kids].sort(), [retired, next].sort());
+    const [first] = atHome.filter(({ receipt }) => kidOf(receipt) === retired);
+    const atArena = await crossingsOf(at.arena, first?.transferId ?? "");
+    assert.equal(atArena.length, 1);
+    for (const { verdict, digest } of [...atHome, ...atArena]) {
+      assert.equal(verdict, "verifies");
+      assert.match(digest ?? "", /^sha-256=/u);
+    }
     await player.leave();
   });
 
@@ -253,4 +276,21 @@ async function list(server: ServerProcess): Promise<Listed> {
 async function keysAt(server: ServerProcess, of: ServerProcess): Promise<string[]> {
   const peer = (await list(server)).peers.find(({ origin }) => origin === of.origin);
   return (peer?.keys ?? []).filter(({ retiredAt }) => retiredAt === null).map(({ kid }) => kid);
+}
+
+interface ListedCrossing {
+  readonly transferId: string;
+  readonly receipt: string;
+  readonly verdict: string;
+  readonly digest: string | null;
+}
+
+async function crossingsOf(server: ServerProcess, subject: string): Promise<ListedCrossing[]> {
+  const answer = await commandAnswer<{ crossings: ListedCrossing[] }>(server, "crossings", subject);
+  return answer.crossings;
+}
+
+function kidOf(receipt: string): string {
+  const [header = ""] = receipt.split(".");
+  return (JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: string }).kid;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { assetUrl } from "../support/assets.ts";
 import { eventually } from "../support/eventually.ts";
 import { assertRefused } from "../support/operator.ts";
@@ -127,10 +127,12 @@ describe("a server written in Python, from the protocol page alone", function ()
     const { claimed, transferId } = await crossToForeign(visitor);
     assert.deepEqual([claimed.player, claimed.name], [player, "Visitor"]);
     assert.equal(claimed.state["note"], "from home");
-    const { iat, ...receipt } = await foreign.control<Record<string, unknown>>("receipt", {
+    const { iat, digest, ...receipt } = await foreign.control<Record<string, unknown>>("receipt", {
       ...{ receipt: claimed.receipt, issuer: ours.origin },
     });
     assert.equal(typeof iat, "number");
+    const text = JSON.stringify(claimed.state);
+    assert.equal(digest, `sha-256=${createHash("sha256").update(text).digest("base64url")}`);
     assert.deepEqual(receipt, {
       ...{ iss: ours.origin, xfer: transferId, player, epoch: claimed.epoch },
       ...{ from: ours.origin, to: foreign.origin },

@@ -55,10 +55,23 @@ describe("registry/server-registry", () => {
     assert.equal(after?.status, ServerStatus.Offline);
   });
 
-  it("names the entry when the store is damaged", async () => {
+  it("sets a damaged row aside, and meets nobody anew whose keys were in it", async () => {
     await meet(A);
+    await meet("https://other.example");
     disk.set(`peer/${A}`, { value: "{", expiresAt: undefined });
-    await assert.rejects(open(), { code: "ERR_FED_STORE_UNAVAILABLE", message: /peer\/https/u });
+    const again = await open();
+    assert.equal(again.has(A), false);
+    assert.ok(again.has("https://other.example"));
+    assert.equal(disk.get(`damaged/peer/${A}`)?.value, "{");
+    const { descriptor } = await describeNow(A);
+    for (const registry of [again, await open()]) {
+      await assert.rejects(registry.register(descriptor, { trust: TrustState.Trusted }), {
+        code: "ERR_FED_ROW_DAMAGED",
+      });
+    }
+    assert.equal(await again.remove(A), true);
+    await again.register(descriptor, { trust: TrustState.Pending });
+    assert.ok((await open()).has(A));
   });
 
   it("changes nothing when the store does not answer", async () => {
@@ -96,7 +109,7 @@ describe("registry/server-registry", () => {
         await meet(A);
         const first = ringOf(A);
         const announced = announceNextKey(first, seededRandom("next"));
-        const switched = switchToNextKey(announced);
+        const switched = switchToNextKey(announced, 1);
         await registry.applyDescriptor(await describeNow(A, announced), { fromOwnOrigin });
         assert.ok(registry.keyFor(A, switched.current.kid), "the next key is pinned before use");
         assert.ok(registry.keyFor(A, first.current.kid), "the current one still is");
@@ -118,7 +131,7 @@ describe("registry/server-registry", () => {
       const first = ringOf(A);
       const announced = announceNextKey(first, seededRandom("next"));
       await registry.applyDescriptor(await describeNow(A, announced), { fromOwnOrigin: true });
-      const switched = await describeNow(A, switchToNextKey(announced));
+      const switched = await describeNow(A, switchToNextKey(announced, 1));
       await registry.applyDescriptor(switched, { fromOwnOrigin: true });
       const thief = { ...first, next: ringOf("thief").current };
       const applied = await registry.applyDescriptor(await describeNow(A, thief), {
@@ -194,7 +207,7 @@ describe("registry/server-registry", () => {
       for (let round = 0; round < 40; round += 1) {
         ring = announceNextKey(ring, seededRandom(`round ${round}`));
         await registry.applyDescriptor(await describeNow(A, ring), { fromOwnOrigin: false });
-        ring = switchToNextKey(ring);
+        ring = switchToNextKey(ring, 1);
         await registry.applyDescriptor(await describeNow(A, ring), { fromOwnOrigin: false });
       }
       assert.equal(registry.get(A)?.keys.length, 33);

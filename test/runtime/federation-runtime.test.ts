@@ -3,15 +3,8 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { resolveOptions } from "../../src/federation/options.ts";
 import { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
-import type { SeatHost } from "../../src/custody/destination/seat-host.ts";
 import { folderOfTest } from "../support/folders.ts";
-
-const NO_SEATS: SeatHost = {
-  hasWorld: () => false,
-  reserve: () => assert.fail("nobody comes"),
-  isReserved: () => Promise.resolve(false),
-  release: () => Promise.resolve(),
-};
+import { NO_SEATS } from "../support/no-seats.ts";
 
 describe("runtime/federation-runtime", () => {
   const folder = folderOfTest();

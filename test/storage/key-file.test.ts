@@ -72,7 +72,7 @@ describe("storage/key-file", () => {
     const announced = announceNextKey(first, seededRandom(2));
     await saveKeyRing(path, announced);
     assert.equal((await loadKeyRing(path))?.next?.kid, announced.next?.kid);
-    await saveKeyRing(path, switchToNextKey(announced));
+    await saveKeyRing(path, switchToNextKey(announced, 1));
     const ring = await loadKeyRing(path);
     assert.equal(ring?.current.kid, announced.next?.kid);
     assert.deepEqual(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { Keyv } from "keyv";
 import { FederationError } from "../../src/errors.ts";
 import { KeyvStore } from "../../src/storage/keyv-store.ts";
@@ -81,4 +82,141 @@ describe("storage/sqlite-engine", () => {
     assert.equal(above.mode & 0o777, 0o700);
     await store.close();
   });
+
+  describe("while another program has the file locked", () => {
+    let path: string;
+    let other: DatabaseSync;
+    let ticks: Ticks;
+    beforeEach(() => {
+      path = join(folder.path, "locked.sqlite");
+    });
+    afterEach(() => {
+      ticks?.stop();
+      if (other?.isOpen) other.close();
+    });
+
+    const lock = (statement = "BEGIN EXCLUSIVE"): void => {
+      other = new DatabaseSync(path);
+      other.exec(statement);
+    };
+
+    it("waits without holding up the process, and writes once the lock is gone", async () => {
+      const store = new KeyvStore(new SqliteEngine({ path }));
+      await store.set("a", "1");
+      lock();
+      ticks = new Ticks();
+      const writes = [
+        store.set("a", "2"),
+        store.compareAndSet("b", undefined, "1"),
+        store.compareAndSet("b", undefined, "2"),
+      ];
+      await ticks.reach(80);
+      other.exec("ROLLBACK");
+      assert.deepEqual(await Promise.all(writes), [undefined, true, false]);
+      assert.equal(await store.get("a"), "2");
+      assert.ok(ticks.longestGap < 500, `the event loop stood still for ${ticks.longestGap} ms`);
+      await store.close();
+    });
+
+    it("fails with a code when the lock stays, and writes again when it is gone", async () => {
+      const store = new KeyvStore(new SqliteEngine({ path, busySeconds: 1 }));
+      await store.set("a", "1");
+      lock();
+      ticks = new Ticks();
+      await assert.rejects(store.set("a", "2"), coded("ERR_FED_STORE_UNAVAILABLE"));
+      assert.ok(ticks.longestGap < 500, `the event loop stood still for ${ticks.longestGap} ms`);
+      other.exec("ROLLBACK");
+      assert.equal(await store.get("a"), "1", "what was refused was not written");
+      await store.set("a", "3");
+      assert.equal(await store.get("a"), "3");
+      await store.close();
+    });
+
+    it("reads as patiently as it writes", async () => {
+      const store = new KeyvStore(new SqliteEngine({ path, busySeconds: 0.5 }));
+      await store.set("a", "1");
+      await store.close();
+      // In this mode the lock keeps readers out, too.
+      lock("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM entries WHERE key = 'x'");
+      ticks = new Ticks();
+      const again = new KeyvStore(new SqliteEngine({ path, busySeconds: 0.3 }));
+      const patient = new KeyvStore(new SqliteEngine({ path }));
+      const read = patient.get("a");
+      const listed = entriesOf(patient);
+      await assert.rejects(again.get("a"), coded("ERR_FED_STORE_UNAVAILABLE"));
+      await assert.rejects(entriesOf(again), coded("ERR_FED_STORE_UNAVAILABLE"));
+      other.exec("ROLLBACK");
+      other.close();
+      assert.equal(await read, "1");
+      assert.deepEqual(await listed, [["a", "1"]]);
+      assert.ok(ticks.longestGap < 500, `the event loop stood still for ${ticks.longestGap} ms`);
+      await Promise.all([again.close(), patient.close()]);
+    });
+
+    it("opens a new file that another program has just made and locked", async () => {
+      lock();
+      ticks = new Ticks();
+      const store = new KeyvStore(new SqliteEngine({ path }));
+      const written = store.set("a", "1");
+      await ticks.reach(20);
+      other.exec("ROLLBACK");
+      await written;
+      assert.equal(await store.get("a"), "1");
+      assert.ok(ticks.longestGap < 500, `the event loop stood still for ${ticks.longestGap} ms`);
+      await store.close();
+    });
+
+    it("writes what was asked for before it is closed", async () => {
+      const store = new KeyvStore(new SqliteEngine({ path }));
+      await store.set("a", "1");
+      lock();
+      const written = store.set("a", "2");
+      const closed = store.close();
+      await assert.rejects(store.set("a", "3"), coded("ERR_FED_STORE_UNAVAILABLE"));
+      other.exec("ROLLBACK");
+      await written;
+      await closed;
+      const again = new KeyvStore(new SqliteEngine({ path }));
+      assert.equal(await again.get("a"), "2");
+      await again.close();
+    });
+  });
 });
+
+/** Counts how the event loop turns. */
+class Ticks {
+  longestGap = 0;
+  #count = 0;
+  #last = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  #waiting: { readonly count: number; readonly resolve: () => void } | undefined;
+
+  constructor() {
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      this.longestGap = Math.max(this.longestGap, now - this.#last);
+      this.#last = now;
+      this.#count += 1;
+      if (this.#waiting !== undefined && this.#count >= this.#waiting.count) {
+        this.#waiting.resolve();
+      }
+    }, 10);
+  }
+
+  /** Resolves once the loop has turned so often. */
+  reach(count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting = { count, resolve };
+    });
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+async function entriesOf(store: KeyvStore): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for await (const entry of store.entries("")) all.push(entry);
+  return all;
+}

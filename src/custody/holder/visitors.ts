@@ -3,9 +3,11 @@
  * changed by compare-and-set only, so that a seat is dropped in the same write that records
  * custody (PROTOCOL 6, rule 3).
  */
+import { z } from "zod";
 import { FederationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
-import type { Store } from "../../ports.ts";
+import type { Logger, Store } from "../../ports.ts";
+import { type RowKind, RowReader } from "../../rows/rows.ts";
 
 /** Custody of a visiting player, as its holder keeps it. */
 export interface HeldCustody {
@@ -67,18 +69,54 @@ const visitorKey = (player: string): string => `visitor/${player}`;
 const seatKey = (caller: string, transferId: string): string =>
   `seat/${transferId.toLowerCase()}/${caller}`;
 
+const VISITOR_ROW: RowKind<VisitorRow> = {
+  what: "visitor's row",
+  schema: z.looseObject({
+    player: z.string().min(1).max(400),
+    home: z.string().min(1).max(300),
+    held: z
+      .looseObject({
+        epoch: z.int().nonnegative(),
+        phase: z.enum(["held", "frozen", "returning"]),
+        transferId: z.string().max(64).optional(),
+        life: z.string().max(64).optional(),
+      })
+      .optional(),
+    seats: z
+      .array(
+        z.looseObject({
+          caller: z.string().max(300),
+          transferId: z.string().max(64),
+          world: z.string().max(64),
+          name: z.string().max(1024),
+          jkt: z.string().max(64).optional(),
+          sessionId: z.string().max(256),
+          reservation: z.unknown(),
+          expiresAt: z.number(),
+        }),
+      )
+      .max(64),
+  }),
+  belongs: ({ player }, key) => key === visitorKey(player),
+  blocks: true,
+  advice:
+    "Its player is refused here until you put the row back from a backup of the store, or drop it with `players forget <player>`: home takes the player back by itself",
+};
+
 /** The durable rows of visiting players. */
 export class VisitorBook {
   readonly #store: Store;
+  readonly #reader: RowReader<VisitorRow>;
 
-  constructor(store: Store) {
+  constructor(store: Store, logger?: Pick<Logger, "error">) {
     this.#store = store;
+    this.#reader = new RowReader(store, logger, VISITOR_ROW);
   }
 
   /** The row as it is. */
   async get(player: string): Promise<VisitorRow | undefined> {
     const text = await this.#store.get(visitorKey(player));
-    return text === undefined ? undefined : (JSON.parse(text) as VisitorRow);
+    return text === undefined ? undefined : this.#reader.read(visitorKey(player), text);
   }
 
   /**
@@ -91,7 +129,8 @@ export class VisitorBook {
   ): Promise<VisitorRow | undefined> {
     for (let tries = 0; tries < COMPARE_AND_SET_TRIES; tries += 1) {
       const text = await this.#store.get(visitorKey(player));
-      const row = text === undefined ? undefined : (JSON.parse(text) as VisitorRow);
+      const row =
+        text === undefined ? undefined : await this.#reader.read(visitorKey(player), text);
       const changed = change(row);
       const next =
         changed !== undefined && changed.held === undefined && changed.seats.length === 0
@@ -142,10 +181,12 @@ export class VisitorBook {
     return this.#store.get(seatKey(caller, transferId));
   }
 
-  /** Every row, for settling after a restart. */
+  /** Every row, for settling after a restart, but for damaged ones, which are set aside. */
   async *all(): AsyncGenerator<VisitorRow> {
-    for await (const [, text] of this.#store.entries("visitor/")) {
-      yield JSON.parse(text) as VisitorRow;
+    for await (const [key, text] of this.#store.entries("visitor/")) {
+      const row = this.#reader.parse(key, text);
+      if (row === undefined) await this.#reader.setAside(key, text);
+      else yield row;
     }
   }
 }

@@ -273,6 +273,8 @@ export class HomeAnswers {
           transitions.renew(row, by, { epoch, kept: this.#imported(row, state, by) }, sentAt),
         );
         if (decision.ok) this.#answered(by, decision.row);
+        // Nobody else can have the player meanwhile, and its holder has what is left of it.
+        if (!decision.ok && decision.code === "ERR_FED_ROW_DAMAGED") return true;
         return decision.ok;
       }),
     );

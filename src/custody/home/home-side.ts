@@ -48,11 +48,11 @@ export interface HomeSide {
 /** Puts home's side together. */
 export function composeHome(options: HomeSideOptions): HomeSide {
   const { origin, store, clock, random, logger, signingKey } = options;
-  const history = new CrossingHistory(store);
+  const history = new CrossingHistory(store, logger);
   const refused = new SaidOnce();
   const granted = new LeaseBook({ clock, leaseSeconds: options.leaseSeconds ?? 30 });
   const ledger = new CustodyLedger({
-    ...{ origin, store, clock, leases: granted },
+    ...{ origin, store, clock, logger, leases: granted },
     onNotKept: (localId, notice) => {
       logger.warn(
         `home did not keep all that ${localId} carried at ${notice.from}: ${notice.lost.map((path) => (path === "" ? "nothing of it" : path)).join(" ")}${notice.more > 0 ? ` and ${notice.more} more` : ""}`,
@@ -67,7 +67,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
       logger.error("a crossing could not be written into the history", cause);
     },
   });
-  const late = new LateReturns({ store, clock });
+  const late = new LateReturns({ store, clock, logger });
   const answers = new HomeAnswers({
     ...{ origin, ledger, leases: granted, receipts, history, late, store, clock, random },
     ...{ signingKey, accept: options.accept, mayGoTo: options.mayGoTo, onLate: options.onLate },

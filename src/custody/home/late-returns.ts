@@ -2,8 +2,10 @@
  * What holders brought back too late: their leases had run out and the player has been played since.
  * Nothing of it is used; it is kept aside for the operator, who decides (PROTOCOL 6, rule 12).
  */
+import { z } from "zod";
 import type { JsonValue } from "../../json.ts";
-import type { Clock, Store } from "../../ports.ts";
+import type { Clock, Logger, Store } from "../../ports.ts";
+import { type RowKind, RowReader } from "../../rows/rows.ts";
 
 /** One state that came too late. */
 export interface LateReturn {
@@ -26,12 +28,36 @@ const KEPT_MILLISECONDS = 90 * 24 * 3600 * 1000;
 const PREFIX = "late/";
 const EPOCH_DIGITS = 16;
 
+const LATE_ROW: RowKind<LateReturn> = {
+  what: "late return",
+  schema: z.looseObject({
+    player: z.string().max(400),
+    from: z.string().max(300),
+    epoch: z.int().nonnegative(),
+    at: z.int(),
+    state: z.json(),
+    accepted: z.json(),
+  }),
+  blocks: false,
+  advice: "Nobody's custody hangs on it; look at it before you delete it",
+};
+
 /** Durable, by player and epoch: one for each time a holder lapsed. */
 export class LateReturns {
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #reader: RowReader<LateReturn>;
 
-  constructor({ store, clock }: { readonly store: Store; readonly clock: Clock }) {
+  constructor({
+    store,
+    clock,
+    logger,
+  }: {
+    readonly store: Store;
+    readonly clock: Clock;
+    readonly logger?: Pick<Logger, "error">;
+  }) {
+    this.#reader = new RowReader(store, logger, LATE_ROW);
     this.#store = store;
     this.#clock = clock;
   }
@@ -48,6 +74,10 @@ export class LateReturns {
   /** What was put aside, of one player or of all, oldest first for each. */
   async *list(localId?: string): AsyncGenerator<LateReturn> {
     const prefix = localId === undefined ? PREFIX : `${PREFIX}${localId}/`;
-    for await (const [, text] of this.#store.entries(prefix)) yield JSON.parse(text) as LateReturn;
+    for await (const [key, text] of this.#store.entries(prefix)) {
+      const late = this.#reader.parse(key, text);
+      if (late === undefined) await this.#reader.setAside(key, text);
+      else yield late;
+    }
   }
 }

@@ -6,7 +6,7 @@
  */
 import { FederationError } from "../../errors.ts";
 import { type JsonValue, sameJson } from "../../json.ts";
-import type { Clock, Store } from "../../ports.ts";
+import type { Clock, Logger, Store } from "../../ports.ts";
 import type { ImportNotice } from "./import-notices.ts";
 import { importFromHome } from "./import-policy.ts";
 import type { LeaseBook } from "./lease-book.ts";
@@ -28,6 +28,8 @@ export interface CustodyLedgerOptions {
   readonly origin: string;
   readonly store: Store;
   readonly clock: Clock;
+  /** Hears of damaged rows. Default: nobody does. */
+  readonly logger?: Pick<Logger, "error">;
   /** What home remembers of the leases it answered. */
   readonly leases: LeaseBook;
   /** This process's life, where several processes are this server. Default: it is the only one. */
@@ -50,13 +52,13 @@ export class CustodyLedger {
   readonly #onNotKept: (localId: string, notice: ImportNotice) => void;
   readonly #listeners = new Set<(decision: LedgerDecision) => void>();
 
-  constructor({ origin, store, clock, leases, life, onNotKept }: CustodyLedgerOptions) {
+  constructor({ origin, store, clock, logger, leases, life, onNotKept }: CustodyLedgerOptions) {
     this.#origin = origin;
     this.#authority = new URL(origin).host;
     this.#clock = clock;
     this.#leases = leases;
     this.#life = life ?? (() => undefined);
-    this.#rows = new LedgerRows(store);
+    this.#rows = new LedgerRows(store, logger);
     this.#onNotKept = onNotKept ?? (() => undefined);
   }
 
@@ -239,7 +241,7 @@ export class CustodyLedger {
     const life = this.#life();
     let outcome: Transition | undefined;
     let before: LedgerRow | undefined;
-    await this.#rows.update(localId, (row) => {
+    const decided = this.#rows.update(localId, (row) => {
       before = row;
       outcome =
         row === undefined
@@ -252,6 +254,13 @@ export class CustodyLedger {
       };
       return outcome.row;
     });
+    try {
+      await decided;
+    } catch (cause) {
+      if (!(cause instanceof FederationError && cause.code === "ERR_FED_ROW_DAMAGED")) throw cause;
+      // One player's: what is decided about others goes on.
+      return { ok: false, code: cause.code, reason: "the player's row at its home is damaged" };
+    }
     if (outcome === undefined) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
     if (outcome.ok && before !== undefined && outcome.row !== before) {
       this.#notice(localId, before, outcome.row);

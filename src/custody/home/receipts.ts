@@ -1,5 +1,5 @@
 /** Home's signed word on each crossing, and its place in the history. */
-import { issueReceipt } from "../../identity/receipt.ts";
+import { digestOfState, issueReceipt } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock } from "../../ports.ts";
 import type { CrossingHistory } from "../shared/history.ts";
@@ -25,14 +25,26 @@ export class ReceiptBook {
   }
 
   /** Signs the receipt of a decided claim and writes the crossing into the history. */
-  async issue(row: LedgerRow, transferId: string, to: string): Promise<string> {
+  issue(row: LedgerRow, transferId: string, to: string): Promise<string> {
+    return this.#issue(row, transferId, to, digestOfState(row.state));
+  }
+
+  async #issue(
+    row: LedgerRow,
+    transferId: string,
+    to: string,
+    digest: string | undefined,
+  ): Promise<string> {
     const { origin, clock, history, signingKey, onHistoryLost } = this.#options;
     const { localId, epoch } = row;
     const at = row.last?.at ?? Math.floor(clock.now() / 1000);
     const from = row.last?.from ?? origin;
     const player = `${localId}@${new URL(origin).host}`;
     const receipt = await issueReceipt(
-      { iss: origin, xfer: transferId, player, epoch, from, to, iat: at },
+      {
+        ...{ iss: origin, xfer: transferId, player, epoch, from, to, iat: at },
+        ...(digest === undefined ? {} : { digest }),
+      },
       signingKey(),
     );
     // Nobody's custody hangs on it, so nobody waits for it; the next start makes up for a crash.
@@ -46,6 +58,9 @@ export class ReceiptBook {
     const unwritten =
       last?.kind === "claim" &&
       (await this.#options.history.ofTransfer(last.transferId)) === undefined;
-    if (unwritten) await this.issue({ ...row, epoch: last.epoch }, last.transferId, last.to);
+    // What the player carried then may have changed since.
+    if (unwritten) {
+      await this.#issue({ ...row, epoch: last.epoch }, last.transferId, last.to, undefined);
+    }
   }
 }

@@ -1,5 +1,7 @@
 /** The crossings of home's players, kept and readable. */
-import type { Store } from "../../ports.ts";
+import { z } from "zod";
+import type { Logger, Store } from "../../ports.ts";
+import { type RowKind, RowReader } from "../../rows/rows.ts";
 
 /** One crossing that a claim has decided. */
 export interface CrossingRecord {
@@ -23,12 +25,28 @@ const EPOCH_DIGITS = 16;
 const prefixOf = (localId: string): string => `history/${localId}/`;
 const receiptKey = (transferId: string): string => `receipt/${transferId.toLowerCase()}`;
 
+const CROSSING_ROW: RowKind<CrossingRecord> = {
+  what: "record of a crossing",
+  schema: z.looseObject({
+    transferId: z.string().max(64),
+    from: z.string().max(300),
+    to: z.string().max(300),
+    epoch: z.int().nonnegative(),
+    at: z.int(),
+    receipt: z.string().max(16_384),
+  }),
+  blocks: false,
+  advice: "Nobody's custody hangs on it; its receipt may be in it still",
+};
+
 /** Durable records by player and by transfer; both are gone after 90 days. */
 export class CrossingHistory {
   readonly #store: Store;
+  readonly #reader: RowReader<CrossingRecord>;
 
-  constructor(store: Store) {
+  constructor(store: Store, logger?: Pick<Logger, "error">) {
     this.#store = store;
+    this.#reader = new RowReader(store, logger, CROSSING_ROW);
   }
 
   /** Writes a crossing down; the same again changes nothing. */
@@ -44,8 +62,9 @@ export class CrossingHistory {
   /** A player's crossings, oldest first. */
   async of(localId: string): Promise<CrossingRecord[]> {
     const crossings: CrossingRecord[] = [];
-    for await (const [, text] of this.#store.entries(prefixOf(localId))) {
-      crossings.push(JSON.parse(text) as CrossingRecord);
+    for await (const [key, text] of this.#store.entries(prefixOf(localId))) {
+      const crossing = await this.#parse(key, text);
+      if (crossing !== undefined) crossings.push(crossing);
     }
     return crossings;
   }
@@ -53,7 +72,13 @@ export class CrossingHistory {
   /** The crossing of one transfer: at home, at the destination, and at a source that asked. */
   async ofTransfer(transferId: string): Promise<CrossingRecord | undefined> {
     const text = await this.#store.get(receiptKey(transferId));
-    return text === undefined ? undefined : (JSON.parse(text) as CrossingRecord);
+    return text === undefined ? undefined : this.#parse(receiptKey(transferId), text);
+  }
+
+  async #parse(key: string, text: string): Promise<CrossingRecord | undefined> {
+    const crossing = this.#reader.parse(key, text);
+    if (crossing === undefined) await this.#reader.setAside(key, text);
+    return crossing;
   }
 
   /** Keeps the receipt of a crossing that this server was an end of. */

@@ -149,7 +149,7 @@ class Router {
       if (cacheSeconds !== undefined) {
         response.setHeader("Cache-Control", `public, max-age=${cacheSeconds}`);
       }
-      send(response, await route.answer(this.#parts));
+      send(response, await route.answer(this.#parts, path));
       return;
     }
     const body = route.method === "POST" ? await readRawBody(request) : undefined;

@@ -11,7 +11,7 @@ import type { DescriptorDocument } from "../../identity/descriptor.ts";
 import type { SignedMessageParts } from "../../identity/http-signatures.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
 import { TrustState } from "../../registry/federated-server.ts";
-import { type Answer, answerOf } from "./answers.ts";
+import { type Answer, answerOf, refusal } from "./answers.ts";
 import { type AssetServer, isAssetPath } from "./asset-server.ts";
 import type { Peer } from "./caller.ts";
 import { type TravelAnswer, type TravelRequest, answerTravel } from "./travel.ts";
@@ -19,6 +19,8 @@ import { type TravelAnswer, type TravelRequest, answerTravel } from "./travel.ts
 /** What the calls ask of the server. */
 export interface RouteParts {
   readonly descriptor: () => Promise<DescriptorDocument>;
+  /** This server's signed word on one of its keys; undefined when it is none. */
+  readonly keyWord: (kid: string) => Promise<string | undefined>;
   readonly health: () => { readonly status: "pass" | "warn" | "fail"; readonly version: string };
   readonly registry: Pick<ServerRegistry, "list">;
   readonly handshake: Pick<HandshakeService, "handleChallenge" | "handleCompletion">;
@@ -48,7 +50,9 @@ interface PublicRoute extends RouteData {
   readonly cacheSeconds?: number;
   /** What a 405 names. Default: the method. */
   readonly allow?: string;
-  readonly answer: (parts: RouteParts) => Answer | Promise<Answer>;
+  /** Where the path has a `{…}`. */
+  readonly matches?: (path: string) => boolean;
+  readonly answer: (parts: RouteParts, path: string) => Answer | Promise<Answer>;
 }
 
 /** Whoever asks gets bytes; methods, headers and refusals are its own affair. */
@@ -95,6 +99,8 @@ export type Route = PublicRoute | StreamedRoute | SignerRoute | PlayerRoute | Pe
 
 const DESCRIPTOR_MAX_AGE_SECONDS = 300;
 
+const KEY_PATH = /^\/keys\/[A-Za-z0-9_-]{43}$/u;
+
 const custodyCall = (call: string): PeerRoute => ({
   path: `/custody/${call}`,
   method: "POST",
@@ -133,6 +139,22 @@ export const ROUTES: readonly Route[] = [
     body: "raw",
     budget: "address",
     answer: ({ handshake }, message) => handshake.handleCompletion(message),
+  },
+  {
+    path: "/keys/{kid}",
+    matches: (path) => KEY_PATH.test(path),
+    method: "GET",
+    caller: "anybody",
+    body: "none",
+    budget: "address",
+    cacheSeconds: DESCRIPTOR_MAX_AGE_SECONDS,
+    allow: "GET, HEAD",
+    answer: async ({ keyWord }, path) => {
+      const jws = await keyWord(path.slice("/keys/".length));
+      return jws === undefined
+        ? refusal("ERR_FED_NOT_FOUND", "This server has no such key.")
+        : { status: 200, body: { jws } };
+    },
   },
   custodyCall("depart"),
   custodyCall("claim"),
@@ -222,7 +244,7 @@ export function routeFor(at: "endpoint" | "origin", path: string): Route | undef
   return (
     exact.get(`${at} ${path}`) ??
     (at === "endpoint"
-      ? ROUTES.find((route) => "matches" in route && route.matches(path))
+      ? ROUTES.find((route) => "matches" in route && route.matches?.(path))
       : undefined)
   );
 }

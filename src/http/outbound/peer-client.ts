@@ -5,6 +5,7 @@
 import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
 import type { HandshakeTransport } from "../../handshake/transport.ts";
 import type { VerifyKey } from "../../identity/ed25519.ts";
+import { type DatedKey, verifyDatedKey } from "../../identity/dated-key.ts";
 import {
   type SignedMessageParts,
   signRequest,
@@ -57,6 +58,7 @@ const UNSIGNED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationError
   "ERR_FED_WEAK_KEY",
 ]);
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
+const KEY_TIMEOUT_MILLISECONDS = 5_000;
 const HEALTH_TIMEOUT_MILLISECONDS = 5_000;
 
 /** What `GET /health` says. */
@@ -174,6 +176,30 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     const status = (parseBody(response.body) as { status?: unknown } | undefined)?.status;
     if (status === "pass" || status === "warn" || status === "fail") return { status };
     throw new FederationError("ERR_FED_BAD_RESPONSE", `${origin} reports no health.`);
+  }
+
+  /**
+   * `GET /keys/{kid}`: a peer's word on one of its keys, vouched for by one that is pinned; undefined
+   * when the peer has no such key, or has not this addition.
+   */
+  async datedKey(origin: string, kid: string): Promise<DatedKey | undefined> {
+    const { registry, fetch } = this.#options;
+    const endpoint = registry.get(origin)?.endpoint ?? `${origin}/federation`;
+    const response = await fetch({
+      method: "GET",
+      url: `${endpoint.replace(/\/$/u, "")}/keys/${encodeURIComponent(kid)}`,
+      headers: { accept: "application/json" },
+      timeoutMilliseconds: KEY_TIMEOUT_MILLISECONDS,
+      maxBodyBytes: 16 * 1024,
+    });
+    if (response.status !== 200) return undefined;
+    const { jws } = (parseBody(response.body) ?? {}) as { jws?: unknown };
+    const word = verifyDatedKey(jws, {
+      iss: origin,
+      kid,
+      keyFor: (by) => registry.keyFor(origin, by),
+    });
+    return word.verified ? word.key : undefined;
   }
 
   async #send(

@@ -27,7 +27,7 @@ describe("http/routes and the protocol page", () => {
     for (const [, path = "", number = ""] of rows) {
       const name = path.startsWith("<endpoint>/custody/")
         ? `\`${path.slice("<endpoint>/custody/".length)}\``
-        : path.replace("{hash}", "");
+        : path.replace(/\{\w+\}/u, "");
       assert.ok(
         section(Number(number)).includes(name),
         `section ${number} says nothing of ${name}`,
@@ -42,7 +42,7 @@ describe("http/routes and the protocol page", () => {
     );
     assert.ok(named.length >= 9, `only ${named.length} calls are named`);
     for (const call of named.filter((name) => !name.endsWith("/custody/<call>"))) {
-      const known = call.replace(/<64$/u, "{hash}");
+      const known = call.replace(/<64$/u, "{hash}").replace(/<key$/u, "{kid}");
       assert.ok(served.has(known), `${call} is no entry`);
     }
   });

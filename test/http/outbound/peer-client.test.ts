@@ -10,7 +10,9 @@ import {
   problemOf,
   twoServers,
 } from "../../support/federation.ts";
+import { signDatedKey } from "../../../src/identity/dated-key.ts";
 import type { ManualClock } from "../../support/manual-clock.ts";
+import { ringOf } from "../../support/parties.ts";
 
 describe("http/peer-client", () => {
   let clock: ManualClock;
@@ -150,5 +152,26 @@ describe("http/peer-client", () => {
   it("takes a missing descriptor for none", async () => {
     network.intercept = () => plain(404, {});
     await rejected(a.peers.fetchDescriptor(B), "ERR_FED_BAD_RESPONSE");
+  });
+
+  it("asks a peer for a key that it has retired, and takes its word by a pinned key only", async () => {
+    const { current } = b.ring;
+    const retired = ringOf("long gone").current;
+    const word = (by = current, iss = B) =>
+      signDatedKey({ jwk: retired.jwk, retiredAt: 5 }, { iss, iat: 9 }, by);
+    let answer = plain(200, { jws: await word() });
+    network.intercept = ({ url }) =>
+      url === `${B}/federation/keys/${retired.kid}` ? answer : undefined;
+    assert.equal((await a.peers.datedKey(B, retired.kid))?.retiredAt, 5);
+    for (const refused of [
+      plain(404, problemOf("ERR_FED_NOT_FOUND")),
+      plain(200, { jws: await word(retired) }),
+      plain(200, { jws: await word(current, A) }),
+      plain(200, "what"),
+      plain(200, null),
+    ]) {
+      answer = refused;
+      assert.equal(await a.peers.datedKey(B, retired.kid), undefined);
+    }
   });
 });

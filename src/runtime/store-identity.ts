@@ -1,0 +1,109 @@
+/**
+ * The store and the key belong together: the store remembers whose it is, the key file that there is a
+ * store. One without the other is not started with by accident: an emptied store would be the loss of
+ * every player, and a fresh key a stranger to every peer.
+ */
+import { z } from "zod";
+import { FederationError } from "../errors.ts";
+import { datedKey } from "../identity/key-rotation.ts";
+import type { KeyRing } from "../identity/server-keys.ts";
+import type { Logger, Store } from "../ports.ts";
+import { bindKeyRing, loadKeyRing, loadOrCreateKeyRing } from "../storage/key-file.ts";
+import type { Random } from "../ports.ts";
+
+/** What the operator says is on purpose: a store that begins anew, or a key that does. */
+export type Adopt = "fresh-store" | "fresh-key";
+
+const IDENTITY_KEY = "identity";
+/** What is there once a server has been in use. */
+const DURABLE_PREFIXES = ["custody/", "visitor/", "peer/"];
+
+const identitySchema = z.looseObject({
+  /** Key id that the store belongs to. */
+  kid: z.string().max(64),
+  origin: z.string().max(300),
+});
+
+/**
+ * Reads the key ring, or makes one, and holds it and the store against each other.
+ *
+ * @throws FederationError `ERR_FED_STORE_IDENTITY` when one is there without the other, or with another
+ * one's; `ERR_FED_KEY_FILE`.
+ */
+export async function openKeyRing({
+  path,
+  origin,
+  store,
+  adopt,
+  random,
+  logger,
+}: {
+  /** Of the key file. */
+  readonly path: string;
+  readonly origin: string;
+  readonly store: Store;
+  readonly adopt: Adopt | undefined;
+  readonly random: Random;
+  readonly logger: Logger;
+}): Promise<KeyRing> {
+  const existing = await loadKeyRing(path);
+  const text = await store.get(IDENTITY_KEY);
+  const identity = text === undefined ? undefined : identityOf(text);
+  const used = identity !== undefined || (await isUsed(store));
+  if (existing === undefined && used && adopt !== "fresh-key") {
+    throw new FederationError(
+      "ERR_FED_STORE_IDENTITY",
+      `The store is this server's, but there is no key at ${path}: restore keys.json from a backup. If the key is lost, start once with adopt: "fresh-key": every peer quarantines this server until its operator approves.`,
+    );
+  }
+  if (existing?.hasStore === true && !used && adopt !== "fresh-store") {
+    throw new FederationError(
+      "ERR_FED_STORE_IDENTITY",
+      `The key at ${path} has had a store, but this one is empty: name the right one, or restore it from a backup. If all players may begin anew, start once with adopt: "fresh-store".`,
+    );
+  }
+  const ring = existing ?? (await loadOrCreateKeyRing(path, random));
+  if (
+    identity !== undefined &&
+    datedKey(ring, identity.kid) === undefined &&
+    adopt !== "fresh-key"
+  ) {
+    throw new FederationError(
+      "ERR_FED_STORE_IDENTITY",
+      `The store belongs to the key ${identity.kid} (${identity.origin}), and the one at ${path} is another: name the right dataDirectory or store. If this key is to have this store, start once with adopt: "fresh-key".`,
+    );
+  }
+  if (identity !== undefined && identity.origin !== origin) {
+    logger.warn(
+      `the store was begun as ${identity.origin}: players that it has at home there are not found at home here (${origin})`,
+    );
+  }
+  // The store first: a key file that says there is a store is right from then on.
+  if (identity === undefined || datedKey(ring, identity.kid) === undefined) {
+    const mine = JSON.stringify({ kid: ring.current.kid, origin });
+    if (!(await store.compareAndSet(IDENTITY_KEY, text, mine))) {
+      // Another process of this server got there first: hold the key against what it wrote.
+      return openKeyRing({ path, origin, store, adopt, random, logger });
+    }
+  }
+  return bindKeyRing(path, ring);
+}
+
+async function isUsed(store: Store): Promise<boolean> {
+  for (const prefix of DURABLE_PREFIXES) {
+    for await (const _ of store.entries(prefix)) return true;
+  }
+  return false;
+}
+
+function identityOf(text: string): z.infer<typeof identitySchema> {
+  try {
+    return identitySchema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new FederationError(
+      "ERR_FED_STORE_IDENTITY",
+      `The store's entry "${IDENTITY_KEY}" is damaged: restore the store from a backup, or delete the entry if you are sure that the store is this server's.`,
+      { cause },
+    );
+  }
+}
