@@ -61,7 +61,7 @@ export async function openResources({
     await openFormat(store);
     const { origin, adopt } = options;
     const path = join(dataDirectory, DATA_FILES.keys);
-    const keys = await OwnKeys.open({ path, origin, store, adopt, random, logger });
+    const keys = await OwnKeys.open({ path, origin, store, adopt, random, logger, clock });
     const { directory, maxBytes } = options.assets;
     const files = await ContentStore.open({ directory, maxBytes, clock, logger });
     closing.push({ stop: () => files.close() });
