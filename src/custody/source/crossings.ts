@@ -235,7 +235,7 @@ export class Crossings implements CrossingsUnderWay {
   /** Tries no more: what is open is settled by the next start. */
   stop(): void {
     this.#backOff.stop();
-    for (const crossing of this.#open.values()) crossing.decide("abandoned");
+    this.abandonAll();
   }
 
   /** Gives up every crossing; each ends by itself. */
