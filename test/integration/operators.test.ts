@@ -45,11 +45,11 @@ describe("operators, beside running servers", function () {
     await eventually(async () => {
       assert.ok((await keysAt(at.arena, at.plaza)).includes(next), "the arena knows the next key");
     });
-    const before = crossings;
     assert.equal((await commandLine(at.plaza, "keys", "rotate", "--switch")).code, 0);
     await eventually(async () => {
       assert.equal(await currentKid(at.plaza), next);
     });
+    const before = crossings;
     await eventually(
       () => {
         assert.ok(crossings > before + 6, "crossings go on with the new key");
