@@ -271,6 +271,11 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         find: '      () => session.freeze("lease"),',
         put: "      () => undefined,",
       },
+      {
+        file: leases,
+        find: "    session.leaseEnds(() => clock.monotonic() >= until);\n",
+        put: "",
+      },
     ],
     faults: { partition: 0.03 },
   },

@@ -72,6 +72,7 @@ export class Leases {
     );
     const renewAt = clock.monotonic() + (seconds * 1000) / HEARTBEATS_PER_LEASE;
     this.#leases.set(session, { until, seconds, renewAt, timer, sentState: old?.sentState });
+    session.leaseEnds(() => clock.monotonic() >= until);
     if (until > clock.monotonic()) session.thaw("lease");
     this.#schedule(session.home, renewAt);
   }

@@ -60,6 +60,7 @@ export class PlayerSession {
   /** The epoch under which the player is held. */
   epoch: number;
   #ended = false;
+  #leaseIsOver: () => boolean = () => false;
   readonly #frozenFor = new Set<FreezeReason>();
   #frozenWith: { readonly state: JsonValue | undefined } | undefined;
 
@@ -86,9 +87,18 @@ export class PlayerSession {
     return this.#ended;
   }
 
-  /** Whether nobody may simulate the player now. */
+  /**
+   * Whether nobody may simulate the player now. Looks at the lease too: after this process stood still,
+   * messages and the room's own timers come before the timer that would freeze.
+   */
   get frozen(): boolean {
-    return this.#ended || this.#frozenFor.size > 0;
+    if (!this.#held && this.#leaseIsOver()) this.freeze("lease");
+    return this.#held;
+  }
+
+  /** Says how to tell that the lease under which the player is simulated has run out. */
+  leaseEnds(isOver: () => boolean): void {
+    this.#leaseIsOver = isOver;
   }
 
   /**
@@ -96,7 +106,9 @@ export class PlayerSession {
    * happens to it meanwhile counts.
    */
   carry(): JsonValue | undefined {
-    return this.#frozenWith === undefined ? this.body.carry() : this.#frozenWith.state;
+    return this.frozen && this.#frozenWith !== undefined
+      ? this.#frozenWith.state
+      : this.body.carry();
   }
 
   /** Ends the session: from now on nobody simulates the player here, connected or not. */
@@ -113,13 +125,18 @@ export class PlayerSession {
 
   /** Takes one reason away; the player is simulated again once none is left. */
   thaw(reason: FreezeReason): void {
-    if (!this.#frozenFor.delete(reason) || this.frozen) return;
+    if (this.#leaseIsOver()) this.freeze("lease");
+    if (!this.#frozenFor.delete(reason) || this.#held) return;
     this.#frozenWith = undefined;
     this.body.setFrozen(false, reason);
   }
 
+  get #held(): boolean {
+    return this.#ended || this.#frozenFor.size > 0;
+  }
+
   #hold(reason: FreezeReason | undefined): void {
-    if (this.frozen) return;
+    if (this.#held) return;
     this.#frozenWith = { state: this.body.carry() };
     this.body.setFrozen(true, reason);
   }
