@@ -10,6 +10,7 @@ import type { AdmissionPolicy } from "./destination/admission.ts";
 import { type Arrival, Arrivals } from "./destination/arrivals.ts";
 import type { SeatHost } from "./destination/seat-host.ts";
 import { Seats } from "./destination/seats.ts";
+import { drain } from "./drain.ts";
 import { holderCalls } from "./holder/calls.ts";
 import { Leases } from "./holder/leases.ts";
 import { Settlement } from "./holder/settlement.ts";
@@ -74,9 +75,6 @@ export interface CustodyOptions {
   readonly siblings?: Siblings | undefined;
   readonly onEvent?: (event: CustodyEvent) => void;
 }
-
-/** How often a server that stops tries again what has failed. */
-const HURRY_MILLISECONDS = 500;
 
 /** Everything PROTOCOL 6 and 7 ask of one server, without knowing HTTP or Colyseus. */
 export class Custody {
@@ -258,52 +256,28 @@ export class Custody {
   }
 
   /**
-   * Ends every session, for a server that stops: visitors go home with what they carry, players at
-   * home have it stored, and each is told once that is done. Resolves with how many were left after
-   * `milliseconds`: they are settled by the next start. From now on nobody comes in.
+   * Ends every session, for a server that stops ({@link drain}). Resolves with how many were left after
+   * `milliseconds`. From now on nobody comes in.
    */
-  async drain(milliseconds: number): Promise<number> {
+  drain(milliseconds: number): Promise<number> {
     this.#draining = true;
-    const { clock } = this.#options;
-    const left = new Set<PlayerSession>();
-    let done: () => void = () => undefined;
-    const close = async (session: PlayerSession): Promise<void> => {
-      left.add(session);
-      session.freeze("stopping");
-      await this.crossings.giveUp(session.player);
-      await this.#end(session);
-      // Home has to have the player before its client comes to join there.
-      if (!session.atHome) await this.settlement.settle(session.player);
-      left.delete(session);
-      session.body.end("ERR_FED_UNAVAILABLE", "This server is closing. You are safe at home.");
-      if (left.size === 0) done();
-    };
-    // Somebody may be on the way in.
-    this.sessions.onAdded((session) => void close(session));
-    this.crossings.abandonAll();
-    for (const session of this.sessions.all()) void close(session);
-    // There is no time to wait as long as usual between two tries.
-    let nudge = clock.setTimeout(() => undefined, 0);
-    const hurry = (): void => {
-      this.wake();
-      nudge = clock.setTimeout(hurry, HURRY_MILLISECONDS);
-    };
-    hurry();
-    await new Promise<void>((resolve) => {
-      const timer = clock.setTimeout(resolve, milliseconds);
-      done = () => {
-        void Promise.all([this.#stays.whenStored(), this.#atHome.whenStored()]).then(() => {
-          clock.clearTimeout(timer);
-          resolve();
-        });
-      };
-      if (left.size === 0) done();
-    });
-    clock.clearTimeout(nudge);
-    for (const session of left) {
-      session.body.end("ERR_FED_UNAVAILABLE", "This server is closing. You can go home.");
-    }
-    return left.size;
+    return drain(
+      {
+        sessions: this.sessions,
+        crossings: this.crossings,
+        clock: this.#options.clock,
+        end: async (session) => {
+          await this.#end(session);
+          // Home has to have the player before its client comes to join there.
+          if (!session.atHome) await this.settlement.settle(session.player);
+        },
+        whenStored: () => Promise.all([this.#stays.whenStored(), this.#atHome.whenStored()]),
+        hurry: () => {
+          this.wake();
+        },
+      },
+      milliseconds,
+    );
   }
 
   /** Players whose last state is in this process's memory only: the store has not taken it yet. */

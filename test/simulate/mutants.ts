@@ -23,6 +23,7 @@ const answers = "custody/home/answers.ts";
 const stays = "custody/holder/stays.ts";
 const leases = "custody/holder/leases.ts";
 const book = "custody/home/lease-book.ts";
+const drain = "custody/drain.ts";
 const settlement = "custody/holder/settlement.ts";
 const crossings = "custody/source/crossings.ts";
 const departing = "custody/source/departing.ts";
@@ -559,8 +560,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: custody,
-        find: "      await this.#end(session);\n      // Home",
-        put: "      this.sessions.remove(session);\n      // Home",
+        find: "          await this.#end(session);\n          // Home",
+        put: "          this.sessions.remove(session);\n          // Home",
       },
     ],
     faults: { stop: 0.02 },
@@ -569,8 +570,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "a server that stops ends the sessions, too, that were on their way in",
     edits: [
       {
-        file: custody,
-        find: "    this.sessions.onAdded((session) => void close(session));\n",
+        file: drain,
+        find: "  sessions.onAdded((session) => void close(session));\n",
         put: "",
       },
     ],
