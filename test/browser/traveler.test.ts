@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { type Browser, type BrowserContext, type Page, chromium } from "playwright-core";
@@ -12,7 +14,8 @@ const PAGE = `
   import { Traveler } from "aether-federation/client";
   const heard = [];
   const traveler = new Traveler(location.origin, { name: "Ada" });
-  for (const name of ["Arrive", "Depart", "Failed", "Leave", "Frozen", "Thawed", "Recalled"]) {
+  for (const name of ["Arrive", "Depart", "Failed", "Leave", "Frozen", "Thawed", "Recalled",
+    "Undecided", "Kept"]) {
     traveler["on" + name]?.((event) => {
       const { room, ...rest } = event ?? {};
       if (room !== undefined) room.reconnection.enabled = false;
@@ -29,6 +32,8 @@ interface Heard {
   readonly reason?: string;
   readonly message?: string;
   readonly comesHome?: boolean;
+  readonly code?: string;
+  readonly lost?: readonly string[];
 }
 
 /** What the page offers, as the functions that run there see it. */
@@ -37,7 +42,10 @@ interface InPage {
   readonly traveler: {
     readonly origin?: string;
     readonly playerId: string;
-    readonly room?: { readonly connection: { readonly isOpen: boolean } };
+    readonly room?: {
+      readonly connection: { readonly isOpen: boolean };
+      send(type: string, message: unknown): void;
+    };
     enter(uri: string): void;
     leave(): Promise<void>;
     join(world: string): Promise<unknown>;
@@ -142,6 +150,62 @@ describe("Traveler in a browser", function () {
     await eventually(() => assert.equal(visitorRow(away, player)?.held, undefined));
     await isAt(home);
   });
+
+  it("hears that a crossing is undecided while home's store is away, and how it ended", async () => {
+    const unlock = lockStore(home);
+    await page.evaluate((uri) => {
+      self.traveler.enter(uri);
+    }, `aether://${away.authority}/plain`);
+    await eventually(
+      async () => {
+        assert.ok(await heardOf("Undecided"));
+      },
+      { timeoutMilliseconds: 20_000 },
+    );
+    unlock();
+    await eventually(
+      async () => {
+        assert.ok((await heardOf("Failed")) ?? (await heardOf("Arrive", away)));
+      },
+      { timeoutMilliseconds: 20_000 },
+    );
+    await cross("plain");
+  });
+
+  it("hears at home what home did not keep", async () => {
+    await page.evaluate(() => self.traveler.join("odd").then(() => undefined));
+    await carry({ book: "b*20000", gold: 100 });
+    await cross("odd");
+    await carry({ gold: 1, statue: "s*20000" });
+    await page.evaluate(() => self.traveler.leave());
+    await eventually(() => page.evaluate(() => self.traveler.join("odd").then(() => undefined)));
+    await eventually(async () => {
+      assert.deepEqual((await heardOf("Kept"))?.lost, ["/statue"]);
+    });
+  });
+
+  /** Another program has home's database locked, until the answer is called. */
+  function lockStore(server: ServerProcess): () => void {
+    const database = new DatabaseSync(join(server.spec.data, "federation.sqlite"));
+    database.exec("BEGIN IMMEDIATE");
+    return () => {
+      database.exec("ROLLBACK");
+      database.close();
+    };
+  }
+
+  async function heardOf(name: string, at?: ServerProcess): Promise<Heard | undefined> {
+    const heard = await page.evaluate(() => self.heard);
+    return heard.find(
+      (each) => each.name === name && (at === undefined || each.origin === at.origin),
+    );
+  }
+
+  async function carry(carried: Record<string, unknown>): Promise<void> {
+    await page.evaluate((told) => {
+      self.traveler.room?.send("carry", told);
+    }, carried);
+  }
 
   async function cross(world: string): Promise<void> {
     await page.evaluate((uri) => {
