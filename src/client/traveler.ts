@@ -41,6 +41,7 @@ import { Identity } from "./identity.ts";
 import type { Transit } from "./messages.ts";
 import { backOff, pause } from "./patience.ts";
 import { type Place, PlaceKeeper } from "./place.ts";
+import { watchPulse } from "./pulse.ts";
 import type { KeyStorage } from "./storage.ts";
 import { requestTravel } from "./travel-request.ts";
 
@@ -65,6 +66,12 @@ export interface TravelerOptions {
    * plays elsewhere (`ERR_FED_SUPERSEDED`), or when it or the room wished it to leave. Default true.
    */
   readonly comesHome?: boolean | string;
+  /**
+   * How long a server may say nothing, though the connection stands, before the player's place there is
+   * taken for lost, in seconds, at least 1; it is asked for a sign of life three times meanwhile.
+   * Default 30.
+   */
+  readonly silenceSeconds?: number;
 }
 
 /** The room at home that the player goes to. */
@@ -84,6 +91,8 @@ interface Found {
 
 /** How long a room has for its word on a crossing that its client gave up. */
 const WORD_MILLISECONDS = 20_000;
+const SILENCE_SECONDS = 30;
+const MAX_SILENCE_SECONDS = 3600;
 const FIRST_WAIT_MILLISECONDS = 500;
 const LONGEST_WAIT_MILLISECONDS = 10_000;
 /** How often home may say no, for reasons that do not pass by themselves. */
@@ -105,6 +114,7 @@ export class Traveler {
   readonly #recalled = new Emitter<Recall>();
   readonly #leave = new Emitter<Leave>();
   readonly #comesHome: boolean;
+  readonly #silenceMilliseconds: number;
   #homeRoom: HomeRoom | undefined;
   readonly #kept = new Emitter<Kept>();
   #room: Room | undefined;
@@ -119,6 +129,11 @@ export class Traveler {
   /** @param home URL of the server the player logs in at; its origin becomes the player's home. */
   constructor(home: string, options: TravelerOptions = {}) {
     const { name, storage, placeStorage, comesHome = true } = options;
+    const { silenceSeconds = SILENCE_SECONDS } = options;
+    if (!(silenceSeconds >= 1 && silenceSeconds <= MAX_SILENCE_SECONDS)) {
+      throw new TypeError(`silenceSeconds must be 1 to ${MAX_SILENCE_SECONDS}`);
+    }
+    this.#silenceMilliseconds = silenceSeconds * 1000;
     this.#identity = new Identity(home, name, storage);
     this.home = this.#identity.home;
     this.#places = new PlaceKeeper(this.home, placeStorage);
@@ -429,6 +444,9 @@ export class Traveler {
         this.#lost(room, how);
       },
     });
+    watchPulse(room, this.#silenceMilliseconds, () => {
+      this.#giveUpOn(room);
+    });
   }
 
   #follow(transit: Transit): void {
@@ -463,10 +481,15 @@ export class Traveler {
     if (room === undefined) return;
     this.cancel(transferId);
     this.#waitForWord = setTimeout(() => {
-      if (this.#room !== room) return;
-      letGo(room);
-      this.#lost(room, { code: 1006, reason: "", recall: undefined });
+      this.#giveUpOn(room);
     }, WORD_MILLISECONDS);
+  }
+
+  /** The room says nothing any more. */
+  #giveUpOn(room: Room): void {
+    if (this.#room !== room) return;
+    letGo(room);
+    this.#lost(room, { code: 1006, reason: "", recall: undefined });
   }
 
   /** The room says that the player stays. */

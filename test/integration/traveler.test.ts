@@ -81,6 +81,19 @@ describe("Traveler", function () {
     await traveler.leave();
   });
 
+  it("comes home by itself from a host that says nothing any more", async () => {
+    const { traveler, arrivals, leaves } = await resident(home, { silenceSeconds: 1.5 });
+    await cross(traveler, "plain");
+    hang(away);
+    await eventually(() => assert.equal(arrivals.length, 3), { timeoutMilliseconds: 30_000 });
+    assert.equal(traveler.origin, home.origin);
+    assert.deepEqual(
+      leaves.map(({ comesHome }) => comesHome),
+      [true],
+    );
+    await traveler.leave();
+  });
+
   it("does not wait for ever for a home that hangs", async () => {
     const { traveler } = await resident();
     await traveler.leave();
