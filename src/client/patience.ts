@@ -19,27 +19,28 @@ export function within<T>(
 ): Promise<T> {
   const controller = new AbortController();
   const { signal } = controller;
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => {
-      reject(signal.reason as Error);
-    });
+  return new Promise<T>((resolve, reject) => {
     const callOff = (): void => {
       controller.abort(outer?.reason);
     };
+    const timer = setTimeout(() => {
+      controller.abort(new NoAnswer());
+    }, milliseconds);
+    // What is called off may never settle: nothing is kept for it.
+    const end = (): void => {
+      clearTimeout(timer);
+      outer?.removeEventListener("abort", callOff);
+    };
+    signal.addEventListener("abort", () => {
+      end();
+      reject(signal.reason as Error);
+    });
     if (outer?.aborted === true) {
       callOff();
       return;
     }
     outer?.addEventListener("abort", callOff);
-    const timer = setTimeout(() => {
-      controller.abort(new NoAnswer());
-    }, milliseconds);
-    work(signal)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer);
-        outer?.removeEventListener("abort", callOff);
-      });
+    work(signal).then(resolve, reject).finally(end);
   });
 }
 

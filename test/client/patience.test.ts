@@ -27,6 +27,20 @@ describe("a wait with an end", () => {
     await assert.rejects(pause(60_000, controller.signal), /enough/u);
   });
 
+  it("keeps no timer for what it called off", async () => {
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const controller = new AbortController();
+    // Mocha's own comes once the test has given its promise.
+    await Promise.resolve();
+    const before = timers();
+    const wait = within(60_000, controller.signal, never);
+    assert.equal(timers(), before + 1);
+    controller.abort(new Error("enough"));
+    await assert.rejects(wait, /enough/u);
+    assert.equal(timers(), before);
+  });
+
   it("grows with the failures, up to a bound", () => {
     for (const [failures, longest] of [
       [0, 500],
