@@ -251,9 +251,10 @@ export class HandshakeResponder {
     request: SignedMessageParts,
     keyFor: (origin: string, kid: string) => VerifyKey | undefined,
   ): ReturnType<typeof verifyRequest> {
-    const { clock, store } = this.#options;
+    const { clock, store, origin } = this.#options;
     return verifyRequest(request, {
       clock,
+      recipient: origin,
       keyFor,
       consumeNonce: (nonce, ttlMilliseconds) =>
         store.compareAndSet(`nonce/${nonce}`, undefined, "1", ttlMilliseconds),
