@@ -23,13 +23,15 @@ async function requests(): Promise<Section[]> {
   const key = generateSigningKey(systemRandom);
   const verifyKey = importVerifyKey(key.jwk);
   const body = Buffer.from(JSON.stringify({ transferId: crypto.randomUUID() }));
-  const signed = await signRequest({ method: "POST", targetUri: TARGET, body }, by(A, key), ports);
+  const request = { method: "POST", targetUri: TARGET, recipient: B, body };
+  const signed = await signRequest(request, by(A, key), ports);
   const message = { method: "POST", targetUri: TARGET, headers: signed.headers, body };
   // What is signed is about as long as this.
   const base = Buffer.from("x".repeat(430));
   const signature = sign(null, base, key.privateKey);
   const check = {
     clock: systemClock,
+    recipient: B,
     keyFor: () => verifyKey,
     consumeNonce: () => Promise.resolve(true),
   };
@@ -41,8 +43,7 @@ async function requests(): Promise<Section[]> {
   });
   const signing = await measure({
     "node:crypto sign": () => sign(null, base, key.privateKey),
-    "signRequest, end to end": () =>
-      signRequest({ method: "POST", targetUri: TARGET, body }, by(A, key), ports),
+    "signRequest, end to end": () => signRequest(request, by(A, key), ports),
   });
   return [section("verify a request", verifying), section("sign a request", signing)];
 }

@@ -24,6 +24,7 @@ export const ERROR_CODES = {
   ERR_FED_SIGNATURE_MALFORMED: [400, "The signature headers cannot be parsed"],
   ERR_FED_SIGNATURE_COMPONENTS: [401, "The signature does not cover the required components"],
   ERR_FED_SIGNATURE_PARAMETERS: [401, "A required signature parameter is missing or wrong"],
+  ERR_FED_WRONG_RECIPIENT: [421, "The request is meant for another server"],
   ERR_FED_SIGNATURE_INVALID: [401, "The signature does not verify"],
   ERR_FED_DIGEST_MISMATCH: [401, "The body does not match its digest"],
   ERR_FED_CLOCK_SKEW: [401, "The clocks of the two servers are too far apart"],

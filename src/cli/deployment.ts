@@ -37,7 +37,9 @@ export async function withDeployment<Result>(
   const storePath = join(folder, DATA_FILES.store);
   if (!existsSync(storePath)) {
     throw new CommandError(
-      `there is no federation data in ${folder}: name the server's data folder with --data`,
+      existsSync(join(folder, DATA_FILES.keys))
+        ? `there is a key in ${folder}, but no store beside it (${DATA_FILES.store}): restore it from a backup before you start the server, or name another data folder with --data`
+        : `there is no federation data in ${folder}: name the server's data folder with --data`,
     );
   }
   const store = new KeyvStore(new SqliteEngine({ path: storePath }));

@@ -7,7 +7,7 @@ import { ASSET_VERBS, assetsFolder, manageAssets } from "./assets.ts";
 import { listCrossings } from "./crossings.ts";
 import { type Deployment, withDeployment } from "./deployment.ts";
 import { diagnose } from "./doctor.ts";
-import { revokeOneKey, rotateKeys, showKeys } from "./keys.ts";
+import { makeRecoveryKey, recoverAllKeys, revokeOneKey, rotateKeys, showKeys } from "./keys.ts";
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
 import { decidePeer, listPeers } from "./peers.ts";
 import { forgetPlayer, listDamaged, listLate } from "./players.ts";
@@ -17,11 +17,18 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
   keys show                    key ids of this server
   keys rotate                  announce the next key
   keys rotate --switch         sign with it, once peers have seen it
+        --anyway               though some have not: those will quarantine this server
   keys revoke <key id>         stop using a key that may be in other hands
+  keys recovery                make a recovery key, where there is none; shown once
+        --lost                 in place of one that is lost: peers have to approve it
+  keys recover                 replace every key by the recovery key, read from standard input
+        --from <file>          … or from a file
+        --keep-keys            replace the recovery key only
+        --origin <origin>      of this server, where its data does not say it
 
   peers list                   who is known, and how far trusted
-  peers approve <origin>       trust a peer; ends quarantine
-        --key <key id>         only if this is the key it comes with
+  peers approve <origin>       show what would be trusted: keys, recovery key, endpoint
+        --key <key id>         trust it by this key (several: --key a --key b); ends quarantine
         --inbound-only         let its players in, but not ours go there
         --outbound-only        let ours go there, but not its players in
   peers block <origin|*.domain|!exception|key id>
@@ -66,7 +73,12 @@ async function main(args: readonly string[]): Promise<number> {
     const result = await run(positionals, {
       data: values.data ?? ".federation",
       switch: values.switch ?? false,
-      key: values.key,
+      anyway: values.anyway ?? false,
+      lost: values.lost ?? false,
+      from: values.from,
+      keepKeys: values["keep-keys"] ?? false,
+      origin: values.origin,
+      keys: values.key,
       roles: rolesOf(values["inbound-only"] ?? false, values["outbound-only"] ?? false),
       allowInsecure: values["allow-insecure"] ?? false,
       assets: values.assets,
@@ -89,8 +101,13 @@ function readArguments(args: readonly string[]) {
         data: { type: "string" },
         json: { type: "boolean" },
         help: { type: "boolean" },
-        key: { type: "string" },
+        key: { type: "string", multiple: true },
         switch: { type: "boolean" },
+        anyway: { type: "boolean" },
+        lost: { type: "boolean" },
+        from: { type: "string" },
+        "keep-keys": { type: "boolean" },
+        origin: { type: "string" },
         "inbound-only": { type: "boolean" },
         "outbound-only": { type: "boolean" },
         "allow-insecure": { type: "boolean" },
@@ -113,7 +130,12 @@ async function run(
   flags: {
     readonly data: string;
     readonly switch: boolean;
-    readonly key: string | undefined;
+    readonly anyway: boolean;
+    readonly lost: boolean;
+    readonly from: string | undefined;
+    readonly keepKeys: boolean;
+    readonly origin: string | undefined;
+    readonly keys: readonly string[] | undefined;
     readonly roles: TrustRoles;
     readonly allowInsecure: boolean;
     readonly assets: string | undefined;
@@ -135,13 +157,22 @@ async function run(
     if (verb === "show") return within(showKeys);
     if (verb === "rotate") return within((deployment) => rotateKeys(deployment, flags));
     if (verb === "revoke") return within((deployment) => revokeOneKey(deployment, subject));
+    if (verb === "recovery" && subject === undefined) {
+      return within((deployment) => makeRecoveryKey(deployment, flags));
+    }
+    if (verb === "recover") {
+      // A private key in the arguments stands in the process list and in the shell's history.
+      if (subject !== undefined)
+        throw usage("keys recover reads the key, it does not take it here");
+      return within((deployment) => recoverAllKeys(deployment, flags));
+    }
   }
   if (command === "peers") {
     if (verb === "list") return within((deployment) => Promise.resolve(listPeers(deployment)));
     const decision = PEER_VERBS.find((each) => each === verb);
     if (decision !== undefined) {
       return within((deployment) =>
-        decidePeer(deployment, decision, subject, flags.roles, flags.key),
+        decidePeer(deployment, decision, subject, flags.roles, flags.keys),
       );
     }
   }

@@ -1,6 +1,11 @@
 /** `peers list|approve|block|unblock|remove|retry`. */
-import { approvePeer } from "../operator/peers.ts";
-import { ALL_ROLES, type FederatedServer, type TrustRoles } from "../registry/federated-server.ts";
+import { approvalOffer, approvePeer } from "../operator/peers.ts";
+import {
+  ALL_ROLES,
+  type FederatedServer,
+  type TrustRoles,
+  TrustState,
+} from "../registry/federated-server.ts";
 import { RETRY_PREFIX } from "../runtime/data-folder.ts";
 import type { Deployment } from "./deployment.ts";
 import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
@@ -28,6 +33,7 @@ export function listPeers({ registry }: Deployment): CommandResult {
         name: peer.name,
         trust: peer.trust,
         roles: peer.roles ?? ALL_ROLES,
+        endpoint: peer.endpoint,
         worlds: peer.worlds,
         session: registry.liveSession(peer.origin) !== undefined,
         lastHandshakeAt: peer.lastHandshakeAt ?? null,
@@ -36,6 +42,7 @@ export function listPeers({ registry }: Deployment): CommandResult {
           retiredAt: retiredAt ?? null,
         })),
         proposedKeys: peer.proposedKeys?.map(({ kid }) => kid) ?? [],
+        recovery: peer.recovery ?? null,
       })),
       blocks,
     },
@@ -48,7 +55,7 @@ export async function decidePeer(
   verb: "approve" | "block" | "unblock" | "remove" | "retry",
   subject: string | undefined,
   roles: TrustRoles,
-  kid?: string,
+  kids?: readonly string[],
 ): Promise<CommandResult> {
   const { registry, store } = deployment;
   if (subject === undefined) throw new CommandError(`name the peer to ${verb}`, EXIT.usage);
@@ -60,13 +67,11 @@ export async function decidePeer(
   }
   switch (verb) {
     case "approve":
-      if (kid !== undefined && !keysToApprove(known).includes(kid)) {
-        throw new CommandError(
-          `${subject} does not come with key ${kid}, but with ${keysToApprove(known).join(", ")}: ask its operator which is right`,
-        );
+      if (known?.trust !== TrustState.Trusted && kids === undefined) {
+        if (known?.trust !== TrustState.Blocked) return offered(registry, subject);
       }
       try {
-        await approvePeer(registry, subject, roles);
+        await approvePeer(registry, subject, { roles, kids });
       } catch (cause) {
         throw new CommandError(cause instanceof Error ? cause.message : "it cannot be approved");
       }
@@ -93,7 +98,7 @@ export async function decidePeer(
 function sentence(verb: string, subject: string, now: FederatedServer | undefined): string {
   switch (verb) {
     case "approve":
-      return `${subject} is trusted (${now === undefined ? "" : rolesText(now)}), by the key ${keysToApprove(now).join(", ")}. A running server knows within a second.`;
+      return `${subject} is trusted (${now === undefined ? "" : rolesText(now)}), by the key ${activeKeys(now)}. A running server knows within a second.`;
     case "block":
       return `${subject} is blocked, and so is every key it is known by.`;
     case "unblock":
@@ -105,12 +110,28 @@ function sentence(verb: string, subject: string, now: FederatedServer | undefine
   }
 }
 
-/** The keys an approval pins: what a quarantined peer came with, else what it has. */
-function keysToApprove(peer: FederatedServer | undefined): string[] {
-  return (
-    peer?.proposedKeys?.map(({ kid }) => kid) ??
-    (peer?.keys ?? []).filter(({ retiredAt }) => retiredAt === undefined).map(({ jwk }) => jwk.kid)
-  );
+/** What an approval would pin, for the operator to look at: nothing is done without a key named. */
+function offered(registry: Deployment["registry"], subject: string): CommandResult {
+  const offer = approvalOffer(registry, subject);
+  if (offer === undefined) throw new CommandError(`no peer ${subject} is known: see peers list`);
+  const { keys, signedBy, recovery, endpoint } = offer;
+  const rows = [
+    ...keys.map((kid) => ["key", kid, kid === signedBy ? "signed its descriptor" : ""]),
+    ["recovery key", recovery ?? "none", recovery === undefined ? "" : "can replace all keys"],
+    ["endpoint", endpoint, "as it was read last"],
+  ];
+  const [named = ""] = signedBy === undefined ? keys : [signedBy];
+  return {
+    text: `${subject} comes with:\n\n${table(["", "", ""], rows)}\n\nNothing is approved yet. Ask its operator, by another way, which keys are right, and name each:\n  aether-federation peers approve ${subject} --key ${named}`,
+    json: { verb: "approve", subject, approved: false, offer },
+    exitCode: EXIT.failed,
+  };
+}
+
+/** The keys that speak for a peer now. */
+function activeKeys(peer: FederatedServer | undefined): string {
+  const active = (peer?.keys ?? []).filter(({ retiredAt }) => retiredAt === undefined);
+  return active.map(({ jwk }) => jwk.kid).join(", ");
 }
 
 function rolesText({ roles = ALL_ROLES }: FederatedServer): string {

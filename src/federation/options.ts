@@ -6,6 +6,9 @@ import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import { isLocalId } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
+import { printRecoveryKey } from "../identity/recovery.ts";
+import type { SigningKey } from "../identity/server-keys.ts";
+import { recoveryNotice } from "../operator/recovery-notice.ts";
 import type { Logger } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
 import { ASSETS_FOLDER } from "../runtime/data-folder.ts";
@@ -38,6 +41,12 @@ export interface FederationOptions {
    * (`fresh-key`), is on purpose. Default: neither is, and the start is refused.
    */
   readonly adopt?: Adopt;
+  /**
+   * Takes the private recovery key, once, when a server is started for the first time: keep it offline.
+   * Default: it is shown on the terminal that the server was started from; where there is none, as its
+   * output may be kept in a log, no recovery key is made, and the log says how to make one.
+   */
+  readonly onRecoveryKey?: (recoveryKey: string) => void;
   /** Allows `http:` and loopback: development only. Default false. */
   readonly allowInsecure?: boolean;
   /** Allows peers on private addresses. Default false. */
@@ -135,6 +144,7 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
       options.adopt === undefined
         ? undefined
         : oneOf("adopt", options.adopt, ["fresh-store", "fresh-key"]),
+    onRecoveryKey: recoveryKeyTo(options.onRecoveryKey),
     allowInsecure,
     allowPrivateNetwork: options.allowPrivateNetwork ?? false,
     maxPeers: within("maxPeers", options.maxPeers ?? 128, 1, 100_000),
@@ -172,6 +182,22 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
     onAway: oneOf("onAway", options.onAway ?? "recall", ["recall", "refuse"]),
     logger: options.logger ?? consoleLogger,
   });
+}
+
+/** Who takes a new recovery key: the host, or the operator at the terminal; otherwise nobody. */
+function recoveryKeyTo(
+  host: FederationOptions["onRecoveryKey"],
+): ((key: SigningKey) => void) | undefined {
+  if (host !== undefined) {
+    if (typeof host !== "function") throw new TypeError("onRecoveryKey must be a function");
+    return (key) => {
+      host(printRecoveryKey(key));
+    };
+  }
+  if (!process.stdout.isTTY) return undefined;
+  return (key) => {
+    process.stdout.write(`\n${recoveryNotice(key)}\n\n`);
+  };
 }
 
 const identifyByAuthId: Identify = (auth) => {

@@ -25,12 +25,17 @@ export class FederationPeers {
 
   /**
    * Lets players cross to and from a peer, or one way only; ends quarantine. A blocked peer has to be
-   * unblocked first.
+   * unblocked first. Nothing is pinned but the keys that you name (see {@link list}); a peer that is trusted
+   * already needs none.
    *
-   * @throws TypeError for a peer that is not known, or blocked.
+   * @throws TypeError for a peer that is not known, or blocked, or whose keys are not named.
    */
-  async approve(origin: string, roles: TrustRoles = ALL_ROLES): Promise<void> {
-    await approvePeer(this.#runtime.registry, origin, roles);
+  async approve(
+    origin: string,
+    { keys, ...roles }: Partial<TrustRoles> & { readonly keys?: readonly string[] } = {},
+  ): Promise<void> {
+    const asked = { roles: { ...ALL_ROLES, ...roles }, kids: keys };
+    await approvePeer(this.#runtime.registry, origin, asked);
   }
 
   /** Refuses everything from a peer from now on, under whatever name its keys come. */

@@ -62,7 +62,6 @@ interface OpenResponse {
   readonly protocol: string;
   readonly kid: string;
   readonly descriptor: ServerDescriptor;
-  readonly signedBy: string;
   readonly until: number;
 }
 
@@ -115,10 +114,14 @@ export class HandshakeManager {
     };
   }
 
-  /** Responder, second step: the challenge of a verified sender. */
+  /**
+   * Responder, second step: the challenge of a verified sender. `read` is the descriptor that the
+   * sender's own origin serves, where it was read: what the challenge carries says nothing beside it.
+   */
   async respond(
     challenge: unknown,
     from: HandshakeSender,
+    read?: ServerDescriptor,
   ): Promise<
     { verified: true; response: HandshakeResponse; descriptor: ServerDescriptor } | Refusal
   > {
@@ -164,8 +167,7 @@ export class HandshakeManager {
       nonceB: counterNonce,
       protocol,
       kid: key.kid,
-      descriptor: verified.descriptor,
-      signedBy: verified.signedBy,
+      descriptor: read ?? verified.descriptor,
       until: this.#until(),
     };
     this.#remember(this.#responses, handshakeId, open);
@@ -269,8 +271,7 @@ export class HandshakeManager {
   finish(
     completion: unknown,
     from: HandshakeSender,
-  ):
-    { verified: true; descriptor: ServerDescriptor; signedBy: string; protocol: string } | Refusal {
+  ): { verified: true; descriptor: ServerDescriptor; protocol: string } | Refusal {
     const { origin, clock } = this.#options;
     const shape = completionSchema.safeParse(completion);
     if (!shape.success) return malformed(shape.error);
@@ -306,7 +307,6 @@ export class HandshakeManager {
       ? {
           verified: true,
           descriptor: open.descriptor,
-          signedBy: open.signedBy,
           protocol: open.protocol,
         }
       : refuse("ERR_FED_HANDSHAKE_PROOF", "the initiator's proof does not verify");

@@ -72,7 +72,6 @@ const OPEN_ROW: RowKind<SharedResponse> = {
       endpoint: z.string().max(1024),
       keys: z.array(z.looseObject({ kid: z.string().max(64), x: z.string().max(64) })).max(4),
     }),
-    signedBy: z.string().max(64),
   }),
   blocks: false,
   advice: "It would have lived for seconds, and the other server begins anew",
@@ -127,7 +126,7 @@ export class HandshakeResponder {
         return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "not on this server's list");
       }
     }
-    const result = await manager.respond(body, from);
+    const result = await manager.respond(body, from, keys.descriptor);
     if (!result.verified) return signedRefusal(from.origin, result.code, result.reason);
     const { handshakeId } = result.response;
     if (this.#options.shared === true) {
@@ -162,11 +161,12 @@ export class HandshakeResponder {
     if (registry.isBlocked(from.origin, from.kid)) {
       return signedRefusal(from.origin, "ERR_FED_BLOCKED", "this server or key is blocked");
     }
+    if (registry.has(from.origin)) {
+      // What its origin says now; when it cannot be asked, what it said last still holds.
+      await this.#descriptors.reread(from.origin).catch(() => undefined);
+    }
     let server = registry.get(from.origin);
-    if (server !== undefined) {
-      const applied = await registry.applyDescriptor(result, { fromOwnOrigin: false });
-      if ("verified" in applied) return signedRefusal(from.origin, applied.code, applied.reason);
-    } else {
+    if (server === undefined) {
       const decision = await decideTrust(policy, result.descriptor, named);
       if (decision === "refused") {
         return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "not on this server's list");
@@ -181,12 +181,25 @@ export class HandshakeResponder {
     if (server.trust !== TrustState.Trusted && server.trust !== TrustState.Pending) {
       return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "ask this server's operator");
     }
+    if (!registry.publishes(from.origin, from.kid)) {
+      return signedRefusal(from.origin, "ERR_FED_UNKNOWN_KEY", "your origin does not publish it");
+    }
+    if (server.descriptorValidUntil <= clock.now() / 1000) {
+      return signedRefusal(
+        from.origin,
+        "ERR_FED_DESCRIPTOR_EXPIRED",
+        "your origin's descriptor cannot be read, and the last one has expired",
+      );
+    }
     const session: HandshakeSession = {
       sessionId: random.uuid(),
       peer: from.origin,
       protocol: result.protocol,
       trust: server.trust,
       expiresAt: Math.floor(clock.now() / 1000) + SESSION_SECONDS,
+      keys: server.keys
+        .filter(({ retiredAt }) => retiredAt === undefined)
+        .map(({ jwk }) => jwk.kid),
     };
     await recordSession(this.#options, from.origin, session);
     return { verified: true, origin: from.origin, status: 200, body: session };
@@ -251,9 +264,10 @@ export class HandshakeResponder {
     request: SignedMessageParts,
     keyFor: (origin: string, kid: string) => VerifyKey | undefined,
   ): ReturnType<typeof verifyRequest> {
-    const { clock, store } = this.#options;
+    const { clock, store, origin } = this.#options;
     return verifyRequest(request, {
       clock,
+      recipient: origin,
       keyFor,
       consumeNonce: (nonce, ttlMilliseconds) =>
         store.compareAndSet(`nonce/${nonce}`, undefined, "1", ttlMilliseconds),

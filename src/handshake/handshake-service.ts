@@ -80,7 +80,7 @@ export class HandshakeService {
       throw new FederationError("ERR_FED_BLOCKED", `${origin} uses a key that is blocked here.`);
     }
     if (registry.has(origin)) {
-      const applied = await registry.applyDescriptor(fetched, { fromOwnOrigin: true });
+      const applied = await registry.applyDescriptor(fetched);
       if ("verified" in applied) throw refusalError(origin, applied);
     }
     const keyFor = (kid: string): VerifyKey | undefined =>
@@ -110,7 +110,7 @@ export class HandshakeService {
       if (decision === "refused") throw new FederationError("ERR_FED_NOT_TRUSTED");
       await registry.register(fetched.descriptor, { trust: decision });
     }
-    await recordSession(this.#options, origin, session.data);
+    await recordSession(this.#options, origin, session.data, session.data.keys);
     const server = registry.get(origin);
     if (server === undefined) throw new FederationError("ERR_FED_TOO_MANY_PEERS");
     return server;

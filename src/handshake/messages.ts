@@ -36,6 +36,8 @@ export const sessionSchema = z.strictObject({
   protocol: z.string().min(1).max(32),
   trust: z.enum(["trusted", "pending"]),
   expiresAt: secondsSchema,
+  /** Which keys of A's B has pinned. */
+  keys: z.array(z.string().min(1).max(64)).max(16).optional(),
 });
 
 /** A asks B. */

@@ -36,6 +36,10 @@ export class PeerDescriptors {
     string,
     { readonly at: number; readonly result: Promise<FetchedDescriptor> }
   >();
+  readonly #rereads = new Map<
+    string,
+    { readonly done: Promise<void>; after: Promise<void> | undefined }
+  >();
   readonly #refreshes = new Map<string, { readonly at: number; readonly done: Promise<void> }>();
 
   constructor(options: PeerDescriptorsOptions) {
@@ -70,6 +74,22 @@ export class PeerDescriptors {
     return done;
   }
 
+  /**
+   * Reads the descriptor of a known peer that has just proved itself: what its origin says after this
+   * call. One read at once for each origin; whoever asks meanwhile waits for the one after it.
+   * Rejects when the origin cannot be asked.
+   */
+  reread(origin: string): Promise<void> {
+    const running = this.#rereads.get(origin);
+    if (running === undefined) {
+      const done = this.#apply(origin).finally(() => this.#rereads.delete(origin));
+      this.#rereads.set(origin, { done, after: undefined });
+      return done;
+    }
+    running.after ??= running.done.catch(() => undefined).then(() => this.reread(origin));
+    return running.after;
+  }
+
   /** The descriptor of whoever calls: one fetch per origin and second, a bounded number at once. */
   ofStranger(origin: string): Promise<FetchedDescriptor> {
     const running = this.#fetching.get(origin);
@@ -97,7 +117,7 @@ export class PeerDescriptors {
     const { registry } = this.#options;
     const verified = await this.fetch(origin);
     if (verified.verified && registry.has(origin)) {
-      await registry.applyDescriptor(verified, { fromOwnOrigin: true });
+      await registry.applyDescriptor(verified);
     }
   }
 }

@@ -10,6 +10,8 @@ export interface SessionKeeperOptions {
   readonly wanted: () => Iterable<string>;
   /** Unix seconds at which the session lapses, or undefined without one. */
   readonly expiresAt: (origin: string) => number | undefined;
+  /** Whether the peer should hear of us though its session lives, such as of a new key. */
+  readonly hasNews?: (origin: string) => boolean;
   readonly connect: (origin: string) => Promise<unknown>;
   readonly clock: Clock;
   readonly random: Random;
@@ -20,6 +22,8 @@ interface Waiting {
   failures: number;
   nextAt: number;
   busy: boolean;
+  /** Its news has been tried to tell: from then on there is no hurry. */
+  told: boolean;
 }
 
 const ROUND_MILLISECONDS = 500;
@@ -70,11 +74,20 @@ export class SessionKeeper {
       if (!origins.has(origin)) this.#waiting.delete(origin);
     }
     for (const origin of origins) {
-      if (this.#isFresh(origin)) continue;
-      const waiting = this.#waiting.get(origin) ?? { failures: 0, nextAt: 0, busy: false };
+      const hasNews = this.#options.hasNews?.(origin) === true;
+      if (!hasNews && this.#isFresh(origin)) {
+        const idle = this.#waiting.get(origin);
+        if (idle !== undefined) idle.told = false;
+        continue;
+      }
+      const fresh = { failures: 0, nextAt: 0, busy: false, told: false };
+      const waiting = this.#waiting.get(origin) ?? fresh;
       this.#waiting.set(origin, waiting);
       const lapsed = waiting.failures === 0 && this.#options.expiresAt(origin) === undefined;
-      if (!waiting.busy && (lapsed || waiting.nextAt <= now)) void this.#connect(origin, waiting);
+      const due = lapsed || (hasNews && !waiting.told) || waiting.nextAt <= now;
+      if (waiting.busy || !due) continue;
+      waiting.told = hasNews;
+      void this.#connect(origin, waiting);
     }
     this.#timer = clock.setTimeout(() => {
       this.#round();

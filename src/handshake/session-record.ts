@@ -15,13 +15,16 @@ export const SESSION_SECONDS = 24 * 3600;
 
 /**
  * Records the session that a handshake ended in. Two servers that shake hands at once make two; both
- * sides keep the one whose id sorts first, so that they end with the same.
+ * sides keep the one whose id sorts first, so that they end with the same. `seen`: which of our keys the
+ * other side has said that it knows.
  */
 export async function recordSession(
   { registry, clock, manager }: SessionRecording,
   origin: string,
   session: HandshakeSession,
+  seen?: readonly string[],
 ): Promise<void> {
+  if (seen !== undefined) await registry.noteSeenKeys(origin, seen);
   const live = registry.liveSession(origin);
   const lastAt = registry.get(origin)?.lastHandshakeAt ?? 0;
   const simultaneous = clock.now() / 1000 - lastAt < manager.handshakeTimeoutSeconds;

@@ -4,6 +4,7 @@ import { FederationError, type Refusal, refuse } from "../errors.ts";
 import { type PublicJwk, importVerifyKey, thumbprint } from "./ed25519.ts";
 import { signJws, verifyJws } from "./jws.ts";
 import { isOrigin } from "./origin.ts";
+import { MAX_RECOVERIES, MAX_RECOVERY_LENGTH } from "./recovery.ts";
 import type { KeyRing } from "./server-keys.ts";
 
 /** What a server says of itself. */
@@ -17,6 +18,10 @@ export interface ServerDescriptor {
   readonly keys: readonly PublicJwk[];
   /** Unix seconds. */
   readonly validUntil: number;
+  /** Thumbprint of the recovery key. */
+  readonly recovery?: string | undefined;
+  /** Statements by recovery keys, the oldest first. */
+  readonly recoveries?: readonly string[] | undefined;
 }
 
 /** The document served at `/.well-known/aether-federation`. */
@@ -49,11 +54,13 @@ const descriptorSchema = z.strictObject({
   worlds: z.array(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u)).max(128),
   keys: z.array(keySchema).min(1).max(4),
   validUntil: z.int().nonnegative(),
+  recovery: z.string().length(43).optional(),
+  recoveries: z.array(z.string().max(MAX_RECOVERY_LENGTH)).max(MAX_RECOVERIES).optional(),
 });
 
 /** Signs our own descriptor with the current key; a next key is published beside it. */
 export async function signDescriptor(
-  descriptor: Omit<ServerDescriptor, "keys">,
+  descriptor: Omit<ServerDescriptor, "keys" | "recovery" | "recoveries">,
   ring: KeyRing,
 ): Promise<DescriptorDocument> {
   const payload: ServerDescriptor = {
@@ -64,6 +71,10 @@ export async function signDescriptor(
     worlds: descriptor.worlds,
     keys: [ring.current.jwk, ...(ring.next === undefined ? [] : [ring.next.jwk])],
     validUntil: descriptor.validUntil,
+    ...(ring.recovery === undefined ? {} : { recovery: ring.recovery.kid }),
+    ...((ring.recovery?.statements.length ?? 0) === 0
+      ? {}
+      : { recoveries: ring.recovery?.statements.slice(-MAX_RECOVERIES) }),
   };
   return { ...payload, jws: await signJws(payload, DESCRIPTOR_TYPE, ring.current) };
 }

@@ -30,12 +30,15 @@ export const MAX_SIGNATURE_SECONDS = 60;
 const MAX_SIGNATURE_HEADER_LENGTH = 4096;
 /** More than any policy asks for; what a stranger names is looked up before it is verified. */
 const MAX_COVERED_COMPONENTS = 16;
-const REQUEST_COMPONENTS = ['"@method"', '"@target-uri"'];
+/** Names the origin of the server that a request is meant for, wherever its endpoint is. */
+export const RECIPIENT_HEADER = "aether-recipient";
+const REQUEST_COMPONENTS = ['"@method"', '"@target-uri"', `"${RECIPIENT_HEADER}"`];
 const RESPONSE_COMPONENTS = [
   '"@status"',
   '"content-digest"',
   '"@method";req',
   '"@target-uri";req',
+  `"${RECIPIENT_HEADER}";req`,
   '"signature";req;key="aether"',
 ];
 const PARAMETERS = ["created", "expires", "nonce", "keyid", "alg", "tag"];
@@ -54,14 +57,21 @@ export interface Signer {
   readonly key: SigningKey;
 }
 
-/** Signs a request; the result's headers are added to it. */
+/** Signs a request; the result's headers are added to it. `recipient` is the callee's origin. */
 export async function signRequest(
-  request: { readonly method: string; readonly targetUri: string; readonly body?: Uint8Array },
+  request: {
+    readonly method: string;
+    readonly targetUri: string;
+    readonly recipient: string;
+    readonly body?: Uint8Array;
+  },
   by: Signer,
   ports: { readonly clock: Clock; readonly random: Random },
 ): Promise<{ headers: Record<string, string> }> {
-  const headers: Record<string, string> =
-    request.body === undefined ? {} : { "content-digest": contentDigest(request.body) };
+  const headers: Record<string, string> = {
+    [RECIPIENT_HEADER]: request.recipient,
+    ...(request.body === undefined ? {} : { "content-digest": contentDigest(request.body) }),
+  };
   const components =
     request.body === undefined ? REQUEST_COMPONENTS : [...REQUEST_COMPONENTS, '"content-digest"'];
   return {
@@ -98,6 +108,8 @@ export async function verifyRequest(
   request: SignedMessageParts,
   options: {
     readonly clock: Clock;
+    /** Our own origin: a request that is meant for another server is none of ours. */
+    readonly recipient: string;
     readonly keyFor: (
       origin: string,
       kid: string,
@@ -117,6 +129,12 @@ export async function verifyRequest(
     request.body === undefined ? REQUEST_COMPONENTS : [...REQUEST_COMPONENTS, '"content-digest"'];
   const parameters = checkPolicy(ours, required);
   if ("verified" in parameters) return parameters;
+  if (request.headers[RECIPIENT_HEADER] !== options.recipient) {
+    return refuse(
+      "ERR_FED_WRONG_RECIPIENT",
+      `the request is not meant for ${options.recipient}: is this the endpoint of the server that you mean?`,
+    );
+  }
   const key = await options.keyFor(parameters.origin, parameters.kid);
   if (key === undefined) {
     return refuse("ERR_FED_UNKNOWN_KEY", `no key ${parameters.kid} is pinned for that origin`);

@@ -20,8 +20,18 @@ export interface KeyRing {
   readonly retired: readonly RetiredKey[];
   /** Unix seconds since when the current one signs; undefined: since the server began. */
   readonly since?: number | undefined;
+  /** The recovery key's public side; undefined: there is none. */
+  readonly recovery?: RecoveryRecord | undefined;
   /** Whether a store belongs to this ring: one that is empty is not what this server left. */
   readonly hasStore?: boolean | undefined;
+}
+
+/** What a server publishes of its recovery key, whose private half is its operator's alone. */
+export interface RecoveryRecord {
+  /** Thumbprint of the key that can replace the others next. */
+  readonly kid: string;
+  /** Statements by the recovery keys before it, the oldest first. */
+  readonly statements: readonly string[];
 }
 
 /** A key that this server does not sign with any more: its public half. Times are Unix seconds. */
@@ -46,10 +56,13 @@ const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
 
 /** A new key. */
 export function generateSigningKey(random: Random): SigningKey {
-  const seed = Buffer.from(random.bytes(32));
-  return signingKeyFrom(
-    createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: "der", type: "pkcs8" }),
-  );
+  return importSigningSeed(random.bytes(32));
+}
+
+/** The key of 32 secret bytes. */
+export function importSigningSeed(seed: Uint8Array): SigningKey {
+  const key = Buffer.concat([PKCS8_PREFIX, seed]);
+  return signingKeyFrom(createPrivateKey({ key, format: "der", type: "pkcs8" }));
 }
 
 /** Reads a private JWK. @throws Error when it is not an Ed25519 private key. */

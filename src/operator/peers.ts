@@ -6,6 +6,7 @@ import {
   type TrustRoles,
   TrustState,
 } from "../registry/federated-server.ts";
+import { keysOffered } from "../registry/descriptor-verdict.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 
 /** One peer as an operator sees it. */
@@ -16,6 +17,10 @@ export interface PeerSummary {
   readonly trust: TrustState;
   /** What it is trusted for while it is trusted. */
   readonly roles: TrustRoles;
+  /** The keys it is known by; while quarantined, those that it came with and that wait for you. */
+  readonly keys: readonly string[];
+  /** Thumbprint of the recovery key that is pinned. */
+  readonly recovery: string | undefined;
   readonly status: ServerStatus;
   /** Whether calls can be made now without a new handshake. */
   readonly hasSession: boolean;
@@ -56,6 +61,8 @@ export function summarizePeers({
         worlds: server.worlds,
         trust: server.trust,
         roles: server.roles ?? ALL_ROLES,
+        keys: keysOffered(server).map(({ kid }) => kid),
+        recovery: server.recovery,
         status: suspended ? ServerStatus.Suspended : server.status,
         hasSession: registry.liveSession(server.origin) !== undefined,
         roundTripMilliseconds: state?.roundTripMilliseconds,
@@ -68,18 +75,53 @@ export function summarizePeers({
     .sort((a, b) => a.origin.localeCompare(b.origin));
 }
 
+/** What an approval would pin. */
+export interface ApprovalOffer {
+  readonly keys: readonly string[];
+  /** Which of them is signed with, as far as it is known. */
+  readonly signedBy: string | undefined;
+  /** Thumbprint of the recovery key that it names. */
+  readonly recovery: string | undefined;
+  readonly endpoint: string;
+}
+
+/** What an approval of a peer would pin; undefined for one that is not known. */
+export function approvalOffer(registry: ServerRegistry, origin: string): ApprovalOffer | undefined {
+  const server = registry.get(origin);
+  if (server === undefined) return undefined;
+  const { proposal, endpoint, recovery } = server;
+  return {
+    keys: keysOffered(server).map(({ kid }) => kid),
+    signedBy: proposal?.signedBy,
+    recovery: proposal === undefined ? recovery : proposal.recovery,
+    endpoint,
+  };
+}
+
 /**
- * Trusts a peer, in the given roles.
+ * Trusts a peer, in the given roles, by the keys `kids` and no other. One that is trusted already needs
+ * none named.
  *
- * @throws TypeError for one that is blocked, or not known.
+ * @throws TypeError for one that is blocked, or not known, or whose keys are not named.
  */
 export async function approvePeer(
   registry: ServerRegistry,
   origin: string,
-  roles: TrustRoles,
+  { roles, kids }: { readonly roles: TrustRoles; readonly kids?: readonly string[] | undefined },
 ): Promise<void> {
-  if (registry.get(origin)?.trust === TrustState.Blocked) {
+  const server = registry.get(origin);
+  if (server?.trust === TrustState.Blocked) {
     throw new TypeError(`"${origin}" is blocked: unblock it first`);
   }
-  await registry.setTrust(origin, TrustState.Trusted, roles);
+  if (server !== undefined && server.trust !== TrustState.Trusted && kids === undefined) {
+    const keys = approvalOffer(registry, origin)?.keys.join(", ") ?? "";
+    throw new TypeError(
+      `name the keys of "${origin}" that are to be trusted; it comes with ${keys}: ask its operator, by another way, which are right`,
+    );
+  }
+  await registry.setTrust(
+    origin,
+    TrustState.Trusted,
+    kids === undefined ? { roles } : { roles, kids },
+  );
 }

@@ -50,12 +50,18 @@ export interface FederatedServer {
   readonly protocols: readonly string[];
   readonly worlds: readonly string[];
   readonly keys: readonly PinnedKey[];
+  /** Thumbprint of the key that can replace all others; undefined: none is known. */
+  readonly recovery?: string | undefined;
   /** While quarantined: the keys that nothing vouches for, pinned when the operator approves. */
   readonly proposedKeys?: readonly PublicJwk[];
+  /** While quarantined: which of them signed, and the recovery key that it named. */
+  readonly proposal?: { readonly signedBy: string; readonly recovery?: string | undefined };
   readonly status: ServerStatus;
   readonly trust: TrustState;
   /** What it is trusted for while it is trusted. Absent: everything. */
   readonly roles?: TrustRoles;
+  /** Which of our keys it has pinned, as it said at the last handshake; undefined: it has not said. */
+  readonly seenKeys?: readonly string[];
   readonly session: PeerSession | undefined;
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;

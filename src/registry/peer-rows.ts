@@ -146,10 +146,15 @@ const PEER_ROW: RowKind<FederatedServer> = {
         }),
       )
       .max(1024),
+    recovery: z.string().max(64).optional(),
     proposedKeys: z.array(jwkSchema).max(64).optional(),
+    proposal: z
+      .looseObject({ signedBy: z.string().max(64), recovery: z.string().max(64).optional() })
+      .optional(),
     status: z.enum(Object.values(ServerStatus)),
     trust: z.enum(Object.values(TrustState)),
     roles: z.looseObject({ inbound: z.boolean(), outbound: z.boolean() }).optional(),
+    seenKeys: z.array(z.string().max(64)).max(16).optional(),
     session: z
       .looseObject({
         sessionId: z.string().max(256),

@@ -8,7 +8,7 @@
 import { FederationError, type Refusal, refuse } from "../errors.ts";
 import type { DatedKey } from "../identity/dated-key.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
-import { type PublicJwk, type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
+import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
 import type { Clock, Logger, Store } from "../ports.ts";
 import { BlockList } from "./block-list.ts";
 import {
@@ -19,14 +19,8 @@ import {
   TrustState,
 } from "./federated-server.ts";
 import { ConflictError, PeerRows } from "./peer-rows.ts";
-import {
-  hasActiveKey,
-  pinAll,
-  repin,
-  repinApproved,
-  verifyingKey,
-  vouches,
-} from "./pinned-keys.ts";
+import { approvedPins, judgeDescriptor } from "./descriptor-verdict.ts";
+import { hasActiveKey, pinAll, verifyingKey, vouches } from "./pinned-keys.ts";
 
 /** What changed about a peer. */
 export interface RegistryEvent {
@@ -39,6 +33,7 @@ export interface RegistryEvent {
     | "keys-changed"
     | "descriptor-changed"
     | "quarantined"
+    | "recovered"
     | "blocked"
     | "unblocked";
   readonly origin: string;
@@ -163,16 +158,13 @@ export class ServerRegistry {
       const now = this.#seconds();
       const server: FederatedServer = {
         origin: descriptor.origin,
-        name: descriptor.name,
-        endpoint: descriptor.endpoint,
-        protocols: descriptor.protocols,
-        worlds: descriptor.worlds,
+        ...told(descriptor),
         keys: pinAll(descriptor.keys, now),
+        ...(descriptor.recovery === undefined ? {} : { recovery: descriptor.recovery }),
         status: ServerStatus.Offline,
         trust: options.trust,
         session: undefined,
         lastHandshakeAt: undefined,
-        descriptorValidUntil: descriptor.validUntil,
         firstSeenAt: now,
         listed: true,
       };
@@ -212,23 +204,28 @@ export class ServerRegistry {
 
   /**
    * The operator's or the policy's decision. Taking a peer out of quarantine pins the keys it was
-   * quarantined for, and only those. `roles` narrows what it is trusted for.
+   * quarantined for, and only those. `roles` narrows what it is trusted for; `kids` pins nothing but the
+   * keys that it names, of those the peer comes with.
    *
-   * @throws TypeError for an unknown origin.
+   * @throws TypeError for an unknown origin, and for a key that the peer does not come with.
    */
-  setTrust(origin: string, trust: TrustState, roles?: TrustRoles): Promise<void> {
+  setTrust(
+    origin: string,
+    trust: TrustState,
+    { roles, kids }: { readonly roles?: TrustRoles; readonly kids?: readonly string[] } = {},
+  ): Promise<void> {
     return this.#serially(async () => {
       const known = this.#known(origin);
       const server = roles === undefined ? known : { ...known, roles };
-      if (server.trust === trust && roles === undefined) return;
-      const { proposedKeys, ...rest } = server;
+      if (server.trust === trust && roles === undefined && kids === undefined) return;
       const approved = trust === TrustState.Trusted || trust === TrustState.Pending;
-      if (!approved || proposedKeys === undefined) {
+      if (!approved || (server.proposedKeys === undefined && kids === undefined)) {
         await this.#write({ ...server, trust }, "trust-changed");
         return;
       }
-      const keys = repinApproved(server.keys, proposedKeys, this.#seconds());
-      await this.#write({ ...rest, trust, keys, session: undefined }, "trust-changed");
+      const { proposedKeys: _keys, proposal: _proposal, ...rest } = server;
+      const pins = approvedPins(server, kids, this.#seconds());
+      await this.#write({ ...rest, ...pins, trust, session: undefined }, "trust-changed");
     });
   }
 
@@ -242,42 +239,62 @@ export class ServerRegistry {
   }
 
   /**
-   * Takes a verified descriptor of a known server when a key that is pinned now signed it: name,
-   * endpoint, worlds and keys. Anything else quarantines the peer, but only when the descriptor came
-   * from the peer's own origin. `fromOwnOrigin: false` is for one that a completed handshake carried
-   * (PROTOCOL 2).
+   * Takes a verified descriptor of a known server, read from the peer's own origin: name, endpoint,
+   * worlds and keys. Nothing else says any of these (PROTOCOL 2). A pinned key must have signed it, or the
+   * pinned recovery key must vouch for the one that did, which ends a quarantine, too. Anything else
+   * quarantines a peer; one that nobody has trusted yet is met anew.
    */
-  applyDescriptor(
-    verified: { readonly descriptor: ServerDescriptor; readonly signedBy: string },
-    options: { readonly fromOwnOrigin: boolean },
-  ): Promise<{ readonly accepted: true } | Refusal> {
+  applyDescriptor(verified: {
+    readonly descriptor: ServerDescriptor;
+    readonly signedBy: string;
+  }): Promise<{ readonly accepted: true } | Refusal> {
     return this.#serially(async () => {
-      const { descriptor, signedBy } = verified;
+      const { descriptor } = verified;
       const server = this.#known(descriptor.origin);
-      if (!vouches(server.keys, signedBy)) {
-        if (options.fromOwnOrigin) await this.#quarantine(server, descriptor.keys);
-        return refuse(
-          "ERR_FED_KEY_CHANGED",
-          "no pinned key vouches for the key that signed the descriptor",
-        );
+      if (descriptor.keys.some(({ kid }) => this.#blocks.has(descriptor.origin, kid))) {
+        return refuse("ERR_FED_BLOCKED", "this server or one of its keys is blocked");
       }
-      const keys = repin(server.keys, descriptor.keys, { now: this.#seconds() });
-      const { proposedKeys: _, ...rest } = server;
+      const now = this.#seconds();
+      const pins = judgeDescriptor(server, verified, now);
+      if (!pins.verified) {
+        if (server.trust === TrustState.Pending) {
+          // Nobody has trusted it yet: it is the stranger of this origin, with whatever key.
+          await this.#write(
+            {
+              ...{ ...server, ...told(descriptor), keys: pinAll(descriptor.keys, now) },
+              ...{ recovery: descriptor.recovery, firstSeenAt: now, session: undefined },
+            },
+            "descriptor-changed",
+          );
+          return { accepted: true };
+        }
+        await this.#quarantine(server, verified);
+        return pins;
+      }
+      const { keys, recovery, recovered } = pins;
+      const { proposedKeys: _, proposal: _proposal, ...rest } = server;
+      const quarantined = server.trust === TrustState.Quarantined;
       const next: FederatedServer = {
         ...rest,
-        name: descriptor.name,
-        endpoint: descriptor.endpoint,
-        protocols: descriptor.protocols,
-        worlds: descriptor.worlds,
+        ...told(descriptor),
         keys,
-        descriptorValidUntil: descriptor.validUntil,
+        recovery,
+        ...(recovered
+          ? { session: undefined, trust: quarantined ? TrustState.Trusted : server.trust }
+          : {}),
       };
       if (JSON.stringify(next) !== JSON.stringify(server)) {
         const keysChanged = JSON.stringify(keys) !== JSON.stringify(server.keys);
-        await this.#write(next, keysChanged ? "keys-changed" : "descriptor-changed");
+        const type = keysChanged ? "keys-changed" : "descriptor-changed";
+        await this.#write(next, recovered ? "recovered" : type);
       }
       return { accepted: true };
     });
+  }
+
+  /** Whether a peer publishes a key now: only then it begins a session. */
+  publishes(origin: string, kid: string): boolean {
+    return vouches(this.#servers.get(origin)?.keys ?? [], kid);
   }
 
   /** A handshake with this peer succeeded. A session ends with the descriptor it stands on. */
@@ -290,6 +307,15 @@ export class ServerRegistry {
         { ...server, session: { ...session, expiresAt }, lastHandshakeAt },
         "session",
       );
+    });
+  }
+
+  /** A peer has said which of our keys it has pinned. */
+  noteSeenKeys(origin: string, kids: readonly string[]): Promise<void> {
+    return this.#serially(async () => {
+      const server = this.#known(origin);
+      if (JSON.stringify(server.seenKeys) === JSON.stringify(kids)) return;
+      await this.#write({ ...server, seenKeys: kids }, "session");
     });
   }
 
@@ -336,16 +362,19 @@ export class ServerRegistry {
   }
 
   /** Suspends a peer until its operator is asked; what is blocked stays blocked. */
-  async #quarantine(server: FederatedServer, proposedKeys: readonly PublicJwk[]): Promise<void> {
+  async #quarantine(
+    server: FederatedServer,
+    { descriptor, signedBy }: { readonly descriptor: ServerDescriptor; readonly signedBy: string },
+  ): Promise<void> {
     if (server.trust === TrustState.Blocked) return;
-    const same =
-      server.trust === TrustState.Quarantined &&
-      JSON.stringify(server.proposedKeys) === JSON.stringify(proposedKeys);
-    if (same) return;
-    await this.#write(
-      { ...server, trust: TrustState.Quarantined, proposedKeys, session: undefined },
-      "quarantined",
-    );
+    const next: FederatedServer = {
+      ...server,
+      trust: TrustState.Quarantined,
+      proposedKeys: descriptor.keys,
+      proposal: { signedBy, recovery: descriptor.recovery },
+      session: undefined,
+    };
+    if (JSON.stringify(next) !== JSON.stringify(server)) await this.#write(next, "quarantined");
   }
 
   async #makeRoom(): Promise<void> {
@@ -400,6 +429,11 @@ export class ServerRegistry {
   #seconds(): number {
     return Math.floor(this.#clock.now() / 1000);
   }
+}
+
+/** What a descriptor says of its server, but for the keys. */
+function told({ name, endpoint, protocols, worlds, validUntil }: ServerDescriptor) {
+  return { name, endpoint, protocols, worlds, descriptorValidUntil: validUntil };
 }
 
 /** Who gives way when there is no more room: of those that wait for the operator, the oldest. */

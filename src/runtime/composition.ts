@@ -95,6 +95,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ clock, random, logger },
     wanted: () => trust.wanted(named),
     expiresAt: (peer) => registry.liveSession(peer)?.expiresAt,
+    hasNews: (peer) => trust.lacksOurKeys(peer),
     connect: (peer) => handshake.connect(peer),
   });
   const health = new HealthMonitor({

@@ -54,6 +54,16 @@ export class PeerTrust {
     return isTrusted(server) ? server.endpoint : undefined;
   };
 
+  /** Whether a peer has said which of our keys it knows, and one that we publish is not among them. */
+  lacksOurKeys(origin: string): boolean {
+    const seen = this.#registry.get(origin)?.seenKeys;
+    const { current, next } = this.#keys.ring;
+    return (
+      seen !== undefined &&
+      (!seen.includes(current.kid) || (next !== undefined && !seen.includes(next.kid)))
+    );
+  }
+
   /** Whether players can be sent to a server now, as far as health checks know. */
   isReachable(origin: string): boolean {
     if (origin === this.#origin) return true;

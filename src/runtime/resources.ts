@@ -59,9 +59,10 @@ export async function openResources({
       if (warning !== undefined) logger.warn(warning);
     }
     await openFormat(store);
-    const { origin, adopt } = options;
+    const { origin, adopt, onRecoveryKey } = options;
     const path = join(dataDirectory, DATA_FILES.keys);
-    const keys = await OwnKeys.open({ path, origin, store, adopt, random, logger, clock });
+    const asked = { path, origin, store, adopt, random, logger, clock, onRecoveryKey };
+    const keys = await OwnKeys.open(asked);
     const { directory, maxBytes } = options.assets;
     const files = await ContentStore.open({ directory, maxBytes, clock, logger });
     closing.push({ stop: () => files.close() });

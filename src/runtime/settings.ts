@@ -5,6 +5,7 @@ import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { Identify } from "../identity/local-id.ts";
+import type { SigningKey } from "../identity/server-keys.ts";
 import type { Logger } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
 import type { Adopt } from "./store-identity.ts";
@@ -21,6 +22,7 @@ export interface ResolvedOptions {
   readonly dataDirectory: string;
   readonly store: unknown;
   readonly adopt: Adopt | undefined;
+  readonly onRecoveryKey: ((key: SigningKey) => void) | undefined;
   readonly allowInsecure: boolean;
   readonly allowPrivateNetwork: boolean;
   readonly maxPeers: number;

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { FederationError } from "../errors.ts";
 import { datedKey } from "../identity/key-rotation.ts";
-import type { KeyRing } from "../identity/server-keys.ts";
+import type { KeyRing, SigningKey } from "../identity/server-keys.ts";
 import type { Logger, Store } from "../ports.ts";
 import { bindKeyRing, loadKeyRing, loadOrCreateKeyRing } from "../storage/key-file.ts";
 import type { Random } from "../ports.ts";
@@ -37,6 +37,7 @@ export async function openKeyRing({
   adopt,
   random,
   logger,
+  onRecoveryKey,
 }: {
   /** Of the key file. */
   readonly path: string;
@@ -45,6 +46,8 @@ export async function openKeyRing({
   readonly adopt: Adopt | undefined;
   readonly random: Random;
   readonly logger: Logger;
+  /** Takes the private recovery key of a ring that is made. None: it is made without one. */
+  readonly onRecoveryKey?: ((key: SigningKey) => void) | undefined;
 }): Promise<KeyRing> {
   const existing = await loadKeyRing(path);
   const text = await store.get(IDENTITY_KEY);
@@ -53,7 +56,7 @@ export async function openKeyRing({
   if (existing === undefined && used && adopt !== "fresh-key") {
     throw new FederationError(
       "ERR_FED_STORE_IDENTITY",
-      `The store is this server's, but there is no key at ${path}: restore keys.json from a backup. If the key is lost, start once with adopt: "fresh-key": every peer quarantines this server until its operator approves.`,
+      `The store is this server's, but there is no key at ${path}: restore keys.json from a backup. If the key is lost and you have the recovery key, run \`npx aether-federation keys recover\`: peers that know it go on. Without it, start once with adopt: "fresh-key": every peer quarantines this server until its operator approves.`,
     );
   }
   if (existing?.hasStore === true && !used && adopt !== "fresh-store") {
@@ -62,7 +65,12 @@ export async function openKeyRing({
       `The key at ${path} has had a store, but this one is empty: name the right one, or restore it from a backup. If all players may begin anew, start once with adopt: "fresh-store".`,
     );
   }
-  const ring = existing ?? (await loadOrCreateKeyRing(path, random));
+  const ring = existing ?? (await loadOrCreateKeyRing(path, random, onRecoveryKey));
+  if (ring.recovery === undefined) {
+    logger.warn(
+      "this server has no recovery key: whoever steals the key it signs with can keep it from its owner. Make one at a terminal, by `npx aether-federation keys recovery`",
+    );
+  }
   if (
     identity !== undefined &&
     datedKey(ring, identity.kid) === undefined &&
@@ -83,10 +91,26 @@ export async function openKeyRing({
     const mine = JSON.stringify({ kid: ring.current.kid, origin });
     if (!(await store.compareAndSet(IDENTITY_KEY, text, mine))) {
       // Another process of this server got there first: hold the key against what it wrote.
-      return openKeyRing({ path, origin, store, adopt, random, logger });
+      return openKeyRing({ path, origin, store, adopt, random, logger, onRecoveryKey });
     }
   }
   return bindKeyRing(path, ring);
+}
+
+/** Whose a store is, as it says itself; undefined when it does not say. */
+export async function storeIdentity(
+  store: Pick<Store, "get">,
+): Promise<{ readonly kid: string; readonly origin: string } | undefined> {
+  const text = await store.get(IDENTITY_KEY);
+  return text === undefined ? undefined : identityOf(text);
+}
+
+/** Gives a store to another key of its server: one that the recovery key has vouched for. */
+export async function handStoreTo(
+  store: Pick<Store, "set">,
+  identity: { readonly kid: string; readonly origin: string },
+): Promise<void> {
+  await store.set(IDENTITY_KEY, JSON.stringify(identity));
 }
 
 async function isUsed(store: Store): Promise<boolean> {

@@ -9,9 +9,12 @@ import { chmod, link, mkdir, open, readFile, rename, rm, stat } from "node:fs/pr
 import { dirname } from "node:path";
 import { z } from "zod";
 import { FederationError } from "../errors.ts";
+import { addRecoveryKey } from "../identity/key-rotation.ts";
+import { MAX_RECOVERIES, MAX_RECOVERY_LENGTH } from "../identity/recovery.ts";
 import {
   type KeyRing,
   type PrivateJwk,
+  type SigningKey,
   exportSigningKey,
   generateSigningKey,
   importSigningKey,
@@ -43,21 +46,40 @@ const fileSchema = z.strictObject({
   retired: z.array(retiredSchema).max(1000),
   since: secondsSchema,
   hasStore: z.boolean().optional(),
+  recovery: z
+    .strictObject({
+      kid: z.string().length(43),
+      statements: z.array(z.string().max(MAX_RECOVERY_LENGTH)).max(MAX_RECOVERIES),
+    })
+    .optional(),
 });
 
 /**
- * Reads the key ring at `path`, or makes one there.
+ * Reads the key ring at `path`, or makes one there. A new one has a recovery key, whose private half is
+ * for `onRecoveryKey` and is kept nowhere; where nobody takes it, there is none.
  *
  * @throws FederationError `ERR_FED_KEY_FILE` when the file is unreadable, malformed or open to
  * other users.
  */
-export async function loadOrCreateKeyRing(path: string, random: Random): Promise<KeyRing> {
+export async function loadOrCreateKeyRing(
+  path: string,
+  random: Random,
+  onRecoveryKey?: (key: SigningKey) => void,
+): Promise<KeyRing> {
   const existing = await loadKeyRing(path);
   if (existing !== undefined) return existing;
-  const fresh: KeyRing = { current: generateSigningKey(random), next: undefined, retired: [] };
+  const bare: KeyRing = { current: generateSigningKey(random), next: undefined, retired: [] };
+  const { ring: fresh, recoveryKey } =
+    onRecoveryKey === undefined
+      ? { ring: bare, recoveryKey: undefined }
+      : addRecoveryKey(bare, random);
   await createKeyFile(path, fresh);
   // Two processes may start at once on one folder: whoever made the file first has the key.
-  return (await loadKeyRing(path)) ?? fresh;
+  const ring = (await loadKeyRing(path)) ?? fresh;
+  if (recoveryKey !== undefined && ring.recovery?.kid === recoveryKey.kid) {
+    onRecoveryKey?.(recoveryKey);
+  }
+  return ring;
 }
 
 /** Changes whenever the key file is replaced; empty when there is none. */
@@ -97,6 +119,7 @@ export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
       retired: file.retired,
       since: file.since,
       hasStore: file.hasStore,
+      recovery: file.recovery,
     };
   } catch {
     // The cause may quote the file: it stays here.
@@ -186,6 +209,10 @@ async function writeSynced(path: string, ring: KeyRing): Promise<void> {
     retired: [...ring.retired],
     since: ring.since,
     hasStore: ring.hasStore,
+    recovery:
+      ring.recovery === undefined
+        ? undefined
+        : { kid: ring.recovery.kid, statements: [...ring.recovery.statements] },
   };
   const handle = await open(path, "wx", 0o600);
   try {

@@ -108,7 +108,7 @@ async function shoot(
   let headers: Record<string, string> = { "content-type": "application/json" };
   if (random.fraction() < 0.5) {
     const signed = await signRequest(
-      { method, targetUri: url, ...(body === undefined ? {} : { body }) },
+      { method, targetUri: url, recipient: target.origin, ...(body === undefined ? {} : { body }) },
       from,
       { clock: systemClock, random: systemRandom },
     );

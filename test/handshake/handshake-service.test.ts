@@ -52,7 +52,7 @@ describe("handshake/handshake-service", () => {
     const bytes = Buffer.from(JSON.stringify({ ...challenge, ...body }));
     const url = `${B}${path}`;
     const { headers } = await signRequest(
-      { method: "POST", targetUri: url, body: bytes },
+      { method: "POST", targetUri: url, recipient: B, body: bytes },
       { origin, key: signer.ring.current },
       { clock, random: seededRandom(network.sent.length) },
     );

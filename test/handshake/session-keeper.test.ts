@@ -9,6 +9,7 @@ describe("handshake/session-keeper", () => {
   let clock: ManualClock;
   let keeper: SessionKeeper;
   let wanted: string[];
+  let news: boolean;
   let sessions: Map<string, number>;
   let calls: number[];
   let answer: (origin: string) => Promise<unknown>;
@@ -25,6 +26,7 @@ describe("handshake/session-keeper", () => {
   beforeEach(() => {
     clock = new ManualClock();
     wanted = [A];
+    news = false;
     sessions = new Map();
     calls = [];
     answer = succeed(24 * 3600);
@@ -34,6 +36,7 @@ describe("handshake/session-keeper", () => {
         const expiresAt = sessions.get(origin);
         return expiresAt !== undefined && expiresAt > seconds() ? expiresAt : undefined;
       },
+      hasNews: () => news,
       connect: (origin) => {
         calls.push(clock.monotonic());
         return answer(origin);
@@ -78,6 +81,19 @@ describe("handshake/session-keeper", () => {
     sessions.clear();
     await clock.advanceAsync(600);
     assert.equal(calls.length, 2);
+  });
+
+  it("tells news at once, though the session is fresh, and again in no hurry", async () => {
+    keeper.start();
+    await clock.advanceAsync(1_000);
+    news = true;
+    await clock.advanceAsync(50_000);
+    assert.equal(calls.length, 2);
+    await clock.advanceAsync(20_000);
+    assert.equal(calls.length, 3, "the peer has not taken note of it");
+    news = false;
+    await clock.advanceAsync(100_000);
+    assert.equal(calls.length, 3);
   });
 
   it("waits longer after each failure, up to a minute", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import fc from "fast-check";
 import * as second from "http-message-sig";
 import { httpbis } from "http-message-signatures";
@@ -17,6 +18,7 @@ import {
   generateSigningKey,
   importSigningKey,
 } from "../../src/identity/server-keys.ts";
+import { SIGNATURE_VECTORS, signatureVectors } from "../fixtures/signature-vectors.ts";
 import { flipBit } from "../support/bits.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { MemoryStore } from "../support/memory-store.ts";
@@ -29,7 +31,7 @@ const keyB = generateSigningKey(seededRandom("b"));
 const URL_B = `${B}/federation/custody/claim?x=1`;
 const BODY = new TextEncoder().encode('{"transferId":"t-1"}');
 const START = 1_767_225_600;
-const REQUEST_COVERED = ["@method", "@target-uri", "content-digest"];
+const REQUEST_COVERED = ["@method", "@target-uri", "aether-recipient", "content-digest"];
 
 type Headers = Record<string, string>;
 const digestOf = (body: Uint8Array): string =>
@@ -49,6 +51,7 @@ interface Crafted {
   method?: string;
   body?: Uint8Array | undefined;
   digest?: string;
+  recipient?: string;
 }
 
 const parametersAt = (created: number, life = 60): [string, string][] => [
@@ -68,6 +71,7 @@ function craft(options: Crafted = {}): Headers {
     "@method": method,
     "@target-uri": URL_B,
     "content-digest": digest,
+    "aether-recipient": options.recipient ?? B,
     "x-other": "1",
   };
   const parameters = (options.parameters ?? parametersAt(START))
@@ -81,6 +85,7 @@ function craft(options: Crafted = {}): Headers {
   const signature = Buffer.from(key.sign(Buffer.from(base))).toString("base64");
   return {
     "content-digest": digest,
+    "aether-recipient": options.recipient ?? B,
     "x-other": "1",
     "signature-input": `${label}=${input}`,
     signature: `${label}=:${signature}:`,
@@ -104,11 +109,11 @@ describe("identity/http-signatures", () => {
   ) =>
     verifyRequest(
       { method: "POST", targetUri: URL_B, body: BODY, headers, ...changes },
-      { clock, keyFor: pins, consumeNonce },
+      { clock, recipient: B, keyFor: pins, consumeNonce },
     );
   const sign = async (body: Uint8Array | undefined = BODY): Promise<Headers> => {
     const { headers } = await signRequest(
-      { method: "POST", targetUri: URL_B, ...(body === undefined ? {} : { body }) },
+      { method: "POST", targetUri: URL_B, recipient: B, ...(body === undefined ? {} : { body }) },
       { origin: A, key: keyA },
       { clock, random: seededRandom("nonce") },
     );
@@ -135,13 +140,13 @@ describe("identity/http-signatures", () => {
       assert.deepEqual(peekKeyId(headers), { origin: A, kid: keyA.kid });
       assert.match(
         headers["signature-input"] ?? "",
-        /^aether=\("@method" "@target-uri" "content-digest"\);created=\d+;expires=\d+;nonce="[\w-]{22}";keyid="https:\/\/a\.example#[\w-]{43}";alg="ed25519";tag="aether-federation"$/u,
+        /^aether=\("@method" "@target-uri" "aether-recipient" "content-digest"\);created=\d+;expires=\d+;nonce="[\w-]{22}";keyid="https:\/\/a\.example#[\w-]{43}";alg="ed25519";tag="aether-federation"$/u,
       );
     });
 
     it("verifies a request without a body", async () => {
       const { headers } = await signRequest(
-        { method: "GET", targetUri: URL_B },
+        { method: "GET", targetUri: URL_B, recipient: B },
         { origin: A, key: keyA },
         { clock, random: seededRandom(1) },
       );
@@ -299,6 +304,27 @@ describe("identity/http-signatures", () => {
       });
     }
 
+    it("refuses what is meant for another server, before it asks for its key", async () => {
+      const parameters = parametersAt(START).map(([name, value]): [string, string] =>
+        name === "keyid"
+          ? [name, `"${A}#${generateSigningKey(seededRandom("x")).kid}"`]
+          : [name, value],
+      );
+      for (const recipient of ["https://c.example", `${B}/`, B.toUpperCase(), ""]) {
+        const crafted = craft({ recipient, parameters });
+        await refusal(verify(crafted), "ERR_FED_WRONG_RECIPIENT");
+      }
+      assert.equal(store.size, 0, "its nonce is not used up");
+    });
+
+    it("refuses a recipient that is changed on the way, or named twice", async () => {
+      const headers = await sign();
+      const changed = { ...craft({ recipient: A }), "aether-recipient": B };
+      await refusal(verify(changed), "ERR_FED_SIGNATURE_INVALID");
+      const twice = { ...headers, "aether-recipient": [B, A] };
+      await refusal(verify(twice), "ERR_FED_WRONG_RECIPIENT");
+    });
+
     it("does not read the Host header", async () => {
       assert.ok((await verify({ ...(await sign()), host: "evil.example" })).verified);
     });
@@ -330,7 +356,7 @@ describe("identity/http-signatures", () => {
 
     it("refuses a body added to a request signed without one", async () => {
       const { headers } = await signRequest(
-        { method: "POST", targetUri: URL_B },
+        { method: "POST", targetUri: URL_B, recipient: B },
         { origin: A, key: keyA },
         { clock, random: seededRandom(2) },
       );
@@ -421,7 +447,8 @@ describe("identity/http-signatures", () => {
 
     it("fails when any one bit of what was sent is flipped", async () => {
       const headers = await sign();
-      for (const name of ["signature", "signature-input", "content-digest"]) {
+      const signed = ["signature", "signature-input", "content-digest", "aether-recipient"];
+      for (const name of signed) {
         const value = headers[name] ?? "";
         for (let bit = 0; bit < value.length * 8; bit += 1) {
           const changed = { ...headers, [name]: flipBit(value, bit) };
@@ -488,7 +515,7 @@ describe("identity/http-signatures", () => {
       assert.deepEqual(await check(of), { verified: true, kid: keyB.kid });
       assert.match(
         of.response.headers["signature-input"] ?? "",
-        /^aether=\("@status" "content-digest" "@method";req "@target-uri";req "signature";req;key="aether"\);created=/u,
+        /^aether=\("@status" "content-digest" "@method";req "@target-uri";req "aether-recipient";req "signature";req;key="aether"\);created=/u,
       );
     });
 
@@ -543,7 +570,7 @@ describe("identity/http-signatures", () => {
     it("refuses an answer signed as a request", async () => {
       const { request } = await exchange();
       const { headers } = await signRequest(
-        { method: "POST", targetUri: URL_B, body: ANSWER },
+        { method: "POST", targetUri: URL_B, recipient: B, body: ANSWER },
         { origin: B, key: keyB },
         { clock, random: seededRandom(9) },
       );
@@ -573,6 +600,11 @@ describe("identity/http-signatures", () => {
   });
 
   describe("other implementations", () => {
+    it("have vectors to hold theirs against", async () => {
+      const text = await readFile(SIGNATURE_VECTORS, "utf8");
+      assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(await signatureVectors())));
+    });
+
     it("gives the signature of RFC 9421 B.2.6", () => {
       const key = importSigningKey({
         kty: "OKP",
@@ -668,6 +700,7 @@ describe("identity/http-signatures", () => {
               "content-digest",
               second.component("@method", { req: true }),
               second.component("@target-uri", { req: true }),
+              second.component("aether-recipient", { req: true }),
               second.component("signature", { req: true, key: "aether" }),
             ],
           },
@@ -684,7 +717,10 @@ describe("identity/http-signatures", () => {
           kind: "request",
           method: "POST",
           targetUri: URL_B,
-          fields: [{ name: "content-digest", value: digest }],
+          fields: [
+            { name: "aether-recipient", value: B },
+            { name: "content-digest", value: digest },
+          ],
         },
         {
           label: "aether",
@@ -701,6 +737,7 @@ describe("identity/http-signatures", () => {
         },
       );
       const result = await verify({
+        "aether-recipient": B,
         "content-digest": digest,
         signature: fields.signature,
         "signature-input": fields.signatureInput,

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { announceNextKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
+import {
+  addRecoveryKey,
+  announceNextKey,
+  recoverKeys,
+  switchToNextKey,
+} from "../../src/identity/key-rotation.ts";
+import type { KeyRing, SigningKey } from "../../src/identity/server-keys.ts";
 import { ServerStatus, TrustState } from "../../src/registry/federated-server.ts";
 import { type RegistryEvent, ServerRegistry } from "../../src/registry/server-registry.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -104,39 +110,33 @@ describe("registry/server-registry", () => {
       assert.equal(registry.keyFor(A, ringOf("thief").current.kid), undefined);
     });
 
-    for (const fromOwnOrigin of [true, false]) {
-      it(`follows a rotation, ${fromOwnOrigin ? "fetched" : "told in a handshake"}`, async () => {
-        await meet(A);
-        const first = ringOf(A);
-        const announced = announceNextKey(first, seededRandom("next"));
-        const switched = switchToNextKey(announced, 1);
-        await registry.applyDescriptor(await describeNow(A, announced), { fromOwnOrigin });
-        assert.ok(registry.keyFor(A, switched.current.kid), "the next key is pinned before use");
-        assert.ok(registry.keyFor(A, first.current.kid), "the current one still is");
-        const applied = await registry.applyDescriptor(await describeNow(A, switched), {
-          fromOwnOrigin,
-        });
-        assert.deepEqual(applied, { accepted: true });
-        assert.equal(registry.get(A)?.trust, TrustState.Trusted);
-        assert.ok(registry.keyFor(A, first.current.kid), "what was under way still verifies");
-        clock.advance(150_000);
-        assert.equal(registry.keyFor(A, first.current.kid), undefined);
-        assert.equal(registry.get(A)?.keys.length, 2, "kept for audit");
-        assert.ok(registry.hasPinnedKey(A));
-      });
-    }
+    it("follows a rotation", async () => {
+      await meet(A);
+      const first = ringOf(A);
+      const announced = announceNextKey(first, seededRandom("next"));
+      const switched = switchToNextKey(announced, 1);
+      await registry.applyDescriptor(await describeNow(A, announced));
+      assert.ok(registry.keyFor(A, switched.current.kid), "the next key is pinned before use");
+      assert.ok(registry.keyFor(A, first.current.kid), "the current one still is");
+      const applied = await registry.applyDescriptor(await describeNow(A, switched));
+      assert.deepEqual(applied, { accepted: true });
+      assert.equal(registry.get(A)?.trust, TrustState.Trusted);
+      assert.ok(registry.keyFor(A, first.current.kid), "what was under way still verifies");
+      clock.advance(150_000);
+      assert.equal(registry.keyFor(A, first.current.kid), undefined);
+      assert.equal(registry.get(A)?.keys.length, 2, "kept for audit");
+      assert.ok(registry.hasPinnedKey(A));
+    });
 
     it("lets a key that is not published any more vouch for nothing, grace or not", async () => {
       await meet(A);
       const first = ringOf(A);
       const announced = announceNextKey(first, seededRandom("next"));
-      await registry.applyDescriptor(await describeNow(A, announced), { fromOwnOrigin: true });
+      await registry.applyDescriptor(await describeNow(A, announced));
       const switched = await describeNow(A, switchToNextKey(announced, 1));
-      await registry.applyDescriptor(switched, { fromOwnOrigin: true });
+      await registry.applyDescriptor(switched);
       const thief = { ...first, next: ringOf("thief").current };
-      const applied = await registry.applyDescriptor(await describeNow(A, thief), {
-        fromOwnOrigin: false,
-      });
+      const applied = await registry.applyDescriptor(await describeNow(A, thief));
       assert.equal("code" in applied ? applied.code : "", "ERR_FED_KEY_CHANGED");
       assert.equal(registry.keyFor(A, ringOf("thief").current.kid), undefined);
     });
@@ -145,9 +145,7 @@ describe("registry/server-registry", () => {
       await meet(A);
       await registry.recordSession(A, { ...SESSION, expiresAt: seconds() + 600 });
       const thief = ringOf("thief");
-      const applied = await registry.applyDescriptor(await describeNow(A, thief), {
-        fromOwnOrigin: true,
-      });
+      const applied = await registry.applyDescriptor(await describeNow(A, thief));
       assert.equal("code" in applied ? applied.code : "", "ERR_FED_KEY_CHANGED");
       assert.equal(registry.get(A)?.trust, TrustState.Quarantined);
       assert.equal(registry.keyFor(A, thief.current.kid), undefined);
@@ -155,13 +153,27 @@ describe("registry/server-registry", () => {
       assert.equal((await open()).get(A)?.trust, TrustState.Quarantined);
     });
 
-    it("quarantines nobody for what did not come from its own origin", async () => {
+    it("meets anew whom nobody has trusted yet, with whatever key: only the trusted are quarantined", async () => {
+      await meet(A, TrustState.Pending);
+      await registry.recordSession(A, { ...SESSION, expiresAt: seconds() + 600 });
+      const other = ringOf("other");
+      const applied = await registry.applyDescriptor(await describeNow(A, other));
+      assert.deepEqual(applied, { accepted: true });
+      assert.equal(registry.get(A)?.trust, TrustState.Pending);
+      assert.equal(registry.liveSession(A), undefined);
+      assert.deepEqual(
+        registry.get(A)?.keys.map(({ jwk }) => jwk.kid),
+        [other.current.kid],
+      );
+    });
+
+    it("takes no key from a known peer that is blocked here", async () => {
       await meet(A);
-      const before = registry.get(A);
-      await registry.applyDescriptor(await describeNow(A, ringOf("thief")), {
-        fromOwnOrigin: false,
-      });
-      assert.deepEqual(registry.get(A), before);
+      await registry.block(ringOf("bad").current.kid);
+      const next = { ...ringOf(A), next: ringOf("bad").current };
+      const applied = await registry.applyDescriptor(await describeNow(A, next));
+      assert.equal("code" in applied ? applied.code : "", "ERR_FED_BLOCKED");
+      assert.equal(registry.keyFor(A, ringOf("bad").current.kid), undefined);
     });
 
     it("writes and tells of a quarantine once", async () => {
@@ -170,7 +182,7 @@ describe("registry/server-registry", () => {
       registry.on(({ type }) => events.push(type));
       for (let round = 0; round < 3; round += 1) {
         const descriptor = await describeNow(A, ringOf("thief"));
-        await registry.applyDescriptor(descriptor, { fromOwnOrigin: true });
+        await registry.applyDescriptor(descriptor);
       }
       assert.deepEqual(events, ["quarantined"]);
     });
@@ -178,13 +190,11 @@ describe("registry/server-registry", () => {
     it("pins the new keys, and forgets the old, when the operator approves", async () => {
       await meet(A);
       const changed = ringOf("reinstalled");
-      await registry.applyDescriptor(await describeNow(A, changed), { fromOwnOrigin: true });
+      await registry.applyDescriptor(await describeNow(A, changed));
       await registry.setTrust(A, TrustState.Trusted);
       assert.ok(registry.keyFor(A, changed.current.kid));
       assert.equal(registry.keyFor(A, ringOf(A).current.kid), undefined);
-      const again = await registry.applyDescriptor(await describeNow(A, changed), {
-        fromOwnOrigin: true,
-      });
+      const again = await registry.applyDescriptor(await describeNow(A, changed));
       assert.deepEqual(again, { accepted: true });
       assert.equal(registry.get(A)?.trust, TrustState.Trusted);
       assert.equal(registry.get(A)?.proposedKeys, undefined);
@@ -193,12 +203,33 @@ describe("registry/server-registry", () => {
     it("keeps the old keys when the peer took its change back before the operator approved", async () => {
       await meet(A);
       const thief = ringOf("thief");
-      await registry.applyDescriptor(await describeNow(A, thief), { fromOwnOrigin: true });
-      await registry.applyDescriptor(await describeNow(A), { fromOwnOrigin: true });
+      await registry.applyDescriptor(await describeNow(A, thief));
+      await registry.applyDescriptor(await describeNow(A));
       assert.equal(registry.get(A)?.trust, TrustState.Quarantined, "only the operator ends it");
       await registry.setTrust(A, TrustState.Trusted);
       assert.equal(registry.keyFor(A, thief.current.kid), undefined);
       assert.ok(registry.keyFor(A, ringOf(A).current.kid));
+    });
+
+    it("pins only the keys that the operator has named, and the recovery key by their word", async () => {
+      await meet(A);
+      const right = ringOf("reinstalled");
+      const offered = { ...ringOf("thief"), next: right.current };
+      const { ring } = addRecoveryKey(offered, seededRandom("thief's"));
+      await registry.applyDescriptor(await describeNow(A, ring));
+      assert.equal(registry.get(A)?.trust, TrustState.Quarantined);
+      const { kid } = right.current;
+      const approve = (kids: string[]) => registry.setTrust(A, TrustState.Trusted, { kids });
+      await assert.rejects(approve([ringOf("third").current.kid]), TypeError);
+      await assert.rejects(approve([]), TypeError);
+      await approve([kid]);
+      assert.ok(registry.keyFor(A, kid));
+      assert.equal(registry.keyFor(A, offered.current.kid), undefined);
+      assert.equal(registry.keyFor(A, ringOf(A).current.kid), undefined);
+      assert.equal(registry.get(A)?.recovery, undefined);
+      // Served again by the thief: the operator is asked again.
+      await registry.applyDescriptor(await describeNow(A, ring));
+      assert.equal(registry.get(A)?.trust, TrustState.Quarantined);
     });
 
     it("keeps a bounded number of retired keys", async () => {
@@ -206,12 +237,151 @@ describe("registry/server-registry", () => {
       let ring = ringOf(A);
       for (let round = 0; round < 40; round += 1) {
         ring = announceNextKey(ring, seededRandom(`round ${round}`));
-        await registry.applyDescriptor(await describeNow(A, ring), { fromOwnOrigin: false });
+        await registry.applyDescriptor(await describeNow(A, ring));
         ring = switchToNextKey(ring, 1);
-        await registry.applyDescriptor(await describeNow(A, ring), { fromOwnOrigin: false });
+        await registry.applyDescriptor(await describeNow(A, ring));
       }
       assert.equal(registry.get(A)?.keys.length, 33);
       assert.ok(registry.keyFor(A, ring.current.kid));
+    });
+  });
+
+  describe("recovery keys", () => {
+    const NOW = 1_767_225_600;
+    const withRecovery = (seed: string) => addRecoveryKey(ringOf(seed), seededRandom(`${seed}'s`));
+    const recovered = (ring: KeyRing | undefined, by: SigningKey, changes: object = {}) =>
+      recoverKeys(ring, by, {
+        ...{ origin: A, random: seededRandom("new"), now: NOW, keepKeys: false, ...changes },
+      });
+    const meetWith = async (ring: KeyRing, trust: TrustState = TrustState.Trusted) =>
+      registry.register((await describeNow(A, ring)).descriptor, { trust });
+    const apply = async (ring: KeyRing, changes = {}): Promise<string> => {
+      const applied = await registry.applyDescriptor(await describeNow(A, ring, changes));
+      return "code" in applied ? applied.code : "accepted";
+    };
+    const pinned = () => registry.get(A)?.recovery;
+
+    it("are pinned with the first descriptor that names one, by a key that is pinned", async () => {
+      await meet(A);
+      assert.equal(pinned(), undefined);
+      const { ring, recoveryKey } = withRecovery(A);
+      assert.equal(await apply(ring), "accepted");
+      assert.equal(pinned(), recoveryKey.kid);
+      assert.equal((await open()).get(A)?.recovery, recoveryKey.kid);
+      assert.equal(await apply(ringOf(A)), "accepted");
+      assert.equal(pinned(), recoveryKey.kid, "leaving it out says nothing");
+    });
+
+    it("replace every key, the former ones without grace, and the recovery key too", async () => {
+      const { ring, recoveryKey } = withRecovery(A);
+      const spare = announceNextKey(ring, seededRandom("spare"));
+      await meetWith(spare);
+      await registry.recordSession(A, { ...SESSION, expiresAt: seconds() + 600 });
+      const { ring: fresh, recoveryKey: next } = await recovered(spare, recoveryKey);
+      const events: RegistryEvent["type"][] = [];
+      registry.on(({ type }) => events.push(type));
+      assert.equal(await apply(fresh, { endpoint: `${A}/moved` }), "accepted");
+      assert.deepEqual(events, ["recovered"]);
+      for (const { kid } of [spare.current, spare.next!]) {
+        assert.equal(registry.keyFor(A, kid), undefined);
+      }
+      assert.ok(registry.keyFor(A, fresh.current.kid));
+      assert.equal(pinned(), next.kid);
+      assert.equal(registry.get(A)?.endpoint, `${A}/moved`);
+      assert.equal(registry.liveSession(A), undefined, "the thief's session is over");
+      assert.equal(registry.get(A)?.trust, TrustState.Trusted);
+    });
+
+    it("let their owner out of quarantine, with the roles it had", async () => {
+      const { ring, recoveryKey } = withRecovery(A);
+      await meetWith(ring);
+      await registry.setTrust(A, TrustState.Trusted, { roles: { inbound: true, outbound: false } });
+      assert.equal(await apply(ringOf("thief")), "ERR_FED_KEY_CHANGED");
+      assert.equal(registry.get(A)?.trust, TrustState.Quarantined);
+      const { ring: fresh } = await recovered(ring, recoveryKey);
+      assert.equal(await apply(fresh), "accepted");
+      const server = registry.get(A);
+      assert.equal(server?.trust, TrustState.Trusted);
+      assert.deepEqual(server.roles, { inbound: true, outbound: false });
+      assert.equal(server.proposedKeys, undefined);
+    });
+
+    it("take the server back from a thief who had its origin for a while", async () => {
+      const { ring, recoveryKey } = withRecovery(A);
+      await meetWith(ring);
+      // The thief serves its own keys, signed by the stolen one, at the origin.
+      const thief = { ...ring, next: ringOf("thief").current };
+      assert.equal(await apply(thief, { endpoint: "https://thief.example/f" }), "accepted");
+      const { ring: fresh } = await recovered(ring, recoveryKey);
+      assert.equal(await apply(fresh), "accepted");
+      assert.equal(registry.get(A)?.endpoint, `${A}/federation`);
+      assert.equal(await apply(thief), "ERR_FED_KEY_CHANGED");
+      assert.equal(registry.keyFor(A, ringOf("thief").current.kid), undefined);
+    });
+
+    it("cannot be replaced by a key that was only pinned", async () => {
+      const { ring, recoveryKey } = withRecovery(A);
+      await meetWith(ring);
+      const { ring: thiefs } = addRecoveryKey(ringOf(A), seededRandom("thief"));
+      assert.equal(await apply(thiefs), "ERR_FED_KEY_CHANGED");
+      assert.equal(pinned(), recoveryKey.kid);
+      assert.equal(registry.get(A)?.trust, TrustState.Quarantined);
+    });
+
+    it("make a statement that counts once: an old one served again says nothing", async () => {
+      const { ring, recoveryKey } = withRecovery(A);
+      await meetWith(ring);
+      const first = await recovered(ring, recoveryKey);
+      assert.equal(await apply(first.ring), "accepted");
+      const changes = { random: seededRandom("second") };
+      const second = await recovered(first.ring, first.recoveryKey, changes);
+      assert.equal(await apply(second.ring), "accepted");
+      // Whoever has stolen the keys of the first recovery, at the origin.
+      assert.equal(await apply(first.ring), "ERR_FED_KEY_CHANGED");
+      assert.equal(pinned(), second.recoveryKey.kid);
+      assert.equal(registry.keyFor(A, first.ring.current.kid), undefined);
+    });
+
+    it("are followed by a peer that was away for several recoveries, up to four", async () => {
+      for (const [rounds, expected] of [
+        [4, "accepted"],
+        [5, "ERR_FED_KEY_CHANGED"],
+      ] as const) {
+        await registry.remove(A);
+        let { ring, recoveryKey } = withRecovery(A);
+        await meetWith(ring);
+        for (let round = 0; round < rounds; round += 1) {
+          const random = seededRandom(`round ${round}`);
+          ({ ring, recoveryKey } = await recovered(ring, recoveryKey, { random }));
+        }
+        assert.equal(await apply(ring), expected);
+        if (expected === "accepted") assert.equal(pinned(), recoveryKey.kid);
+      }
+    });
+
+    it("name the keys that they vouch for: no other descriptor counts by them", async () => {
+      const { ring, recoveryKey } = withRecovery(A);
+      await meetWith(ring);
+      const { ring: fresh } = await recovered(ring, recoveryKey);
+      const thief = { ...ringOf("thief"), recovery: fresh.recovery };
+      assert.equal(await apply(thief), "ERR_FED_KEY_CHANGED");
+      assert.equal(registry.keyFor(A, ringOf("thief").current.kid), undefined);
+      const other = await recovered(ring, recoveryKey, { origin: "https://b.example" });
+      assert.equal(await apply(other.ring), "ERR_FED_KEY_CHANGED", "another server's statement");
+      const forged = await recovered(undefined, ringOf("thief").current);
+      assert.equal(await apply(forged.ring), "ERR_FED_KEY_CHANGED", "another key's statement");
+      assert.equal(pinned(), recoveryKey.kid);
+    });
+
+    it("unblock nobody, and trust nobody who waits", async () => {
+      const { ring, recoveryKey } = withRecovery(A);
+      await meetWith(ring, TrustState.Pending);
+      const { ring: fresh } = await recovered(ring, recoveryKey);
+      assert.equal(await apply(fresh), "accepted");
+      assert.equal(registry.get(A)?.trust, TrustState.Pending);
+      await registry.block(A);
+      assert.equal(await apply(fresh), "ERR_FED_BLOCKED");
+      assert.equal(registry.get(A)?.trust, TrustState.Blocked);
     });
   });
 
@@ -277,7 +447,7 @@ describe("registry/server-registry", () => {
     it("survive a changed key: quarantine does not replace them", async () => {
       await meet(A);
       await registry.block(A);
-      await registry.applyDescriptor(await describeNow(A, ringOf("new")), { fromOwnOrigin: true });
+      await registry.applyDescriptor(await describeNow(A, ringOf("new")));
       assert.equal(registry.get(A)?.trust, TrustState.Blocked);
     });
 

@@ -11,6 +11,8 @@ import {
 import { join } from "node:path";
 import { FederationError } from "../../src/errors.ts";
 import { announceNextKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
+import { printRecoveryKey, readRecoveryKey } from "../../src/identity/recovery.ts";
+import { type SigningKey, exportSigningKey } from "../../src/identity/server-keys.ts";
 import { loadKeyRing, loadOrCreateKeyRing, saveKeyRing } from "../../src/storage/key-file.ts";
 import { folderOfTest } from "../support/folders.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -29,6 +31,23 @@ describe("storage/key-file", () => {
       assert.ok(!JSON.stringify(error).includes('"d"'));
       return true;
     });
+
+  it("makes a recovery key when somebody takes it, once, and does not keep it", async () => {
+    const taken: SigningKey[] = [];
+    const take = (key: SigningKey): number => taken.push(key);
+    const ring = await loadOrCreateKeyRing(path, seededRandom(1), take);
+    await loadOrCreateKeyRing(path, seededRandom(2), take);
+    assert.equal(taken.length, 1);
+    const [key] = taken as [SigningKey];
+    assert.deepEqual(ring.recovery, { kid: key.kid, statements: [] });
+    assert.deepEqual((await loadKeyRing(path))?.recovery, ring.recovery);
+    const { d } = exportSigningKey(key);
+    assert.ok(!readFileSync(path, "utf8").includes(d));
+    assert.equal(readRecoveryKey(`  ${printRecoveryKey(key)}\n`)?.kid, key.kid);
+    for (const text of ["", d, `aether-recovery-${d.slice(1)}`, `aether-recovery-${d}=`]) {
+      assert.equal(readRecoveryKey(text), undefined);
+    }
+  });
 
   it("makes a key once, readable by its owner only", async () => {
     const made = await loadOrCreateKeyRing(path, seededRandom(1));

@@ -165,6 +165,7 @@ export class TestServer {
     const { clock } = this.#network;
     const verified = await verifyRequest(parts, {
       clock,
+      recipient: this.origin,
       keyFor: (origin, kid) => this.registry.keyFor(origin, kid),
       consumeNonce: () => Promise.resolve(true),
     });

@@ -74,15 +74,16 @@ export async function currentKid({ origin }: { readonly origin: string }): Promi
   return (JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: string }).kid;
 }
 
-/** A signed POST as `from` would send it; the raw answer. */
+/** A signed POST as `from` would send it to whose URL it is, or meant for another; the raw answer. */
 export async function signedPost(
   from: { readonly origin: string; readonly key: SigningKey },
   url: string,
   body: unknown,
+  recipient = new URL(url).origin,
 ): Promise<Answer & { readonly headers: Headers }> {
   const bytes = new TextEncoder().encode(JSON.stringify(body));
   const { headers } = await signRequest(
-    { method: "POST", targetUri: url, body: bytes },
+    { method: "POST", targetUri: url, recipient, body: bytes },
     { origin: from.origin, key: from.key },
     { clock: systemClock, random: systemRandom },
   );

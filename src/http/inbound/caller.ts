@@ -17,6 +17,8 @@ import { TrustState } from "../../registry/federated-server.ts";
 
 /** What knowing a peer needs. */
 export interface CallerParts {
+  /** This server's. */
+  readonly origin: string;
   readonly registry: Pick<
     ServerRegistry,
     "get" | "hasPinnedKey" | "isBlocked" | "keyFor" | "liveSession"
@@ -65,6 +67,7 @@ export async function peerOf(
   }
   const signed = await verifyRequest(message, {
     clock: parts.clock,
+    recipient: parts.origin,
     keyFor: (origin, kid) => registry.keyFor(origin, kid),
     consumeNonce: (nonce, ttlMilliseconds) =>
       store.compareAndSet(`nonce/${nonce}`, undefined, "1", ttlMilliseconds),

@@ -56,6 +56,7 @@ const UNSIGNED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationError
   "ERR_FED_UNKNOWN_KEY",
   "ERR_FED_UNREACHABLE",
   "ERR_FED_WEAK_KEY",
+  "ERR_FED_WRONG_RECIPIENT",
 ]);
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
 const KEY_TIMEOUT_MILLISECONDS = 5_000;
@@ -211,7 +212,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     const { clock, random, fetch, signingKey } = this.#options;
     const bytes = new TextEncoder().encode(JSON.stringify(body));
     const signed = await signRequest(
-      { method: "POST", targetUri: url, body: bytes },
+      { method: "POST", targetUri: url, recipient: origin, body: bytes },
       { origin: this.#options.origin, key: signingKey() },
       { clock, random },
     );

@@ -102,6 +102,12 @@ describe("http/peer-client", () => {
     const c = network.add("https://c.example");
     await a.handshake.connect(c.origin);
     network.servers.set(B, c);
+    await rejected(call(), "ERR_FED_WRONG_RECIPIENT");
+    // One that answers what was not meant for it.
+    network.tamper = async (request) => {
+      const { method, url, headers, body } = request;
+      return c.sign(200, {}, { method, targetUri: url, headers, body });
+    };
     await rejected(call(), "ERR_FED_BAD_RESPONSE");
   });
 

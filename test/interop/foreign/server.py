@@ -87,7 +87,7 @@ def key_for(keyid):
 
 
 def call(origin, path, body):
-    return wire.post(peer(origin)["endpoint"] + path, body, KEY, ORIGIN, key_for)
+    return wire.post(peer(origin)["endpoint"] + path, origin, body, KEY, ORIGIN, key_for)
 
 
 # Handshake -----------------------------------------------------------------------------------
@@ -409,7 +409,11 @@ class Handler(BaseHTTPRequestHandler):
             self.controlled(body)
             return
         uri = ORIGIN + self.path
-        components = wire.request_components("POST", uri, self.headers.get("Content-Digest"))
+        recipient, digest = self.headers.get("Aether-Recipient"), self.headers.get("Content-Digest")
+        components = wire.request_components("POST", uri, recipient, digest)
+        if recipient is not None and recipient != ORIGIN:
+            self.reply(421, {"code": "ERR_FED_WRONG_RECIPIENT"})
+            return
         try:
             keyid, nonce = wire.verified_keyid(self.headers, components, body, key_for)
             with LOCK:
@@ -454,7 +458,7 @@ class Handler(BaseHTTPRequestHandler):
             digest = wire.content_digest(data)
             self.send_header("Content-Digest", digest)
             components = wire.response_components(
-                status, digest, "POST", signed, self.headers["Signature"]
+                status, digest, "POST", signed, ORIGIN, self.headers["Signature"]
             )
             for name, value in wire.signature_headers(components, KEY, ORIGIN).items():
                 self.send_header(name, value)

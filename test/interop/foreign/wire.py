@@ -136,32 +136,34 @@ def verified_keyid(headers, components, body, key_for):
     return values["keyid"], values["nonce"]
 
 
-def request_components(method, uri, digest):
-    components = {'"@method"': method, '"@target-uri"': uri}
+def request_components(method, uri, recipient, digest):
+    components = {'"@method"': method, '"@target-uri"': uri, '"aether-recipient"': recipient}
     return components if digest is None else {**components, '"content-digest"': digest}
 
 
-def response_components(status, digest, method, uri, signature):
+def response_components(status, digest, method, uri, recipient, signature):
     return {
         '"@status"': status,
         '"content-digest"': digest,
         '"@method";req': method,
         '"@target-uri";req': uri,
+        '"aether-recipient";req': recipient,
         '"signature";req;key="aether"': signature.removeprefix("aether="),
     }
 
 
-def post(uri, body, key, origin, key_for):
+def post(uri, recipient, body, key, origin, key_for):
     """A signed call; the status and the body of its answer, which must be signed too."""
     data = json.dumps(body).encode()
     digest = content_digest(data)
-    components = request_components("POST", uri, digest)
+    components = request_components("POST", uri, recipient, digest)
     signed = signature_headers(components, key, origin)
-    headers = {"Content-Type": "application/json", "Content-Digest": digest, **signed}
+    named = {"Aether-Recipient": recipient, "Content-Digest": digest}
+    headers = {"Content-Type": "application/json", **named, **signed}
     status, answered, text = fetch("POST", uri, data, headers)
     answer = json.loads(text)
     expected = response_components(
-        status, answered.get("Content-Digest"), "POST", uri, signed["Signature"]
+        status, answered.get("Content-Digest"), "POST", uri, recipient, signed["Signature"]
     )
     try:
         verified_keyid(answered, expected, text, key_for)
