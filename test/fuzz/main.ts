@@ -1,0 +1,54 @@
+/**
+ * `npm run fuzz -- --seconds 60 [--requests N] [--seed S]`: malformed traffic to every door of a live
+ * server, from everybody who may knock. Prints what was sent and answered, memory and disk; exits 1 on
+ * a 5xx other than 503, on a dead process, and when memory or disk have grown.
+ */
+import { parseArgs } from "node:util";
+import { fuzz } from "./fuzz.ts";
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string" },
+    requests: { type: "string" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+  },
+});
+const requests = Number(values.requests ?? Infinity);
+const seconds = Number(values.seconds ?? (values.requests === undefined ? 60 : 7200));
+if (!(seconds > 0 && seconds <= 7200) || !(requests > 0)) {
+  console.error("--seconds must be more than 0 and at most 7200, --requests more than 0");
+  process.exit(2);
+}
+
+// V8 grows a heap as long as it may before it tidies up: with little to spend, only what is really
+// kept makes the server grow.
+process.env["NODE_OPTIONS"] = "--max-old-space-size=128";
+console.log(`seed ${values.seed}`);
+const result = await fuzz({
+  ...{ seed: values.seed, seconds, requests },
+  onProgress: (line) => {
+    console.log(line);
+  },
+});
+const { sent, statuses, broken, memoryBytes, diskBytes } = result;
+const total = Object.values(sent).reduce((sum, count) => sum + count, 0);
+console.log(
+  `sent      ${total}: ${Object.entries(sent)
+    .map(([who, count]) => `${count} ${who}`)
+    .join(", ")}`,
+);
+console.log(
+  `answers   ${Object.entries(statuses)
+    .map(([status, count]) => `${status} × ${count}`)
+    .join(", ")}; ${broken} broken off`,
+);
+console.log(
+  `memory    ${mebibytes(memoryBytes.before)} before, ${mebibytes(memoryBytes.after)} after`,
+);
+console.log(`disk      ${mebibytes(diskBytes.before)} before, ${mebibytes(diskBytes.after)} after`);
+for (const line of result.wrong) console.error(`WRONG: ${line}`);
+process.exitCode = result.wrong.length === 0 ? 0 : 1;
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
