@@ -6,24 +6,26 @@ export class Wire {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #targets: readonly number[];
+  readonly #from: string | undefined;
   #next = 0;
   #cut = false;
 
-  private constructor(targets: readonly number[]) {
+  private constructor(targets: readonly number[], from?: string) {
     this.#targets = targets;
+    this.#from = from;
     this.#server = createServer((socket) => {
       this.#forward(socket);
     });
   }
 
   /** Several targets take turns, one connection each. */
-  static async open(port: number, ...targets: readonly number[]): Promise<Wire> {
-    const wire = new Wire(targets);
-    await new Promise<void>((resolve, reject) => {
-      wire.#server.once("error", reject);
-      wire.#server.listen(port, resolve);
-    });
-    return wire;
+  static open(port: number, ...targets: readonly number[]): Promise<Wire> {
+    return new Wire(targets).#listen(port);
+  }
+
+  /** What comes this way comes from a loopback address of its own, such as 127.0.0.66. */
+  static openFrom(address: string, port: number, target: number): Promise<Wire> {
+    return new Wire([target], address).#listen(port);
   }
 
   /** Breaks every connection and lets none through until {@link mend}. */
@@ -41,6 +43,14 @@ export class Wire {
     this.#server.close();
   }
 
+  async #listen(port: number): Promise<this> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(port, resolve);
+    });
+    return this;
+  }
+
   #forward(socket: Socket): void {
     if (this.#cut) {
       socket.destroy();
@@ -52,7 +62,12 @@ export class Wire {
   /** As a balancer does: a target that does not take the connection is passed over. */
   #connect(socket: Socket, tries: number): void {
     this.#next = (this.#next + 1) % this.#targets.length;
-    const onward = connect(this.#targets[this.#next] ?? 0, "localhost");
+    const onward = connect({
+      port: this.#targets[this.#next] ?? 0,
+      ...(this.#from === undefined
+        ? { host: "localhost" }
+        : { host: "127.0.0.1", localAddress: this.#from }),
+    });
     const refused = (): void => {
       if (tries > 1) this.#connect(socket, tries - 1);
       else socket.destroy();
