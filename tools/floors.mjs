@@ -5,7 +5,7 @@
 export const FLOORS = [
   ["errors.ts"],
   ["ports.ts", "json.ts"],
-  ["rows"],
+  ["rows", "limits"],
   ["identity", "routing", "health"],
   ["registry", "storage"],
   ["handshake", "assets/verify", "custody/shared"],

@@ -14,6 +14,8 @@ import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { JsonValue } from "../json.ts";
+import { Quota } from "../limits/quota.ts";
+import { systemClock } from "../ports.ts";
 
 /**
  * What a room may say a player carries: JSON, and in it whatever says JSON by `toJSON` (a Colyseus
@@ -72,6 +74,10 @@ export interface PortalsHost {
 const enterSchema = z.object({ to: z.string().max(2048) });
 const cancelSchema = z.object({ transferId: z.string().max(64) });
 
+/** Previews that one player may ask for in a minute, in whatever rooms of this process. */
+const PREVIEWS_PER_MINUTE = 30;
+const previews = new Quota({ clock: systemClock, perMinute: PREVIEWS_PER_MINUTE });
+
 /** The `federation` plugin of a room. */
 export class FederationPortals extends RoomPlugin {
   override readonly pluginName = "federation" as const;
@@ -96,8 +102,13 @@ export class FederationPortals extends RoomPlugin {
       if (allowed) void this.enter(client, to);
     },
     "federation:preview": (client: Client): void => {
-      // One question at a time: each is a call to the player's home.
+      // Each is a call to the player's home: one at a time, and not without end.
       if (this.#asking.has(client.sessionId)) return;
+      const player = this.player(client)?.id ?? "";
+      if (previews.take(player) > 0) {
+        client.send("federation:preview", { losses: null });
+        return;
+      }
       this.#asking.add(client.sessionId);
       void this.preview(client)
         .then((preview) => {

@@ -8,7 +8,7 @@
  * `seatReservationTimeout`.
  */
 import { matchMaker } from "@colyseus/core";
-import type { SeatClaim, SeatHost } from "../custody/destination/seat-host.ts";
+import type { RoomQuota, SeatClaim, SeatHost } from "../custody/destination/seat-host.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock } from "../ports.ts";
@@ -26,7 +26,12 @@ export type Worlds = Readonly<Record<string, string>>;
 /** A seat, or why there is none. */
 export type SeatResult =
   | { readonly ok: true; readonly reservation: JsonValue; readonly expiresAt: number }
-  | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly code: FederationErrorCode;
+      readonly reason: string;
+      readonly retryAfterSeconds?: number;
+    };
 
 /** The seats of one Colyseus server. */
 export class ColyseusSeats implements SeatHost {
@@ -51,12 +56,10 @@ export class ColyseusSeats implements SeatHost {
     readonly sessionId: string;
     readonly options: Readonly<Record<string, string>>;
     readonly claim: SeatClaim;
+    readonly opensRoom?: RoomQuota | undefined;
   }): Promise<SeatResult> {
-    return this.reserveSealed(request.world, request.options, {
-      kind: "arrival",
-      ...request.claim,
-      sessionId: request.sessionId,
-    });
+    const { world, options, claim, sessionId, opensRoom } = request;
+    return this.reserveSealed(world, options, { kind: "arrival", ...claim, sessionId }, opensRoom);
   }
 
   /** Reserves a seat whose connection will be held against `seal`. */
@@ -64,6 +67,7 @@ export class ColyseusSeats implements SeatHost {
     world: string,
     options: Readonly<Record<string, string>>,
     seal: Seal,
+    opensRoom: RoomQuota = () => 0,
   ): Promise<SeatResult> {
     const roomName = this.#worlds[world];
     if (roomName === undefined || !this.hasWorld(world)) {
@@ -75,7 +79,7 @@ export class ColyseusSeats implements SeatHost {
       const free = await available(roomName, options);
       let taken = free === undefined ? undefined : await this.#take(free, options, seal);
       taken ??= await this.#inTurn(`${roomName} ${JSON.stringify(options)}`, () =>
-        this.#takeOrCreate(roomName, options, seal),
+        this.#takeOrCreate(roomName, options, seal, opensRoom),
       );
       if (taken !== undefined) return taken;
       return { ok: false, code: "ERR_FED_WORLD_FULL", reason: `"${world}" is full` };
@@ -135,10 +139,16 @@ export class ColyseusSeats implements SeatHost {
     roomName: string,
     options: Readonly<Record<string, string>>,
     seal: Seal,
+    opensRoom: RoomQuota,
   ): Promise<SeatResult | undefined> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       let room = await available(roomName, options);
       if (room === undefined) {
+        const retryAfterSeconds = opensRoom();
+        if (retryAfterSeconds > 0) {
+          const reason = "no more rooms are made for your server for now";
+          return { ok: false, code: "ERR_FED_RATE_LIMITED", reason, retryAfterSeconds };
+        }
         room = await matchMaker.createRoom(roomName, { ...options });
         // A listing from another process says null for a room without a limit.
         const limit = (room.maxClients as number | null) ?? Infinity;

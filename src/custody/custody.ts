@@ -70,10 +70,20 @@ export interface CustodyOptions {
   readonly leaseSeconds?: number | undefined;
   readonly accept?: ImportPolicy | undefined;
   readonly admit?: AdmissionPolicy | undefined;
+  /** What one player and one other server may do in a minute. Default: as much as they like. */
+  readonly perMinute?: PerMinute | undefined;
   readonly onAway?: OnAway | undefined;
   /** The other processes of this server. Default: there are none. */
   readonly siblings?: Siblings | undefined;
   readonly onEvent?: (event: CustodyEvent) => void;
+}
+
+/** What one player, and one other server, may do in a minute. */
+export interface PerMinute {
+  readonly crossingsOfPlayer: number;
+  readonly seatsOfPeer: number;
+  /** Rooms that are made for its seats. */
+  readonly roomsOfPeer: number;
 }
 
 /** Everything PROTOCOL 6 and 7 ask of one server, without knowing HTTP or Colyseus. */
@@ -143,6 +153,7 @@ export class Custody {
         }
       },
       onProgress: (progress) => onEvent?.({ type: "progress", progress }),
+      perMinutePerPlayer: options.perMinute?.crossingsOfPlayer,
     });
 
     const stays = new Stays({
@@ -153,6 +164,10 @@ export class Custody {
     const seats = new Seats({
       ...{ origin, store, visitors, issuerKey, seats: options.seats, admit: options.admit },
       ...{ clock, random, logger, isOpen: () => !this.#draining },
+      perMinute: options.perMinute && {
+        seats: options.perMinute.seatsOfPeer,
+        rooms: options.perMinute.roomsOfPeer,
+      },
     });
     const arrivals = new Arrivals({
       ...{ origin, seats, visitors, sessions, leases, settlement, stays, history, homeAt, life },

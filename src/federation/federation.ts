@@ -126,6 +126,7 @@ export class Federation {
           signingKey: runtime.signingKey,
           maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
           maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer,
+          maxTravelsPerMinutePerAddress: options.maxTravelsPerMinutePerAddress,
           refreshPeers: () => runtime.refreshPeers(),
           travel: (request) => this.#gate.travel(request),
           onVerifiedCall: (origin) => {

@@ -63,8 +63,20 @@ export interface FederationOptions {
   readonly stopTimeoutSeconds?: number;
   /** Requests one address may send in a minute before any signature is checked. Default 3000. */
   readonly maxRequestsPerMinutePerAddress?: number;
-  /** Signed requests one peer may send in a minute. Default 6000. */
+  /**
+   * Signed requests one peer may send in a minute: so many that keep or end custody (renewals,
+   * returns, claims, cancellations, recalls), as many that begin a crossing (departures, seats), and
+   * as many others. Default 6000.
+   */
   readonly maxRequestsPerMinutePerPeer?: number;
+  /** How often one player may begin to cross in a minute. Default 60. */
+  readonly maxCrossingsPerMinutePerPlayer?: number;
+  /** Crossings without a room (`Traveler.travel`) that one address may ask for in a minute. Default 60. */
+  readonly maxTravelsPerMinutePerAddress?: number;
+  /** Seats that players of one peer's portals may have here in a minute. Default 600. */
+  readonly maxSeatsPerMinutePerPeer?: number;
+  /** Rooms that may be made for those seats in a minute. Default 60. */
+  readonly maxRoomsPerMinutePerPeer?: number;
   /** Default: `auth.id`, where the host's auth has a string or number of that name. */
   readonly identify?: Identify;
   /** Who may come in. Default: everybody whose home is trusted. */
@@ -172,6 +184,30 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
     maxRequestsPerMinutePerPeer: within(
       "maxRequestsPerMinutePerPeer",
       options.maxRequestsPerMinutePerPeer ?? 6_000,
+      1,
+      10_000_000,
+    ),
+    maxCrossingsPerMinutePerPlayer: within(
+      "maxCrossingsPerMinutePerPlayer",
+      options.maxCrossingsPerMinutePerPlayer ?? 60,
+      1,
+      10_000_000,
+    ),
+    maxTravelsPerMinutePerAddress: within(
+      "maxTravelsPerMinutePerAddress",
+      options.maxTravelsPerMinutePerAddress ?? 60,
+      1,
+      10_000_000,
+    ),
+    maxSeatsPerMinutePerPeer: within(
+      "maxSeatsPerMinutePerPeer",
+      options.maxSeatsPerMinutePerPeer ?? 600,
+      1,
+      10_000_000,
+    ),
+    maxRoomsPerMinutePerPeer: within(
+      "maxRoomsPerMinutePerPeer",
+      options.maxRoomsPerMinutePerPeer ?? 60,
       1,
       10_000_000,
     ),

@@ -127,6 +127,11 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ origin, store, clock, random, logger, peers, seats, signingKey, issuerKey, mayGoTo },
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
     ...{ accept: options.accept, admit: options.admit },
+    perMinute: {
+      crossingsOfPlayer: options.maxCrossingsPerMinutePerPlayer,
+      seatsOfPeer: options.maxSeatsPerMinutePerPeer,
+      roomsOfPeer: options.maxRoomsPerMinutePerPeer,
+    },
     onEvent: (event) => {
       if (event.type === "progress") events.emit("progress", event.progress);
       else if (event.type === "late") events.emit("late", event.late);

@@ -33,6 +33,10 @@ export interface ResolvedOptions {
   readonly joinTimeoutSeconds: number;
   readonly maxRequestsPerMinutePerAddress: number;
   readonly maxRequestsPerMinutePerPeer: number;
+  readonly maxCrossingsPerMinutePerPlayer: number;
+  readonly maxTravelsPerMinutePerAddress: number;
+  readonly maxSeatsPerMinutePerPeer: number;
+  readonly maxRoomsPerMinutePerPeer: number;
   readonly identify: Identify;
   readonly admit: AdmissionPolicy | undefined;
   readonly accept: ImportPolicy | undefined;

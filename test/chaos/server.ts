@@ -50,6 +50,10 @@ const federation = createFederation({
   leaseSeconds: 5,
   maxRequestsPerMinutePerAddress: 1_000_000,
   maxRequestsPerMinutePerPeer: 1_000_000,
+  maxCrossingsPerMinutePerPlayer: 1_000_000,
+  maxTravelsPerMinutePerAddress: 1_000_000,
+  maxSeatsPerMinutePerPeer: 1_000_000,
+  maxRoomsPerMinutePerPeer: 1_000_000,
   logger: {
     ...quietLogger(),
     error: (message, cause) => {

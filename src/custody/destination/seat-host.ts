@@ -12,15 +12,25 @@ export interface SeatHost {
     readonly sessionId: string;
     readonly options: Readonly<Record<string, string>>;
     readonly claim: SeatClaim;
+    /** Asked before a room is made for the seat; when it answers 0, one may be. Default: always. */
+    readonly opensRoom?: RoomQuota | undefined;
   }): Promise<
     | { readonly ok: true; readonly reservation: JsonValue; readonly expiresAt: number }
-    | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string }
+    | {
+        readonly ok: false;
+        readonly code: FederationErrorCode;
+        readonly reason: string;
+        readonly retryAfterSeconds?: number;
+      }
   >;
   /** Whether the seat is still reserved and nobody took it. */
   isReserved(reservation: JsonValue): Promise<boolean>;
   /** Gives a seat free. */
   release(reservation: JsonValue): Promise<void>;
 }
+
+/** 0 when a room may be made now, else in how many seconds one may. */
+export type RoomQuota = () => number;
 
 /** Which promise a seat keeps. */
 export interface SeatClaim {

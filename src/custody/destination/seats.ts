@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { VerifyKey } from "../../identity/ed25519.ts";
 import { type PassClaims, verifyPass } from "../../identity/pass.ts";
 import type { JsonValue } from "../../json.ts";
+import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
 import { MAX_SEATS_PER_PLAYER, type SeatRecord, type VisitorBook } from "../holder/visitors.ts";
 import type { CallAnswer } from "../../errors.ts";
@@ -44,6 +45,8 @@ export interface SeatsOptions {
   readonly admit?: AdmissionPolicy | undefined;
   /** Whether anybody is let in; not while the server stops. */
   readonly isOpen?: () => boolean;
+  /** New seats, and rooms made for them, that each other server may have in a minute. Default: any number. */
+  readonly perMinute?: { readonly seats: number; readonly rooms: number } | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -55,8 +58,14 @@ export class Seats {
   /** Seats being reserved, by caller and transfer: whoever asks again gets the same answer. */
   readonly #reserving = new Map<string, Promise<SeatAnswer>>();
 
+  readonly #seatQuota: Quota;
+  readonly #roomQuota: Quota;
+
   constructor(options: SeatsOptions) {
     this.#options = options;
+    const { clock, perMinute = { seats: Infinity, rooms: Infinity } } = options;
+    this.#seatQuota = new Quota({ clock, perMinute: perMinute.seats });
+    this.#roomQuota = new Quota({ clock, perMinute: perMinute.rooms });
   }
 
   /** `POST /reservations` (PROTOCOL 7): the checks in its order, then one seat per transfer. */
@@ -165,13 +174,19 @@ export class Seats {
       }
       await this.drop(player, caller, claims.xfer, true);
     }
-    const { admit, logger } = this.#options;
+    const { admit, logger, origin } = this.#options;
+    const wait = caller === origin ? 0 : this.#seatQuota.take(caller);
+    if (wait > 0) {
+      const reason = "your server has had as many seats here as it may for now";
+      return { ...refusal("ERR_FED_RATE_LIMITED", reason), retryAfterSeconds: wait };
+    }
     const asked = { player, name: claims.name, home: claims.iss, from: caller };
     const admission = await admitted(admit, { ...asked, world: claims.world, options }, logger);
     if (admission !== true) return refusal("ERR_FED_ADMISSION_REFUSED", admission.reason);
     const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
     const claim: SeatClaim = { player, caller, transferId: claims.xfer };
-    const request = { world: claims.world, sessionId, options, claim };
+    const opensRoom = (): number => (caller === origin ? 0 : this.#roomQuota.take(caller));
+    const request = { world: claims.world, sessionId, options, claim, opensRoom };
     const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
     if (!reserved.ok) return reserved;
     const seat: SeatRecord = {

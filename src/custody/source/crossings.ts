@@ -8,6 +8,7 @@
  */
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
+import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger, Random, TimerHandle } from "../../ports.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
@@ -87,6 +88,8 @@ export interface CrossingsOptions {
   /** Stores what a player at home carries. */
   readonly store: (session: PlayerSession) => Promise<unknown>;
   readonly onProgress?: ((progress: CrossingProgress) => void) | undefined;
+  /** How often one player may begin to cross in a minute. Default: as often as it likes. */
+  readonly perMinutePerPlayer?: number | undefined;
 }
 
 const UNDECIDED = {
@@ -95,6 +98,8 @@ const UNDECIDED = {
 } as const;
 /** A claim made in the last moment still has to reach home and come back as `departed`. */
 const CLAIM_GRACE_MILLISECONDS = 1_500;
+/** How often a player is told that it crosses too often. */
+const TELLINGS_PER_MINUTE = 6;
 
 /** All crossings that leave this server. */
 export class Crossings implements CrossingsUnderWay {
@@ -103,9 +108,14 @@ export class Crossings implements CrossingsUnderWay {
   readonly #listeners = new Set<(outcome: CrossingOutcome, session: PlayerSession) => void>();
 
   readonly #backOff: BackOff;
+  readonly #quota: Quota;
+  readonly #tellings: Quota;
 
   constructor(options: CrossingsOptions) {
+    const { clock, perMinutePerPlayer = Infinity } = options;
     this.#options = options;
+    this.#quota = new Quota({ clock, perMinute: perMinutePerPlayer });
+    this.#tellings = new Quota({ clock, perMinute: TELLINGS_PER_MINUTE });
     this.#backOff = new BackOff(options);
     options.settlement.onCancelled((settled) => {
       this.#settled(settled);
@@ -147,6 +157,16 @@ export class Crossings implements CrossingsUnderWay {
     if (session.ended) return stayed("ERR_FED_NOT_A_PLAYER", "You are not here any more.");
     if (this.#open.has(session.player) || session.frozen) {
       return stayed("ERR_FED_CROSSING_BUSY", "You are on your way already.");
+    }
+    const wait = this.#quota.take(session.player);
+    if (wait > 0) {
+      const code = "ERR_FED_RATE_LIMITED";
+      const message = `You have crossed very often. You can again in ${wait} s.`;
+      // A room may ask at every step of a player who stands in a portal.
+      if (this.#tellings.take(session.player) === 0) {
+        session.body.failed({ transferId, to: destination.uri, code, message });
+      }
+      return stayed(code, message);
     }
     let decide: OpenCrossing["decide"] = () => undefined;
     const verdict = new Promise<Verdict>((resolve) => {

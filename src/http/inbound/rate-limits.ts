@@ -1,6 +1,6 @@
-/** How much is answered in a minute: to one address, and to one verified peer. */
-import { rateLimit } from "express-rate-limit";
-import type { Clock } from "../../ports.ts";
+/** How much one address may send in a minute. */
+import type { IncomingMessage } from "node:http";
+import { ipKeyGenerator, rateLimit } from "express-rate-limit";
 import { refusal, send } from "./answers.ts";
 import type { Middleware } from "./middleware.ts";
 
@@ -18,18 +18,11 @@ export function addressLimiter(limit = 3_000): Middleware {
   }) as unknown as Middleware;
 }
 
-/** Whether a verified peer may send one more: a fixed window each, as many counters as peers. */
-export function peerLimiter(clock: Clock, limit = 6_000): (origin: string) => boolean {
-  let window = 0;
-  const counts = new Map<string, number>();
-  return (origin) => {
-    const now = Math.floor(clock.monotonic() / 60_000);
-    if (now !== window) {
-      window = now;
-      counts.clear();
-    }
-    const count = (counts.get(origin) ?? 0) + 1;
-    counts.set(origin, count);
-    return count <= limit;
-  };
+/**
+ * The address a request comes from, as Express sees it (`trust proxy`); an IPv6 one by its /56, which
+ * one person may have.
+ */
+export function addressOf(request: IncomingMessage): string {
+  const { ip } = request as { ip?: string };
+  return ipKeyGenerator(ip ?? request.socket.remoteAddress ?? "::");
 }

@@ -12,6 +12,7 @@ import { FederationError } from "../../errors.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
 import type { SignedMessageParts } from "../../identity/http-signatures.ts";
 import { isShallow } from "../../json.ts";
+import { Quota } from "../../limits/quota.ts";
 import type { Logger, Store } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
 import {
@@ -26,7 +27,7 @@ import {
 import { createAssetServer } from "./asset-server.ts";
 import { type CallerParts, type Peer, loginOf, peerOf } from "./caller.ts";
 import type { Middleware } from "./middleware.ts";
-import { addressLimiter, peerLimiter } from "./rate-limits.ts";
+import { addressLimiter, addressOf } from "./rate-limits.ts";
 import { readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
 
@@ -45,8 +46,13 @@ export interface EndpointsOptions
   readonly onVerifiedCall?: (origin: string) => void;
   /** Requests one address may send in a minute, before any signature is checked. Default 3000. */
   readonly maxRequestsPerMinutePerAddress?: number;
-  /** Verified requests one peer may send in a minute. Default 6000. */
+  /**
+   * Verified requests one peer may send in a minute: so many that keep or end custody, as many that
+   * begin a crossing, and as many others. Default 6000.
+   */
   readonly maxRequestsPerMinutePerPeer?: number;
+  /** Crossings without a room that one address may ask for in a minute. Default 60. */
+  readonly maxTravelsPerMinutePerAddress?: number;
 }
 
 /** A request on its way through the table. */
@@ -110,12 +116,19 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
 class Router {
   readonly #options: EndpointsOptions;
   readonly #parts: RouteParts;
-  readonly #peerMay: (origin: string) => boolean;
+  readonly #quotas: Readonly<Record<Exclude<Route["budget"], "address">, Quota>>;
 
   constructor(options: EndpointsOptions) {
     const { assets, clock, logger } = options;
     this.#options = options;
-    this.#peerMay = peerLimiter(clock, options.maxRequestsPerMinutePerPeer);
+    const perPeer = options.maxRequestsPerMinutePerPeer ?? 6_000;
+    const travels = options.maxTravelsPerMinutePerAddress ?? 60;
+    this.#quotas = {
+      peer: new Quota({ clock, perMinute: perPeer }),
+      safety: new Quota({ clock, perMinute: perPeer }),
+      crossing: new Quota({ clock, perMinute: perPeer }),
+      travel: new Quota({ clock, perMinute: travels }),
+    };
     this.#parts = {
       ...options,
       serveAsset: createAssetServer({
@@ -150,6 +163,12 @@ class Router {
         response.setHeader("Cache-Control", `public, max-age=${cacheSeconds}`);
       }
       send(response, await route.answer(this.#parts, path));
+      return;
+    }
+    const wait =
+      route.caller === "player" ? this.#quotas[route.budget].take(addressOf(request)) : 0;
+    if (wait > 0) {
+      send(response, refusal("ERR_FED_RATE_LIMITED", undefined, wait));
       return;
     }
     const body = route.method === "POST" ? await readRawBody(request) : undefined;
@@ -191,8 +210,9 @@ class Router {
     if ("refused" in peer) {
       return { verified: peer.verified, answer: refusal(peer.refused, peer.reason) };
     }
-    if (!this.#peerMay(peer.origin)) {
-      return { verified: true, answer: refusal("ERR_FED_RATE_LIMITED", undefined, 60) };
+    const wait = this.#quotas[route.budget].take(peer.origin);
+    if (wait > 0) {
+      return { verified: true, answer: refusal("ERR_FED_RATE_LIMITED", undefined, wait) };
     }
     this.#options.onVerifiedCall?.(peer.origin);
     try {

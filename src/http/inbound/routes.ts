@@ -81,7 +81,8 @@ interface SignerRoute extends RouteData {
 interface PlayerRoute extends RouteData {
   readonly caller: "player";
   readonly body: "raw";
-  readonly budget: "address";
+  /** What each address may ask for beside what it may ask at all. */
+  readonly budget: "travel";
   readonly answer: (parts: RouteParts, login: string, body: Uint8Array) => Promise<Answer>;
 }
 
@@ -90,7 +91,12 @@ interface PeerRoute extends RouteData {
   readonly caller: "peer";
   /** `json`: parsed, and at most 40 levels deep, before the call is made. */
   readonly body: "none" | "json";
-  readonly budget: "peer";
+  /**
+   * Each has as much as the others, so that no question, however often it is asked, costs a player
+   * its lease or its crossing: `safety` keeps or ends custody, `crossing` begins one, `peer` is all
+   * else.
+   */
+  readonly budget: "safety" | "crossing" | "peer";
   readonly answer: (parts: RouteParts, peer: Peer, body: unknown) => Answer | Promise<Answer>;
 }
 
@@ -101,12 +107,12 @@ const DESCRIPTOR_MAX_AGE_SECONDS = 300;
 
 const KEY_PATH = /^\/keys\/[A-Za-z0-9_-]{43}$/u;
 
-const custodyCall = (call: string): PeerRoute => ({
+const custodyCall = (call: string, budget: PeerRoute["budget"] = "safety"): PeerRoute => ({
   path: `/custody/${call}`,
   method: "POST",
   caller: "peer",
   body: "json",
-  budget: "peer",
+  budget,
   answer: async ({ custody }, { origin, sentAt }, body) =>
     answerOf(await custody.answer(origin, call, body, sentAt)),
 });
@@ -156,7 +162,7 @@ export const ROUTES: readonly Route[] = [
         : { status: 200, body: { jws } };
     },
   },
-  custodyCall("depart"),
+  custodyCall("depart", "crossing"),
   custodyCall("claim"),
   custodyCall("cancel"),
   custodyCall("return"),
@@ -164,14 +170,14 @@ export const ROUTES: readonly Route[] = [
   custodyCall("renew"),
   custodyCall("departed"),
   custodyCall("revoke"),
-  custodyCall("preview"),
-  custodyCall("receipt"),
+  custodyCall("preview", "peer"),
+  custodyCall("receipt", "peer"),
   {
     path: "/reservations",
     method: "POST",
     caller: "peer",
     body: "json",
-    budget: "peer",
+    budget: "crossing",
     answer: async ({ custody }, { origin }, body) =>
       answerOf(await custody.seats.reserve(origin, body), 201),
   },
@@ -180,7 +186,7 @@ export const ROUTES: readonly Route[] = [
     method: "POST",
     caller: "peer",
     body: "json",
-    budget: "peer",
+    budget: "safety",
     answer: async ({ custody }, { origin }, body) =>
       answerOf(await custody.seats.cancel(origin, body)),
   },
@@ -189,7 +195,7 @@ export const ROUTES: readonly Route[] = [
     method: "POST",
     caller: "player",
     body: "raw",
-    budget: "address",
+    budget: "travel",
     answer: ({ travel }, login, body) => answerTravel(travel, login, body),
   },
   {

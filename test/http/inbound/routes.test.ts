@@ -73,10 +73,21 @@ describe("http/routes", () => {
     assert.equal(routeFor("endpoint", "/assets"), undefined);
   });
 
-  it("holds every peer's call against that peer's own budget", () => {
+  it("holds every peer's call against a budget of that peer's own, a player's against its address", () => {
     for (const { path, caller, budget } of ROUTES) {
-      assert.equal(budget, caller === "peer" ? "peer" : "address", path);
+      if (caller === "peer") assert.ok(["safety", "crossing", "peer"].includes(budget), path);
+      else assert.equal(budget, caller === "player" ? "travel" : "address", path);
     }
+  });
+
+  it("spends nothing of what keeps custody on anything else", () => {
+    const safe = ROUTES.filter(({ budget }) => budget === "safety").map(({ path }) => path);
+    assert.deepEqual(safe, [
+      ...["claim", "cancel", "return", "returns", "renew", "departed", "revoke"].map(
+        (call) => `/custody/${call}`,
+      ),
+      "/reservations/cancel",
+    ]);
   });
 
   it("takes bodies with POST only", () => {
