@@ -3,7 +3,7 @@ import { Custody } from "../../src/custody/custody.ts";
 import type { CustodyEvent } from "../../src/custody/custody.ts";
 import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
-import { ERROR_CODES } from "../../src/errors.ts";
+import { ERROR_CODES, type FederationErrorCode } from "../../src/errors.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { PeerAnswer } from "../../src/ports.ts";
@@ -41,6 +41,9 @@ export function bodyThatCarries(carried: unknown): TestBody {
 export interface CustodyServer {
   readonly origin: string;
   readonly custody: Custody;
+  readonly store: MemoryStore;
+  /** Seats that were given free again, as the matchmaker knows them. */
+  readonly released: unknown[];
   readonly said: string[];
   readonly events: CustodyEvent[];
   /** The client of the last seat comes: claim, then the session. Undefined when home refuses. */
@@ -56,6 +59,8 @@ export class CustodyServers {
 
   /** What a test makes of an answer on its way back. */
   tamper: (path: string, body: unknown) => unknown = (_path, body) => body;
+  /** What a call is refused with before the server that it is for sees it. */
+  refuses: (path: string, body: unknown) => FederationErrorCode | undefined = () => undefined;
   readonly #keys = new Map<string, SigningKey>();
 
   add(origin: string): CustodyServer {
@@ -65,10 +70,12 @@ export class CustodyServers {
     const said: string[] = [];
     const events: CustodyEvent[] = [];
     const say = (message: string): void => void said.push(message);
+    const store = new MemoryStore(clock);
+    const released: unknown[] = [];
     let claim: SeatClaim | undefined;
     const custody = new Custody({
       ...{ origin, clock, random, signingKey: () => key },
-      store: new MemoryStore(clock),
+      store,
       logger: { debug: () => undefined, info: say, warn: say, error: say },
       issuerKey: (issuer) => {
         const known = this.#keys.get(issuer);
@@ -80,6 +87,10 @@ export class CustodyServers {
           const there = servers.get(to);
           if (there === undefined) throw new Error(`${to} cannot be reached`);
           const text = JSON.parse(JSON.stringify(body)) as unknown;
+          const code = this.refuses(path, text);
+          if (code !== undefined) {
+            return { ok: false, status: ERROR_CODES[code][0], code, detail: "not here" };
+          }
           const answer =
             path === "/reservations"
               ? await there.custody.seats.reserve(origin, text)
@@ -116,14 +127,17 @@ export class CustodyServers {
           });
         },
         isReserved: () => Promise.resolve(true),
-        release: () => Promise.resolve(),
+        release: (reservation) => {
+          released.push(reservation);
+          return Promise.resolve();
+        },
       },
       leaseSeconds: 30,
       onEvent: (event) => void events.push(event),
     });
     this.#keys.set(origin, key);
     const server: CustodyServer = {
-      ...{ origin, custody, said, events },
+      ...{ origin, custody, store, released, said, events },
       arrive: async (body, carry = (state) => state) => {
         if (claim === undefined) throw new Error("nobody has asked for a seat");
         const record = (await custody.visitors.get(claim.player))?.seats.at(-1);

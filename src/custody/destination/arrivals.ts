@@ -132,6 +132,7 @@ export class Arrivals {
       } catch (cause) {
         // Whether it was written or not: nobody plays the player here, so it goes home again.
         if (home !== origin) this.#giveUp(player, body.epoch);
+        await this.#options.seats.giveFree(seat);
         throw cause;
       }
       if (!won) return refusal("ERR_FED_SEAT_BUSY", "the player arrived through another seat");
@@ -141,6 +142,7 @@ export class Arrivals {
           `${home} says of ${player} what cannot be carried: ${body.stateFault.path} ${body.stateFault.reason}`,
         );
         this.#options.settlement.settleInBackground(player);
+        await this.#options.seats.giveFree(seat);
         return refusal(
           "ERR_FED_STATE_INVALID",
           "home says what cannot be carried; it has the player",

@@ -200,6 +200,7 @@ export class Seats {
       expiresAt: reserved.expiresAt,
     };
     let same: SeatRecord | undefined;
+    let forgotten: readonly SeatRecord[] = [];
     // Asked for together, so that an engine with group commit makes them durable as one.
     const written = Promise.all([
       store.compareAndSet(passKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
@@ -208,13 +209,15 @@ export class Seats {
         // Another process of this server may have been asked for it at the same time.
         same = row?.seats.find((other) => isSeatOf(other, caller, claims.xfer));
         if (same !== undefined) return row;
+        const left = (row?.seats ?? []).filter(
+          (other) => other.expiresAt * 1000 > clock.now() - 60_000,
+        );
+        forgotten = left.slice(0, -(MAX_SEATS_PER_PLAYER - 1));
         return {
           player,
           home: claims.iss,
           ...(row?.held === undefined ? {} : { held: row.held }),
-          seats: [...(row?.seats ?? []), seat]
-            .filter((other) => other === seat || other.expiresAt * 1000 > clock.now() - 60_000)
-            .slice(-MAX_SEATS_PER_PLAYER),
+          seats: [...left.slice(-(MAX_SEATS_PER_PLAYER - 1)), seat],
         };
       }),
     ]);
@@ -223,6 +226,7 @@ export class Seats {
       await seats.release(seat.reservation);
       throw cause;
     });
+    for (const { reservation } of forgotten) await seats.release(reservation);
     // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
     if (!first && (await store.get(passKey)) !== claims.xfer) {
       await this.drop(player, caller, claims.xfer, true);
@@ -243,6 +247,11 @@ export class Seats {
   async #find(player: string, caller: string, transferId: string): Promise<SeatRecord | undefined> {
     const row = await this.#options.visitors.get(player);
     return row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
+  }
+
+  /** A seat that is in the book no more, or perhaps not: its client has to ask for another. */
+  async giveFree({ reservation }: SeatRecord): Promise<void> {
+    await this.#options.seats.release(reservation);
   }
 
   /** Takes a seat back; `release`: also from the matchmaker. */

@@ -4,7 +4,7 @@
  */
 import { FederationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
-import type { Home, HomeAnswer } from "../shared/home.ts";
+import { type Home, type HomeAnswer, isStateRefused } from "../shared/home.ts";
 import { MAX_RETURNED_PLAYERS } from "../shared/messages.ts";
 
 /** One player to give back. */
@@ -17,6 +17,8 @@ export interface Return {
 interface Waiting {
   readonly request: Return;
   readonly bytes: number;
+  /** Goes in a call of its own. */
+  alone: boolean;
   readonly resolve: (answer: HomeAnswer<unknown>) => void;
   readonly reject: (cause: unknown) => void;
 }
@@ -45,7 +47,7 @@ export class Returns {
       this.#queues.set(home, queue);
       const bytes =
         request.state === undefined ? 0 : Buffer.byteLength(JSON.stringify(request.state));
-      queue.push({ request, bytes, resolve, reject });
+      queue.push({ request, bytes, alone: false, resolve, reject });
       this.#next(home);
     });
   }
@@ -53,7 +55,7 @@ export class Returns {
   #next(home: string): void {
     const underWay = this.#underWay.get(home) ?? 0;
     const queue = this.#queues.get(home);
-    const most = this.#single.has(home) ? SINGLE_CALLS : 1;
+    const most = this.#single.has(home) || queue?.[0]?.alone === true ? SINGLE_CALLS : 1;
     if (queue === undefined || queue.length === 0 || underWay >= most) return;
     const batch = this.#single.has(home) ? queue.splice(0, 1) : takeBatch(queue);
     if (queue.length === 0) this.#queues.delete(home);
@@ -78,8 +80,10 @@ export class Returns {
       const answer = await this.#homeAt(home).giveBackAll({
         players: batch.map(({ request }) => request),
       });
-      if (!answer.ok && answer.code === "ERR_FED_NOT_FOUND") {
-        this.#single.add(home);
+      // Of a home that does not judge each by itself, somebody's state is refused: but whose?
+      if (!answer.ok && isStateRefused(answer.code)) for (const each of batch) each.alone = true;
+      if (!answer.ok && answer.code === "ERR_FED_NOT_FOUND") this.#single.add(home);
+      if (!answer.ok && (isStateRefused(answer.code) || answer.code === "ERR_FED_NOT_FOUND")) {
         this.#queues.set(home, [...batch, ...(this.#queues.get(home) ?? [])]);
         return;
       }
@@ -106,6 +110,7 @@ function takeBatch(queue: Waiting[]): Waiting[] {
   let bytes = 0;
   let count = 0;
   for (const each of queue) {
+    if (each.alone) return queue.splice(0, Math.max(1, count));
     bytes += each.bytes;
     if (count === MAX_RETURNED_PLAYERS || (count > 0 && bytes > MAX_STATE_BYTES)) break;
     count += 1;

@@ -9,7 +9,7 @@ import type { FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random } from "../../ports.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
-import { type Home, isDecidedElsewhere } from "../shared/home.ts";
+import { type Home, isDecidedElsewhere, isStateRefused } from "../shared/home.ts";
 import type { Leases } from "./leases.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";
 import { Returns } from "./returns.ts";
@@ -227,9 +227,12 @@ export class Settlement {
     player: string,
     home: string,
     held: HeldCustody,
-  ): Promise<SettlementOutcome | "retry"> {
+  ): Promise<SettlementOutcome | "retry" | "returning"> {
     const { epoch } = held;
     const answer = await this.#returns.give(home, { player, epoch, ...stateOf(held) });
+    if (!answer.ok && held.state !== undefined && isStateRefused(answer.code)) {
+      return this.#returnWithout(player, held, held.state, answer.code);
+    }
     if (!answer.ok && !isDecidedElsewhere(answer.code)) return "retry";
     const dropped = await this.#options.visitors.changeHeld(
       player,
@@ -238,6 +241,30 @@ export class Settlement {
     );
     if (!dropped) return "nothing";
     return answer.ok ? "returned" : "gone";
+  }
+
+  /** Home never takes this state: it is kept aside here, and the player goes home without it. */
+  async #returnWithout(
+    player: string,
+    { epoch }: HeldCustody,
+    state: JsonValue,
+    code: FederationErrorCode,
+  ): Promise<"returning" | "nothing"> {
+    const { visitors, clock, logger } = this.#options;
+    const at = Math.floor(clock.now() / 1000);
+    const kept = await visitors.keepRefused(player, { epoch, at, state });
+    const dropped = await visitors.changeHeld(
+      player,
+      (now) => now.phase === "returning" && now.epoch === epoch && now.state !== undefined,
+      (now) => inPhase(now, "returning"),
+    );
+    if (!dropped) return "nothing";
+    const where =
+      kept === undefined ? "and there is no room to keep it" : `it is kept under "${kept}"`;
+    logger.error(
+      `the home of ${player} does not take what it carried here (${code}): the player goes home without it; ${where}`,
+    );
+    return "returning";
   }
 
   #end(player: string, code: FederationErrorCode | undefined, reason: string): void {

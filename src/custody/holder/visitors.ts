@@ -61,7 +61,24 @@ export interface VisitorRow {
   readonly seats: readonly SeatRecord[];
 }
 
+/** What a visitor carried that its home would not take. */
+export interface RefusedState {
+  readonly player: string;
+  /** Origin of the player's home. */
+  readonly home: string;
+  /** The epoch it was held under. */
+  readonly epoch: number;
+  /** Unix seconds. */
+  readonly at: number;
+  readonly state: JsonValue;
+}
+
 const COMPARE_AND_SET_TRIES = 32;
+const REFUSED_PREFIX = "refused/";
+/** States that homes would not take, kept for the operator: of one home, and of all. */
+const MAX_REFUSED_OF_HOME = 100;
+const MAX_REFUSED_STATES = 1_000;
+const REFUSED_KEPT_MILLISECONDS = 90 * 24 * 3600 * 1000;
 /** Departures of one player that may wait here at once; the oldest seat gives way. */
 export const MAX_SEATS_PER_PLAYER = 4;
 
@@ -103,13 +120,28 @@ const VISITOR_ROW: RowKind<VisitorRow> = {
     "Its player is refused here until you put the row back from a backup of the store, or drop it with `players forget <player>`: home takes the player back by itself",
 };
 
+const REFUSED_ROW: RowKind<RefusedState> = {
+  what: "refused state",
+  schema: z.looseObject({
+    player: z.string().max(400),
+    home: z.string().max(300),
+    epoch: z.int().nonnegative(),
+    at: z.int(),
+    state: z.json(),
+  }),
+  blocks: false,
+  advice: "Nobody's custody hangs on it",
+};
+
 /** The durable rows of visiting players. */
 export class VisitorBook {
   readonly #store: Store;
   readonly #reader: RowReader<VisitorRow>;
+  readonly #refused: RowReader<RefusedState>;
 
   constructor(store: Store, logger?: Pick<Logger, "error">) {
     this.#store = store;
+    this.#refused = new RowReader(store, logger, REFUSED_ROW);
     this.#reader = new RowReader(store, logger, VISITOR_ROW);
   }
 
@@ -164,6 +196,36 @@ export class VisitorBook {
       return { player: row.player, home: row.home, seats: row.seats, ...(held ? { held } : {}) };
     });
     return applied;
+  }
+
+  /**
+   * Keeps aside, for 90 days, what a home would not take of a player. Returns the key it is under;
+   * undefined when there is no room for more, of that home or in all.
+   */
+  async keepRefused(
+    player: string,
+    refused: Pick<RefusedState, "epoch" | "at" | "state">,
+  ): Promise<string | undefined> {
+    const home = (await this.get(player))?.home;
+    if (home === undefined) return undefined;
+    const key = `${REFUSED_PREFIX}${player}/${refused.epoch}`;
+    const all: string[] = [];
+    for await (const [each] of this.#store.entries(REFUSED_PREFIX))
+      if (each !== key) all.push(each);
+    const ofHome = all.filter((each) => each.includes(`@${new URL(home).host}/`));
+    if (all.length >= MAX_REFUSED_STATES || ofHome.length >= MAX_REFUSED_OF_HOME) return undefined;
+    const kept: RefusedState = { player, home, ...refused };
+    await this.#store.set(key, JSON.stringify(kept), REFUSED_KEPT_MILLISECONDS);
+    return key;
+  }
+
+  /** What homes would not take. */
+  async *refused(): AsyncGenerator<RefusedState> {
+    for await (const [key, text] of this.#store.entries(REFUSED_PREFIX)) {
+      const refused = this.#refused.parse(key, text);
+      if (refused === undefined) await this.#refused.setAside(key, text);
+      else yield refused;
+    }
   }
 
   /** Remembers whose seat (caller, transfer) is, for as long as a repeat may come. */

@@ -229,7 +229,15 @@ export class HomeAnswers {
 
   /** {@link giveBack} for many players, each by itself. */
   async giveBackAll(by: string, { players }: ReturnsRequest): Promise<HomeAnswer<ReturnsAnswer>> {
-    const answers = await Promise.all(players.map((request) => this.giveBack(by, request)));
+    const answers = await Promise.all(
+      players.map(async ({ player, epoch, state: sent }): Promise<HomeAnswer<unknown>> => {
+        const { state, fault } = entryStateOf(sent);
+        if (fault !== undefined) {
+          return { ok: false, code: "ERR_FED_MALFORMED", reason: fault.reason };
+        }
+        return this.giveBack(by, { player, epoch, ...(state === undefined ? {} : { state }) });
+      }),
+    );
     const returned: ReturnsAnswer["returned"] = [];
     const refused: ReturnsAnswer["refused"] = [];
     for (const [index, { player, epoch }] of players.entries()) {

@@ -61,6 +61,18 @@ export function isDecidedElsewhere(code: FederationErrorCode): boolean {
   return DECIDED_ELSEWHERE.has(code);
 }
 
+/** Refusals of what a call carries, and not of the call: repeated as it is, it is refused again. */
+const STATE_REFUSED: ReadonlySet<FederationErrorCode> = new Set([
+  "ERR_FED_MALFORMED",
+  "ERR_FED_STATE_INVALID",
+  "ERR_FED_BODY_TOO_LARGE",
+]);
+
+/** Whether home does not take what a call carries, and never will. */
+export function isStateRefused(code: FederationErrorCode): boolean {
+  return STATE_REFUSED.has(code);
+}
+
 /** Home when another server is it. */
 export function remoteHome(peers: PeerCalls, home: string): Home {
   const call = async <Body>(

@@ -46,23 +46,20 @@ export const returnSchema = z.strictObject({
 });
 /** Players in one `returns`. */
 export const MAX_RETURNED_PLAYERS = 200;
+/** Who is held, read strictly; each state is judged by itself: {@link entryStateOf}. */
+const heldEntrySchema = z.strictObject({
+  player: playerIdSchema,
+  epoch: epochSchema,
+  state: z.unknown().optional(),
+});
 /** Many returns in one call: an addition to PROTOCOL 6 that a peer may lack. */
 export const returnsSchema = z.strictObject({
-  players: z.array(returnSchema).max(MAX_RETURNED_PLAYERS),
+  players: z.array(heldEntrySchema).max(MAX_RETURNED_PLAYERS),
 });
 /** Players in one `renew`. */
 export const MAX_RENEWED_PLAYERS = 200;
-/** Whose lease is renewed is read strictly; each state is judged by itself: {@link entryStateOf}. */
 export const renewSchema = z.strictObject({
-  players: z
-    .array(
-      z.strictObject({
-        player: playerIdSchema,
-        epoch: epochSchema,
-        state: z.unknown().optional(),
-      }),
-    )
-    .max(MAX_RENEWED_PLAYERS),
+  players: z.array(heldEntrySchema).max(MAX_RENEWED_PLAYERS),
 });
 
 /** A state that is judged by itself, apart from the message it came in; or what is wrong with it. */

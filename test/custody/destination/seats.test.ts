@@ -5,6 +5,8 @@ import { VisitorBook } from "../../../src/custody/holder/visitors.ts";
 import type { PassClaims } from "../../../src/identity/pass.ts";
 import { consoleLogger } from "../../../src/federation/options.ts";
 import { systemClock, systemRandom } from "../../../src/ports.ts";
+import { CustodyServers, bodyThatCarries } from "../../support/custody-servers.ts";
+import { eventually } from "../../support/eventually.ts";
 import { MemoryStore } from "../../support/memory-store.ts";
 
 const HERE = "https://here.example";
@@ -47,6 +49,62 @@ describe("custody/destination/seats", () => {
 
     const again = await seats.seat(claims(kept?.transferId ?? ""), SOURCE, {});
     assert.deepEqual(again, { ok: true, seat: kept });
+  });
+
+  it("gives the place of a seat free that gives way to newer ones", async () => {
+    const store = new MemoryStore(systemClock);
+    const taken = new Set<string>();
+    const host: SeatHost = {
+      hasWorld: () => true,
+      reserve: ({ sessionId }) => {
+        taken.add(sessionId);
+        return Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: seconds() + 15 });
+      },
+      isReserved: () => Promise.resolve(true),
+      release: (reservation) => {
+        taken.delete((reservation as { sessionId: string }).sessionId);
+        return Promise.resolve();
+      },
+    };
+    const visitors = new VisitorBook(store);
+    const seats = new Seats({
+      ...{ origin: HERE, store, visitors, issuerKey: () => undefined, seats: host },
+      ...{ clock: systemClock, random: systemRandom, logger: consoleLogger },
+    });
+    for (let each = 0; each < 6; each += 1) {
+      const asked = { ...claims(`${each}${T.slice(1)}`), jti: `pass-${each}` };
+      assert.ok((await seats.seat(asked, SOURCE, {})).ok);
+    }
+    const book = (await visitors.get("ada@home.example"))?.seats ?? [];
+    assert.equal(book.length, 4);
+    assert.deepEqual(book.map(({ sessionId }) => sessionId).sort(), [...taken].sort());
+  });
+
+  it("gives a seat free whose claim cannot be written down", async () => {
+    const servers = new CustodyServers();
+    const [home, here] = [servers.add(HOME), servers.add(HERE)];
+    const body = bodyThatCarries({});
+    const known = { name: "ada", jkt: undefined, guest: false };
+    const login = await home.custody.login("ada", known, body);
+    assert.ok(login.ok);
+    void home.custody.crossings.cross(login.session, {
+      ...{ uri: "aether://here.example/w", origin: HERE, world: "w", options: {} },
+    });
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    servers.tamper = (path, answer) => {
+      if (path === "/custody/claim") here.store.failing = true;
+      return answer;
+    };
+    await assert.rejects(here.arrive(bodyThatCarries(undefined)));
+    assert.deepEqual(
+      here.released,
+      body.transits.map(({ reservation }) => reservation),
+    );
+    here.store.failing = false;
+    home.custody.stop();
+    here.custody.stop();
   });
 });
 
