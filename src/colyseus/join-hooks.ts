@@ -7,9 +7,15 @@
  */
 import { type AuthContext, type Client, Room } from "@colyseus/core";
 import { isExempt } from "./exempt-rooms.ts";
-import { type JoinFunction, type ReservedSeat, internalsOf, roomPrototype } from "./internals.ts";
-import type { Logger } from "../ports.ts";
-import { LettingIn, isConnected, refuseRestoredSeat } from "./letting-in.ts";
+import {
+  type ClientInternals,
+  type JoinFunction,
+  type ReservedSeat,
+  internalsOf,
+  roomPrototype,
+} from "./internals.ts";
+import type { Clock, Logger } from "../ports.ts";
+import { LettingIn, isConnected, orOver, refuseRestoredSeat } from "./letting-in.ts";
 import { type JoinRefusal, refusalError } from "./refusal.ts";
 import { type RoomPlayer, type RoomSessions } from "./room-sessions.ts";
 import { SEAL_MEMBER, type Seal, type Sealer } from "./seal.ts";
@@ -25,6 +31,7 @@ export interface Connected {
 export interface JoinHost {
   readonly sessions: RoomSessions;
   readonly sealer: () => Sealer;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** How long a room's `onJoin` may take for a player. */
   readonly joinMilliseconds: number;
@@ -84,12 +91,10 @@ async function joinRoom(
   }
   const entry = connected.entry(room, client.sessionId);
   seat[1] = entry.player;
-  try {
-    await join.call(room, client, context, options);
-  } catch (error) {
-    await host.left(entry);
-    throw error;
-  }
+  await orOver(
+    () => join.call(room, client, context, options),
+    () => host.left(entry),
+  );
 }
 
 function sealOf(seat: ReservedSeat | undefined): unknown {
@@ -111,10 +116,10 @@ function hookRoom(host: JoinHost, room: Room): void {
     onLeave?: (client: Client, code?: number) => unknown;
   };
   const { onAuth, onJoin, onDrop, onLeave } = hooks;
-  const lettingIn = new LettingIn();
+  const lettingIn = new LettingIn(host.clock);
   /** A leave that comes before the room is through with the join: the room hears of it after that. */
   const afterJoin = (hook: typeof onLeave, client: Client, code?: number): boolean => {
-    const unfinished = lettingIn.unfinished(client);
+    const unfinished = lettingIn.unfinished(client as Client & ClientInternals);
     if (unfinished === undefined) return false;
     unfinished
       .then(() => hook?.call(room, client, code))
@@ -142,7 +147,11 @@ function hookRoom(host: JoinHost, room: Room): void {
     const entry = host.sessions.get(room, client.sessionId);
     // Who is no player of the federation is Colyseus' own business.
     if (entry === undefined) return join();
-    const joined = await lettingIn.run(client, host.joinMilliseconds, join);
+    const joined = await lettingIn.run(
+      client as Client & ClientInternals,
+      host.joinMilliseconds,
+      join,
+    );
     host.sessions.joined(entry);
     return joined;
   };

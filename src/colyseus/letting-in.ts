@@ -7,6 +7,7 @@
  */
 import { CloseCode, type Client } from "@colyseus/core";
 import type { ClientInternals, ReservedSeat, RoomInternals } from "./internals.ts";
+import type { Clock } from "../ports.ts";
 import { refusalError } from "./refusal.ts";
 
 const WEBSOCKET_OPEN = 1;
@@ -16,16 +17,38 @@ export function isConnected(client: Client): boolean {
   return (client as Client & ClientInternals).readyState === WEBSOCKET_OPEN;
 }
 
+/**
+ * A player whose session has begun comes in. When its room does not let it, the session is over: who
+ * is in no room is not played.
+ */
+export async function orOver<T>(join: () => Promise<T>, over: () => Promise<unknown>): Promise<T> {
+  try {
+    return await join();
+  } catch (error) {
+    await over();
+    throw error;
+  }
+}
+
 /** The `onJoin` of one room's clients that have not been let in yet. */
 export class LettingIn {
-  readonly #unfinished = new Map<Client, Promise<void>>();
+  readonly #clock: Clock;
+  readonly #unfinished = new Map<ClientInternals, Promise<void>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /**
    * Runs a room's `onJoin`.
    *
    * @throws ServerError when it takes too long or the client goes; what the room itself throws.
    */
-  async run<T>(client: Client, milliseconds: number, onJoin: () => T | Promise<T>): Promise<T> {
+  async run<T>(
+    client: ClientInternals,
+    milliseconds: number,
+    onJoin: () => T | Promise<T>,
+  ): Promise<T> {
     const joined = (async () => onJoin())();
     const settled = joined.then(
       () => undefined,
@@ -33,23 +56,23 @@ export class LettingIn {
     );
     this.#unfinished.set(client, settled);
     void settled.then(() => this.#unfinished.delete(client));
-    const { ref } = client as Client & ClientInternals;
+    const { ref } = client;
     let stop: () => void = () => undefined;
     const ended = new Promise<never>((_resolve, reject) => {
       const gone = (): void => {
         const reason = "the client went while the room was letting it in";
         reject(refusalError({ code: "ERR_FED_SEAT_UNKNOWN", reason }));
       };
-      const timer = setTimeout(() => {
+      const timer = this.#clock.setTimeout(() => {
         const reason = `The room took longer than ${milliseconds / 1000} s to let you in.`;
         reject(refusalError({ code: "ERR_FED_TIMEOUT", reason }));
       }, milliseconds);
       ref.once("close", gone);
       stop = () => {
-        clearTimeout(timer);
+        this.#clock.clearTimeout(timer);
         ref.removeListener("close", gone);
       };
-      if (!isConnected(client)) gone();
+      if (client.readyState !== WEBSOCKET_OPEN) gone();
     });
     try {
       return await Promise.race([joined, ended]);
@@ -59,7 +82,7 @@ export class LettingIn {
   }
 
   /** Resolves when the room is through with the client's `onJoin`; undefined when it is. */
-  unfinished(client: Client): Promise<void> | undefined {
+  unfinished(client: ClientInternals): Promise<void> | undefined {
     return this.#unfinished.get(client);
   }
 }

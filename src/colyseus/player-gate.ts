@@ -10,7 +10,7 @@ import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
 import type { IdentifiedPlayer } from "../identity/local-id.ts";
-import type { Logger } from "../ports.ts";
+import type { Clock, Logger } from "../ports.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
 import { bringAssets } from "./belongings.ts";
@@ -30,6 +30,7 @@ import { travelWithoutRoom } from "./travel-without-room.ts";
 export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   readonly sessions: RoomSessions;
   readonly seats: ColyseusSeats;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly joinMilliseconds: number;
   readonly #runtime: FederationRuntime;
@@ -43,6 +44,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     this.#runtime = runtime;
     this.#logins = new Logins(runtime);
     const { clock, options } = runtime;
+    this.clock = clock;
     this.logger = options.logger;
     this.joinMilliseconds = options.joinTimeoutSeconds * 1000;
     this.sessions = new RoomSessions(this, options.logger);

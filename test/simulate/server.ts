@@ -1,35 +1,37 @@
 /** A simulated server: the shipped custody code on simulated ports, with players who play. */
 import type { SeatClaim, SeatHost } from "../../src/custody/destination/seat-host.ts";
 import { Custody } from "../../src/custody/custody.ts";
-import type {
-  PlayerBody,
-  PlayerSession,
-  TransitMessage,
-} from "../../src/custody/shared/player-session.ts";
-import { ERROR_CODES, FederationError } from "../../src/errors.ts";
+import type { PlayerSession } from "../../src/custody/shared/player-session.ts";
+import { LettingIn, orOver } from "../../src/colyseus/letting-in.ts";
+import { ERROR_CODES, FederationError, type FederationErrorCode } from "../../src/errors.ts";
 import type { PeerAnswer, PeerCalls } from "../../src/ports.ts";
 import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { JsonValue } from "../../src/json.ts";
+import { type Carried, type RoomBody, UNREADABLE, lieOf } from "./room.ts";
 import { CrashingStore, type Disk, DriftingClock, EPOCH, type World, never } from "./world.ts";
-
-/** What a player carries: every change has an id and remembers which one it grew from. */
-export interface Carried {
-  readonly id: number;
-  readonly items: readonly string[];
-}
 
 const CALL_TIMEOUT = 5_000;
 const SEAT_LIFE = 15_000;
 const LEASE_SECONDS = 15;
 const STOP_MILLISECONDS = 10_000;
+const JOIN_MILLISECONDS = 5_000;
+/** How long a damaged row stays before the operator has put it right. */
+const REPAIR_MILLISECONDS = [2_000, 60_000] as const;
+/** Rows that are damaged now and then, and texts that take their place. */
+const ROTTING = ["custody/", "visitor/", "history/", "receipt/"];
+const ROTTEN = ["", "{", "null", "[object Object]", "{}", '{"localId":7}', '"text"', "[1,2]"];
 
 /** Servers that can reach each other. */
 export interface Neighbourhood {
   readonly world: World;
   readonly servers: readonly SimulatedServer[];
   /** Takes a change of what a player carries down in the book of all changes. */
-  grow(from: Carried | undefined, item: string | undefined): Carried;
+  grow(from: Carried | undefined, item: string | undefined, by?: string): Carried;
+  /** What a server had recorded of a player is not what it said: it owes nothing of it. */
+  disown(player: string, transferId?: string): void;
+  /** A visitor's row is no more. */
+  forgotten(origin: string, player: string): void;
   /** A seat was given for what `caller` sent. */
   seated(caller: string, body: unknown, to: SimulatedServer): void;
   /** A server's life ended without its memory. */
@@ -47,6 +49,7 @@ export class SimulatedServer implements PeerCalls {
   readonly #hood: Neighbourhood;
   readonly #rate: number;
   readonly #offset: number;
+  readonly #narrow: boolean;
   #life = 0;
   #up = false;
   #ready = false;
@@ -56,6 +59,9 @@ export class SimulatedServer implements PeerCalls {
   #custody: Custody | undefined;
   #seats = new Map<string, { claim: SeatClaim; until: number }>();
   #cutUntil = new Map<string, number>();
+  /** Damaged rows: how to put each right. */
+  readonly #damaged = new Map<string, () => void>();
+  #clock: DriftingClock | undefined;
   #minted = 0;
 
   constructor(hood: Neighbourhood, name: string) {
@@ -66,10 +72,16 @@ export class SimulatedServer implements PeerCalls {
     // Clocks run up to 4 % apart and show times up to 10 s apart.
     this.#rate = hood.world.between(0.98, 1.02);
     this.#offset = hood.world.between(-5_000, 5_000);
+    this.#narrow = hood.world.random.fraction() < 0.5;
   }
 
   get authority(): string {
     return new URL(this.origin).host;
+  }
+
+  /** The only trophy its rooms know of, where they do not just hand on what they are given. */
+  get knows(): `trophy-${string}` | undefined {
+    return this.#narrow ? `trophy-${this.authority}` : undefined;
   }
 
   get up(): boolean {
@@ -110,10 +122,12 @@ export class SimulatedServer implements PeerCalls {
     });
     this.#store = store;
     const silent = (): void => undefined;
+    const clock = new DriftingClock(world, process, this.#rate, this.#offset);
+    this.#clock = clock;
     this.#custody = new Custody({
       origin: this.origin,
       store,
-      clock: new DriftingClock(world, process, this.#rate, this.#offset),
+      clock,
       random: world.random,
       logger: { debug: silent, info: silent, warn: silent, error: silent },
       peers: { call: (origin, path, body) => this.#callAs(alive, origin, path, body) },
@@ -131,7 +145,10 @@ export class SimulatedServer implements PeerCalls {
       () => {
         if (alive()) this.#ready = true;
       },
-      () => {
+      (cause: unknown) => {
+        if ((cause as FederationError).code !== "ERR_FED_STORE_UNAVAILABLE") {
+          this.#hood.violate(`${this.authority} does not start: ${String(cause)}`);
+        }
         // As the real one: it says why and ends; somebody starts it again.
         if (alive()) this.#endLife(1_000);
       },
@@ -172,10 +189,41 @@ export class SimulatedServer implements PeerCalls {
   #endLife(milliseconds: number): void {
     const { world } = this.#hood;
     this.#up = false;
+    if (world.strikes("rot")) this.#rot();
     world.schedule(milliseconds, () => {
       world.note(() => `${this.authority} is started again`);
       this.start();
     });
+  }
+
+  /** A row is damaged while nobody looks after it. */
+  #rot(): void {
+    const { world } = this.#hood;
+    const keys = [...this.disk.keys()].filter(
+      (key) => ROTTING.some((prefix) => key.startsWith(prefix)) && !this.#damaged.has(key),
+    );
+    if (keys.length === 0) return;
+    const key = world.pick(keys);
+    const entry = this.disk.get(key);
+    if (entry === undefined) return;
+    this.disk.set(key, { ...entry, value: world.pick(ROTTEN) });
+    world.note(() => `${this.authority} has a damaged row: ${key}`);
+    this.#damaged.set(key, () => {
+      this.#damaged.delete(key);
+      // A custody row comes from the backup; a visitor's is let go of, as the log says.
+      if (key.startsWith("custody/")) this.disk.set(key, entry);
+      if (!key.startsWith("visitor/")) return;
+      this.disk.delete(key);
+      const player = key.slice("visitor/".length);
+      this.#hood.forgotten(this.origin, player);
+      this.#hood.disown(player);
+    });
+    world.schedule(world.between(...REPAIR_MILLISECONDS), () => this.#damaged.get(key)?.());
+  }
+
+  /** The operator puts every damaged row right. */
+  repair(): void {
+    for (const mend of [...this.#damaged.values()]) mend();
   }
 
   /** Dies, and comes back some time later. */
@@ -200,7 +248,7 @@ export class SimulatedServer implements PeerCalls {
   /** A client comes with a reservation: as the real gate does, claim first, then the session. */
   async connect(
     reservation: JsonValue,
-    bodyOf: (state: JsonValue | undefined) => PlayerBody,
+    bodyOf: (state: JsonValue | undefined) => RoomBody,
   ): Promise<PlayerSession | undefined> {
     const custody = this.custody;
     const { sessionId } = reservation as { sessionId: string };
@@ -211,7 +259,45 @@ export class SimulatedServer implements PeerCalls {
     const claimed = await custody.arrivals.claim(seat.claim, record);
     if (!claimed.ok || this.custody !== custody) return;
     this.#seats.delete(sessionId);
-    return custody.arrivals.begin(claimed.arrival, bodyOf(claimed.arrival.state));
+    const body = bodyOf(claimed.arrival.state);
+    return this.letIn(custody, custody.arrivals.begin(claimed.arrival, body), body);
+  }
+
+  /** The room's `onJoin`, with the code that guards it. Undefined when the player is not let in. */
+  async letIn(
+    custody: Custody,
+    session: PlayerSession,
+    body: RoomBody,
+  ): Promise<PlayerSession | undefined> {
+    const { world } = this.#hood;
+    const { connection } = body;
+    const came = body.said;
+    const clock = this.#clock;
+    if (clock === undefined) return undefined;
+    const unruly = world.strikes("unruly") ? world.pick(["throws", "stalls", "dawdles"]) : "";
+    const gone = world.strikes("fickle");
+    if (gone) {
+      world.schedule(world.between(0, 4_000), () => {
+        if (!body.joined) connection.cut();
+      });
+    }
+    const onJoin = async (): Promise<void> => {
+      if (unruly === "stalls") return never();
+      if (unruly === "dawdles" || gone) await world.sleep(world.between(10, 4_500));
+      if (unruly === "throws") throw new Error("onJoin throws");
+    };
+    try {
+      await orOver(
+        () => new LettingIn(clock).run(connection, JOIN_MILLISECONDS, onJoin),
+        () => custody.leave(session, came),
+      );
+    } catch {
+      world.note(() => `${session.player} is not let in at ${this.authority}`);
+      connection.cut();
+      return undefined;
+    }
+    body.joined = true;
+    return session;
   }
 
   #seatHost(alive: () => boolean): SeatHost {
@@ -250,7 +336,7 @@ export class SimulatedServer implements PeerCalls {
   #callAs(alive: () => boolean, to: string, path: string, body: unknown): Promise<PeerAnswer> {
     const { world, servers } = this.#hood;
     const target = servers.find(({ origin }) => origin === to);
-    const text = JSON.stringify(body);
+    const { text, lied } = this.#told(path, body);
     const created = Math.floor((EPOCH + world.now + this.#offset) / 1000);
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void): void => {
@@ -276,9 +362,13 @@ export class SimulatedServer implements PeerCalls {
             return;
           }
           world.note(line);
-          target?.answer(this.origin, path, JSON.parse(text), created).then(
+          if (target === undefined) return;
+          target.#answered(this.origin, path, text, created).then(
             (answer) => {
               if (answer === undefined) return;
+              if (lied && !answer.ok && answer.code === "ERR_FED_MALFORMED" && isMany(path)) {
+                this.#hood.violate(`one bad state has all of a ${path} refused`);
+              }
               const told = answer.ok ? "ok" : answer.code;
               if (world.strikes("loss")) {
                 world.note(() => `${line()}: ${told}, but the answer is lost`);
@@ -306,6 +396,49 @@ export class SimulatedServer implements PeerCalls {
     });
   }
 
+  /** What goes over the wire: now and then another state than the room said. */
+  #told(path: string, body: unknown): { readonly text: string; readonly lied: boolean } {
+    const text = JSON.stringify(body);
+    if (!text.includes('"state":') || !this.#hood.world.strikes("lie")) {
+      return { text, lied: false };
+    }
+    const sent = JSON.parse(text) as Sent;
+    const entries = (sent.players ?? [sent]).filter(({ state }) => state !== undefined);
+    if (entries.length === 0) return { text, lied: false };
+    const entry = this.#hood.world.pick(entries);
+    entry.state = lieOf(this.#hood.world);
+    this.#hood.disown(entry.player, sent.transferId);
+    return { text: JSON.stringify(sent), lied: true };
+  }
+
+  /** {@link answer}, from a server that is not always well, nor always honest. */
+  async #answered(
+    caller: string,
+    path: string,
+    text: string,
+    created: number,
+  ): Promise<PeerAnswer | undefined> {
+    const { world } = this.#hood;
+    const body = JSON.parse(text) as unknown;
+    const refusing = (code: FederationErrorCode): PeerAnswer => ({
+      ...{ ok: false, status: ERROR_CODES[code][0], code, detail: "not now" },
+    });
+    if (/return/u.test(path) && text.includes('"state":') && world.strikes("picky")) {
+      return refusing("ERR_FED_MALFORMED");
+    }
+    const unwell = world.strikes("unwell") ? world.pick(["before", "after", "garbled"]) : "";
+    if (unwell === "before")
+      return refusing(world.pick(["ERR_FED_UNAVAILABLE", "ERR_FED_RATE_LIMITED"]));
+    const answer = await this.answer(caller, path, body, created);
+    if (answer === undefined || unwell === "") {
+      if (answer?.ok !== true || path !== "/custody/claim" || !world.strikes("lie")) return answer;
+      return { ...answer, body: { ...(answer.body as object), state: world.pick(UNREADABLE)() } };
+    }
+    return unwell === "after"
+      ? refusing("ERR_FED_UNAVAILABLE")
+      : { ok: true, status: 200, body: { sorry: [1] } };
+  }
+
   /** What the router does with a verified call. */
   async answer(
     caller: string,
@@ -323,9 +456,10 @@ export class SimulatedServer implements PeerCalls {
           : custody.answer(caller, path.slice("/custody/".length), body, created)
     ).catch((cause: unknown) => cause);
     if (this.custody !== custody) return undefined;
-    // As the router: the caller hears that the store does not answer.
+    // As the router: the caller hears that the store does not answer, or what does not.
     if (answered instanceof Error) {
-      const code = "ERR_FED_STORE_UNAVAILABLE";
+      const code =
+        answered instanceof FederationError ? answered.code : "ERR_FED_STORE_UNAVAILABLE";
       return { ok: false, status: ERROR_CODES[code][0], code, detail: answered.message };
     }
     const result = answered as Awaited<ReturnType<Custody["answer"]>>;
@@ -350,6 +484,18 @@ export class SimulatedServer implements PeerCalls {
   }
 }
 
+/** A call with a state, or several. */
+interface Sent {
+  readonly player: string;
+  readonly transferId?: string;
+  state?: JsonValue;
+  readonly players?: Sent[];
+}
+
+function isMany(path: string): boolean {
+  return path === "/custody/renew" || path === "/custody/returns";
+}
+
 /** A call in a few words. */
 function tellCall(path: string, text: string): string {
   const body = JSON.parse(text) as {
@@ -368,37 +514,4 @@ function tellCall(path: string, text: string): string {
 
 function travel(world: World): number {
   return world.strikes("delay") ? world.between(500, 12_000) : world.between(1, 60);
-}
-
-/** A body in the simulation: carries, freezes, and tells its client what it is told. */
-export function bodyOf(
-  state: JsonValue | undefined,
-  client: { connected: boolean; transit(message: TransitMessage): void; ended(): void },
-): PlayerBody & { carried: Carried | undefined; frozen: boolean } {
-  return {
-    // As in a room whose onJoin has not run yet: nobody can say.
-    carried: state as unknown as Carried | undefined,
-    frozen: false,
-    get connected() {
-      return client.connected;
-    },
-    carry() {
-      return this.carried as unknown as JsonValue | undefined;
-    },
-    setFrozen(frozen: boolean) {
-      this.frozen = frozen;
-    },
-    transit(message) {
-      client.transit(message);
-    },
-    failed() {
-      // The client stays where it is.
-    },
-    undecided() {
-      // The client waits.
-    },
-    end() {
-      client.ended();
-    },
-  };
 }

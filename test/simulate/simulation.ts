@@ -1,7 +1,8 @@
 /** One simulation: servers, players, faults, attacks, and the eye that watches them. */
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import { Attacks } from "./attacks.ts";
-import { type Carried, SimulatedServer } from "./server.ts";
+import type { Carried } from "./room.ts";
+import { SimulatedServer } from "./server.ts";
 import { type Place, type Stage, Traveller } from "./traveller.ts";
 import { Violation, Watcher } from "./watcher.ts";
 import { type Faults, NO_FAULTS, World } from "./world.ts";
@@ -43,6 +44,13 @@ const DEFAULT_FAULTS: Faults = {
   outage: 0.0004,
   stop: 0.002,
   hang: 0.002,
+  rubbish: 0.01,
+  unruly: 0.03,
+  fickle: 0.03,
+  unwell: 0.01,
+  lie: 0.004,
+  picky: 0.01,
+  rot: 0.1,
 };
 /** When faults stop, this is how long until everybody can play again: a lease, a retry, a start. */
 const RECOVERY_MILLISECONDS = 90_000;
@@ -64,6 +72,8 @@ class Simulation implements Stage {
   readonly servers: SimulatedServer[];
   readonly tally = { crossings: 0, arrived: 0, stayed: 0, logins: 0, recalls: 0 };
   readonly open = new Map<Promise<CrossingOutcome>, Place>();
+  /** Crossings whose source has said another state than the player left with. */
+  readonly lied = new Set<string>();
   readonly #options: SimulationOptions;
   readonly #players: Traveller[];
   readonly #watcher: Watcher;
@@ -114,8 +124,17 @@ class Simulation implements Stage {
     };
   }
 
-  grow(from: Carried | undefined, item: string | undefined): Carried {
-    return this.#watcher.grow(from, item);
+  grow(from: Carried | undefined, item: string | undefined, by?: string): Carried {
+    return this.#watcher.grow(from, item, by);
+  }
+
+  disown(player: string, transferId?: string): void {
+    if (transferId !== undefined) this.lied.add(transferId);
+    this.#watcher.disown(player);
+  }
+
+  forgotten(origin: string, player: string): void {
+    this.#watcher.forgotten(origin, player);
   }
 
   owes(server: SimulatedServer, player: string, carried: Carried): void {
@@ -186,6 +205,7 @@ class Simulation implements Stage {
     world.note(() => "all faults stop");
     Object.assign(world.faults, NO_FAULTS);
     for (const player of this.#players) player.calm = true;
+    for (const server of this.servers) server.repair();
     await this.#play(world.now + RECOVERY_MILLISECONDS, () => false);
     for (const { server, custody, session } of this.open.values()) {
       if (server.custody === custody) this.violate(`${session.player}'s crossing never ended`);

@@ -2,8 +2,8 @@
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import type { Custody } from "../../src/custody/custody.ts";
 import type { PlayerSession, TransitMessage } from "../../src/custody/shared/player-session.ts";
-import type { JsonValue } from "../../src/json.ts";
-import { type Carried, type Neighbourhood, type SimulatedServer, bodyOf } from "./server.ts";
+import { type Carried, Connection, RoomBody, carriedOf } from "./room.ts";
+import type { Neighbourhood, SimulatedServer } from "./server.ts";
 
 /** What a player needs of the simulation it lives in. */
 export interface Stage extends Neighbourhood {
@@ -15,6 +15,8 @@ export interface Stage extends Neighbourhood {
     recalls: number;
   };
   readonly open: Map<Promise<CrossingOutcome>, Place>;
+  /** Crossings whose source has said another state than the player left with. */
+  readonly lied: ReadonlySet<string>;
   ended(outcome: CrossingOutcome): void;
   /** A server has recorded what a player carries: it may be late, never lost, while its memory lives. */
   owes(server: SimulatedServer, player: string, carried: Carried): void;
@@ -25,9 +27,11 @@ export interface Place {
   readonly server: SimulatedServer;
   readonly custody: Custody;
   readonly session: PlayerSession;
-  readonly body: ReturnType<typeof bodyOf>;
-  readonly connection: { connected: boolean };
+  readonly body: RoomBody;
 }
+
+/** Longer than any seat waits. */
+const SLEEP_MILLISECONDS = 40_000;
 
 /** A player with a client: logs in at home, finds things, crosses, leaves, comes back. */
 export class Traveller {
@@ -62,7 +66,9 @@ export class Traveller {
       // Nobody hears what it sends to a server that stands still.
       else if (place.server.hung) continue;
       else if (!place.session.frozen) this.#act(place);
-      else if (!this.calm && world.random.fraction() < 0.15) this.#anotherDevice();
+      else if (this.calm) continue;
+      else if (world.strikes("fickle")) this.#leave(place);
+      else if (world.random.fraction() < 0.15) this.#anotherDevice();
     }
   }
 
@@ -81,12 +87,7 @@ export class Traveller {
     if (this.calm) return;
     const what = world.random.fraction();
     if (what < 0.35) {
-      const carried = this.#stage.grow(place.body.carried, place.server.mint());
-      place.body.carried = carried;
-      this.#stage.world.note(
-        () => `${this.name} is given state ${carried.id} at ${place.server.authority}`,
-      );
-      this.#stage.owes(place.server, place.session.player, carried);
+      this.#give(place, place.server.mint());
     } else if (what < 0.85) {
       if (world.now < this.#restsUntil) return;
       if (world.random.fraction() < 0.15)
@@ -96,17 +97,35 @@ export class Traveller {
     else this.#anotherDevice();
   }
 
+  /** The room gives the player something; without an item it puts down what it can do without. */
+  #give({ body, server, session }: Place, item: string | undefined): void {
+    const carried = this.#stage.grow(body.carried, item, server.authority);
+    body.carried = carried;
+    this.#stage.world.note(
+      () => `${this.name} is given state ${carried.id} at ${server.authority}`,
+    );
+    this.#stage.owes(server, session.player, carried);
+  }
+
   /** The same player somewhere else, while this one plays or waits. */
   #anotherDevice(): void {
     this.#stage.tally.recalls += 1;
     void this.#login();
+    if (this.#stage.world.strikes("fickle")) void this.#login();
   }
 
   #leave(place: Place): void {
     this.#stage.world.note(() => `${this.name} leaves ${place.server.authority}`);
-    place.connection.connected = false;
     this.#place = undefined;
-    place.custody.leave(place.session, place.body.carry()).catch((error: unknown) => {
+    this.#goes(place);
+  }
+
+  /** The connection is gone, and its room hears of it. */
+  #goes({ body, custody, session }: Place): void {
+    // The last moment at which the room is asked.
+    const carried = session.frozen ? body.said : body.carry();
+    body.connection.cut();
+    custody.leave(session, carried).catch((error: unknown) => {
       this.#stage.violate(`leaving rejected: ${String(error)}`);
     });
   }
@@ -115,25 +134,30 @@ export class Traveller {
     const home = this.#home;
     const custody = home.custody;
     if (custody === undefined || home.hung) return;
-    const entry = this.#entry();
+    const body = this.#body();
     this.#stage.tally.logins += 1;
     const result = await custody
-      .login(this.name, { name: this.name, jkt: undefined, guest: false }, entry.body)
+      .login(this.name, { name: this.name, jkt: undefined, guest: false }, body)
       .catch(() => undefined);
     if (result?.ok !== true || home.custody !== custody) return;
-    entry.body.carried =
-      (result.state as unknown as Carried | undefined) ?? this.#stage.grow(undefined, undefined);
+    body.begin(result.state, home.knows);
+    const session = await home.letIn(custody, result.session, body);
+    if (session === undefined || home.custody !== custody) return;
+    body.carried ??= this.#stage.grow(undefined, undefined);
     this.#stage.world.note(
       () => `${this.name} plays at home, ${home.authority}@${result.session.epoch}`,
     );
     // Another device: whatever the player still has elsewhere is for the servers to end.
-    this.#place = { server: home, custody, session: result.session, ...entry };
+    this.#place = { server: home, custody, session, body };
   }
 
   /** Crosses from where it plays; undefined when it plays nowhere. */
   async crossNow(): Promise<CrossingOutcome | undefined> {
     const place = this.#live();
-    return place === undefined ? undefined : void this.#cross(place);
+    if (place === undefined) return undefined;
+    // Whoever carries too much puts something down, and everybody can pass.
+    this.#give(place, undefined);
+    return this.#cross(place);
   }
 
   #cross(place: Place): Promise<CrossingOutcome> {
@@ -152,6 +176,10 @@ export class Traveller {
     void outcome.then(
       (ended) => {
         stage.open.delete(outcome);
+        const tooMuch = ended.kind === "stayed" && ended.code === "ERR_FED_STATE_INVALID";
+        if (tooMuch && this.#live() === place && !place.session.frozen) {
+          this.#give(place, undefined);
+        }
         if (ended.kind !== "undecided") tally[ended.kind] += 1;
         world.note(
           () => `${this.name} ${ended.kind}${ended.kind === "stayed" ? ` (${ended.code})` : ""}`,
@@ -165,50 +193,64 @@ export class Traveller {
     return outcome;
   }
 
-  /** A connection that follows the transits it is sent. */
-  #entry(state?: JsonValue): Pick<Place, "body" | "connection"> {
+  /** A body whose client follows the transits it is sent. */
+  #body(): RoomBody {
     const { world } = this.#stage;
-    const connection = { connected: true };
-    const body = bodyOf(state, {
-      get connected() {
-        return connection.connected;
-      },
-      transit: (message) => {
+    const body: RoomBody = new RoomBody(
+      world,
+      new Connection(),
+      (message) => {
         if (world.strikes("loss")) return;
-        world.schedule(world.between(5, 400), () => void this.#follow(message, body.carried));
+        // Some sleep on it, and some turn round.
+        const asleep = world.strikes("fickle");
+        const delay = asleep ? world.between(0, SLEEP_MILLISECONDS) : world.between(5, 400);
+        world.schedule(delay, () => void this.#follow(message, body));
+        if (asleep) world.schedule(world.between(0, delay), () => this.#turnRound(message));
         // A second tab with the same reservation.
         if (world.strikes("duplication")) {
-          world.schedule(world.between(5, 2_000), () => void this.#follow(message, body.carried));
+          world.schedule(world.between(5, 2_000), () => void this.#follow(message, body));
         }
       },
-      ended: () => {
-        connection.connected = false;
+      () => {
+        this.#stage.disown(`${this.name}@${this.#home.authority}`);
       },
-    });
-    return { body, connection };
+    );
+    return body;
   }
 
-  async #follow(
-    { origin, reservation }: TransitMessage,
-    departed: Carried | undefined,
-  ): Promise<void> {
+  /** The client tells the room that it could not get in, or does not want to. */
+  #turnRound({ transferId }: TransitMessage): void {
+    const place = this.#live();
+    if (place === undefined || place.server.hung) return;
+    place.custody.crossings.abandon(place.session.player, transferId);
+  }
+
+  async #follow(message: TransitMessage, left: RoomBody): Promise<void> {
     const stage = this.#stage;
+    const { origin, reservation, transferId } = message;
     const server = stage.servers.find((each) => each.origin === origin);
     const custody = server?.custody;
     if (server === undefined || custody === undefined || server.hung) return;
-    let entry: Pick<Place, "body" | "connection"> | undefined;
+    const departed = carriedOf(left.said);
+    let body: RoomBody | undefined;
     const session = await server
       .connect(reservation, (state) => {
-        if ((state as unknown as Carried | undefined)?.id !== departed?.id) {
+        const honest = departed !== undefined && !stage.lied.has(transferId);
+        if (honest && carriedOf(state)?.id !== departed.id) {
           stage.violate(`${this.name} arrived with another state than it left with`);
         }
-        entry = this.#entry(state);
-        return entry.body;
+        body = this.#body();
+        body.begin(state, server.knows);
+        body.carried ??= stage.grow(undefined, undefined);
+        return body;
       })
       .catch(() => undefined);
-    if (session === undefined || entry === undefined || server.custody !== custody) return;
+    if (session === undefined || body === undefined || server.custody !== custody) {
+      if (stage.world.random.fraction() < 0.5) this.#turnRound(message);
+      return;
+    }
     stage.world.note(() => `${this.name} plays at ${server.authority}@${session.epoch}`);
-    this.#arrive({ server, custody, session, ...entry });
+    this.#arrive({ server, custody, session, body });
   }
 
   /** The old room is left only once the new one is joined. */
@@ -216,10 +258,7 @@ export class Traveller {
     const old = this.#place;
     this.#place = place;
     if (old === undefined || old.session === place.session) return;
-    old.connection.connected = false;
-    if (old.server.custody !== old.custody) return;
-    old.custody.leave(old.session, old.body.carry()).catch((error: unknown) => {
-      this.#stage.violate(`leaving rejected: ${String(error)}`);
-    });
+    if (old.server.custody !== old.custody) old.body.connection.cut();
+    else this.#goes(old);
   }
 }

@@ -1,12 +1,21 @@
 /** The eye that looks at the whole world after every step and says what must never be. */
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
+import type { PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
-import type { Carried, SimulatedServer } from "./server.ts";
+import { type Carried, carriedOf, trophiesOf } from "./room.ts";
+import type { SimulatedServer } from "./server.ts";
 import type { World } from "./world.ts";
 
 /** How long a server may take to give back, or lose, whom it holds and does not play. */
 const ORPHAN_MILLISECONDS = 40_000;
+
+/** How long a player may be played whose client has gone. */
+const GHOST_MILLISECONDS = 40_000;
+const TOMBSTONE = '{"damaged":true}';
+const FIRST_CHANGE = 100_000;
+const MAX_STATE_BYTES = 32 * 1024;
+const MAX_STATE_DEPTH = 32;
 
 /** Something that must never be. */
 export class Violation extends Error {}
@@ -18,24 +27,58 @@ export class Watcher {
   readonly #rows = new Map<string, LedgerRow>();
   readonly #visitors = new Map<string, VisitorRow | undefined>();
   readonly #parents = new Map<number, number>();
+  readonly #spent = new Map<number, number>();
   readonly #claimed = new Set<string>();
   readonly #stayed = new Set<string>();
   readonly #orphans = new Map<string, number>();
   /** States that have not been home yet, by player: who recorded them, in which life. */
   readonly #owed = new Map<string, Map<number, { readonly by: string; readonly life: number }>>();
-  #changes = 0;
+  readonly #ghosts = new Map<PlayerSession, number>();
+  /** The first change has as many digits as the last: no state grows by being changed. */
+  #changes = FIRST_CHANGE;
 
   constructor(world: World, servers: readonly SimulatedServer[]) {
     this.#world = world;
     this.#servers = servers;
   }
 
-  /** Takes down a change of what a player carries, and which state it grew from. */
-  grow(from: Carried | undefined, item: string | undefined): Carried {
+  /**
+   * Takes down a change of what a player carries, and which state it grew from. Without an item the
+   * player puts down what it can do without.
+   */
+  grow(from: Carried | undefined, item: string | undefined, by?: string): Carried {
     this.#changes += 1;
-    if (from !== undefined) this.#parents.set(this.#changes, from.id);
+    const id = this.#changes;
+    if (from !== undefined) this.#parents.set(id, from.id);
+    const world = this.#world;
+    const spent = (from?.spent ?? FIRST_CHANGE) + 1;
+    this.#spent.set(id, spent);
     const items = from?.items ?? [];
-    return { id: this.#changes, items: item === undefined ? items : [...items, item].slice(-40) };
+    const next = {
+      ...from,
+      id,
+      spent,
+      items: item === undefined ? [] : [...items, item].slice(-40),
+    };
+    if (item === undefined) return { ...next, pad: "" };
+    const dice = world.random.fraction();
+    let grown: Carried = next;
+    if (dice < 0.06) grown = { ...next, pad: "x".repeat(world.between(0, 20_000)) };
+    else if (dice < 0.12 && by !== undefined) {
+      grown = { ...next, [`trophy-${by}`]: { n: id, text: trophyText(world) } };
+    }
+    // As its room has to see to: what would be too large is not picked up.
+    return JSON.stringify(grown).length > MAX_STATE_BYTES ? { ...next, pad: "" } : grown;
+  }
+
+  /** Whatever is owed to a player is not owed any more. */
+  disown(player: string): void {
+    this.#owed.delete(player);
+  }
+
+  /** A visitor's row was damaged, and let go of. */
+  forgotten(origin: string, player: string): void {
+    this.#visitors.delete(`${origin} visitor/${player}`);
   }
 
   /** A server has recorded a change of what a player carries. */
@@ -68,6 +111,8 @@ export class Watcher {
   /** After every event. @throws Violation */
   look(): void {
     for (const [id, text] of this.#world.written.splice(0)) {
+      // What is damaged says nothing; the operator puts it right.
+      if (text === TOMBSTONE) continue;
       if (id.includes(" visitor/")) {
         const before = this.#visitors.get(id);
         const visitor = text === "" ? undefined : (JSON.parse(text) as VisitorRow);
@@ -88,6 +133,7 @@ export class Watcher {
 
   /** Now and then. @throws Violation for custody that nobody has played or settled for long. */
   lookForOrphans(): void {
+    this.#lookForGhosts();
     for (const [id, visitor] of this.#visitors) {
       const server = this.#servers.find(({ origin }) => id.startsWith(`${origin} `));
       const orphaned =
@@ -105,6 +151,25 @@ export class Watcher {
       if (this.#world.now - since > ORPHAN_MILLISECONDS) {
         throw new Violation(`${id} is held, but nobody plays it and nobody gives it back`);
       }
+    }
+  }
+
+  /** Nobody is played whose client has gone. */
+  #lookForGhosts(): void {
+    const seen = new Set<PlayerSession>();
+    for (const { custody, hung } of this.#servers) {
+      for (const session of custody?.sessions.all() ?? []) {
+        if (session.body.connected || session.frozen || hung) continue;
+        seen.add(session);
+        const since = this.#ghosts.get(session) ?? this.#world.now;
+        this.#ghosts.set(session, since);
+        if (this.#world.now - since > GHOST_MILLISECONDS) {
+          throw new Violation(`${session.player} is played, but its client has gone`);
+        }
+      }
+    }
+    for (const session of [...this.#ghosts.keys()]) {
+      if (!seen.has(session)) this.#ghosts.delete(session);
     }
   }
 
@@ -140,12 +205,16 @@ export class Watcher {
     for (const [player, owed] of this.#owed) {
       const [localId = "", authority = ""] = player.split("@");
       const home = this.#servers.find((server) => server.authority === authority);
-      const late = [...(home?.disk ?? [])]
-        .filter(([key]) => key.startsWith(`late/${localId}/`))
-        .map(([, { value }]) => (JSON.parse(value) as { state: Carried }).state);
+      const late = [
+        ...[...(home?.disk ?? [])].filter(([key]) => key.startsWith(`late/${localId}/`)),
+        // What home would not take, its holder has kept.
+        ...this.#servers.flatMap(({ disk }) =>
+          [...disk].filter(([key]) => key.startsWith(`refused/${player}/`)),
+        ),
+      ].map(([, { value }]) => carriedOf((JSON.parse(value) as { state: unknown }).state));
       // A player that plays now carries it where it plays.
-      const carried = this.#servers.map(
-        ({ custody }) => custody?.sessions.get(player)?.carry() as unknown as Carried | undefined,
+      const carried = this.#servers.map(({ custody }) =>
+        carriedOf(custody?.sessions.get(player)?.carry()),
       );
       for (const state of [...late, ...carried]) {
         for (let id = state?.id; id !== undefined; id = this.#parents.get(id)) owed.delete(id);
@@ -207,6 +276,38 @@ export class Watcher {
     }
   }
 
+  /** Nothing of what home has is undone, replaced by something else, or gone without a word. */
+  #compareStates(id: string, before: unknown, after: unknown): void {
+    if (after === before || after === undefined) {
+      if (before !== undefined && after === undefined)
+        throw new Violation(`${id}: the state is gone`);
+      return;
+    }
+    if (JSON.stringify(after).length > MAX_STATE_BYTES || depthOf(after) > MAX_STATE_DEPTH) {
+      throw new Violation(`${id}: home keeps a state that no server can read`);
+    }
+    const now = carriedOf(after);
+    const old = carriedOf(before);
+    if (now !== undefined && now.spent !== this.#spent.get(now.id)) {
+      throw new Violation(
+        `${id}: state ${now.id} is there, but not all of it: a spending is undone`,
+      );
+    }
+    if (typeof before === "object" && before !== null && !Array.isArray(before)) {
+      if (typeof after !== "object" || after === null || Array.isArray(after)) {
+        throw new Violation(
+          `${id}: an object was replaced by ${JSON.stringify(after).slice(0, 40)}`,
+        );
+      }
+    }
+    for (const [name, trophy] of old === undefined ? [] : trophiesOf(old)) {
+      const left = (after as Carried)[name];
+      if (left === undefined || left.n < trophy.n) {
+        throw new Violation(`${id}: ${name} is ${left === undefined ? "gone" : "an older one"}`);
+      }
+    }
+  }
+
   #compare(id: string, before: LedgerRow, after: LedgerRow): void {
     const home = id.slice(0, id.indexOf(" "));
     if (after.epoch < before.epoch) throw new Violation(`${id}: the epoch fell`);
@@ -229,7 +330,8 @@ export class Watcher {
         throw new Violation(`${id}: claimed after the source had said that it stayed`);
       }
     }
-    const [old, now] = [before.state, after.state] as unknown as (Carried | undefined)[];
+    this.#compareStates(id, before.state, after.state);
+    const [old, now] = [carriedOf(before.state), carriedOf(after.state)];
     const owed = this.#owed.get(`${after.localId}@${new URL(home).host}`);
     for (
       let each = now?.id;
@@ -248,10 +350,24 @@ export class Watcher {
   }
 }
 
+/** A text, or something that nests. */
+function trophyText(world: World): unknown {
+  if (world.random.fraction() < 0.7) return "t".repeat(world.between(0, 5_000));
+  let text: unknown = "deep";
+  for (let left = Math.floor(world.between(1, 28)); left > 0; left -= 1) text = { in: text };
+  return text;
+}
+
+function depthOf(value: unknown): number {
+  return typeof value === "object" && value !== null
+    ? 1 + Math.max(0, ...Object.values(value).map(depthOf))
+    : 0;
+}
+
 /** A row in a few words. */
 export function tell(row: LedgerRow): string {
   const at = `${new URL(row.holder).host}@${row.epoch}`;
-  const state = (row.state as unknown as Carried | undefined)?.id;
+  const state = carriedOf(row.state)?.id;
   const open = row.transfer === undefined ? "" : `, leaving for ${new URL(row.transfer.to).host}`;
   return `${row.localId} at ${at}${open}${state === undefined ? "" : `, state ${state}`}`;
 }

@@ -32,6 +32,20 @@ export interface Faults {
   stop: number;
   /** Chance, per message, that the process of the server it is for stands still for a while. */
   hang: number;
+  /** Chance, each time a room is asked what a player carries, that its answer is rubbish. */
+  rubbish: number;
+  /** Chance, per join, that the room's `onJoin` throws, or stalls. */
+  unruly: number;
+  /** Chance, at each step, that a client goes, sleeps, turns round, or comes twice. */
+  fickle: number;
+  /** Chance, per call, that it is answered by a 5xx, or by what nobody can read. */
+  unwell: number;
+  /** Chance, per call with a state, that the state is not what the room said. */
+  lie: number;
+  /** Chance, per return with a state, that home refuses the state. */
+  picky: number;
+  /** Chance, per end of a process, that a row of its store is damaged meanwhile. */
+  rot: number;
 }
 
 export const NO_FAULTS: Faults = {
@@ -45,6 +59,13 @@ export const NO_FAULTS: Faults = {
   outage: 0,
   stop: 0,
   hang: 0,
+  rubbish: 0,
+  unruly: 0,
+  fickle: 0,
+  unwell: 0,
+  lie: 0,
+  picky: 0,
+  rot: 0,
 };
 
 /** Signing runs in other threads; the world moves on only when none is under way. */
@@ -71,18 +92,7 @@ export class World {
   traceLength = 0;
   readonly random: Random;
   faults: Faults = { ...NO_FAULTS };
-  readonly counts: Record<keyof Faults, number> = {
-    loss: 0,
-    duplication: 0,
-    delay: 0,
-    crash: 0,
-    partition: 0,
-    slow: 0,
-    fail: 0,
-    outage: 0,
-    stop: 0,
-    hang: 0,
-  };
+  readonly counts: Record<keyof Faults, number> = { ...NO_FAULTS };
   readonly #heap: Event[] = [];
   #order = 0;
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { RefusedState } from "../../../src/custody/holder/visitors.ts";
 import {
   type CustodyServer,
   CustodyServers,
@@ -71,9 +72,10 @@ describe("custody/holder, returns to a home that does not take a state", () => {
       arena.said.some((line) => line.includes("ada@home.example") && line.includes("refused/")),
       arena.said.join("\n"),
     );
-    const [aside] = await Array.fromAsync(arena.custody.visitors.refused());
+    const aside = arena.custody.visitors.refused();
+    const { value } = (await aside.next()) as { value: RefusedState };
     assert.deepEqual(
-      [aside?.player, aside?.home, aside?.state],
+      [value.player, value.home, value.state],
       ["ada@home.example", HOME, { odd: true }],
     );
   });
