@@ -146,6 +146,7 @@ export class Custody {
         const localId = ledger.localId(player);
         if (localId !== undefined) await ledger.admit(localId, { name, jkt: undefined });
       },
+      giveBack: (session) => stays.giveBack(session.player, session.epoch, session.carry()),
       store: async (session) => {
         const localId = ledger.localId(session.player);
         if (localId !== undefined && !session.guest) {
@@ -156,7 +157,7 @@ export class Custody {
       perMinutePerPlayer: options.perMinute?.crossingsOfPlayer,
     });
 
-    const stays = new Stays({
+    const stays: Stays = new Stays({
       ...{ visitors, sessions, settlement, crossings, clock, random, logger },
     });
 

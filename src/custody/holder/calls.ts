@@ -42,7 +42,7 @@ export function holderCalls({
         };
       }
       if (word !== undefined) return word.answer as unknown as CallAnswer;
-      const session = sessions.get(player);
+      const session = sessions.get(player) ?? crossings.sessionOf(player);
       // As it was frozen, where it is: nothing that was given to it since counts.
       const state = session?.carry();
       if (session !== undefined) sessions.remove(session);

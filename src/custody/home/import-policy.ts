@@ -118,10 +118,12 @@ export function importFromHome(kept: Imported, after: JsonValue, home: string): 
   if (!isMembers(before) || !isMembers(carried)) {
     return noted({ ...kept, state: carried, brought: undefined }, before, carried, home, false);
   }
+  // Rooms hand on what they found, or leave it out; what they changed is theirs.
   const foreign = Object.entries(brought).filter(
-    ([name]) => !Object.hasOwn(carried, name) && Object.hasOwn(before, name),
+    ([name]) =>
+      Object.hasOwn(before, name) &&
+      (!Object.hasOwn(carried, name) || sameJson(before[name], carried[name])),
   );
-  // Rooms hand on what they found within their own members; what they changed is theirs.
   const inside = Object.entries(within).filter(([pointer]) => {
     const [then, now] = [valueAt(before, pointer), valueAt(carried, pointer)];
     return then !== undefined && (now === undefined || sameJson(then, now));

@@ -85,6 +85,8 @@ export interface CrossingsOptions {
   readonly logger: Logger;
   /** Writes a guest of this home down, before it departs for the first time. */
   readonly enrol: (session: PlayerSession) => Promise<unknown>;
+  /** Ends the stay of a visitor whose client has gone. What the store does not take goes on by itself. */
+  readonly giveBack: (session: PlayerSession) => Promise<unknown>;
   /** Stores what a player at home carries. */
   readonly store: (session: PlayerSession) => Promise<unknown>;
   readonly onProgress?: ((progress: CrossingProgress) => void) | undefined;
@@ -136,6 +138,11 @@ export class Crossings implements CrossingsUnderWay {
   /** The transfer a player is leaving with, if it is. */
   transferOf(player: string): string | undefined {
     return this.#open.get(player)?.transferId;
+  }
+
+  /** The session that a player is leaving from, also when its client has gone meanwhile. */
+  sessionOf(player: string): PlayerSession | undefined {
+    return this.#open.get(player)?.session;
   }
 
   /**
@@ -383,7 +390,11 @@ export class Crossings implements CrossingsUnderWay {
         crossing.settled === "resumed" ||
         // The freeze itself had failed: home was never asked.
         (crossing.settled === undefined && (await this.#stillHeld(session)));
-      if (resumed) session.thaw("crossing");
+      if (resumed && (session.ended || !session.body.connected)) {
+        // Its client went meanwhile, and left the player to this crossing.
+        this.#options.sessions.remove(session);
+        await this.#options.giveBack(session).catch(() => undefined);
+      } else if (resumed) session.thaw("crossing");
       return crossing.settled === "gone" || (crossing.settled === undefined && !resumed)
         ? left
         : stayed;

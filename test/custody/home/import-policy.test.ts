@@ -55,6 +55,14 @@ describe("custody/import-policy, by default", () => {
     assert.deepEqual(other.state, { coins: [], rank: 2 });
   });
 
+  it("leaves with its server what home's rooms only hand on", () => {
+    const brought = importFrom(start, { rank: 5 }, ARENA, undefined);
+    const handed = importFromHome(brought, { coins: [], rank: 5 }, HOME);
+    assert.deepEqual(handed.brought, { rank: ARENA });
+    const later = importFromHome(handed, { coins: [] }, HOME);
+    assert.deepEqual(later.state, { coins: [], rank: 5 });
+  });
+
   it("replaces an object by an object only, whoever says otherwise", () => {
     for (const accept of [undefined, acceptEverything]) {
       for (const said of [null, [], "x", 0, false]) {
