@@ -22,6 +22,20 @@ export interface ChaosOptions {
   /** A program that is a Redis: one server's store is there. Default: all are on their disks. */
   readonly redisProgram?: string | undefined;
   readonly onProgress?: (line: string) => void;
+  /** Between two lines of progress. Default 5. */
+  readonly progressSeconds?: number;
+  /** Begins crossings for so long; `crossings` is the most then. */
+  readonly seconds?: number;
+  /** Servers that are never killed, nor told to stop. */
+  readonly spared?: readonly string[];
+  /** The servers that run, once they do: asked again and again, it tells those of the moment. */
+  readonly onRunning?: (running: () => readonly RunningServer[]) => void;
+}
+
+/** A process of a server. */
+export interface RunningServer {
+  readonly name: string;
+  readonly pid: number;
 }
 
 /** What came of it. */
@@ -102,6 +116,11 @@ class Chaos {
     const startedAt = performance.now();
     await this.#start();
     const origins = this.#hosts.map(({ spec }) => spec.origin);
+    const { seconds = Infinity, progressSeconds = 5 } = this.#options;
+    this.#options.onRunning?.(() =>
+      this.#hosts.map(({ spec, process }) => ({ name: spec.name, pid: process.pid })),
+    );
+    const until = performance.now() + seconds * 1000;
     let left = this.#options.crossings;
     const players = Array.from({ length: this.#options.players ?? 8 }, (_, index) => {
       const home = origins[index % origins.length] ?? "";
@@ -120,11 +139,16 @@ class Chaos {
       this.#starveOn(),
     ]);
     const report = setInterval(() => {
+      const lost = players.reduce((total, player) => total + player.lost.length, 0);
+      const done = this.#options.crossings - Math.max(0, left);
+      const togo =
+        seconds === Infinity ? `${Math.max(0, left)} crossings to go` : `${done} crossings`;
       this.#options.onProgress?.(
-        `${Math.max(0, left)} crossings to go; ${this.#kills} kills, ${this.#cuts} cuts, ${this.#stops} stops, ${this.#hangs} hangs, ${this.#outages} outages`,
+        `${togo}; ${lost} lost; ${this.#kills} kills, ${this.#cuts} cuts, ${this.#stops} stops, ${this.#hangs} hangs, ${this.#outages} outages`,
       );
-    }, 5_000);
-    await Promise.all(players.map((player) => player.live(() => left-- > 0)));
+    }, progressSeconds * 1_000);
+    const mayCross = (): boolean => performance.now() < until && left-- > 0;
+    await Promise.all(players.map((player) => player.live(mayCross)));
     clearInterval(report);
     this.#over = true;
     await trouble;
@@ -216,7 +240,7 @@ class Chaos {
     while (!this.#over) {
       await this.#wait(800, 3_500);
       const host = this.#victim();
-      if (host === undefined) continue;
+      if (host === undefined || this.#isSpared(host)) continue;
       host.busy = true;
       await host.process.kill();
       host.deaths.push(process.hrtime.bigint());
@@ -232,7 +256,7 @@ class Chaos {
     while (!this.#over) {
       await this.#wait(4_000, 12_000);
       const host = this.#victim();
-      if (host === undefined) continue;
+      if (host === undefined || this.#isSpared(host)) continue;
       host.busy = true;
       await host.process.kill("SIGTERM");
       host.deaths.push(process.hrtime.bigint());
@@ -306,6 +330,10 @@ class Chaos {
       host.wire.mend();
     }
     for (const { wire } of this.#hosts) wire.mend();
+  }
+
+  #isSpared({ spec }: Host): boolean {
+    return this.#options.spared?.includes(spec.name) === true;
   }
 
   #victim(): Host | undefined {

@@ -53,7 +53,7 @@ const { shortest } = await import("./shortest.ts");
 const startedAt = performance.now();
 const base = {
   seed: values.seed,
-  crossings,
+  crossings: Math.min(crossings, mutant?.crossings ?? Infinity),
   servers,
   players,
   ...(mutant?.faults === undefined ? {} : { faults: mutant.faults }),

@@ -14,6 +14,8 @@ export interface Mutant {
   readonly edits: readonly { readonly file: string; readonly find: string; readonly put: string }[];
   /** Faults that make it show sooner; the others stay as they are. */
   readonly faults?: Partial<Faults>;
+  /** Crossings of one run, where it shows only once the faults have ended. */
+  readonly crossings?: number;
 }
 
 const row = "custody/home/ledger-row.ts";
@@ -34,6 +36,11 @@ const homeSessions = "custody/home/home-sessions.ts";
 const holderCalls = "custody/holder/calls.ts";
 const sourceCalls = "custody/source/calls.ts";
 const pass = "identity/pass.ts";
+const imports = "custody/home/import-policy.ts";
+const messages = "custody/shared/messages.ts";
+const returns = "custody/holder/returns.ts";
+const lettingIn = "colyseus/letting-in.ts";
+const rowsFile = "rows/rows.ts";
 
 /** By name. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
@@ -621,6 +628,172 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: '    if (claims.src === "") {',
       },
     ],
+  },
+  damagedStart: {
+    rule: "a damaged row stops nobody but its own player",
+    edits: [
+      {
+        file: rows,
+        find: "      if (row === undefined) await this.#reader.setAside(key, text);\n      else yield row;",
+        put: "      yield row ?? (await this.#reader.read(key, text));",
+      },
+    ],
+    faults: { rot: 0.5 },
+  },
+  damagedBlocks: {
+    rule: "a damaged row is not taken for one that is not there",
+    edits: [
+      {
+        file: rowsFile,
+        find: "      await store.compareAndSet(key, text, blocks ? TOMBSTONE : undefined);",
+        put: "      await store.compareAndSet(key, text, undefined);",
+      },
+    ],
+    faults: { rot: 0.5 },
+  },
+  objectByObject: {
+    rule: "an object is only ever replaced by an object",
+    edits: [
+      {
+        file: imports,
+        find: "  if (!sent.ok || (isMembers(before) && !isMembers(sent.state))) return nothing();",
+        put: "  if (!sent.ok) return nothing();",
+      },
+    ],
+    faults: { rubbish: 0.05, lie: 0.02 },
+  },
+  handedOn: {
+    rule: "what a server brought stays its own while home's rooms only hand it on",
+    edits: [
+      {
+        file: imports,
+        find: "      (!Object.hasOwn(carried, name) || sameJson(before[name], carried[name])),",
+        put: "      !Object.hasOwn(carried, name),",
+      },
+    ],
+    faults: { fickle: 0.2, unruly: 0.2 },
+  },
+  readableState: {
+    rule: "home stores no state that a destination could not read",
+    edits: [
+      {
+        file: messages,
+        find: "  world: worldSchema,\n  state: stateSchema.optional(),",
+        put: "  world: worldSchema,\n  state: z.unknown().optional(),",
+      },
+      {
+        file: imports,
+        find: "  const sent = checkState(after);\n  const nothing",
+        put: "  const sent = { ok: true, state: after } as ReturnType<typeof checkState> & { ok: true };\n  const nothing",
+      },
+      {
+        file: answers,
+        find: "      return this.#sayable(opened.row) ?? opened;",
+        put: "      return opened;",
+      },
+    ],
+    faults: { lie: 0.05 },
+  },
+  renewEachByItself: {
+    rule: "one player's bad state costs nobody else a lease",
+    edits: [
+      {
+        file: messages,
+        find: "  players: z.array(heldEntrySchema).max(MAX_RENEWED_PLAYERS),",
+        put: "  players: z.array(returnSchema).max(MAX_RENEWED_PLAYERS),",
+      },
+    ],
+    faults: { lie: 0.05 },
+  },
+  returnEachByItself: {
+    rule: "one player's bad state keeps nobody else from going home",
+    edits: [
+      {
+        file: messages,
+        find: "  players: z.array(heldEntrySchema).max(MAX_RETURNED_PLAYERS),",
+        put: "  players: z.array(returnSchema).max(MAX_RETURNED_PLAYERS),",
+      },
+    ],
+    faults: { lie: 0.2, stop: 0.02 },
+  },
+  refusedState: {
+    rule: "a state that home refuses for its form is kept aside, and its player goes home",
+    edits: [
+      {
+        file: settlement,
+        find: "    if (!answer.ok && held.state !== undefined && isStateRefused(answer.code)) {",
+        put: "    if (!answer.ok && held.state === null) {",
+      },
+    ],
+    faults: { picky: 0.4 },
+    crossings: 400,
+  },
+  refusedAlone: {
+    rule: "of many players in one call, only the one stays without its state whose home refuses it",
+    edits: [
+      {
+        file: returns,
+        find: '      if (!answer.ok && (isStateRefused(answer.code) || answer.code === "ERR_FED_NOT_FOUND")) {',
+        put: '      if (!answer.ok && answer.code === "ERR_FED_NOT_FOUND") {',
+      },
+    ],
+    faults: { picky: 0.2, lie: 0, stop: 0.02 },
+    crossings: 800,
+  },
+  joinLimit: {
+    rule: "a room's `onJoin` has an end",
+    edits: [{ file: lettingIn, find: "      }, milliseconds);", put: "      }, 1e12);" }],
+  },
+  joinFails: {
+    rule: "who is not let into a room is not played in it",
+    edits: [{ file: lettingIn, find: "    await over();\n", put: "    void over;\n" }],
+    faults: { unruly: 0.2 },
+  },
+  leftAtHome: {
+    rule: "a departure that is taken back without its client stores what it left with",
+    edits: [
+      {
+        file: crossings,
+        find: '      if (session.body.connected) session.thaw("crossing");\n      else {',
+        put: '      session.thaw("crossing");\n      if (session.body === undefined) {',
+      },
+    ],
+    faults: { fickle: 0.5, fail: 0.04, crash: 0, stop: 0 },
+    crossings: 400,
+  },
+  leftAbroad: {
+    rule: "a visitor whose client goes during a crossing that never began goes home",
+    edits: [
+      {
+        file: crossings,
+        find: "      if (resumed && (session.ended || !session.body.connected)) {",
+        put: "      if (resumed && session.body === undefined) {",
+      },
+    ],
+    faults: { fickle: 0.3, fail: 0.05, outage: 0.003 },
+  },
+  recallLeaving: {
+    rule: "a player that is called back while it leaves takes along what it left with",
+    edits: [
+      {
+        file: holderCalls,
+        find: "sessions.get(player) ?? crossings.sessionOf(player);",
+        put: "sessions.get(player);",
+      },
+    ],
+    faults: { fickle: 0.5, outage: 0.02, fail: 0.02, crash: 0, stop: 0 },
+    crossings: 400,
+  },
+  seatGivenFree: {
+    rule: "a seat that leaves the book is given free",
+    edits: [
+      {
+        file: arrivals,
+        find: "        await this.#options.seats.giveFree(seat);\n        throw cause;",
+        put: "        throw cause;",
+      },
+    ],
+    faults: { fail: 0.05, delay: 0.3, duplication: 0.4 },
   },
 };
 

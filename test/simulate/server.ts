@@ -8,7 +8,7 @@ import type { PeerAnswer, PeerCalls } from "../../src/ports.ts";
 import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { JsonValue } from "../../src/json.ts";
-import { type Carried, type RoomBody, UNREADABLE, lieOf } from "./room.ts";
+import { type Carried, type RoomBody, UNREADABLE, carriedOf, lieOf } from "./room.ts";
 import { CrashingStore, type Disk, DriftingClock, EPOCH, type World, never } from "./world.ts";
 
 const CALL_TIMEOUT = 5_000;
@@ -363,12 +363,9 @@ export class SimulatedServer implements PeerCalls {
           }
           world.note(line);
           if (target === undefined) return;
-          target.#answered(this.origin, path, text, created).then(
+          target.#answered(this.origin, path, text, lied, created).then(
             (answer) => {
               if (answer === undefined) return;
-              if (lied && !answer.ok && answer.code === "ERR_FED_MALFORMED" && isMany(path)) {
-                this.#hood.violate(`one bad state has all of a ${path} refused`);
-              }
               const told = answer.ok ? "ok" : answer.code;
               if (world.strikes("loss")) {
                 world.note(() => `${line()}: ${told}, but the answer is lost`);
@@ -416,6 +413,7 @@ export class SimulatedServer implements PeerCalls {
     caller: string,
     path: string,
     text: string,
+    lied: boolean,
     created: number,
   ): Promise<PeerAnswer | undefined> {
     const { world } = this.#hood;
@@ -423,13 +421,16 @@ export class SimulatedServer implements PeerCalls {
     const refusing = (code: FederationErrorCode): PeerAnswer => ({
       ...{ ok: false, status: ERROR_CODES[code][0], code, detail: "not now" },
     });
-    if (/return/u.test(path) && text.includes('"state":') && world.strikes("picky")) {
+    if (path.startsWith("/custody/return") && this.#dislikes(body as Sent)) {
       return refusing("ERR_FED_MALFORMED");
     }
     const unwell = world.strikes("unwell") ? world.pick(["before", "after", "garbled"]) : "";
     if (unwell === "before")
       return refusing(world.pick(["ERR_FED_UNAVAILABLE", "ERR_FED_RATE_LIMITED"]));
     const answer = await this.answer(caller, path, body, created);
+    if (lied && answer?.ok === false && answer.code === "ERR_FED_MALFORMED" && isMany(path)) {
+      this.#hood.violate(`one bad state has all of a ${path} refused`);
+    }
     if (answer === undefined || unwell === "") {
       if (answer?.ok !== true || path !== "/custody/claim" || !world.strikes("lie")) return answer;
       return { ...answer, body: { ...(answer.body as object), state: world.pick(UNREADABLE)() } };
@@ -437,6 +438,14 @@ export class SimulatedServer implements PeerCalls {
     return unwell === "after"
       ? refusing("ERR_FED_UNAVAILABLE")
       : { ok: true, status: 200, body: { sorry: [1] } };
+  }
+
+  /** A foreign home takes not every state; the one it does not take today, it does not take tomorrow. */
+  #dislikes(sent: Sent): boolean {
+    const { world } = this.#hood;
+    const ids = (sent.players ?? [sent]).flatMap(({ state }) => carriedOf(state)?.id ?? []);
+    if (ids.length > 0 && world.strikes("picky")) world.disliked.add(world.pick(ids));
+    return ids.some((id) => world.disliked.has(id));
   }
 
   /** What the router does with a verified call. */

@@ -30,6 +30,9 @@ export interface Place {
   readonly body: RoomBody;
 }
 
+/** How long a client waits until a room has let it in. */
+const ENTERING_MILLISECONDS = 60_000;
+const AWAY_MILLISECONDS = 120_000;
 /** Longer than any seat waits. */
 const SLEEP_MILLISECONDS = 40_000;
 
@@ -42,6 +45,11 @@ export class Traveller {
   readonly #stage: Stage;
   readonly #home: SimulatedServer;
   #place: Place | undefined;
+  /** Where it is just coming in: until then it goes nowhere else. */
+  /** Until then nobody sits at its client. */
+  #awayUntil = 0;
+  #entering:
+    { readonly server: SimulatedServer; readonly custody: Custody; until: number } | undefined;
   /** Until then it stays where it is: not everybody is on the move all the time. */
   #restsUntil = 0;
 
@@ -62,6 +70,8 @@ export class Traveller {
       await world.sleep(world.between(50, this.calm ? 1_000 : 2_500));
       const place = this.#live();
       // A server that dies meanwhile never answers; the player asks again.
+      const isAway = !this.calm && world.now < this.#awayUntil;
+      if (place === undefined && (isAway || this.#isEntering())) continue;
       if (place === undefined) await Promise.race([this.#login(), world.sleep(12_000)]);
       // Nobody hears what it sends to a server that stands still.
       else if (place.server.hung) continue;
@@ -70,6 +80,16 @@ export class Traveller {
       else if (world.strikes("fickle")) this.#leave(place);
       else if (world.random.fraction() < 0.15) this.#anotherDevice();
     }
+  }
+
+  #isEntering(): boolean {
+    const entering = this.#entering;
+    return (
+      entering !== undefined &&
+      entering.server.custody === entering.custody &&
+      !entering.server.hung &&
+      this.#stage.world.now < entering.until
+    );
   }
 
   /** Where it plays, if its server still lives and has not ended the session. */
@@ -233,6 +253,8 @@ export class Traveller {
     if (server === undefined || custody === undefined || server.hung) return;
     const departed = carriedOf(left.said);
     let body: RoomBody | undefined;
+    const entering = { server, custody, until: stage.world.now + ENTERING_MILLISECONDS };
+    this.#entering = entering;
     const session = await server
       .connect(reservation, (state) => {
         const honest = departed !== undefined && !stage.lied.has(transferId);
@@ -245,8 +267,13 @@ export class Traveller {
         return body;
       })
       .catch(() => undefined);
+    if (this.#entering === entering) this.#entering = undefined;
     if (session === undefined || body === undefined || server.custody !== custody) {
       if (stage.world.random.fraction() < 0.5) this.#turnRound(message);
+      // Some have had enough for a while.
+      if (stage.world.random.fraction() < 0.2) {
+        this.#awayUntil = stage.world.now + stage.world.between(0, AWAY_MILLISECONDS);
+      }
       return;
     }
     stage.world.note(() => `${this.name} plays at ${server.authority}@${session.epoch}`);

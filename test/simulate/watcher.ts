@@ -3,7 +3,7 @@ import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import type { PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
-import { type Carried, carriedOf, trophiesOf } from "./room.ts";
+import { type Carried, type RoomBody, carriedOf, trophiesOf } from "./room.ts";
 import type { SimulatedServer } from "./server.ts";
 import type { World } from "./world.ts";
 
@@ -54,13 +54,16 @@ export class Watcher {
     const spent = (from?.spent ?? FIRST_CHANGE) + 1;
     this.#spent.set(id, spent);
     const items = from?.items ?? [];
-    const next = {
+    const next: Carried = {
       ...from,
       id,
       spent,
       items: item === undefined ? [] : [...items, item].slice(-40),
     };
-    if (item === undefined) return { ...next, pad: "" };
+    if (item === undefined) {
+      const own = by !== undefined && next[`trophy-${by}`] !== undefined;
+      return { ...next, pad: "", ...(own ? { [`trophy-${by}`]: { n: id, text: "" } } : {}) };
+    }
     const dice = world.random.fraction();
     let grown: Carried = next;
     if (dice < 0.06) grown = { ...next, pad: "x".repeat(world.between(0, 20_000)) };
@@ -159,12 +162,15 @@ export class Watcher {
     const seen = new Set<PlayerSession>();
     for (const { custody, hung } of this.#servers) {
       for (const session of custody?.sessions.all() ?? []) {
-        if (session.body.connected || session.frozen || hung) continue;
+        const inside = session.body.connected && (session.body as RoomBody).joined;
+        if (inside || session.frozen || hung) continue;
         seen.add(session);
         const since = this.#ghosts.get(session) ?? this.#world.now;
         this.#ghosts.set(session, since);
         if (this.#world.now - since > GHOST_MILLISECONDS) {
-          throw new Violation(`${session.player} is played, but its client has gone`);
+          throw new Violation(
+            `${session.player} is played, but its client ${session.body.connected ? "was never let in" : "has gone"}`,
+          );
         }
       }
     }
@@ -198,6 +204,20 @@ export class Watcher {
       }
     }
     this.#owedIsHome();
+    this.#refusedAreDisliked();
+  }
+
+  /** Nobody's state stays behind for another's sake. @throws Violation */
+  #refusedAreDisliked(): void {
+    if (this.#world.counts.lie > 0) return;
+    for (const { disk, authority } of this.#servers) {
+      for (const [key, { value }] of disk) {
+        if (!key.startsWith("refused/")) continue;
+        const state = carriedOf((JSON.parse(value) as { state: unknown }).state);
+        if (state === undefined || this.#world.disliked.has(state.id)) continue;
+        throw new Violation(`${authority} has kept ${key}, though home refused another's state`);
+      }
+    }
   }
 
   /** What was recorded is at home, or kept aside there because it came too late. @throws Violation */
@@ -352,7 +372,7 @@ export class Watcher {
 
 /** A text, or something that nests. */
 function trophyText(world: World): unknown {
-  if (world.random.fraction() < 0.7) return "t".repeat(world.between(0, 5_000));
+  if (world.random.fraction() < 0.7) return "t".repeat(world.between(0, 9_000));
   let text: unknown = "deep";
   for (let left = Math.floor(world.between(1, 28)); left > 0; left -= 1) text = { in: text };
   return text;

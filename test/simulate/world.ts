@@ -90,6 +90,8 @@ export class World {
   readonly trace: string[] = [];
   /** Lines of the trace that are kept; 0 keeps none. */
   traceLength = 0;
+  /** States, by their ids, that their homes will never take. */
+  readonly disliked = new Set<unknown>();
   readonly random: Random;
   faults: Faults = { ...NO_FAULTS };
   readonly counts: Record<keyof Faults, number> = { ...NO_FAULTS };
