@@ -1,9 +1,9 @@
 /** The eye that looks at the whole world after every step and says what must never be. */
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
-import type { PlayerSession } from "../../src/custody/shared/player-session.ts";
+import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
-import { type Carried, type RoomBody, carriedOf, trophiesOf } from "./room.ts";
+import { type Carried, carriedOf, trophiesOf } from "./room.ts";
 import type { SimulatedServer } from "./server.ts";
 import type { World } from "./world.ts";
 
@@ -162,7 +162,8 @@ export class Watcher {
     const seen = new Set<PlayerSession>();
     for (const { custody, hung } of this.#servers) {
       for (const session of custody?.sessions.all() ?? []) {
-        const inside = session.body.connected && (session.body as RoomBody).joined;
+        const { connected, joined } = session.body as PlayerBody & { readonly joined: boolean };
+        const inside = connected && joined;
         if (inside || session.frozen || hung) continue;
         seen.add(session);
         const since = this.#ghosts.get(session) ?? this.#world.now;
