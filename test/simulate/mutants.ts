@@ -784,6 +784,28 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     faults: { fickle: 0.5, outage: 0.02, fail: 0.02, crash: 0, stop: 0 },
     crossings: 400,
   },
+  claimGivenUp: {
+    rule: "a claim that could not be written down is given up: its player goes home",
+    edits: [
+      {
+        file: arrivals,
+        find: "        if (home !== origin) this.#giveUp(player, body.epoch);",
+        put: '        if (home === "") this.#giveUp(player, body.epoch);',
+      },
+    ],
+    faults: { fail: 0.05, crash: 0, stop: 0 },
+  },
+  unreadableClaim: {
+    rule: "who arrives with what cannot be read is not played without it, but goes home",
+    edits: [
+      {
+        file: arrivals,
+        find: "      if (body.stateFault !== undefined) {",
+        put: "      if (body.stateFault === null) {",
+      },
+    ],
+    faults: { lie: 0.05 },
+  },
   seatGivenFree: {
     rule: "a seat that leaves the book is given free",
     edits: [
