@@ -124,7 +124,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "        won = row !== undefined;",
       },
     ],
-    faults: { loss: 0.2, duplication: 0.3 },
+    faults: { loss: 0.2, duplication: 0.3, rubbish: 0, unruly: 0, fickle: 0, lie: 0, rot: 0 },
+    crossings: 700,
   },
   cancelEpoch: {
     rule: "home cancels only for the row's own epoch",
