@@ -58,9 +58,9 @@ export class HandshakeService {
     return this.#responder.handleChallenge(request);
   }
 
-  /** `POST /handshake/complete`. */
-  handleCompletion(request: SignedMessageParts): Promise<HandshakeAnswer> {
-    return this.#responder.handleCompletion(request);
+  /** `POST /handshake/complete`; `address` is the network address that it came from. */
+  handleCompletion(request: SignedMessageParts, address?: string): Promise<HandshakeAnswer> {
+    return this.#responder.handleCompletion(request, address);
   }
 
   /**

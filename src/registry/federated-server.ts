@@ -58,6 +58,10 @@ export interface FederatedServer {
   readonly proposal?: { readonly signedBy: string; readonly recovery?: string | undefined };
   readonly status: ServerStatus;
   readonly trust: TrustState;
+  /** Nobody but the policy has decided about it. Absent: its operator has, unless it is pending. */
+  readonly byPolicy?: true;
+  /** Network address that it was first met from, as far as it is known. */
+  readonly via?: string;
   /** What it is trusted for while it is trusted. Absent: everything. */
   readonly roles?: TrustRoles;
   /** Which of our keys it has pinned, as it said at the last handshake; undefined: it has not said. */

@@ -153,6 +153,8 @@ const PEER_ROW: RowKind<FederatedServer> = {
       .optional(),
     status: z.enum(Object.values(ServerStatus)),
     trust: z.enum(Object.values(TrustState)),
+    byPolicy: z.literal(true).optional(),
+    via: z.string().max(64).optional(),
     roles: z.looseObject({ inbound: z.boolean(), outbound: z.boolean() }).optional(),
     seenKeys: z.array(z.string().max(64)).max(16).optional(),
     session: z

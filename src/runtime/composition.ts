@@ -73,10 +73,11 @@ export function composeParts(from: CompositionOptions): Parts {
   const descriptor = new OwnDescriptor({ options, keys, clock });
 
   // Whom we know.
-  const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers, logger });
+  const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
+  const { maxPeers } = options;
+  const registry = new ServerRegistry({ store, clock, maxPeers, named, logger });
   const trust = new PeerTrust({ origin, registry, keys });
   const { issuerKey, mayGoTo } = trust;
-  const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
 
   // How we talk to them.
   const fetch = createGuardedFetch({ allowInsecure, allowPrivateNetwork });

@@ -1,5 +1,7 @@
 /** How much is answered in a minute: to one address, and to one verified peer. */
 import { rateLimit } from "express-rate-limit";
+import type { IncomingMessage } from "node:http";
+import ipaddr from "ipaddr.js";
 import type { Clock } from "../../ports.ts";
 import { refusal, send } from "./answers.ts";
 import type { Middleware } from "./middleware.ts";
@@ -16,6 +18,19 @@ export function addressLimiter(limit = 3_000): Middleware {
       send(response, refusal("ERR_FED_RATE_LIMITED", undefined, 60));
     },
   }) as unknown as Middleware;
+}
+
+/**
+ * The network address of a caller, as Express says it: an IPv4 address, or the /64 of an IPv6 one, which
+ * is one line of one customer.
+ */
+export function addressOf(request: IncomingMessage): string | undefined {
+  const text = (request as { ip?: string }).ip ?? request.socket.remoteAddress;
+  if (text === undefined || !ipaddr.isValid(text)) return undefined;
+  const address = ipaddr.process(text);
+  if (address.kind() === "ipv4") return address.toString();
+  const parts = (address as ipaddr.IPv6).parts.slice(0, 4);
+  return `${parts.map((part) => part.toString(16)).join(":")}::/64`;
 }
 
 /** Whether a verified peer may send one more: a fixed window each, as many counters as peers. */

@@ -26,7 +26,7 @@ import {
 import { createAssetServer } from "./asset-server.ts";
 import { type CallerParts, type Peer, loginOf, peerOf } from "./caller.ts";
 import type { Middleware } from "./middleware.ts";
-import { addressLimiter, peerLimiter } from "./rate-limits.ts";
+import { addressLimiter, addressOf, peerLimiter } from "./rate-limits.ts";
 import { readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
 
@@ -167,7 +167,7 @@ class Router {
     const message: SignedMessageParts = { method, targetUri, headers: request.headers, body };
     const { answer, verified } =
       route.caller === "signer"
-        ? await this.#answerSigner(route, message)
+        ? await this.#answerSigner(route, message, addressOf(request))
         : await this.#answerPeer(route, message);
     if (verified) await sendSigned(this.#options, message, response, answer);
     else send(response, answer);
@@ -176,8 +176,9 @@ class Router {
   async #answerSigner(
     route: Extract<Route, { caller: "signer" }>,
     message: SignedMessageParts,
+    address: string | undefined,
   ): Promise<{ answer: Answer; verified: boolean }> {
-    const said = await route.answer(this.#parts, message);
+    const said = await route.answer(this.#parts, message, address);
     if (said.verified && said.status === 200) this.#options.onVerifiedCall?.(said.origin);
     const { status, body, code, reason, verified } = said;
     return { verified, answer: code === undefined ? { status, body } : refusal(code, reason) };
