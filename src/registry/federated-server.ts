@@ -1,4 +1,5 @@
 /** A server that this one knows: what is remembered of it, and how it is trusted. */
+import type { FederationErrorCode } from "../errors.ts";
 import type { PublicJwk } from "../identity/ed25519.ts";
 import type { PinnedKey } from "./pinned-keys.ts";
 
@@ -39,6 +40,13 @@ export interface TrustRoles {
   readonly outbound: boolean;
 }
 
+/** That a peer does not deal with this server until somebody mends it. */
+export interface PeerRefusal {
+  readonly code: FederationErrorCode;
+  /** Unix seconds. */
+  readonly at: number;
+}
+
 /** Trusted for everything. */
 export const ALL_ROLES: TrustRoles = Object.freeze({ inbound: true, outbound: true });
 
@@ -66,6 +74,8 @@ export interface FederatedServer {
   readonly roles?: TrustRoles;
   /** Which of our keys it has pinned, as it said at the last handshake; undefined: it has not said. */
   readonly seenKeys?: readonly string[];
+  /** Why it does not deal with us, as it said last; undefined: it does. */
+  readonly refusal?: PeerRefusal | undefined;
   readonly session: PeerSession | undefined;
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;

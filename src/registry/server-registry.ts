@@ -6,7 +6,7 @@
  * one of them gives way (`places.ts`). Whom the operator has named or decided about never does, and who is
  * named always has a place.
  */
-import { FederationError, type Refusal, refuse } from "../errors.ts";
+import { FederationError, type FederationErrorCode, type Refusal, refuse } from "../errors.ts";
 import type { DatedKey } from "../identity/dated-key.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
 import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
@@ -36,6 +36,7 @@ export interface RegistryEvent {
     | "descriptor-changed"
     | "quarantined"
     | "recovered"
+    | "refuses-us"
     | "blocked"
     | "unblocked";
   readonly origin: string;
@@ -45,6 +46,7 @@ export interface RegistryEvent {
 }
 
 const CONFLICT_TRIES = 8;
+const REFUSAL_SECONDS = 60;
 /** The registry of one server. */
 export class ServerRegistry {
   readonly #clock: Clock;
@@ -320,6 +322,27 @@ export class ServerRegistry {
         { ...server, session: { ...session, expiresAt }, lastHandshakeAt },
         "session",
       );
+    });
+  }
+
+  /**
+   * A peer has said that it does not deal with this server, or (undefined) deals with it again. Of one that
+   * says something else each time, one word a minute is kept.
+   */
+  noteRefusal(origin: string, code: FederationErrorCode | undefined): Promise<void> {
+    const unchanged = (): boolean => {
+      const before = this.#servers.get(origin)?.refusal;
+      if (!this.#servers.has(origin) || before?.code === code) return true;
+      const young = before !== undefined && this.#seconds() - before.at < REFUSAL_SECONDS;
+      return young && code !== undefined;
+    };
+    if (unchanged()) return Promise.resolve();
+    return this.#serially(async () => {
+      if (unchanged()) return;
+      const { refusal: _, ...rest } = this.#known(origin);
+      const refusal = code === undefined ? undefined : { code, at: this.#seconds() };
+      const server = refusal === undefined ? rest : { ...rest, refusal };
+      await this.#write(server, code === undefined ? "session" : "refuses-us");
     });
   }
 

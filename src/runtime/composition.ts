@@ -24,6 +24,7 @@ import { OwnDescriptor } from "./own-descriptor.ts";
 import type { Part } from "./part.ts";
 import { auditPeers } from "./peer-audit.ts";
 import { PeerHealthChecks } from "./peer-health.ts";
+import { tellOfPeers } from "./peer-notices.ts";
 import { PeerTrust } from "./peer-trust.ts";
 import { Repeating } from "./repeating.ts";
 import type { Resources } from "./resources.ts";
@@ -143,6 +144,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   // What goes on beside.
   auditPeers({ registry, log: resources.audit, clock, logger });
+  tellOfPeers({ origin, registry, keys, clock, logger });
   const healthChecks = new PeerHealthChecks({ health, registry, events });
   registry.on((event) => {
     events.emit("peer", event);
