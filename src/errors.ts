@@ -169,3 +169,55 @@ export type CallAnswer =
       readonly reason: string;
       readonly retryAfterSeconds?: number;
     };
+
+/** By which another server says that it does not deal with this one until somebody mends it. */
+const TRUST_REFUSALS: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
+  "ERR_FED_BLOCKED",
+  "ERR_FED_CLOCK_SKEW",
+  "ERR_FED_DESCRIPTOR_EXPIRED",
+  "ERR_FED_DESCRIPTOR_INVALID",
+  "ERR_FED_HANDSHAKE_REQUIRED",
+  "ERR_FED_KEY_CHANGED",
+  "ERR_FED_NOT_TRUSTED",
+  "ERR_FED_SIGNATURE_EXPIRED",
+  "ERR_FED_TOO_MANY_PEERS",
+  "ERR_FED_UNKNOWN_KEY",
+  "ERR_FED_WEAK_KEY",
+  "ERR_FED_WRONG_RECIPIENT",
+]);
+
+/** Whether a code says that another server does not deal with this one until somebody mends it. */
+export function isTrustRefusal(code: FederationErrorCode): boolean {
+  return TRUST_REFUSALS.has(code);
+}
+
+/** What a player is told of why another server refuses; undefined where only that server knows. */
+export function refusalSentence(code: FederationErrorCode): string | undefined {
+  switch (code) {
+    case "ERR_FED_BLOCKED":
+      return "The other server does not take players from this one.";
+    case "ERR_FED_PASS_ISSUER":
+      return "The other server does not take players from your home.";
+    case "ERR_FED_RATE_LIMITED":
+    case "ERR_FED_UNAVAILABLE":
+    case "ERR_FED_STORE_UNAVAILABLE":
+      return "The other server is too busy right now. Try again in a moment.";
+    default:
+      return isTrustRefusal(code)
+        ? "The other server does not let players of this one in right now. The operators can read why."
+        : undefined;
+  }
+}
+
+/**
+ * How it is told that a call to another server got no answer of it: by the true code, where the other
+ * server said one, else by `unreachable`.
+ */
+export function failureOf(
+  cause: unknown,
+  unreachable: { readonly code: FederationErrorCode; readonly message: string },
+): { readonly code: FederationErrorCode; readonly message: string } {
+  const code = cause instanceof FederationError ? cause.code : undefined;
+  const message = code === undefined ? undefined : refusalSentence(code);
+  return code === undefined || message === undefined ? unreachable : { code, message };
+}

@@ -19,7 +19,7 @@ export function listPeers({ registry }: Deployment): CommandResult {
     peer.name,
     peer.trust,
     rolesText(peer),
-    registry.liveSession(peer.origin) === undefined ? "none" : "live",
+    sessionText(registry, peer),
     when(peer.lastHandshakeAt),
     peer.worlds.join(", "),
   ]);
@@ -43,6 +43,7 @@ export function listPeers({ registry }: Deployment): CommandResult {
         })),
         proposedKeys: peer.proposedKeys?.map(({ kid }) => kid) ?? [],
         recovery: peer.recovery ?? null,
+        refusal: peer.refusal?.code ?? null,
       })),
       blocks,
     },
@@ -108,6 +109,11 @@ function sentence(verb: string, subject: string, now: FederatedServer | undefine
     default:
       return `A running server shakes hands with ${subject} within a second; see peers list.`;
   }
+}
+
+function sessionText(registry: Deployment["registry"], peer: FederatedServer): string {
+  if (peer.refusal !== undefined) return `it refuses us: ${peer.refusal.code}`;
+  return registry.liveSession(peer.origin) === undefined ? "none" : "live";
 }
 
 /** What an approval would pin, for the operator to look at: nothing is done without a key named. */

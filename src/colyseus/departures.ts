@@ -90,12 +90,17 @@ export class Departures {
     }
     if (destination.local) return { ok: true, destination };
     const { origin } = destination;
-    const known = registry.get(origin)?.trust === TrustState.Trusted;
+    const trust = registry.get(origin)?.trust;
+    const known = trust === TrustState.Trusted;
     if (!(known || options.peers.includes(origin)) || !runtime.mayGoTo(origin)) {
-      return refusal(
-        "ERR_FED_NOT_TRUSTED",
-        "This server and the other do not trust each other yet.",
-      );
+      return registry.isBlocked(origin)
+        ? refusal("ERR_FED_BLOCKED", "This server does not send players to the other.")
+        : refusal(
+            "ERR_FED_NOT_TRUSTED",
+            trust === TrustState.Quarantined
+              ? "This server does not trust the other any more, until its operator has looked at it."
+              : "This server and the other do not trust each other yet.",
+          );
     }
     return destination.healthy
       ? { ok: true, destination }

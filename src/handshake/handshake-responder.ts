@@ -139,8 +139,8 @@ export class HandshakeResponder {
     return { verified: true, origin: from.origin, status: 200, body: result.response };
   }
 
-  /** `POST /handshake/complete`. */
-  async handleCompletion(request: SignedMessageParts): Promise<HandshakeAnswer> {
+  /** `POST /handshake/complete`; `address` is the network address that it came from. */
+  async handleCompletion(request: SignedMessageParts, address?: string): Promise<HandshakeAnswer> {
     const { manager, registry, clock, random, policy, named } = this.#options;
     const claimed = peekKeyId(request.headers);
     if (claimed === undefined) {
@@ -172,7 +172,7 @@ export class HandshakeResponder {
         return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "not on this server's list");
       }
       try {
-        server = await registry.register(result.descriptor, { trust: decision });
+        server = await registry.register(result.descriptor, { trust: decision, via: address });
       } catch (cause) {
         if (!(cause instanceof FederationError)) throw cause;
         return signedRefusal(from.origin, cause.code, cause.message);

@@ -4,7 +4,13 @@
  *
  * Input that is not authenticated never changes a peer's state.
  */
-import { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "../errors.ts";
+import {
+  ERROR_CODES,
+  FederationError,
+  type FederationErrorCode,
+  type Refusal,
+  isTrustRefusal,
+} from "../errors.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SignedMessageParts } from "../identity/http-signatures.ts";
 import type { Logger } from "../ports.ts";
@@ -31,6 +37,8 @@ export class HandshakeService {
   readonly #options: HandshakeServiceOptions;
   readonly #descriptors: PeerDescriptors;
   readonly #responder: HandshakeResponder;
+  /** Named servers that are not met yet, and why. */
+  readonly #refusedBy = new Map<string, FederationErrorCode>();
   readonly #connecting = new Map<string, Promise<FederatedServer>>();
 
   constructor(options: HandshakeServiceOptions) {
@@ -48,7 +56,12 @@ export class HandshakeService {
   connect(origin: string): Promise<FederatedServer> {
     const running = this.#connecting.get(origin);
     if (running !== undefined) return running;
-    const work = this.#connect(origin).finally(() => this.#connecting.delete(origin));
+    const work = this.#connect(origin)
+      .catch((cause: unknown) => {
+        this.#tellOfRefusal(origin, cause);
+        throw cause;
+      })
+      .finally(() => this.#connecting.delete(origin));
     this.#connecting.set(origin, work);
     return work;
   }
@@ -58,9 +71,9 @@ export class HandshakeService {
     return this.#responder.handleChallenge(request);
   }
 
-  /** `POST /handshake/complete`. */
-  handleCompletion(request: SignedMessageParts): Promise<HandshakeAnswer> {
-    return this.#responder.handleCompletion(request);
+  /** `POST /handshake/complete`; `address` is the network address that it came from. */
+  handleCompletion(request: SignedMessageParts, address?: string): Promise<HandshakeAnswer> {
+    return this.#responder.handleCompletion(request, address);
   }
 
   /**
@@ -69,6 +82,18 @@ export class HandshakeService {
    */
   refreshDescriptor(origin: string): Promise<void> {
     return this.#descriptors.refresh(origin);
+  }
+
+  /** Of a peer that is known, its row says it; of one that is named and not met yet, the log does, once. */
+  #tellOfRefusal(origin: string, cause: unknown): void {
+    const { registry, named, logger } = this.#options;
+    if (!(cause instanceof FederationError) || !isTrustRefusal(cause.code)) return;
+    if (registry.has(origin) || !named.includes(origin)) return;
+    if (this.#refusedBy.get(origin) === cause.code) return;
+    this.#refusedBy.set(origin, cause.code);
+    logger.warn(
+      `${origin}, which the configuration names, cannot be met (${cause.code}: ${cause.message}). Where it is its operator's to mend, there: npx aether-federation peers approve ${this.#options.origin}`,
+    );
   }
 
   async #connect(origin: string): Promise<FederatedServer> {
@@ -111,6 +136,9 @@ export class HandshakeService {
       await registry.register(fetched.descriptor, { trust: decision });
     }
     await recordSession(this.#options, origin, session.data, session.data.keys);
+    const waits = session.data.trust === "pending";
+    await registry.noteRefusal(origin, waits ? "ERR_FED_NOT_TRUSTED" : undefined);
+    this.#refusedBy.delete(origin);
     const server = registry.get(origin);
     if (server === undefined) throw new FederationError("ERR_FED_TOO_MANY_PEERS");
     return server;

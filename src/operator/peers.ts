@@ -1,4 +1,5 @@
 /** Peers as an operator sees them, and decides about them: the same in code, monitor and command line. */
+import type { FederationErrorCode } from "../errors.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import {
   ALL_ROLES,
@@ -24,6 +25,8 @@ export interface PeerSummary {
   readonly status: ServerStatus;
   /** Whether calls can be made now without a new handshake. */
   readonly hasSession: boolean;
+  /** Why it does not deal with this server, as it said last; undefined: it does. */
+  readonly refusal: FederationErrorCode | undefined;
   readonly roundTripMilliseconds: number | undefined;
   /** Share of the time the peer answered, 0–1; undefined before the first probe. */
   readonly uptime: {
@@ -65,6 +68,7 @@ export function summarizePeers({
         recovery: server.recovery,
         status: suspended ? ServerStatus.Suspended : server.status,
         hasSession: registry.liveSession(server.origin) !== undefined,
+        refusal: server.refusal?.code,
         roundTripMilliseconds: state?.roundTripMilliseconds,
         uptime: state?.uptime ?? { hour: undefined, day: undefined, month: undefined },
         lastHandshakeAt: server.lastHandshakeAt,

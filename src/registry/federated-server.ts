@@ -1,4 +1,5 @@
 /** A server that this one knows: what is remembered of it, and how it is trusted. */
+import type { FederationErrorCode } from "../errors.ts";
 import type { PublicJwk } from "../identity/ed25519.ts";
 import type { PinnedKey } from "./pinned-keys.ts";
 
@@ -39,6 +40,13 @@ export interface TrustRoles {
   readonly outbound: boolean;
 }
 
+/** That a peer does not deal with this server until somebody mends it. */
+export interface PeerRefusal {
+  readonly code: FederationErrorCode;
+  /** Unix seconds. */
+  readonly at: number;
+}
+
 /** Trusted for everything. */
 export const ALL_ROLES: TrustRoles = Object.freeze({ inbound: true, outbound: true });
 
@@ -58,10 +66,16 @@ export interface FederatedServer {
   readonly proposal?: { readonly signedBy: string; readonly recovery?: string | undefined };
   readonly status: ServerStatus;
   readonly trust: TrustState;
+  /** Nobody but the policy has decided about it. Absent: its operator has, unless it is pending. */
+  readonly byPolicy?: true;
+  /** Network address that it was first met from, as far as it is known. */
+  readonly via?: string;
   /** What it is trusted for while it is trusted. Absent: everything. */
   readonly roles?: TrustRoles;
   /** Which of our keys it has pinned, as it said at the last handshake; undefined: it has not said. */
   readonly seenKeys?: readonly string[];
+  /** Why it does not deal with us, as it said last; undefined: it does. */
+  readonly refusal?: PeerRefusal | undefined;
   readonly session: PeerSession | undefined;
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;

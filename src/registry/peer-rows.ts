@@ -3,7 +3,7 @@
  * by compare-and-set, and a version counted up by every change says when there is something to read.
  */
 import { z } from "zod";
-import { FederationError } from "../errors.ts";
+import { FederationError, isFederationErrorCode } from "../errors.ts";
 import type { Logger, Store } from "../ports.ts";
 import { type RowKind, RowReader } from "../rows/rows.ts";
 import { type FederatedServer, ServerStatus, TrustState } from "./federated-server.ts";
@@ -153,7 +153,10 @@ const PEER_ROW: RowKind<FederatedServer> = {
       .optional(),
     status: z.enum(Object.values(ServerStatus)),
     trust: z.enum(Object.values(TrustState)),
+    byPolicy: z.literal(true).optional(),
+    via: z.string().max(64).optional(),
     roles: z.looseObject({ inbound: z.boolean(), outbound: z.boolean() }).optional(),
+    refusal: z.looseObject({ code: z.custom(isFederationErrorCode), at: z.number() }).optional(),
     seenKeys: z.array(z.string().max(64)).max(16).optional(),
     session: z
       .looseObject({

@@ -2,10 +2,11 @@
  * The servers this one knows: who they are, by which keys, and whether they are trusted.
  *
  * Durable: every change of trust, keys or session is in the store before the method resolves.
- * Health is not: it is learnt anew after a restart. Bounded by `maxPeers`; under a flood of
- * strangers the oldest pending ones give way, trusted, quarantined and blocked ones never do.
+ * Health is not: it is learnt anew after a restart. Bounded by `maxPeers`: under a flood of strangers
+ * one of them gives way (`places.ts`). Whom the operator has named or decided about never does, and who is
+ * named always has a place.
  */
-import { FederationError, type Refusal, refuse } from "../errors.ts";
+import { FederationError, type FederationErrorCode, type Refusal, refuse } from "../errors.ts";
 import type { DatedKey } from "../identity/dated-key.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
 import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
@@ -19,6 +20,7 @@ import {
   TrustState,
 } from "./federated-server.ts";
 import { ConflictError, PeerRows } from "./peer-rows.ts";
+import { whoGivesWay } from "./places.ts";
 import { approvedPins, judgeDescriptor } from "./descriptor-verdict.ts";
 import { hasActiveKey, pinAll, verifyingKey, vouches } from "./pinned-keys.ts";
 
@@ -34,6 +36,7 @@ export interface RegistryEvent {
     | "descriptor-changed"
     | "quarantined"
     | "recovered"
+    | "refuses-us"
     | "blocked"
     | "unblocked";
   readonly origin: string;
@@ -43,10 +46,12 @@ export interface RegistryEvent {
 }
 
 const CONFLICT_TRIES = 8;
+const REFUSAL_SECONDS = 60;
 /** The registry of one server. */
 export class ServerRegistry {
   readonly #clock: Clock;
   readonly #maxPeers: number;
+  readonly #named: ReadonlySet<string>;
   readonly #servers = new Map<string, FederatedServer>();
   readonly #rows: PeerRows;
   readonly #blocks: BlockList;
@@ -58,12 +63,15 @@ export class ServerRegistry {
     store: Store;
     clock: Clock;
     maxPeers: number;
+    /** Origins that the configuration names. Default: none. */
+    named?: readonly string[];
     /** Hears of damaged rows. Default: nobody does. */
     logger?: Pick<Logger, "error">;
   }) {
     if (!(options.maxPeers >= 1)) throw new TypeError("maxPeers must be at least 1");
     this.#clock = options.clock;
     this.#maxPeers = options.maxPeers;
+    this.#named = new Set(options.named);
     this.#rows = new PeerRows(options.store, options.logger);
     this.#blocks = new BlockList(options.store);
   }
@@ -143,18 +151,22 @@ export class ServerRegistry {
   }
 
   /**
-   * Adds a server at first sight and pins its keys; one that is known already is left as it is.
+   * Adds a server at first sight and pins its keys; one that is known already is left as it is. `via` is
+   * the network address that it came from.
    *
    * @throws FederationError `ERR_FED_TOO_MANY_PEERS`, `ERR_FED_BLOCKED`.
    */
-  register(descriptor: ServerDescriptor, options: { trust: TrustState }): Promise<FederatedServer> {
+  register(
+    descriptor: ServerDescriptor,
+    options: { readonly trust: TrustState; readonly via?: string | undefined },
+  ): Promise<FederatedServer> {
     return this.#serially(async () => {
       const known = this.#servers.get(descriptor.origin);
       if (known !== undefined) return known;
       if (descriptor.keys.some(({ kid }) => this.isBlocked(descriptor.origin, kid))) {
         throw new FederationError("ERR_FED_BLOCKED");
       }
-      await this.#makeRoom();
+      await this.#makeRoom(descriptor.origin, options.via);
       const now = this.#seconds();
       const server: FederatedServer = {
         origin: descriptor.origin,
@@ -163,6 +175,8 @@ export class ServerRegistry {
         ...(descriptor.recovery === undefined ? {} : { recovery: descriptor.recovery }),
         status: ServerStatus.Offline,
         trust: options.trust,
+        ...(this.#named.has(descriptor.origin) ? {} : { byPolicy: true }),
+        ...(options.via === undefined ? {} : { via: options.via }),
         session: undefined,
         lastHandshakeAt: undefined,
         firstSeenAt: now,
@@ -203,7 +217,7 @@ export class ServerRegistry {
   }
 
   /**
-   * The operator's or the policy's decision. Taking a peer out of quarantine pins the keys it was
+   * The operator's decision. Taking a peer out of quarantine pins the keys it was
    * quarantined for, and only those. `roles` narrows what it is trusted for; `kids` pins nothing but the
    * keys that it names, of those the peer comes with.
    *
@@ -216,16 +230,17 @@ export class ServerRegistry {
   ): Promise<void> {
     return this.#serially(async () => {
       const known = this.#known(origin);
-      const server = roles === undefined ? known : { ...known, roles };
+      const { byPolicy: _byPolicy, ...rest } = known;
+      const server = roles === undefined ? rest : { ...rest, roles };
       if (server.trust === trust && roles === undefined && kids === undefined) return;
       const approved = trust === TrustState.Trusted || trust === TrustState.Pending;
       if (!approved || (server.proposedKeys === undefined && kids === undefined)) {
         await this.#write({ ...server, trust }, "trust-changed");
         return;
       }
-      const { proposedKeys: _keys, proposal: _proposal, ...rest } = server;
+      const { proposedKeys: _keys, proposal: _proposal, ...kept } = server;
       const pins = approvedPins(server, kids, this.#seconds());
-      await this.#write({ ...rest, ...pins, trust, session: undefined }, "trust-changed");
+      await this.#write({ ...kept, ...pins, trust, session: undefined }, "trust-changed");
     });
   }
 
@@ -310,6 +325,27 @@ export class ServerRegistry {
     });
   }
 
+  /**
+   * A peer has said that it does not deal with this server, or (undefined) deals with it again. Of one that
+   * says something else each time, one word a minute is kept.
+   */
+  noteRefusal(origin: string, code: FederationErrorCode | undefined): Promise<void> {
+    const unchanged = (): boolean => {
+      const before = this.#servers.get(origin)?.refusal;
+      if (!this.#servers.has(origin) || before?.code === code) return true;
+      const young = before !== undefined && this.#seconds() - before.at < REFUSAL_SECONDS;
+      return young && code !== undefined;
+    };
+    if (unchanged()) return Promise.resolve();
+    return this.#serially(async () => {
+      if (unchanged()) return;
+      const { refusal: _, ...rest } = this.#known(origin);
+      const refusal = code === undefined ? undefined : { code, at: this.#seconds() };
+      const server = refusal === undefined ? rest : { ...rest, refusal };
+      await this.#write(server, code === undefined ? "session" : "refuses-us");
+    });
+  }
+
   /** A peer has said which of our keys it has pinned. */
   noteSeenKeys(origin: string, kids: readonly string[]): Promise<void> {
     return this.#serially(async () => {
@@ -377,11 +413,12 @@ export class ServerRegistry {
     if (JSON.stringify(next) !== JSON.stringify(server)) await this.#write(next, "quarantined");
   }
 
-  async #makeRoom(): Promise<void> {
+  async #makeRoom(newcomer: string, via: string | undefined): Promise<void> {
     if (this.#servers.size < this.#maxPeers) return;
-    const oldest = oldestPending(this.#servers.values());
-    if (oldest === undefined) throw new FederationError("ERR_FED_TOO_MANY_PEERS");
-    await this.#delete(oldest.origin);
+    const now = this.#seconds();
+    const giving = whoGivesWay(this.#servers.values(), this.#named, { via, now });
+    if (giving !== undefined) await this.#delete(giving.origin);
+    else if (!this.#named.has(newcomer)) throw new FederationError("ERR_FED_TOO_MANY_PEERS");
   }
 
   #known(origin: string): FederatedServer {
@@ -434,14 +471,4 @@ export class ServerRegistry {
 /** What a descriptor says of its server, but for the keys. */
 function told({ name, endpoint, protocols, worlds, validUntil }: ServerDescriptor) {
   return { name, endpoint, protocols, worlds, descriptorValidUntil: validUntil };
-}
-
-/** Who gives way when there is no more room: of those that wait for the operator, the oldest. */
-function oldestPending(servers: Iterable<FederatedServer>): FederatedServer | undefined {
-  let oldest: FederatedServer | undefined;
-  for (const server of servers) {
-    if (server.trust !== TrustState.Pending) continue;
-    if (oldest === undefined || server.firstSeenAt < oldest.firstSeenAt) oldest = server;
-  }
-  return oldest;
 }

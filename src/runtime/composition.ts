@@ -24,6 +24,7 @@ import { OwnDescriptor } from "./own-descriptor.ts";
 import type { Part } from "./part.ts";
 import { auditPeers } from "./peer-audit.ts";
 import { PeerHealthChecks } from "./peer-health.ts";
+import { tellOfPeers } from "./peer-notices.ts";
 import { PeerTrust } from "./peer-trust.ts";
 import { Repeating } from "./repeating.ts";
 import type { Resources } from "./resources.ts";
@@ -73,10 +74,11 @@ export function composeParts(from: CompositionOptions): Parts {
   const descriptor = new OwnDescriptor({ options, keys, clock });
 
   // Whom we know.
-  const registry = new ServerRegistry({ store, clock, maxPeers: options.maxPeers, logger });
+  const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
+  const { maxPeers } = options;
+  const registry = new ServerRegistry({ store, clock, maxPeers, named, logger });
   const trust = new PeerTrust({ origin, registry, keys });
   const { issuerKey, mayGoTo } = trust;
-  const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
 
   // How we talk to them.
   const fetch = createGuardedFetch({ allowInsecure, allowPrivateNetwork });
@@ -147,6 +149,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   // What goes on beside.
   auditPeers({ registry, log: resources.audit, clock, logger });
+  tellOfPeers({ origin, registry, keys, clock, logger });
   const healthChecks = new PeerHealthChecks({ health, registry, events });
   registry.on((event) => {
     events.emit("peer", event);

@@ -153,8 +153,13 @@ export class FederationRuntime {
 
   /** Begins to call others: handshakes with the peers the operator named, health checks. */
   goOnline(): void {
-    const { online } = this.#parts();
+    const { online, resources } = this.#parts();
     this.#online = true;
+    if (resources.keys.ring.recovery === undefined) {
+      this.options.logger.warn(
+        "this server has no recovery key: whoever steals its keys cannot be told from its owner. Make one at a terminal: npx aether-federation keys recovery",
+      );
+    }
     for (const part of online) void part.start?.();
   }
 

@@ -7,6 +7,7 @@ import type { AuditLog } from "../storage/audit-log.ts";
 const SILENT: readonly RegistryEvent["type"][] = [
   "status-changed",
   "session",
+  "refuses-us",
   "descriptor-changed",
 ];
 

@@ -66,11 +66,6 @@ export async function openKeyRing({
     );
   }
   const ring = existing ?? (await loadOrCreateKeyRing(path, random, onRecoveryKey));
-  if (ring.recovery === undefined) {
-    logger.warn(
-      "this server has no recovery key: whoever steals the key it signs with can keep it from its owner. Make one at a terminal, by `npx aether-federation keys recovery`",
-    );
-  }
   if (
     identity !== undefined &&
     datedKey(ring, identity.kid) === undefined &&

@@ -268,7 +268,9 @@ describe("handshake/handshake-service", () => {
 
     it("refuses one more than maxPeers, and says so", async () => {
       b = network.add(B, { maxPeers: 1 });
-      await network.add("https://c.example").handshake.connect(B);
+      const c = network.add("https://c.example");
+      await c.handshake.connect(B);
+      await b.registry.setTrust(c.origin, TrustState.Trusted, { kids: [c.ring.current.kid] });
       await rejected(a.handshake.connect(B), "ERR_FED_TOO_MANY_PEERS");
       assert.equal(b.registry.size, 1);
     });

@@ -417,12 +417,18 @@ describe("registry/server-registry", () => {
       );
     });
 
-    it("refuses one more when nobody is pending", async () => {
-      for (const trust of [TrustState.Trusted, TrustState.Trusted, TrustState.Quarantined]) {
-        await meet(`https://${Math.floor(clock.now())}.example`, trust);
-        clock.advance(1);
+    it("refuses one more when the operator has decided about everybody, quarantined or not", async () => {
+      for (const origin of [
+        "https://a.example",
+        "https://b.example",
+        "https://c.example",
+        "https://d.example",
+      ]) {
+        await meet(origin, TrustState.Pending);
+        await registry.setTrust(origin, TrustState.Trusted);
       }
-      await meet(A);
+      await registry.applyDescriptor(await describeNow(A, ringOf("thief")));
+      assert.equal(registry.get(A)?.trust, TrustState.Quarantined);
       await assert.rejects(meet("https://late.example"), { code: "ERR_FED_TOO_MANY_PEERS" });
       assert.equal(registry.size, 4);
     });

@@ -27,6 +27,8 @@ export interface TestServerOptions {
   readonly policy?: TrustPolicy;
   readonly named?: readonly string[];
   readonly maxPeers?: number;
+  /** Where its calls come from. Default: nobody knows. */
+  readonly address?: string;
   readonly disk?: MemoryDisk;
 }
 
@@ -52,7 +54,9 @@ export class TestNetwork {
     return server;
   }
 
-  readonly fetch: Fetch = async (request) => {
+  readonly fetch: Fetch = (request) => this.fetchFrom(undefined, request);
+
+  async fetchFrom(address: string | undefined, request: FetchRequest): Promise<FetchResponse> {
     this.sent.push(request);
     await Promise.resolve();
     const answered = this.intercept?.(request);
@@ -62,9 +66,9 @@ export class TestNetwork {
     if (server === undefined) {
       throw new FederationError("ERR_FED_UNREACHABLE", `${origin} cannot be reached.`);
     }
-    const response = await server.answer(request);
+    const response = await server.answer(request, address);
     return this.tamper === undefined ? response : this.tamper(request, response);
-  };
+  }
 
   /** How often a descriptor was fetched from `origin`. */
   descriptorFetches(origin: string): number {
@@ -100,7 +104,8 @@ export class TestServer {
   });
 
   constructor(network: TestNetwork, origin: string, options: TestServerOptions) {
-    const { clock, fetch } = network;
+    const { clock } = network;
+    const fetch: Fetch = (request) => network.fetchFrom(options.address, request);
     this.#network = network;
     this.origin = origin;
     this.ring = ringOf(origin);
@@ -110,6 +115,7 @@ export class TestServer {
       store: this.store,
       clock,
       maxPeers: options.maxPeers ?? 100,
+      named: options.named ?? [],
     });
     const signingKey = () => this.ring.current;
     this.peers = new PeerClient({
@@ -146,7 +152,7 @@ export class TestServer {
   }
 
   /** What the HTTP router would make of a request. */
-  async answer(request: FetchRequest): Promise<FetchResponse> {
+  async answer(request: FetchRequest, address?: string): Promise<FetchResponse> {
     const path = new URL(request.url).pathname;
     if (path === "/.well-known/aether-federation") return plain(200, await this.descriptor());
     const parts: SignedMessageParts = {
@@ -157,7 +163,7 @@ export class TestServer {
     };
     if (path.startsWith("/federation/handshake")) {
       const answer = await (path.endsWith("/complete")
-        ? this.handshake.handleCompletion(parts)
+        ? this.handshake.handleCompletion(parts, address)
         : this.handshake.handleChallenge(parts));
       const body = answer.code === undefined ? answer.body : problemOf(answer.code, answer.reason);
       return answer.verified ? this.sign(answer.status, body, parts) : plain(answer.status, body);

@@ -3,7 +3,13 @@
  * It asks the destination until all is there.
  */
 import { z } from "zod";
-import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
+import {
+  FederationError,
+  type FederationErrorCode,
+  failureOf,
+  isFederationErrorCode,
+  refusalSentence,
+} from "../../errors.ts";
 import type { Clock, PeerCalls } from "../../ports.ts";
 import { MAX_REFERENCES } from "../verify/references-in.ts";
 import type { FederationAssetReference } from "../verify/reference.ts";
@@ -27,6 +33,11 @@ const UNKNOWN_CALL: ReadonlySet<FederationErrorCode> = new Set([
   "ERR_FED_METHOD_NOT_ALLOWED",
   "ERR_FED_BAD_RESPONSE",
 ]);
+
+const NO_ANSWER = {
+  code: "ERR_FED_DESTINATION_DOWN",
+  message: "The other server does not answer right now.",
+} as const;
 
 /** How {@link prepareAt} ended. */
 export type PreparedAt =
@@ -54,15 +65,17 @@ export async function prepareAt(
   for (;;) {
     const answer = await peers
       .call(destination, "/assets/prepare", body)
-      .catch((cause: unknown) => (cause instanceof FederationError ? cause.code : undefined));
+      .catch((cause: unknown) => (cause instanceof FederationError ? cause : undefined));
     if (signal.aborted) return failed("ERR_FED_CROSSING_ABANDONED", "You did not want to go on.");
-    if (answer === undefined || typeof answer === "string") {
-      if (answer !== undefined && UNKNOWN_CALL.has(answer)) return { ok: true };
-      return failed("ERR_FED_DESTINATION_DOWN", "The other server does not answer right now.");
+    if (answer === undefined || answer instanceof FederationError) {
+      if (answer !== undefined && UNKNOWN_CALL.has(answer.code)) return { ok: true };
+      const { code, message } = failureOf(answer, NO_ANSWER);
+      return failed(code, message);
     }
     if (!answer.ok) {
       if (UNKNOWN_CALL.has(answer.code)) return { ok: true };
-      return failed(answer.code, answer.detail ?? "The other server refuses what you carry.");
+      const { code, detail = "The other server refuses what you carry." } = answer;
+      return failed(code, refusalSentence(code) ?? detail);
     }
     const parsed = statusSchema.safeParse(answer.body);
     if (!parsed.success) {

@@ -8,7 +8,7 @@ import type { Leases } from "../holder/leases.ts";
 import type { Settlement } from "../holder/settlement.ts";
 import type { Stays } from "../holder/stays.ts";
 import { type HeldCustody, type SeatRecord, type VisitorBook } from "../holder/visitors.ts";
-import type { CallAnswer } from "../../errors.ts";
+import { type CallAnswer, FederationError, isTrustRefusal } from "../../errors.ts";
 import { refusal } from "../shared/calls.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { CrossingHistory } from "../shared/history.ts";
@@ -97,7 +97,9 @@ export class Arrivals {
         logger.debug(
           `${home} did not answer a claim: ${cause instanceof Error ? cause.message : "unknown"}`,
         );
-        return refusal("ERR_FED_UNREACHABLE", "the player's home does not answer; try again");
+        return cause instanceof FederationError && isTrustRefusal(cause.code)
+          ? refusal(cause.code, "the player's home does not deal with this server right now")
+          : refusal("ERR_FED_UNREACHABLE", "the player's home does not answer; try again");
       }
       if (!answer.ok) {
         if (isDecidedElsewhere(answer.code)) {

@@ -4,7 +4,12 @@
  * A refusal of either is a {@link Stay}; anything else that is thrown is this server's own failure.
  */
 import { z } from "zod";
-import { FederationError, type FederationErrorCode } from "../../errors.ts";
+import {
+  type FederationErrorCode,
+  failureOf,
+  isTrustRefusal,
+  refusalSentence,
+} from "../../errors.ts";
 import type { StateFault } from "../../json.ts";
 import type { Logger } from "../../ports.ts";
 import { type VisitorBook, inPhase } from "../holder/visitors.ts";
@@ -58,6 +63,16 @@ export function cannotTravel(kind: StateFault["kind"]): string {
 }
 
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
+const NO_ANSWER = {
+  code: "ERR_FED_DESTINATION_DOWN",
+  message: "The other server does not answer right now.",
+} as const;
+const HOME_SILENT = {
+  code: "ERR_FED_UNREACHABLE",
+  message: "Your home server does not answer.",
+} as const;
+const HOME_REFUSES =
+  "Your home server does not deal with this one right now. The operators can read why.";
 
 const reservationAnswerSchema = z.strictObject({
   reservation: z.strictObject({
@@ -110,10 +125,17 @@ export async function depart(
     .depart(sayable.data)
     .catch((cause: unknown) => {
       if (session.atHome) throw cause;
-      throw new Stay("ERR_FED_UNREACHABLE", "Your home server does not answer.");
+      const { code, message } = failureOf(cause, HOME_SILENT);
+      throw new Stay(code, code === HOME_SILENT.code ? message : HOME_REFUSES);
     });
   if (!answer.ok && answer.code === "ERR_FED_STATE_INVALID") throw unsayable(true);
-  if (!answer.ok) throw new Stay(answer.code, "Your home server does not let you go right now.");
+  if (!answer.ok) {
+    const refuses = isTrustRefusal(answer.code);
+    throw new Stay(
+      answer.code,
+      refuses ? HOME_REFUSES : "Your home server does not let you go right now.",
+    );
+  }
   return answer.body.pass;
 }
 
@@ -145,14 +167,13 @@ export async function reserve(
       logger.debug(
         `${destination.origin} did not reserve: ${cause instanceof Error ? cause.message : "unknown"}`,
       );
-      throw new Stay(
-        cause instanceof FederationError && cause.code === "ERR_FED_NOT_TRUSTED"
-          ? cause.code
-          : "ERR_FED_DESTINATION_DOWN",
-        "The other server does not answer right now.",
-      );
+      const { code, message } = failureOf(cause, NO_ANSWER);
+      throw new Stay(code, message);
     });
-  if (!answer.ok) throw new Stay(answer.code, answer.detail ?? "The other server refuses.");
+  if (!answer.ok) {
+    const { code, detail = "The other server refuses." } = answer;
+    throw new Stay(code, refusalSentence(code) ?? detail);
+  }
   const parsed = reservationAnswerSchema.safeParse(answer.body);
   if (!parsed.success || parsed.data.origin !== destination.origin) {
     throw new Stay("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.");

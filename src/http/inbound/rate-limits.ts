@@ -1,6 +1,7 @@
 /** How much one address may send in a minute. */
+import { rateLimit } from "express-rate-limit";
 import type { IncomingMessage } from "node:http";
-import { ipKeyGenerator, rateLimit } from "express-rate-limit";
+import ipaddr from "ipaddr.js";
 import { refusal, send } from "./answers.ts";
 import type { Middleware } from "./middleware.ts";
 
@@ -19,10 +20,14 @@ export function addressLimiter(limit = 3_000): Middleware {
 }
 
 /**
- * The address a request comes from, as Express sees it (`trust proxy`); an IPv6 one by its /56, which
- * one person may have.
+ * The network address of a caller, as Express says it: an IPv4 address, or the /64 of an IPv6 one, which
+ * is one line of one customer.
  */
-export function addressOf(request: IncomingMessage): string {
-  const { ip } = request as { ip?: string };
-  return ipKeyGenerator(ip ?? request.socket.remoteAddress ?? "::");
+export function addressOf(request: IncomingMessage): string | undefined {
+  const text = (request as { ip?: string }).ip ?? request.socket.remoteAddress;
+  if (text === undefined || !ipaddr.isValid(text)) return undefined;
+  const address = ipaddr.process(text);
+  if (address.kind() === "ipv4") return address.toString();
+  const parts = (address as ipaddr.IPv6).parts.slice(0, 4);
+  return `${parts.map((part) => part.toString(16)).join(":")}::/64`;
 }

@@ -166,7 +166,7 @@ class Router {
       return;
     }
     const wait =
-      route.caller === "player" ? this.#quotas[route.budget].take(addressOf(request)) : 0;
+      route.caller === "player" ? this.#quotas[route.budget].take(addressOf(request) ?? "") : 0;
     if (wait > 0) {
       send(response, refusal("ERR_FED_RATE_LIMITED", undefined, wait));
       return;
@@ -186,7 +186,7 @@ class Router {
     const message: SignedMessageParts = { method, targetUri, headers: request.headers, body };
     const { answer, verified } =
       route.caller === "signer"
-        ? await this.#answerSigner(route, message)
+        ? await this.#answerSigner(route, message, addressOf(request))
         : await this.#answerPeer(route, message);
     if (verified) await sendSigned(this.#options, message, response, answer);
     else send(response, answer);
@@ -195,8 +195,9 @@ class Router {
   async #answerSigner(
     route: Extract<Route, { caller: "signer" }>,
     message: SignedMessageParts,
+    address: string | undefined,
   ): Promise<{ answer: Answer; verified: boolean }> {
-    const said = await route.answer(this.#parts, message);
+    const said = await route.answer(this.#parts, message, address);
     if (said.verified && said.status === 200) this.#options.onVerifiedCall?.(said.origin);
     const { status, body, code, reason, verified } = said;
     return { verified, answer: code === undefined ? { status, body } : refusal(code, reason) };

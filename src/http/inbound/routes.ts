@@ -74,7 +74,12 @@ interface SignerRoute extends RouteData {
   readonly caller: "signer";
   readonly body: "raw";
   readonly budget: "address";
-  readonly answer: (parts: RouteParts, message: SignedMessageParts) => Promise<HandshakeAnswer>;
+  /** `address`: the caller's network address. */
+  readonly answer: (
+    parts: RouteParts,
+    message: SignedMessageParts,
+    address: string | undefined,
+  ) => Promise<HandshakeAnswer>;
 }
 
 /** A player, by the login it carries; the call parses. */
@@ -144,7 +149,7 @@ export const ROUTES: readonly Route[] = [
     caller: "signer",
     body: "raw",
     budget: "address",
-    answer: ({ handshake }, message) => handshake.handleCompletion(message),
+    answer: ({ handshake }, message, address) => handshake.handleCompletion(message, address),
   },
   {
     path: "/keys/{kid}",

@@ -2,7 +2,12 @@
  * Calls to peers: signed, sent through the guarded fetch, and believed only when the answer's own
  * signature binds it to the request (PROTOCOL 3).
  */
-import { FederationError, type FederationErrorCode, isFederationErrorCode } from "../../errors.ts";
+import {
+  FederationError,
+  type FederationErrorCode,
+  isFederationErrorCode,
+  isTrustRefusal,
+} from "../../errors.ts";
 import type { HandshakeTransport } from "../../handshake/transport.ts";
 import type { VerifyKey } from "../../identity/ed25519.ts";
 import { type DatedKey, verifyDatedKey } from "../../identity/dated-key.ts";
@@ -98,6 +103,22 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     body: unknown,
     options: { timeoutMilliseconds?: number } = {},
   ): Promise<PeerAnswer> {
+    try {
+      const answer = await this.#call(origin, path, body, options);
+      await this.#note(origin, answer.ok ? undefined : answer.code);
+      return answer;
+    } catch (cause) {
+      if (cause instanceof FederationError) await this.#note(origin, cause.code);
+      throw cause;
+    }
+  }
+
+  async #call(
+    origin: string,
+    path: string,
+    body: unknown,
+    options: { timeoutMilliseconds?: number },
+  ): Promise<PeerAnswer> {
     const { registry } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       const server = registry.get(origin);
@@ -131,6 +152,34 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
   }
 
   async exchange(
+    origin: string,
+    url: string,
+    body: unknown,
+    keyFor: (kid: string) => VerifyKey | undefined,
+  ): Promise<{ status: number; body: unknown; kid: string }> {
+    try {
+      const answer = await this.#exchange(origin, url, body, keyFor);
+      // Whether it lets us in once hands are shaken, the handshake itself says.
+      const code = problemCode(answer.body);
+      if (answer.status !== 200 && code !== undefined) await this.#note(origin, code);
+      return answer;
+    } catch (cause) {
+      if (cause instanceof FederationError) await this.#note(origin, cause.code);
+      throw cause;
+    }
+  }
+
+  /**
+   * That a peer does not deal with this server is for its operator to read, signed or not: nothing else
+   * is done about it. A store that does not take the note keeps no call from its answer.
+   */
+  async #note(origin: string, code: FederationErrorCode | undefined): Promise<void> {
+    if (code !== undefined && !isTrustRefusal(code)) return;
+    if (code === "ERR_FED_HANDSHAKE_REQUIRED") return;
+    await this.#options.registry.noteRefusal(origin, code).catch(() => undefined);
+  }
+
+  async #exchange(
     origin: string,
     url: string,
     body: unknown,

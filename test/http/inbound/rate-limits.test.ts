@@ -1,0 +1,30 @@
+import assert from "node:assert/strict";
+import type { IncomingMessage } from "node:http";
+import { addressOf } from "../../../src/http/inbound/rate-limits.ts";
+
+describe("http/rate-limits", () => {
+  const from = (remoteAddress: string | undefined, ip?: string): string | undefined =>
+    addressOf({
+      socket: { remoteAddress },
+      ...(ip === undefined ? {} : { ip }),
+    } as unknown as IncomingMessage);
+
+  it("tells one caller by its IPv4 address, however it is written", () => {
+    assert.equal(from("192.0.2.7"), "192.0.2.7");
+    assert.equal(from("::ffff:192.0.2.7"), "192.0.2.7");
+  });
+
+  it("tells one caller by its IPv6 network", () => {
+    assert.equal(from("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+    assert.equal(from("2001:db8:1:2::ffff"), "2001:db8:1:2::/64");
+  });
+
+  it("takes Express' word, which knows of proxies", () => {
+    assert.equal(from("127.0.0.1", "192.0.2.8"), "192.0.2.8");
+  });
+
+  it("says nothing of what is no address", () => {
+    assert.equal(from(undefined), undefined);
+    assert.equal(from("unix:socket"), undefined);
+  });
+});

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { TrustState } from "../../src/registry/federated-server.ts";
+import { ServerRegistry } from "../../src/registry/server-registry.ts";
+import { tellOfPeers } from "../../src/runtime/peer-notices.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { ringOf, verifiedDescriptorOf } from "../support/parties.ts";
+
+const OWN = "https://own.example";
+const A = "https://a.example";
+
+describe("runtime/peer-notices", () => {
+  let clock: ManualClock;
+  let registry: ServerRegistry;
+  let lines: string[];
+  const say = (message: string): void => {
+    lines.push(message);
+  };
+  const ring = ringOf("own");
+  const meet = async (origin: string, trust: TrustState): Promise<void> => {
+    const { descriptor } = await verifiedDescriptorOf(origin, ringOf(origin), clock.now());
+    await registry.register(descriptor, { trust });
+  };
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    lines = [];
+    registry = new ServerRegistry({ store: new MemoryStore(clock), clock, maxPeers: 100 });
+    const logger = { debug: say, info: say, warn: say, error: say };
+    tellOfPeers({ origin: OWN, registry, keys: { ring }, clock, logger });
+  });
+
+  it("tells of who waits with the command, and of a flood in one line now and then", async () => {
+    for (let index = 0; index < 20; index += 1) {
+      await meet(`https://s${index}.example`, TrustState.Pending);
+      clock.advance(1_000);
+    }
+    assert.equal(lines.length, 2);
+    assert.match(lines[0] ?? "", /^https:\/\/s0\.example .*peers approve https:\/\/s0\.example$/u);
+    assert.match(lines[1] ?? "", /^https:\/\/s10\.example .*and 9 more/u);
+  });
+
+  it("tells of a quarantine with the keys that came, and nothing of who is trusted", async () => {
+    await meet(A, TrustState.Trusted);
+    assert.deepEqual(lines, []);
+    const thief = ringOf("thief");
+    await registry.applyDescriptor(await verifiedDescriptorOf(A, thief, clock.now()));
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? "", new RegExp(`${thief.current.kid}.*peers approve ${A}$`, "u"));
+  });
+
+  it("tells once why a peer refuses this server, with what mends it", async () => {
+    await meet(A, TrustState.Trusted);
+    for (let round = 0; round < 3; round += 1) {
+      await registry.noteRefusal(A, "ERR_FED_NOT_TRUSTED");
+      await registry.noteRefusal(A, "ERR_FED_BLOCKED");
+    }
+    assert.equal(lines.length, 1, "however often it says something else");
+    const command = `peers approve ${OWN} --key ${ring.current.kid}$`;
+    assert.match(lines[0] ?? "", new RegExp(`^${A} refuses.*ERR_FED_NOT_TRUSTED.*${command}`, "u"));
+    clock.advance(60_000);
+    await registry.noteRefusal(A, "ERR_FED_BLOCKED");
+    assert.match(lines[1] ?? "", /peers unblock https:\/\/own\.example$/u);
+    await registry.noteRefusal(A, undefined);
+    assert.equal(registry.get(A)?.refusal, undefined);
+    await registry.noteRefusal("https://unknown.example", "ERR_FED_BLOCKED");
+    assert.equal(lines.length, 2);
+  });
+});
