@@ -5,6 +5,7 @@ import nacl from "tweetnacl";
 import { importVerifyKey, thumbprint } from "../../src/identity/ed25519.ts";
 import { generateSigningKey, importSigningKey } from "../../src/identity/server-keys.ts";
 import { seededRandom } from "../support/seeded-random.ts";
+import { leaveOut } from "../support/left-out.ts";
 
 const hex = (text: string): Buffer => Buffer.from(text, "hex");
 const importHex = (point: string) =>
@@ -67,8 +68,7 @@ describe("identity/ed25519", () => {
   const vectors = new URL("../../../shared/vectors/wycheproof-ed25519.json", import.meta.url);
   it("agrees with C2SP/wycheproof on every case", function () {
     if (!existsSync(vectors)) {
-      console.log("      ../shared/vectors is absent: wycheproof's cases are left out");
-      this.skip();
+      leaveOut(this, "wycheproof's cases, for want of ../shared/vectors");
     }
     const file = JSON.parse(readFileSync(vectors, "utf8")) as WycheproofFile;
     let count = 0;

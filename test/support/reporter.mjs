@@ -1,5 +1,5 @@
 /**
- * The Spec reporter, closed by one plain line of counts and a line for each thing left out.
+ * The Spec reporter, closed by one plain line of counts.
  *
  * A test that leaves a server, a timer or a program running would keep the process for ever, and
  * whoever waits for it would hear nothing: past {@link PATIENCE_MS} this says what is still alive,
@@ -17,15 +17,8 @@ const { Spec } = Mocha.reporters;
 export default class Reporter extends Spec {
   constructor(runner, options) {
     super(runner, options);
-    const leftOut = new Set();
-    runner.on("pending", (test) => {
-      for (let suite = test.parent; suite; suite = suite.parent) {
-        if (suite.leftOut !== undefined) leftOut.add(suite.leftOut);
-      }
-    });
     runner.once("end", () => {
       const { passes, failures, pending } = this.stats;
-      for (const reason of leftOut) console.log(reason);
       console.log(
         `${passes} passed, ${failures} failed${pending > 0 ? `, ${pending} skipped` : ""}`,
       );

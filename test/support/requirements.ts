@@ -1,6 +1,7 @@
 /** Programs of the machine that some tests need. In CI their absence is a failure. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { leaveOut } from "./left-out.ts";
 
 const NEEDS = {
   chromium: { what: "browser tests", add: "apt-get install chromium" },
@@ -26,9 +27,7 @@ export function requireProgram(context: Mocha.Context, name: keyof typeof NEEDS)
   const path = findProgram(name);
   if (path !== undefined) return path;
   const { what, add } = NEEDS[name];
-  const line = `Left out: ${what}, for want of ${name} (add it with: ${add})`;
-  if (process.env["CI"] !== undefined) throw new Error(line);
-  const suite = context.test?.parent;
-  if (suite !== undefined) Object.assign(suite, { leftOut: line });
-  context.skip();
+  const reason = `${what}, for want of ${name} (add it with: ${add})`;
+  if (process.env["CI"] !== undefined) throw new Error(reason);
+  return leaveOut(context, reason);
 }

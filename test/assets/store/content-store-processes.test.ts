@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { ContentStore } from "../../../src/assets/store/content-store.ts";
 import { systemClock } from "../../../src/ports.ts";
 import { AssetProcess } from "../../support/asset-process.ts";
+import { leaveOut } from "../../support/left-out.ts";
 import { assetBytes, expectedOf, filesOf, hexOf, sriOf } from "../../support/assets.ts";
 import { folderOfTest } from "../../support/folders.ts";
 import { quietLogger } from "../../support/loggers.ts";
@@ -223,10 +224,7 @@ describe("assets/content-store, processes", function () {
       try {
         execFileSync("unshare", ["-rm", "sh", "-c", mount], { stdio: "ignore" });
       } catch {
-        const line = "Left out: a disk that is full, for want of the right to mount one";
-        const suite = this.test?.parent;
-        if (suite !== undefined) Object.assign(suite, { leftOut: line });
-        this.skip();
+        leaveOut(this, "a disk that is full, for want of the right to mount one");
       }
       // The mount is seen by that process alone: it tells what is on it before it ends.
       const report = join(folder.path, "files");
