@@ -106,8 +106,14 @@ async function strikeOn(
 ): Promise<void> {
   while (goesOn()) {
     strikes[what] = (strikes[what] ?? 0) + 1;
-    await strike().catch(() => pause(5));
+    // What was cut off with the wire may never settle.
+    await Promise.race([strike().catch(() => pause(5)), until(() => !goesOn())]);
   }
+}
+
+/** Resolves soon after something holds. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await pause(50);
 }
 
 function pause(milliseconds: number): Promise<void> {
