@@ -5,7 +5,8 @@
  */
 import { parseArgs } from "node:util";
 import { table } from "../../src/cli/output.ts";
-import { MUTANTS, takeAway } from "./mutants.ts";
+import { MUTANTS, type Mutant, takeAway } from "./mutants.ts";
+import type { Faults } from "./world.ts";
 
 const { values } = parseArgs({
   options: {
@@ -24,6 +25,8 @@ const { values } = parseArgs({
 const MUTANT_RUNS = 30;
 const SHOWN_LINES = 60;
 const TRACED_LINES = 2_000;
+/** Faults of rooms, clients and peers that misbehave, switched off. */
+const MISBEHAVIOUR = { rubbish: 0, unruly: 0, fickle: 0, unwell: 0, lie: 0, picky: 0, rot: 0 };
 
 if (values["list-mutants"]) {
   const rows = Object.entries(MUTANTS).map(([name, { rule }]) => [name, rule]);
@@ -56,7 +59,7 @@ const base = {
   crossings: Math.min(crossings, mutant?.crossings ?? Infinity),
   servers,
   players,
-  ...(mutant?.faults === undefined ? {} : { faults: mutant.faults }),
+  ...(mutant === undefined ? {} : { faults: faultsOf(mutant) }),
 };
 let options = base;
 let result = await simulate(options);
@@ -94,6 +97,15 @@ if (result.violation !== undefined) {
 }
 // A mutant has to be caught; the code as it is must not be.
 if ((result.violation === undefined) === (mutant !== undefined)) process.exitCode = 1;
+
+/**
+ * What strikes a mutant. Rooms, clients and peers that misbehave leave fewer crossings to be seen: they
+ * do so only where one of their faults is asked for.
+ */
+function faultsOf({ faults = {} }: Mutant): Partial<Faults> {
+  const asked = Object.keys(MISBEHAVIOUR).some((kind) => kind in faults);
+  return asked ? faults : { ...MISBEHAVIOUR, ...faults };
+}
 
 /** Whether a line of the trace is about the player, or about what happened to all. */
 function concerns(line: string, player: string | undefined): boolean {
