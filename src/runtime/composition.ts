@@ -132,6 +132,7 @@ export function composeParts(from: CompositionOptions): Parts {
       seatsOfPeer: options.maxSeatsPerMinutePerPeer,
       roomsOfPeer: options.maxRoomsPerMinutePerPeer,
     },
+    peerKey: (peer, kid) => (peer === origin ? keys.dated(kid) : registry.datedKey(peer, kid)),
     onEvent: (event) => {
       if (event.type === "progress") events.emit("progress", event.progress);
       else if (event.type === "late") events.emit("late", event.late);

@@ -3,7 +3,7 @@ import { Custody } from "../../src/custody/custody.ts";
 import type { CustodyEvent } from "../../src/custody/custody.ts";
 import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
-import { ERROR_CODES } from "../../src/errors.ts";
+import { type CallAnswer, ERROR_CODES } from "../../src/errors.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { PeerAnswer } from "../../src/ports.ts";
@@ -56,7 +56,16 @@ export class CustodyServers {
 
   /** What a test makes of an answer on its way back. */
   tamper: (path: string, body: unknown) => unknown = (_path, body) => body;
+  /** What a test has answered instead of a server; undefined: it answers itself. */
+  answer: (path: string, body: unknown) => CallAnswer | undefined = () => undefined;
   readonly #keys = new Map<string, SigningKey>();
+
+  /** The key that a server signs with. */
+  keyOf(origin: string): SigningKey {
+    const key = this.#keys.get(origin);
+    if (key === undefined) throw new Error(`${origin} is not there`);
+    return key;
+  }
 
   add(origin: string): CustodyServer {
     const { clock, servers } = this;
@@ -81,7 +90,8 @@ export class CustodyServers {
           if (there === undefined) throw new Error(`${to} cannot be reached`);
           const text = JSON.parse(JSON.stringify(body)) as unknown;
           const answer =
-            path === "/reservations"
+            this.answer(path, text) ??
+            (path === "/reservations"
               ? await there.custody.seats.reserve(origin, text)
               : path === "/reservations/cancel"
                 ? await there.custody.seats.cancel(origin, text)
@@ -90,7 +100,7 @@ export class CustodyServers {
                     path.slice("/custody/".length),
                     text,
                     Math.floor(clock.now() / 1000),
-                  );
+                  ));
           return answer.ok
             ? {
                 ok: true,

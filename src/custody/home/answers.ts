@@ -3,6 +3,7 @@
  * leaves only after the decision is durable.
  */
 import { issuePass } from "../../identity/pass.ts";
+import { digestOfState } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import { type JsonValue, type StateFault, sameJson } from "../../json.ts";
 import type { Clock, Random, Store } from "../../ports.ts";
@@ -17,6 +18,7 @@ import {
   type PreviewAnswer,
   type PreviewRequest,
   type ReceiptAnswer,
+  type ReceiptRequest,
   type RenewAnswer,
   type RenewRequest,
   type ReturnRequest,
@@ -106,6 +108,7 @@ export class HomeAnswers {
           to: request.to,
           world: request.world,
           deadline,
+          ...(by === this.#options.origin ? {} : { handed: digestOfState(request.state) }),
         },
       );
       if (!opened.ok || opened.row === row) return opened;
@@ -137,7 +140,8 @@ export class HomeAnswers {
       "claimed",
       (row) => {
         const claimed = transitions.claim(row, by, transferId, this.#seconds());
-        return claimed.ok ? (this.#sayable(claimed.row) ?? claimed) : claimed;
+        if (!claimed.ok) return claimed;
+        return this.#sayable(claimed.row) ?? withDigests(row, claimed.row);
       },
       by,
     );
@@ -170,14 +174,23 @@ export class HomeAnswers {
   }
 
   /** The receipt of a crossing, for the server at either end of it. */
-  async receipt(by: string, transferId: string): Promise<HomeAnswer<ReceiptAnswer>> {
-    const crossing = await this.#options.history.ofTransfer(transferId);
+  async receipt(
+    by: string,
+    { transferId, countersignature }: ReceiptRequest,
+  ): Promise<HomeAnswer<ReceiptAnswer>> {
+    const { history, receipts, origin } = this.#options;
+    const crossing = await history.find(transferId, origin);
     if (crossing === undefined) {
       return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such crossing" };
     }
-    return crossing.from === by || crossing.to === by
-      ? { ok: true, body: { receipt: crossing.receipt } }
-      : { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
+    if (crossing.from !== by && crossing.to !== by) {
+      return { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
+    }
+    const { receipt } = crossing;
+    if (countersignature === undefined) return { ok: true, body: { receipt } };
+    const filed = await receipts.countersign(by, crossing, countersignature);
+    if (!filed.verified) return { ok: false, code: filed.code, reason: filed.reason };
+    return { ok: true, body: { receipt, countersignatures: filed.all.slice(0, 2) } };
   }
 
   /** What home would keep of the state if the holder returned the player with it now. */
@@ -338,8 +351,20 @@ export function localHome(answers: HomeAnswers, origin: string): Home {
     giveBackAll: (request) => answers.giveBackAll(origin, request),
     renew: (request) => answers.renew(origin, request, 0),
     preview: (request) => answers.preview(origin, request),
-    receipt: (transferId) => answers.receipt(origin, transferId),
+    receipt: (request) => answers.receipt(origin, request),
   };
+}
+
+/** What the receipt will say, in the row from the decision on: a repeated claim changes none of it. */
+function withDigests(before: LedgerRow, row: LedgerRow): Transition {
+  if (row === before || row.last === undefined) return { ok: true, row };
+  const handed = before.transfer?.handed;
+  const last = {
+    ...row.last,
+    digest: digestOfState(row.state),
+    ...(handed === undefined ? {} : { handed }),
+  };
+  return { ok: true, row: { ...row, last } };
 }
 
 function unknownPlayer(): Exclude<HomeAnswer<never>, { ok: true }> {

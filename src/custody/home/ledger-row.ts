@@ -19,6 +19,8 @@ export interface OpenTransfer {
   readonly world: string;
   /** Unix seconds; past it home cancels, where home itself is the source. */
   readonly deadline: number;
+  /** Digest of what the source handed over, where that is not home itself. */
+  readonly handed?: string;
 }
 
 /** The decision that raised the epoch last, kept so that a repeated call gets the same answer. */
@@ -29,6 +31,10 @@ export interface LastDecision {
   readonly from: string;
   readonly to: string;
   readonly at: number;
+  /** Digest of what a claim was answered with, for its receipt. */
+  readonly digest?: string;
+  /** Digest of what the source had handed over. */
+  readonly handed?: string;
 }
 
 /** A holder whose leases ran out before it gave the player back. */
