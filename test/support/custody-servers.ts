@@ -8,7 +8,7 @@ import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { PeerAnswer } from "../../src/ports.ts";
 import { ManualClock } from "./manual-clock.ts";
-import { MemoryStore } from "./memory-store.ts";
+import { type MemoryDisk, MemoryStore } from "./memory-store.ts";
 import { seededRandom } from "./seeded-random.ts";
 
 /** What a test's room is: it carries what the test says, and remembers what it is told. */
@@ -56,6 +56,16 @@ export class CustodyServers {
 
   /** What a test makes of an answer on its way back. */
   tamper: (path: string, body: unknown) => unknown = (_path, body) => body;
+  /** Calls that a test leaves without an answer, until they time out. */
+  hang: (path: string) => boolean = () => false;
+  readonly #disks = new Map<string, MemoryDisk>();
+
+  /** A server again, on what it had stored; the former run plays on for itself, unheard. */
+  restart(origin: string): CustodyServer {
+    this.servers.get(origin)?.custody.stop();
+    return this.add(origin);
+  }
+
   /** What a test has answered instead of a server; undefined: it answers itself. */
   answer: (path: string, body: unknown) => CallAnswer | undefined = () => undefined;
   readonly #keys = new Map<string, SigningKey>();
@@ -65,6 +75,12 @@ export class CustodyServers {
     const key = this.#keys.get(origin);
     if (key === undefined) throw new Error(`${origin} is not there`);
     return key;
+  }
+
+  #diskOf(origin: string): MemoryDisk {
+    const disk: MemoryDisk = this.#disks.get(origin) ?? new Map();
+    this.#disks.set(origin, disk);
+    return disk;
   }
 
   add(origin: string): CustodyServer {
@@ -77,15 +93,23 @@ export class CustodyServers {
     let claim: SeatClaim | undefined;
     const custody = new Custody({
       ...{ origin, clock, random, signingKey: () => key },
-      store: new MemoryStore(clock),
+      store: new MemoryStore(clock, this.#diskOf(origin)),
       logger: { debug: () => undefined, info: say, warn: say, error: say },
       issuerKey: (issuer) => {
         const known = this.#keys.get(issuer);
         return known === undefined ? undefined : importVerifyKey(known.jwk);
       },
       peers: {
-        call: async (to, path, body): Promise<PeerAnswer> => {
+        call: async (to, path, body, options): Promise<PeerAnswer> => {
           this.calls.push({ from: origin, path, body });
+          if (this.hang(path)) {
+            await new Promise((_, reject) => {
+              const late = (): void => {
+                reject(new Error(`${to} did not answer in time`));
+              };
+              clock.setTimeout(late, options?.timeoutMilliseconds ?? 5_000);
+            });
+          }
           const there = servers.get(to);
           if (there === undefined) throw new Error(`${to} cannot be reached`);
           const text = JSON.parse(JSON.stringify(body)) as unknown;

@@ -206,13 +206,23 @@ export class Leases {
    * player carries here: it is returned under the epoch it was held with (rule 12).
    */
   async #drop(session: PlayerSession, epoch: number): Promise<void> {
+    // From here on nothing that happens to it counts, stored or not.
+    session.freeze("lease");
     const state = session.carry();
     const dropped = await this.#options.visitors.changeHeld(
       session.player,
       (held) => held.phase === "held" && held.epoch === epoch,
       (held) => (state === undefined ? undefined : inPhase(held, "returning", { state })),
     );
-    if (!dropped) return;
+    // A store that failed may have written it all the same.
+    const held = dropped ? undefined : (await this.#options.visitors.get(session.player))?.held;
+    if (held?.phase === "held" || held?.phase === "frozen" || session.epoch !== epoch) {
+      const lease = this.#leases.get(session);
+      if (lease !== undefined && lease.until > this.#options.clock.monotonic()) {
+        session.thaw("lease");
+      }
+      return;
+    }
     this.#options.sessions.remove(session);
     session.body.end("ERR_FED_STALE_CUSTODY", "Your home server has taken you back.");
     for (const listener of this.#lostListeners) listener(session.player);

@@ -41,6 +41,15 @@ import type { CustodyLedger } from "./ledger.ts";
 import type { ReceiptBook } from "./receipts.ts";
 import { TransferIndex } from "./transfer-index.ts";
 
+/** The protocol has no lease of no time at all. */
+const SHORTEST_LEASE_SECONDS = 0.001;
+
+const CALLED_BACK = {
+  ok: false,
+  code: "ERR_FED_STALE_CUSTODY",
+  reason: "home has called the player back, and its last lease is over",
+} as const;
+
 /** Options of {@link HomeAnswers}. */
 export interface HomeAnswersOptions {
   /** Home's origin. */
@@ -141,6 +150,7 @@ export class HomeAnswers {
       (row) => {
         const claimed = transitions.claim(row, by, transferId, this.#seconds());
         if (!claimed.ok) return claimed;
+        if (this.#isOverdue(row)) return CALLED_BACK;
         return this.#sayable(claimed.row) ?? withDigests(row, claimed.row);
       },
       by,
@@ -161,7 +171,7 @@ export class HomeAnswers {
       name: row.name,
       epoch: row.epoch,
       ...(row.state === undefined ? {} : { state: row.state }),
-      leaseSeconds: this.#options.leases.leaseSeconds,
+      leaseSeconds: this.#leaseSeconds(row),
       receipt,
     };
   }
@@ -209,14 +219,25 @@ export class HomeAnswers {
   async cancel(by: string, request: CancelRequest): Promise<HomeAnswer<CancelAnswer>> {
     const localId = this.#ledger.localId(request.player);
     if (localId === undefined) return unknownPlayer();
-    const decision = await this.#ledger.decide(localId, "cancelled", (row) =>
-      transitions.cancel(row, by, request, this.#seconds()),
-    );
+    let overdue = false;
+    const decision = await this.#ledger.decide(localId, "cancelled", (row) => {
+      const cancelled = transitions.cancel(row, by, request, this.#seconds());
+      overdue = cancelled.ok && this.#isOverdue(row);
+      return overdue ? CALLED_BACK : cancelled;
+    });
+    if (overdue) {
+      // Whoever cancels has frozen the player: nobody plays it, and what it carries may still come.
+      await this.#ledger.decide(localId, "expired", (row) =>
+        row.holder === by && row.epoch === request.epoch && this.#isOverdue(row)
+          ? transitions.expire(row, this.#options.origin)
+          : CALLED_BACK,
+      );
+    }
     if (!decision.ok) return decision;
     this.#answered(by, decision.row);
     return {
       ok: true,
-      body: { epoch: decision.row.epoch, leaseSeconds: this.#options.leases.leaseSeconds },
+      body: { epoch: decision.row.epoch, leaseSeconds: this.#leaseSeconds(decision.row) },
     };
   }
 
@@ -333,7 +354,21 @@ export class HomeAnswers {
   }
 
   #answered(by: string, row: LedgerRow): void {
-    if (by !== this.#options.origin) this.#options.leases.answered(row.localId, row.epoch);
+    if (by === this.#options.origin || row.recalled === true) return;
+    this.#options.leases.answered(row.localId, row.epoch);
+  }
+
+  /** A full lease; of a player that home has called back, what is left of its last one. */
+  #leaseSeconds({ localId, epoch, recalled }: LedgerRow): number {
+    const { leases } = this.#options;
+    if (recalled !== true) return leases.leaseSeconds;
+    return Math.max(SHORTEST_LEASE_SECONDS, leases.remainder(localId, epoch));
+  }
+
+  /** Whether the last lease of a player that home has called back is over for its holder. */
+  #isOverdue({ localId, epoch, holder, recalled }: LedgerRow): boolean {
+    const { leases, origin } = this.#options;
+    return recalled === true && holder !== origin && leases.remainder(localId, epoch) <= 0;
   }
 
   #seconds(): number {

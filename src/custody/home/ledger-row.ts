@@ -64,6 +64,11 @@ export interface LedgerRow {
   readonly epoch: number;
   readonly transfer?: OpenTransfer;
   readonly last?: LastDecision;
+  /**
+   * Home has called the player back: until it has it, nobody is given a lease any more, nor lets it
+   * depart. Durable, as nobody knows whether the holder has heard of it, or obeys.
+   */
+  readonly recalled?: true;
   /** Holders that lapsed, the last one last. They may still bring what the player carried. */
   readonly lapsed?: readonly LapsedHolder[];
   /** What the player carries, as home knows it. */
@@ -93,15 +98,17 @@ const stale = (reason: string): Transition => ({
   reason,
 });
 
+const CALLED_BACK = "home has called the player back";
+
 /** The row without an open transfer. */
 function closed(row: LedgerRow): LedgerRow {
   const { transfer: _decided, stateSentAt: _past, ...rest } = row;
   return rest;
 }
 
-/** The row without a transfer and without a decision that could be repeated. */
+/** The row without a transfer and without a decision that could be repeated: home has the player. */
 function settled(row: LedgerRow): LedgerRow {
-  const { transfer: _decided, last: _over, stateSentAt: _past, ...rest } = row;
+  const { transfer: _decided, last: _over, stateSentAt: _past, recalled: _back, ...rest } = row;
   return rest;
 }
 
@@ -159,6 +166,7 @@ export function depart(
       ? { ok: true, row }
       : stale("another transfer is open");
   }
+  if (row.recalled === true) return stale(CALLED_BACK);
   return { ok: true, row: withState({ ...row, transfer }, request.kept) };
 }
 
@@ -276,11 +284,18 @@ export function renew(
   sentAt: number,
 ): Transition {
   if (row.holder !== by || row.epoch !== request.epoch) return stale("not held any more");
+  if (row.recalled === true) return stale(CALLED_BACK);
   const late = row.stateSentAt !== undefined && sentAt < row.stateSentAt;
   if (row.transfer !== undefined || late || request.kept === undefined) {
     return { ok: true, row };
   }
   return { ok: true, row: { ...withState(row, request.kept), stateSentAt: sentAt } };
+}
+
+/** Rule 10: home calls the player back, whatever its holder says to that. */
+export function recall(row: LedgerRow, home: string): Transition {
+  if (row.holder === home) return stale("the player is at home");
+  return { ok: true, row: row.recalled === true ? row : { ...row, recalled: true } };
 }
 
 /**

@@ -54,6 +54,7 @@ const rowSchema = z.looseObject({
     )
     .max(1024)
     .optional(),
+  recalled: z.literal(true).optional(),
   brought: z.record(z.string(), z.string()).optional(),
   life: id.optional(),
   grantor: id.optional(),
