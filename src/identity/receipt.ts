@@ -9,6 +9,9 @@ import type { SigningKey } from "./server-keys.ts";
 
 const RECEIPT_TYPE = "aether-receipt+jwt";
 
+/** Unix seconds that a date can be of. */
+const secondsSchema = z.int().nonnegative().max(8_640_000_000_000);
+
 const receiptSchema = z.strictObject({
   iss: z.string().max(300),
   xfer: z.string().max(64),
@@ -16,7 +19,7 @@ const receiptSchema = z.strictObject({
   epoch: z.int().nonnegative(),
   from: z.string().max(300),
   to: z.string().max(300),
-  iat: z.int().nonnegative(),
+  iat: secondsSchema,
   digest: z.string().max(128).optional(),
   handed: z.string().max(128).optional(),
 });
@@ -85,7 +88,7 @@ const countersignatureSchema = z.strictObject({
   epoch: z.int().nonnegative(),
   from: z.string().max(300),
   to: z.string().max(300),
-  iat: z.int().nonnegative(),
+  iat: secondsSchema,
   digest: z.string().max(128),
 });
 

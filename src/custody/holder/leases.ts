@@ -24,6 +24,8 @@ interface Lease {
 
 /** Heartbeats a lease: two may be lost before it runs out. */
 const HEARTBEATS_PER_LEASE = 3;
+/** Home is not asked more often, however short its leases are. */
+const SHORTEST_HEARTBEAT_MILLISECONDS = 1_000;
 /** Room for the players in one `renew`, so that its body stays below 64 KiB. */
 const MAX_RENEW_BYTES = 60 * 1024;
 
@@ -70,7 +72,7 @@ export class Leases {
       () => session.freeze("lease"),
       Math.max(0, until - clock.monotonic()),
     );
-    const renewAt = clock.monotonic() + (seconds * 1000) / HEARTBEATS_PER_LEASE;
+    const renewAt = clock.monotonic() + heartbeatOf(seconds);
     this.#leases.set(session, { until, seconds, renewAt, timer, sentState: old?.sentState });
     session.leaseEnds(() => clock.monotonic() >= until);
     if (until > clock.monotonic()) session.thaw("lease");
@@ -133,7 +135,7 @@ export class Leases {
       const lease = this.#leases.get(session);
       // Unless home answers, it is asked again a third later.
       if (lease !== undefined) {
-        lease.renewAt = clock.monotonic() + (lease.seconds * 1000) / HEARTBEATS_PER_LEASE;
+        lease.renewAt = clock.monotonic() + heartbeatOf(lease.seconds);
       }
     }
     for (let batch: PlayerSession[] = mine; batch.length > 0;) {
@@ -227,4 +229,8 @@ export class Leases {
     session.body.end("ERR_FED_STALE_CUSTODY", "Your home server has taken you back.");
     for (const listener of this.#lostListeners) listener(session.player);
   }
+}
+
+function heartbeatOf(leaseSeconds: number): number {
+  return Math.max(SHORTEST_HEARTBEAT_MILLISECONDS, (leaseSeconds * 1000) / HEARTBEATS_PER_LEASE);
 }

@@ -17,7 +17,7 @@ export interface OpenTransfer {
   /** Origin the player goes to. */
   readonly to: string;
   readonly world: string;
-  /** Unix seconds; past it home cancels, where home itself is the source. */
+  /** Unix seconds; some time after it nobody can claim the player any more. */
   readonly deadline: number;
   /** Digest of what the source handed over, where that is not home itself. */
   readonly handed?: string;
@@ -97,6 +97,9 @@ const stale = (reason: string): Transition => ({
   code: "ERR_FED_STALE_CUSTODY",
   reason,
 });
+
+/** A seat is promised while the pass is good, and its client may come at the seat's end. */
+const CLAIM_GRACE_SECONDS = 75;
 
 const CALLED_BACK = "home has called the player back";
 
@@ -179,6 +182,13 @@ export function claim(row: LedgerRow, by: string, transferId: string, at: number
         ok: false,
         code: "ERR_FED_NOT_DESTINATION",
         reason: "the transfer is for another server",
+      };
+    }
+    if (open.deadline + CLAIM_GRACE_SECONDS < at) {
+      return {
+        ok: false,
+        code: "ERR_FED_TRANSFER_UNKNOWN",
+        reason: "the deadline of the transfer has passed",
       };
     }
     const epoch = row.epoch + 1;

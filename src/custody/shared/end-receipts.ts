@@ -16,6 +16,9 @@ import type { Clock, Logger } from "../../ports.ts";
 import type { CrossingHistory } from "./history.ts";
 import type { Home } from "./home.ts";
 
+/** By how much the clocks of two servers may differ. */
+const CLOCKS_SECONDS = 150;
+
 /** Options of {@link EndReceipts}. */
 export interface EndReceiptsOptions {
   readonly origin: string;
@@ -97,9 +100,12 @@ export class EndReceipts {
       claims.player !== player ||
       claims.epoch !== epoch ||
       claims.from !== from ||
-      claims.to !== to
+      claims.to !== to ||
+      claims.iat > this.#options.clock.now() / 1000 + CLOCKS_SECONDS
     ) {
-      const why = verified.verified ? "it is of another crossing" : verified.reason;
+      const why = verified.verified
+        ? "it is of another crossing, or another time"
+        : verified.reason;
       logger.warn(
         `the receipt of ${transferId} by ${home} does not verify and is not kept: ${why}`,
       );
