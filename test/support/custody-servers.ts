@@ -2,6 +2,7 @@
 import { Custody } from "../../src/custody/custody.ts";
 import type { CustodyEvent } from "../../src/custody/custody.ts";
 import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
+import type { ImportPolicy } from "../../src/custody/home/import-policy.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import { type CallAnswer, ERROR_CODES } from "../../src/errors.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
@@ -56,6 +57,9 @@ export class CustodyServers {
 
   /** What a test makes of an answer on its way back. */
   tamper: (path: string, body: unknown) => unknown = (_path, body) => body;
+  /** The import policy of the servers that are added next; undefined: the default. */
+  accept: ImportPolicy | undefined;
+
   /** Calls that a test leaves without an answer, until they time out. */
   hang: (path: string) => boolean = () => false;
   readonly #disks = new Map<string, MemoryDisk>();
@@ -153,6 +157,7 @@ export class CustodyServers {
         release: () => Promise.resolve(),
       },
       leaseSeconds: 30,
+      accept: this.accept,
       onEvent: (event) => void events.push(event),
     });
     this.#keys.set(origin, key);

@@ -106,7 +106,7 @@ export class HomeAnswers {
     // Written together with the row (one group commit): a claim names only the transfer.
     const indexed = this.#transfers.note(request.transferId, localId);
     const decided = this.#ledger.decide(localId, "departing", (row) => {
-      const kept = this.#imported(row, request.state, by);
+      const kept = this.#fromHolder(row, request, by);
       const opened = transitions.depart(
         row,
         by,
@@ -250,7 +250,10 @@ export class HomeAnswers {
     const decision = await this.#ledger.decide(localId, "returned", (row) => {
       late = transitions.isLate(row, by, request) ? row : undefined;
       const { epoch } = request;
-      const kept = this.#imported(row, request.state, by);
+      const kept =
+        late === undefined
+          ? this.#fromHolder(row, request, by)
+          : this.#imported(row, request.state, by);
       return late === undefined
         ? transitions.giveBack(row, by, origin, { epoch, kept })
         : transitions.giveBackLate(row, by, origin, { epoch, kept });
@@ -304,7 +307,12 @@ export class HomeAnswers {
         const { state, fault } = entryStateOf(sent);
         if (fault !== undefined) this.#options.onStateRefused?.(player, by, fault);
         const decision = await this.#ledger.decide(localId, undefined, (row) =>
-          transitions.renew(row, by, { epoch, kept: this.#imported(row, state, by) }, sentAt),
+          transitions.renew(
+            row,
+            by,
+            { epoch, kept: this.#fromHolder(row, { epoch, state }, by) },
+            sentAt,
+          ),
         );
         if (decision.ok) this.#answered(by, decision.row);
         // Nobody else can have the player meanwhile, and its holder has what is left of it.
@@ -321,6 +329,15 @@ export class HomeAnswers {
           .map(({ player, epoch }) => ({ player, epoch })),
       },
     };
+  }
+
+  /** Nothing is made of what anybody else sends. */
+  #fromHolder(
+    row: LedgerRow,
+    { epoch, state }: { readonly epoch: number; readonly state?: JsonValue | undefined },
+    by: string,
+  ): ImportResult | undefined {
+    return row.holder === by && row.epoch === epoch ? this.#imported(row, state, by) : undefined;
   }
 
   #imported(row: LedgerRow, state: JsonValue | undefined, by: string): ImportResult | undefined {
