@@ -39,7 +39,7 @@ import { EndReceipts } from "./shared/end-receipts.ts";
 import type { CrossingHistory } from "./shared/history.ts";
 import { type Home, remoteHome } from "./shared/home.ts";
 import type { PeerCalls } from "../ports.ts";
-import { isGuest } from "./shared/player-id.ts";
+import { GUEST_PREFIX, isGuest } from "./shared/player-id.ts";
 import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
 import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
 import { sourceCalls } from "./source/calls.ts";
@@ -354,6 +354,23 @@ export class Custody {
       if (cause instanceof FederationError) return refusal(cause.code, cause.message);
       throw cause;
     });
+  }
+
+  /**
+   * Takes guests back whose holders have let every lease run out, and forgets them: nobody will ever log
+   * in as one of them.
+   */
+  async sweep(): Promise<void> {
+    const siblings = this.#siblings;
+    for await (const { localId, holder, grantor } of this.ledger.rows(GUEST_PREFIX)) {
+      if (isGuest(localId) && !this.ledger.isHere(holder)) {
+        const others = grantor !== undefined && grantor !== siblings?.life;
+        // Whoever remembers the leases sweeps them.
+        if (!others || (await siblings?.isAlive(grantor)) !== true) {
+          await this.ledger.expire(localId);
+        }
+      }
+    }
   }
 
   /** Stores what players at home carry, so that a crash loses little. */

@@ -81,6 +81,11 @@ export class CustodyServers {
     return key;
   }
 
+  /** What a server has stored: its rows, by key. */
+  rowsOf(origin: string): Record<string, string> {
+    return Object.fromEntries([...this.#diskOf(origin)].map(([key, { value }]) => [key, value]));
+  }
+
   #diskOf(origin: string): MemoryDisk {
     const disk: MemoryDisk = this.#disks.get(origin) ?? new Map();
     this.#disks.set(origin, disk);

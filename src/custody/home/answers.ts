@@ -44,6 +44,8 @@ import { TransferIndex } from "./transfer-index.ts";
 /** The protocol has no lease of no time at all. */
 const SHORTEST_LEASE_SECONDS = 0.001;
 
+const MAY_GO_ON: Transition = { ok: false, code: "ERR_FED_UNAVAILABLE", reason: "try again" };
+
 const CALLED_BACK = {
   ok: false,
   code: "ERR_FED_STALE_CUSTODY",
@@ -102,24 +104,37 @@ export class HomeAnswers {
       const reason = `home does not let its players go to ${request.to}`;
       return { ok: false, code: "ERR_FED_NOT_TRUSTED", reason };
     }
+    if (request.to === by) {
+      const reason = "a server does not send a player to itself";
+      return { ok: false, code: "ERR_FED_MALFORMED", reason };
+    }
     const deadline = this.#seconds() + this.#passSeconds;
+    const transfer = {
+      id: request.transferId,
+      from: by,
+      to: request.to,
+      world: request.world,
+      deadline,
+      ...(by === this.#options.origin ? {} : { handed: digestOfState(request.state) }),
+    };
+    if (by !== this.#options.origin) {
+      // Nothing is written for whoever may not do this.
+      const ahead = await this.#ledger.decide(localId, undefined, (row) => {
+        const opened = transitions.depart(
+          row,
+          by,
+          { epoch: request.epoch, kept: undefined },
+          transfer,
+        );
+        return opened.ok ? MAY_GO_ON : opened;
+      });
+      if (!ahead.ok && ahead !== MAY_GO_ON) return ahead;
+    }
     // Written together with the row (one group commit): a claim names only the transfer.
     const indexed = this.#transfers.note(request.transferId, localId);
     const decided = this.#ledger.decide(localId, "departing", (row) => {
       const kept = this.#fromHolder(row, request, by);
-      const opened = transitions.depart(
-        row,
-        by,
-        { epoch: request.epoch, kept },
-        {
-          id: request.transferId,
-          from: by,
-          to: request.to,
-          world: request.world,
-          deadline,
-          ...(by === this.#options.origin ? {} : { handed: digestOfState(request.state) }),
-        },
-      );
+      const opened = transitions.depart(row, by, { epoch: request.epoch, kept }, transfer);
       if (!opened.ok || opened.row === row) return opened;
       // Nothing is left behind while the player can still put something down.
       if (kept?.tooLarge === true) {
@@ -127,9 +142,12 @@ export class HomeAnswers {
       }
       return this.#sayable(opened.row) ?? opened;
     });
-    const [free, decision] = await Promise.all([indexed, decided]);
-    if (!decision.ok) return decision;
-    if (!free) {
+    const [index, decision] = await Promise.all([indexed, decided]);
+    if (!decision.ok) {
+      if (index === "noted") await this.#transfers.drop(request.transferId, localId);
+      return decision;
+    }
+    if (index === "another's") {
       await this.#ledger.decide(localId, "cancelled", (row) =>
         transitions.cancel(row, by, request, this.#seconds()),
       );

@@ -142,9 +142,9 @@ export class LedgerRows {
     );
   }
 
-  /** Every row, for settling after a restart, but for damaged ones, which are set aside. */
-  async *all(): AsyncGenerator<LedgerRow> {
-    for await (const [key, text] of this.#store.entries(PREFIX)) {
+  /** Every row whose local id begins so, for settling after a restart, but for damaged ones, which are set aside. */
+  async *all(begin = ""): AsyncGenerator<LedgerRow> {
+    for await (const [key, text] of this.#store.entries(`${PREFIX}${begin}`)) {
       const row = this.#reader.parse(key, text);
       if (row === undefined) await this.#reader.setAside(key, text);
       else yield row;

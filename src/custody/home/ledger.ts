@@ -68,6 +68,11 @@ export class CustodyLedger {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Whether a holder is home itself. */
+  isHere(holder: string): boolean {
+    return holder === this.#origin;
+  }
+
   /** The local id of one of this home's player ids, or undefined when it is another home's. */
   localId(player: string): string | undefined {
     const at = player.lastIndexOf("@");
@@ -79,9 +84,9 @@ export class CustodyLedger {
     return this.#rows.get(localId);
   }
 
-  /** Every row, for settling after a restart. */
-  rows(): AsyncIterable<LedgerRow> {
-    return this.#rows.all();
+  /** Every row whose local id begins so (default: every one), for settling after a restart. */
+  rows(begin?: string): AsyncIterable<LedgerRow> {
+    return this.#rows.all(begin);
   }
 
   /**
