@@ -104,7 +104,7 @@ describe("a hostile peer that fills a disk", () => {
         { origin: B, key: b.ring.current },
         { clock, random: seededRandom(1) },
       );
-      const caller = await peerOf(parts as never, { ...message, headers: signed.headers });
+      const caller = await peerOf(parts, { ...message, headers: signed.headers });
       assert.ok("refused" in caller && caller.verified, JSON.stringify(caller));
       assert.deepEqual(written, []);
     }

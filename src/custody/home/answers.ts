@@ -104,10 +104,6 @@ export class HomeAnswers {
       const reason = `home does not let its players go to ${request.to}`;
       return { ok: false, code: "ERR_FED_NOT_TRUSTED", reason };
     }
-    if (request.to === by) {
-      const reason = "a server does not send a player to itself";
-      return { ok: false, code: "ERR_FED_MALFORMED", reason };
-    }
     const deadline = this.#seconds() + this.#passSeconds;
     const transfer = {
       id: request.transferId,
@@ -129,6 +125,10 @@ export class HomeAnswers {
         return opened.ok ? MAY_GO_ON : opened;
       });
       if (!ahead.ok && ahead !== MAY_GO_ON) return ahead;
+    }
+    if (request.to === by) {
+      const reason = "a server does not send a player to itself";
+      return { ok: false, code: "ERR_FED_MALFORMED", reason };
     }
     // Written together with the row (one group commit): a claim names only the transfer.
     const indexed = this.#transfers.note(request.transferId, localId);
@@ -284,7 +284,7 @@ export class HomeAnswers {
 
   /** {@link giveBack} for many players, each by itself. */
   async giveBackAll(by: string, { players }: ReturnsRequest): Promise<HomeAnswer<ReturnsAnswer>> {
-    const answers = await Promise.all(players.map((request) => this.giveBack(by, request)));
+    const answers = await judgedOnce(players, (request) => this.giveBack(by, request));
     const returned: ReturnsAnswer["returned"] = [];
     const refused: ReturnsAnswer["refused"] = [];
     for (const [index, { player, epoch }] of players.entries()) {
@@ -317,8 +317,9 @@ export class HomeAnswers {
 
   /** Rule 6: heartbeats, each player by itself. `sentAt`: when the holder signed the request, its own Unix seconds. */
   async renew(by: string, request: RenewRequest, sentAt: number): Promise<HomeAnswer<RenewAnswer>> {
-    const kept = await Promise.all(
-      request.players.map(async ({ player, epoch, state: sent }) => {
+    const kept = await judgedOnce(
+      request.players,
+      async ({ player, epoch, state: sent }): Promise<boolean> => {
         const localId = this.#ledger.localId(player);
         if (localId === undefined) return false;
         // One player's bad state costs nobody a lease, not even that player.
@@ -336,7 +337,7 @@ export class HomeAnswers {
         // Nobody else can have the player meanwhile, and its holder has what is left of it.
         if (!decision.ok && decision.code === "ERR_FED_ROW_DAMAGED") return true;
         return decision.ok;
-      }),
+      },
     );
     return {
       ok: true,
@@ -409,6 +410,30 @@ export class HomeAnswers {
   #seconds(): number {
     return Math.floor(this.#options.clock.now() / 1000);
   }
+}
+
+/**
+ * Judges each player and epoch once, however often a message names it, and those of one player one after
+ * the other: they are about one row.
+ */
+function judgedOnce<Entry extends { readonly player: string; readonly epoch: number }, Verdict>(
+  entries: readonly Entry[],
+  judge: (entry: Entry) => Promise<Verdict>,
+): Promise<Verdict[]> {
+  const verdicts = new Map<string, Promise<Verdict>>();
+  const last = new Map<string, Promise<Verdict>>();
+  return Promise.all(
+    entries.map((entry) => {
+      const { player, epoch } = entry;
+      const known = verdicts.get(`${player}#${epoch}`);
+      if (known !== undefined) return known;
+      const former = last.get(player);
+      const verdict = former === undefined ? judge(entry) : former.then(() => judge(entry));
+      last.set(player, verdict);
+      verdicts.set(`${player}#${epoch}`, verdict);
+      return verdict;
+    }),
+  );
 }
 
 /** Home when this server is it. */
