@@ -95,6 +95,7 @@ class Home {
       clock: systemClock,
       random: systemRandom,
       logger: consoleLogger,
+      peerKey: () => undefined,
       signingKey: () => key,
     });
     this.answers = answers;

@@ -48,6 +48,7 @@ export {
 export type { CrossingRecord } from "./custody/shared/history.ts";
 export type { LateReturn } from "./custody/home/late-returns.ts";
 export {
+  type Countersigned,
   type ReceiptClaims,
   type ReceiptKeys,
   digestOfState,

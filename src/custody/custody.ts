@@ -3,6 +3,7 @@
  * and what the place where players play asks of them.
  */
 import type { VerifyKey } from "../identity/ed25519.ts";
+import type { ReceiptKeys } from "../identity/receipt.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
@@ -34,15 +35,15 @@ import { tellSource } from "./home/tell-source.ts";
 import { type MovedPlayer, RoomMoves } from "./room-move.ts";
 import { type CallTable, refusal } from "./shared/calls.ts";
 import { type CallAnswer, FederationError } from "../errors.ts";
+import { EndReceipts } from "./shared/end-receipts.ts";
 import type { CrossingHistory } from "./shared/history.ts";
 import { type Home, remoteHome } from "./shared/home.ts";
 import type { PeerCalls } from "../ports.ts";
-import { isGuest } from "./shared/player-id.ts";
+import { GUEST_PREFIX, isGuest } from "./shared/player-id.ts";
 import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
 import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
 import { sourceCalls } from "./source/calls.ts";
 import { type CrossingOutcome, type CrossingProgress, Crossings } from "./source/crossings.ts";
-import { fetchReceipt } from "./source/receipts.ts";
 
 /** What happens to players, for logs and operators. */
 export type CustodyEvent =
@@ -64,6 +65,8 @@ export interface CustodyOptions {
   readonly seats: SeatHost;
   readonly signingKey: () => SigningKey;
   readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
+  /** The key of a peer, or this server's own, that signs receipts. Default: `issuerKey`. */
+  readonly peerKey?: ReceiptKeys | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** Default 30. */
@@ -111,14 +114,14 @@ export class Custody {
 
   constructor(options: CustodyOptions) {
     const { origin, store, clock, random, logger, peers } = options;
-    const { signingKey, issuerKey, siblings, onEvent } = options;
+    const { signingKey, issuerKey, peerKey = issuerKey, siblings, onEvent } = options;
     const { sessions } = this;
     const life = (): string | undefined => siblings?.life;
     this.#siblings = siblings;
 
     // Home: its own players, wherever they are.
     const { history, granted, ledger, receipts, late, answers } = composeHome({
-      ...{ origin, store, clock, random, logger, signingKey, life },
+      ...{ origin, store, clock, random, logger, signingKey, life, peerKey },
       ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
       onLate: (kept) => {
         logger.warn(
@@ -161,6 +164,10 @@ export class Custody {
       ...{ visitors, sessions, settlement, crossings, clock, random, logger },
     });
 
+    const endReceipts = new EndReceipts({
+      ...{ origin, history, homeAt, clock, logger, signingKey, peerKey },
+    });
+
     // Destination: whoever comes.
     const seats = new Seats({
       ...{ origin, store, visitors, issuerKey, seats: options.seats, admit: options.admit },
@@ -171,7 +178,8 @@ export class Custody {
       },
     });
     const arrivals = new Arrivals({
-      ...{ origin, seats, visitors, sessions, leases, settlement, stays, history, homeAt, life },
+      ...{ origin, seats, visitors, sessions, leases, settlement, stays, homeAt, life },
+      receipts: endReceipts,
       ...{ clock, logger },
       onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),
     });
@@ -195,10 +203,13 @@ export class Custody {
 
     crossings.onOutcome((outcome, session) => {
       onEvent?.({ type: "outcome", player: session.player, outcome });
-      // A home that follows PROTOCOL 6 alone has no receipt for the source.
-      fetchReceipt({ origin, history, homeAt, clock, logger }, outcome, session).catch(
-        () => undefined,
-      );
+      if (outcome.kind === "arrived" && !session.atHome) {
+        const { transferId, destination: to } = outcome;
+        const { home, player, epoch } = session;
+        const end = { home, transferId, player, from: origin, to, state: session.carry() };
+        // A home that follows PROTOCOL 6 alone has no receipt for the source. Nobody waits for it.
+        void endReceipts.keep({ ...end, epoch: epoch + 1 }, undefined);
+      }
       // Taken back when its client had gone already.
       if (outcome.kind === "stayed" && session.guest && session.ended) atHome.forgetGuest(session);
     });
@@ -344,6 +355,23 @@ export class Custody {
       if (cause instanceof FederationError) return refusal(cause.code, cause.message);
       throw cause;
     });
+  }
+
+  /**
+   * Takes guests back whose holders have let every lease run out, and forgets them: nobody will ever log
+   * in as one of them.
+   */
+  async sweep(): Promise<void> {
+    const siblings = this.#siblings;
+    for await (const { localId, holder, grantor } of this.ledger.rows(GUEST_PREFIX)) {
+      if (isGuest(localId) && !this.ledger.isHere(holder)) {
+        const others = grantor !== undefined && grantor !== siblings?.life;
+        // Whoever remembers the leases sweeps them.
+        if (!others || (await siblings?.isAlive(grantor)) !== true) {
+          await this.ledger.expire(localId);
+        }
+      }
+    }
   }
 
   /** Stores what players at home carry, so that a crash loses little. */

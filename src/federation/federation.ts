@@ -8,7 +8,12 @@ import { PlayerGate } from "../colyseus/player-gate.ts";
 import { PresenceLink, isShared, redisOfHost } from "../colyseus/siblings.ts";
 import { FederationPortals, type PortalsOptions } from "../colyseus/portals.ts";
 import type { Refusal } from "../errors.ts";
-import { type ReceiptClaims, verifyReceipt } from "../identity/receipt.ts";
+import {
+  type Countersigned,
+  type ReceiptClaims,
+  countersignedBy,
+  verifyReceipt,
+} from "../identity/receipt.ts";
 import type { CrossingRecord } from "../custody/shared/history.ts";
 import { createEndpoints } from "../http/inbound/router.ts";
 import { type FederationOptions, resolveOptions } from "./options.ts";
@@ -75,21 +80,48 @@ export class Federation {
   }
 
   /**
-   * The crossing that a transfer id names, with home's receipt: at home, at its destination, and at
-   * its source once home has answered.
+   * The crossing that a transfer id names, with home's receipt and what its ends have signed beside it:
+   * at home, at its destination, and at its source once home has answered.
+   *
+   * @param home Origin of the player's home, as servers choose transfer ids by themselves. Default:
+   * this server if it knows of one of its own, else whoever there is.
    */
-  crossing(transferId: string): Promise<CrossingRecord | undefined> {
-    return this.runtime.custody.history.ofTransfer(transferId);
+  async crossing(transferId: string, home?: string): Promise<CrossingRecord | undefined> {
+    const { history } = this.runtime.custody;
+    if (home !== undefined) return history.find(transferId, home);
+    const [any] = await history.ofTransfer(transferId);
+    return any?.home === this.origin ? any : ((await history.find(transferId, this.origin)) ?? any);
   }
 
   /**
    * Verifies a receipt of this server, or of a peer, by the keys that were in use when it was issued;
-   * a peer is asked for a key that it has retired since.
+   * a peer is asked for a key that it has retired since. Says which ends have countersigned it.
+   *
+   * @param countersignatures Default: those that are kept here; one that does not verify counts for
+   * nothing.
    */
-  verifyReceipt(
+  async verifyReceipt(
     receipt: string,
-  ): Promise<{ readonly verified: true; readonly claims: ReceiptClaims } | Refusal> {
-    return verifyReceipt(receipt, (issuer, kid) => this.runtime.receiptKey(issuer, kid));
+    countersignatures?: readonly string[],
+  ): Promise<
+    | {
+        readonly verified: true;
+        readonly claims: ReceiptClaims;
+        readonly countersigned: readonly Countersigned[];
+      }
+    | Refusal
+  > {
+    const { runtime } = this;
+    const keyFor = (issuer: string, kid: string): ReturnType<typeof runtime.receiptKey> =>
+      runtime.receiptKey(issuer, kid);
+    const result = await verifyReceipt(receipt, keyFor);
+    if (!result.verified) return result;
+    const { claims } = result;
+    const words =
+      countersignatures ??
+      (await runtime.custody.history.find(claims.xfer, claims.iss))?.countersignatures ??
+      [];
+    return { verified: true, claims, countersigned: await countersignedBy(words, claims, keyFor) };
   }
 
   /**

@@ -12,6 +12,8 @@ export interface SessionRecording {
 
 /** No session lives longer, whatever the other side says. */
 export const SESSION_SECONDS = 24 * 3600;
+/** None is shorter: whoever ends one sooner says so when it is called. */
+const SHORTEST_SECONDS = 60;
 
 /**
  * Records the session that a handshake ended in. Two servers that shake hands at once make two; both
@@ -30,9 +32,10 @@ export async function recordSession(
   const simultaneous = clock.now() / 1000 - lastAt < manager.handshakeTimeoutSeconds;
   if (live !== undefined && simultaneous && live.sessionId < session.sessionId) return;
   const { sessionId, protocol, expiresAt } = session;
+  const now = Math.floor(clock.now() / 1000);
   await registry.recordSession(origin, {
     sessionId,
     protocol,
-    expiresAt: Math.min(expiresAt, Math.floor(clock.now() / 1000) + SESSION_SECONDS),
+    expiresAt: Math.min(Math.max(expiresAt, now + SHORTEST_SECONDS), now + SESSION_SECONDS),
   });
 }

@@ -32,6 +32,8 @@ export interface DescriptorDocument extends ServerDescriptor {
 const DESCRIPTOR_TYPE = "aether-descriptor+jwt";
 /** A descriptor is trusted for at most this long, whatever it says. */
 export const MAX_DESCRIPTOR_TRUST_SECONDS = 7 * 24 * 3600;
+/** And for this long, so that nobody can have it read all the time. */
+const MIN_DESCRIPTOR_TRUST_SECONDS = 60;
 
 const keySchema = z.strictObject({
   kty: z.literal("OKP"),
@@ -148,7 +150,10 @@ export async function verifyDescriptor(
   if (parsed.validUntil <= nowSeconds) {
     return refuse("ERR_FED_DESCRIPTOR_EXPIRED", "validUntil has passed");
   }
-  const validUntil = Math.min(parsed.validUntil, nowSeconds + MAX_DESCRIPTOR_TRUST_SECONDS);
+  const validUntil = Math.min(
+    Math.max(parsed.validUntil, nowSeconds + MIN_DESCRIPTOR_TRUST_SECONDS),
+    nowSeconds + MAX_DESCRIPTOR_TRUST_SECONDS,
+  );
   return {
     verified: true,
     descriptor: { ...parsed, validUntil },

@@ -9,6 +9,9 @@ import type { SigningKey } from "./server-keys.ts";
 
 const RECEIPT_TYPE = "aether-receipt+jwt";
 
+/** Unix seconds that a date can be of. */
+const secondsSchema = z.int().nonnegative().max(8_640_000_000_000);
+
 const receiptSchema = z.strictObject({
   iss: z.string().max(300),
   xfer: z.string().max(64),
@@ -16,13 +19,15 @@ const receiptSchema = z.strictObject({
   epoch: z.int().nonnegative(),
   from: z.string().max(300),
   to: z.string().max(300),
-  iat: z.int().nonnegative(),
+  iat: secondsSchema,
   digest: z.string().max(128).optional(),
+  handed: z.string().max(128).optional(),
 });
 
 /**
  * What a receipt says: `player` went from `from` to `to` under `epoch`; `digest` is that of what it
- * carried ({@link digestOfState}), where home says.
+ * carried ({@link digestOfState}), where home says; `handed` that of what the source had handed to home
+ * with its departure, where home was not the source itself.
  */
 export type ReceiptClaims = z.infer<typeof receiptSchema>;
 
@@ -57,23 +62,139 @@ export async function verifyReceipt(
   token: unknown,
   keyFor: ReceiptKeys,
 ): Promise<{ verified: true; claims: ReceiptClaims } | Refusal> {
+  const result = await verifyDatedJws(token, RECEIPT_TYPE, keyFor);
+  if (!result.verified) return result;
+  const shape = receiptSchema.safeParse(result.payload);
+  if (!shape.success) return refuse("ERR_FED_SIGNATURE_INVALID", "the receipt is malformed");
+  const claims = shape.data;
+  return result.countsAt(claims.iat) ? { verified: true, claims } : outOfUse();
+}
+
+/** What a receipt says, unverified: for one that was verified when it was filed. */
+export function readReceipt(token: string): ReceiptClaims | undefined {
+  return receiptSchema.safeParse(peekPayload(token)).data;
+}
+
+const COUNTERSIGNATURE_TYPE = "aether-countersignature+jwt";
+
+/** One of each end, and as many that are not. */
+const MAX_COUNTERSIGNATURES = 4;
+
+const countersignatureSchema = z.strictObject({
+  iss: z.string().max(300),
+  home: z.string().max(300),
+  xfer: z.string().max(64),
+  player: z.string().max(400),
+  epoch: z.int().nonnegative(),
+  from: z.string().max(300),
+  to: z.string().max(300),
+  iat: secondsSchema,
+  digest: z.string().max(128),
+});
+
+/**
+ * What an end of a crossing says beside home's receipt (`home` is who issued that): `digest` is that
+ * of what it handed over, or of what it got.
+ */
+export type CountersignatureClaims = z.infer<typeof countersignatureSchema>;
+
+/** An end's word on a crossing, as {@link verifyCountersignature} finds it. */
+export interface Countersigned {
+  /** Origin of the end. */
+  readonly by: string;
+  /** Which end it is. */
+  readonly as: "source" | "destination";
+  /** Digest of what the source says it handed over, or the destination that it got. */
+  readonly digest: string;
+  /** Whether home's receipt says the same digest; undefined where it says none. */
+  readonly agrees: boolean | undefined;
+}
+
+/** Signs an end's word on a crossing. */
+export function issueCountersignature(
+  claims: CountersignatureClaims,
+  key: SigningKey,
+): Promise<string> {
+  return signJws(claims, COUNTERSIGNATURE_TYPE, key);
+}
+
+/** Verifies the word of an end of the crossing that `receipt`, verified already, is of. */
+export async function verifyCountersignature(
+  token: unknown,
+  receipt: ReceiptClaims,
+  keyFor: ReceiptKeys,
+): Promise<({ verified: true } & Countersigned) | Refusal> {
+  const result = await verifyDatedJws(token, COUNTERSIGNATURE_TYPE, keyFor);
+  if (!result.verified) return result;
+  const shape = countersignatureSchema.safeParse(result.payload);
+  if (!shape.success) {
+    return refuse("ERR_FED_SIGNATURE_INVALID", "the countersignature is malformed");
+  }
+  const { iss, home, iat, digest, ...crossing } = shape.data;
+  const same =
+    home === receipt.iss &&
+    crossing.xfer.toLowerCase() === receipt.xfer.toLowerCase() &&
+    crossing.player === receipt.player &&
+    crossing.epoch === receipt.epoch &&
+    crossing.from === receipt.from &&
+    crossing.to === receipt.to;
+  if (!same || (iss !== receipt.from && iss !== receipt.to)) {
+    return refuse("ERR_FED_SIGNATURE_INVALID", "it is not the word of an end of this crossing");
+  }
+  if (!result.countsAt(iat)) return outOfUse();
+  const as = iss === receipt.to ? "destination" : "source";
+  const homes = as === "destination" ? receipt.digest : receipt.handed;
+  const agrees = homes === undefined ? undefined : homes === digest;
+  return { verified: true, by: iss, as, digest, agrees };
+}
+
+/** Those of an untrusted list that verify; one for each end. */
+export async function countersignedBy(
+  words: readonly string[],
+  receipt: ReceiptClaims,
+  keyFor: ReceiptKeys,
+): Promise<Countersigned[]> {
+  const found = new Map<string, Countersigned>();
+  for (const word of words.slice(0, MAX_COUNTERSIGNATURES)) {
+    const result = await verifyCountersignature(word, receipt, keyFor);
+    if (!result.verified) continue;
+    const { by, as, digest, agrees } = result;
+    found.set(by, { by, as, digest, agrees });
+  }
+  return [...found.values()];
+}
+
+function outOfUse(): Refusal {
+  return refuse("ERR_FED_UNKNOWN_KEY", "the key was retired or revoked before it was issued");
+}
+
+async function verifyDatedJws(
+  token: unknown,
+  typ: string,
+  keyFor: ReceiptKeys,
+): Promise<
+  | {
+      readonly verified: true;
+      readonly payload: unknown;
+      readonly countsAt: (seconds: number) => boolean;
+    }
+  | Refusal
+> {
   const unknown = refuse("ERR_FED_UNKNOWN_KEY", "the issuer's key is not known");
   const kid = peekHeader(token)?.["kid"];
   const issuer = typeof token === "string" ? peekPayload(token)?.["iss"] : undefined;
   const found =
     typeof kid === "string" && typeof issuer === "string" ? await keyFor(issuer, kid) : undefined;
   const result = verifyJws(token, {
-    typ: RECEIPT_TYPE,
+    typ,
     invalid: "ERR_FED_SIGNATURE_INVALID",
     keyFor: () =>
       found === undefined ? unknown : "verify" in found ? found : importVerifyKey(found.jwk),
   });
   if (!result.verified) return result;
-  const shape = receiptSchema.safeParse(result.payload);
-  if (!shape.success) return refuse("ERR_FED_SIGNATURE_INVALID", "the receipt is malformed");
-  const claims = shape.data;
-  if (found !== undefined && !("verify" in found) && !countedAt(found, claims.iat)) {
-    return refuse("ERR_FED_UNKNOWN_KEY", "the key was retired or revoked before it was issued");
-  }
-  return { verified: true, claims };
+  return {
+    verified: true,
+    payload: result.payload,
+    countsAt: (seconds) => found === undefined || "verify" in found || countedAt(found, seconds),
+  };
 }

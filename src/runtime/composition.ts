@@ -32,6 +32,7 @@ import type { ResolvedOptions } from "./settings.ts";
 import { type ProcessLink, SiblingProcesses } from "./sibling-processes.ts";
 
 const AUTOSAVE_MILLISECONDS = 5_000;
+const SWEEP_MILLISECONDS = 10 * 60_000;
 
 /** What the parts are made of. */
 export interface CompositionOptions {
@@ -134,6 +135,7 @@ export function composeParts(from: CompositionOptions): Parts {
       seatsOfPeer: options.maxSeatsPerMinutePerPeer,
       roomsOfPeer: options.maxRoomsPerMinutePerPeer,
     },
+    peerKey: (peer, kid) => (peer === origin ? keys.dated(kid) : registry.datedKey(peer, kid)),
     onEvent: (event) => {
       if (event.type === "progress") events.emit("progress", event.progress);
       else if (event.type === "late") events.emit("late", event.late);
@@ -162,6 +164,14 @@ export function composeParts(from: CompositionOptions): Parts {
     },
     clock,
   });
+  const sweep = new Repeating({
+    work: () => custody.sweep(),
+    everyMilliseconds: SWEEP_MILLISECONDS,
+    onFailure: (cause) => {
+      logger.error("guests who never came back could not be forgotten", cause);
+    },
+    clock,
+  });
   const changes = new Repeating({
     work: () => takeOverChanges({ store, registry, handshake, keys, descriptor, logger }),
     everyMilliseconds: CHANGES_MILLISECONDS,
@@ -182,6 +192,6 @@ export function composeParts(from: CompositionOptions): Parts {
       ...(processes === undefined ? [] : [processes]),
       custody,
     ],
-    online: [healthChecks, keeper, autosave, changes],
+    online: [healthChecks, keeper, autosave, sweep, changes],
   };
 }

@@ -1,5 +1,6 @@
 /** Every trust decision is a line in the audit log. */
 import type { Clock, Logger } from "../ports.ts";
+import { TrustState } from "../registry/federated-server.ts";
 import type { RegistryEvent, ServerRegistry } from "../registry/server-registry.ts";
 import type { AuditLog } from "../storage/audit-log.ts";
 
@@ -10,6 +11,9 @@ const SILENT: readonly RegistryEvent["type"][] = [
   "refuses-us",
   "descriptor-changed",
 ];
+
+/** What anybody can make happen as often as it likes, as long as nothing is decided about it. */
+const OF_STRANGERS: readonly RegistryEvent["type"][] = ["added", "keys-changed"];
 
 /** Writes down what the registry decides from now on, but for what another process has written. */
 export function auditPeers({
@@ -23,9 +27,17 @@ export function auditPeers({
   readonly clock: Clock;
   readonly logger: Logger;
 }): void {
+  /** Pending servers that nobody has decided about. */
+  const strangers = new Set<string>();
   registry.on((event) => {
     if (event.fromStore === true || SILENT.includes(event.type)) return;
-    const { server } = event;
+    const { server, origin, type } = event;
+    if (server?.trust === TrustState.Pending && OF_STRANGERS.includes(type)) {
+      strangers.add(origin);
+      return;
+    }
+    const wasStranger = strangers.delete(origin);
+    if (wasStranger && type === "removed") return;
     log
       .append({
         at: new Date(clock.now()).toISOString(),

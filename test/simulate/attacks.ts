@@ -10,6 +10,8 @@ import { EPOCH, type World } from "./world.ts";
 import type { Watcher } from "./watcher.ts";
 
 const MALLORY = "https://mallory.example";
+/** Where Mallory would send players. */
+const ACCOMPLICE = "https://accomplice.example";
 
 interface SeenSeat {
   readonly caller: string;
@@ -120,7 +122,7 @@ export class Attacks {
     const { epoch } = row;
     await this.#refused("a call by somebody who is not the holder", server, MALLORY, [
       ...this.#world.pick<[string, unknown]>([
-        ["/custody/depart", { transferId, player, epoch, to: MALLORY, world: "world" }],
+        ["/custody/depart", { transferId, player, epoch, to: ACCOMPLICE, world: "world" }],
         ["/custody/cancel", { transferId, player, epoch }],
         ["/custody/return", { player, epoch }],
       ]),

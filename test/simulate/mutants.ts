@@ -371,6 +371,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { delay: 0.3, fail: 0, outage: 0, stop: 0, hang: 0 },
+    crossings: 1000,
+    seed: "5",
   },
   revokeHome: {
     rule: "only a player's home may call it back",

@@ -2,13 +2,14 @@
 import { Custody } from "../../src/custody/custody.ts";
 import type { CustodyEvent } from "../../src/custody/custody.ts";
 import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
+import type { ImportPolicy } from "../../src/custody/home/import-policy.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
-import { ERROR_CODES, type FederationErrorCode } from "../../src/errors.ts";
+import { type CallAnswer, ERROR_CODES, type FederationErrorCode } from "../../src/errors.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { PeerAnswer } from "../../src/ports.ts";
 import { ManualClock } from "./manual-clock.ts";
-import { MemoryStore } from "./memory-store.ts";
+import { type MemoryDisk, MemoryStore } from "./memory-store.ts";
 import { seededRandom } from "./seeded-random.ts";
 
 /** What a test's room is: it carries what the test says, and remembers what it is told. */
@@ -61,7 +62,40 @@ export class CustodyServers {
   tamper: (path: string, body: unknown) => unknown = (_path, body) => body;
   /** What a call is refused with before the server that it is for sees it. */
   refuses: (path: string, body: unknown) => FederationErrorCode | undefined = () => undefined;
+  /** The import policy of the servers that are added next; undefined: the default. */
+  accept: ImportPolicy | undefined;
+
+  /** Calls that a test leaves without an answer, until they time out. */
+  hang: (path: string) => boolean = () => false;
+  readonly #disks = new Map<string, MemoryDisk>();
+
+  /** A server again, on what it had stored; the former run plays on for itself, unheard. */
+  restart(origin: string): CustodyServer {
+    this.servers.get(origin)?.custody.stop();
+    return this.add(origin);
+  }
+
+  /** What a test has answered instead of a server; undefined: it answers itself. */
+  answer: (path: string, body: unknown) => CallAnswer | undefined = () => undefined;
   readonly #keys = new Map<string, SigningKey>();
+
+  /** The key that a server signs with. */
+  keyOf(origin: string): SigningKey {
+    const key = this.#keys.get(origin);
+    if (key === undefined) throw new Error(`${origin} is not there`);
+    return key;
+  }
+
+  /** What a server has stored: its rows, by key. */
+  rowsOf(origin: string): Record<string, string> {
+    return Object.fromEntries([...this.#diskOf(origin)].map(([key, { value }]) => [key, value]));
+  }
+
+  #diskOf(origin: string): MemoryDisk {
+    const disk: MemoryDisk = this.#disks.get(origin) ?? new Map();
+    this.#disks.set(origin, disk);
+    return disk;
+  }
 
   add(origin: string): CustodyServer {
     const { clock, servers } = this;
@@ -70,7 +104,7 @@ export class CustodyServers {
     const said: string[] = [];
     const events: CustodyEvent[] = [];
     const say = (message: string): void => void said.push(message);
-    const store = new MemoryStore(clock);
+    const store = new MemoryStore(clock, this.#diskOf(origin));
     const released: unknown[] = [];
     let claim: SeatClaim | undefined;
     const custody = new Custody({
@@ -82,8 +116,16 @@ export class CustodyServers {
         return known === undefined ? undefined : importVerifyKey(known.jwk);
       },
       peers: {
-        call: async (to, path, body): Promise<PeerAnswer> => {
+        call: async (to, path, body, options): Promise<PeerAnswer> => {
           this.calls.push({ from: origin, path, body });
+          if (this.hang(path)) {
+            await new Promise((_, reject) => {
+              const late = (): void => {
+                reject(new Error(`${to} did not answer in time`));
+              };
+              clock.setTimeout(late, options?.timeoutMilliseconds ?? 5_000);
+            });
+          }
           const there = servers.get(to);
           if (there === undefined) throw new Error(`${to} cannot be reached`);
           const text = JSON.parse(JSON.stringify(body)) as unknown;
@@ -92,7 +134,8 @@ export class CustodyServers {
             return { ok: false, status: ERROR_CODES[code][0], code, detail: "not here" };
           }
           const answer =
-            path === "/reservations"
+            this.answer(path, text) ??
+            (path === "/reservations"
               ? await there.custody.seats.reserve(origin, text)
               : path === "/reservations/cancel"
                 ? await there.custody.seats.cancel(origin, text)
@@ -101,7 +144,7 @@ export class CustodyServers {
                     path.slice("/custody/".length),
                     text,
                     Math.floor(clock.now() / 1000),
-                  );
+                  ));
           return answer.ok
             ? {
                 ok: true,
@@ -133,6 +176,7 @@ export class CustodyServers {
         },
       },
       leaseSeconds: 30,
+      accept: this.accept,
       onEvent: (event) => void events.push(event),
     });
     this.#keys.set(origin, key);

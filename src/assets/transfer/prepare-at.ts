@@ -20,8 +20,8 @@ const ASK_MILLISECONDS = 250;
 
 const statusSchema = z.object({
   complete: z.boolean(),
-  receivedBytes: z.number().nonnegative(),
-  totalBytes: z.number().nonnegative(),
+  receivedBytes: z.int().nonnegative(),
+  totalBytes: z.int().nonnegative(),
   failed: z
     .array(z.object({ assetHash: z.string().max(128), code: z.string().max(64) }))
     .max(MAX_REFERENCES),

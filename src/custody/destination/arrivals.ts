@@ -11,7 +11,7 @@ import { type HeldCustody, type SeatRecord, type VisitorBook } from "../holder/v
 import { type CallAnswer, FederationError, isTrustRefusal } from "../../errors.ts";
 import { refusal } from "../shared/calls.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
-import type { CrossingHistory } from "../shared/history.ts";
+import type { EndReceipts } from "../shared/end-receipts.ts";
 import { isGuest } from "../shared/player-id.ts";
 import { type PlayerBody, PlayerSession, type PlayerSessions } from "../shared/player-session.ts";
 import type { SeatClaim } from "./seat-host.ts";
@@ -45,7 +45,7 @@ export interface ArrivalsOptions {
   readonly leases: Leases;
   readonly settlement: Settlement;
   readonly stays: Stays;
-  readonly history: CrossingHistory;
+  readonly receipts: EndReceipts;
   readonly homeAt: (origin: string) => Home;
   /** This process's life, where several processes are this server. */
   readonly life?: () => string | undefined;
@@ -186,7 +186,7 @@ export class Arrivals {
 
   /** Starts the session of a player that arrived, at home or as a visitor. */
   begin(arrival: Arrival, body: PlayerBody): PlayerSession {
-    const { origin, sessions, leases, history, clock, logger, onArrival } = this.#options;
+    const { origin, sessions, leases, receipts, onArrival } = this.#options;
     const atHome = arrival.home === origin;
     const former = sessions.get(arrival.player);
     if (former !== undefined) {
@@ -205,13 +205,8 @@ export class Arrivals {
     sessions.add(session);
     if (!atHome) {
       leases.won(session, arrival.sentAt, arrival.leaseSeconds);
-      const { transferId, from, epoch, receipt } = arrival;
-      const at = Math.floor(clock.now() / 1000);
-      history
-        .keepReceipt({ transferId, from, to: origin, epoch, at, receipt })
-        .catch((cause: unknown) => {
-          logger.error("the receipt of a crossing could not be kept", cause);
-        });
+      // Nobody waits for it.
+      void receipts.keep({ ...arrival, to: origin }, arrival.receipt);
     }
     onArrival?.(arrival);
     return session;

@@ -24,6 +24,8 @@ interface Lease {
 
 /** Heartbeats a lease: two may be lost before it runs out. */
 const HEARTBEATS_PER_LEASE = 3;
+/** Home is not asked more often, however short its leases are. */
+const SHORTEST_HEARTBEAT_MILLISECONDS = 1_000;
 /** Room for the players in one `renew`, so that its body stays below 64 KiB. */
 const MAX_RENEW_BYTES = 60 * 1024;
 
@@ -70,7 +72,7 @@ export class Leases {
       () => session.freeze("lease"),
       Math.max(0, until - clock.monotonic()),
     );
-    const renewAt = clock.monotonic() + (seconds * 1000) / HEARTBEATS_PER_LEASE;
+    const renewAt = clock.monotonic() + heartbeatOf(seconds);
     this.#leases.set(session, { until, seconds, renewAt, timer, sentState: old?.sentState });
     session.leaseEnds(() => clock.monotonic() >= until);
     if (until > clock.monotonic()) session.thaw("lease");
@@ -133,7 +135,7 @@ export class Leases {
       const lease = this.#leases.get(session);
       // Unless home answers, it is asked again a third later.
       if (lease !== undefined) {
-        lease.renewAt = clock.monotonic() + (lease.seconds * 1000) / HEARTBEATS_PER_LEASE;
+        lease.renewAt = clock.monotonic() + heartbeatOf(lease.seconds);
       }
     }
     for (let batch: PlayerSession[] = mine; batch.length > 0;) {
@@ -206,15 +208,29 @@ export class Leases {
    * player carries here: it is returned under the epoch it was held with (rule 12).
    */
   async #drop(session: PlayerSession, epoch: number): Promise<void> {
+    // From here on nothing that happens to it counts, stored or not.
+    session.freeze("lease");
     const state = session.carry();
     const dropped = await this.#options.visitors.changeHeld(
       session.player,
       (held) => held.phase === "held" && held.epoch === epoch,
       (held) => (state === undefined ? undefined : inPhase(held, "returning", { state })),
     );
-    if (!dropped) return;
+    // A store that failed may have written it all the same.
+    const held = dropped ? undefined : (await this.#options.visitors.get(session.player))?.held;
+    if (held?.phase === "held" || held?.phase === "frozen" || session.epoch !== epoch) {
+      const lease = this.#leases.get(session);
+      if (lease !== undefined && lease.until > this.#options.clock.monotonic()) {
+        session.thaw("lease");
+      }
+      return;
+    }
     this.#options.sessions.remove(session);
     session.body.end("ERR_FED_STALE_CUSTODY", "Your home server has taken you back.");
     for (const listener of this.#lostListeners) listener(session.player);
   }
+}
+
+function heartbeatOf(leaseSeconds: number): number {
+  return Math.max(SHORTEST_HEARTBEAT_MILLISECONDS, (leaseSeconds * 1000) / HEARTBEATS_PER_LEASE);
 }

@@ -3,6 +3,7 @@
  * leaves only after the decision is durable.
  */
 import { issuePass } from "../../identity/pass.ts";
+import { digestOfState } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import { type JsonValue, type StateFault, sameJson } from "../../json.ts";
 import type { Clock, Random, Store } from "../../ports.ts";
@@ -17,6 +18,7 @@ import {
   type PreviewAnswer,
   type PreviewRequest,
   type ReceiptAnswer,
+  type ReceiptRequest,
   type RenewAnswer,
   type RenewRequest,
   type ReturnRequest,
@@ -38,6 +40,17 @@ import type { LedgerRow, Transition } from "./ledger-row.ts";
 import type { CustodyLedger } from "./ledger.ts";
 import type { ReceiptBook } from "./receipts.ts";
 import { TransferIndex } from "./transfer-index.ts";
+
+/** The protocol has no lease of no time at all. */
+const SHORTEST_LEASE_SECONDS = 0.001;
+
+const MAY_GO_ON: Transition = { ok: false, code: "ERR_FED_UNAVAILABLE", reason: "try again" };
+
+const CALLED_BACK = {
+  ok: false,
+  code: "ERR_FED_STALE_CUSTODY",
+  reason: "home has called the player back, and its last lease is over",
+} as const;
 
 /** Options of {@link HomeAnswers}. */
 export interface HomeAnswersOptions {
@@ -92,22 +105,36 @@ export class HomeAnswers {
       return { ok: false, code: "ERR_FED_NOT_TRUSTED", reason };
     }
     const deadline = this.#seconds() + this.#passSeconds;
+    const transfer = {
+      id: request.transferId,
+      from: by,
+      to: request.to,
+      world: request.world,
+      deadline,
+      ...(by === this.#options.origin ? {} : { handed: digestOfState(request.state) }),
+    };
+    if (by !== this.#options.origin) {
+      // Nothing is written for whoever may not do this.
+      const ahead = await this.#ledger.decide(localId, undefined, (row) => {
+        const opened = transitions.depart(
+          row,
+          by,
+          { epoch: request.epoch, kept: undefined },
+          transfer,
+        );
+        return opened.ok ? MAY_GO_ON : opened;
+      });
+      if (!ahead.ok && ahead !== MAY_GO_ON) return ahead;
+    }
+    if (request.to === by) {
+      const reason = "a server does not send a player to itself";
+      return { ok: false, code: "ERR_FED_MALFORMED", reason };
+    }
     // Written together with the row (one group commit): a claim names only the transfer.
     const indexed = this.#transfers.note(request.transferId, localId);
     const decided = this.#ledger.decide(localId, "departing", (row) => {
-      const kept = this.#imported(row, request.state, by);
-      const opened = transitions.depart(
-        row,
-        by,
-        { epoch: request.epoch, kept },
-        {
-          id: request.transferId,
-          from: by,
-          to: request.to,
-          world: request.world,
-          deadline,
-        },
-      );
+      const kept = this.#fromHolder(row, request, by);
+      const opened = transitions.depart(row, by, { epoch: request.epoch, kept }, transfer);
       if (!opened.ok || opened.row === row) return opened;
       // Nothing is left behind while the player can still put something down.
       if (kept?.tooLarge === true) {
@@ -115,9 +142,12 @@ export class HomeAnswers {
       }
       return this.#sayable(opened.row) ?? opened;
     });
-    const [free, decision] = await Promise.all([indexed, decided]);
-    if (!decision.ok) return decision;
-    if (!free) {
+    const [index, decision] = await Promise.all([indexed, decided]);
+    if (!decision.ok) {
+      if (index === "noted") await this.#transfers.drop(request.transferId, localId);
+      return decision;
+    }
+    if (index === "another's") {
       await this.#ledger.decide(localId, "cancelled", (row) =>
         transitions.cancel(row, by, request, this.#seconds()),
       );
@@ -137,7 +167,9 @@ export class HomeAnswers {
       "claimed",
       (row) => {
         const claimed = transitions.claim(row, by, transferId, this.#seconds());
-        return claimed.ok ? (this.#sayable(claimed.row) ?? claimed) : claimed;
+        if (!claimed.ok) return claimed;
+        if (this.#isOverdue(row)) return CALLED_BACK;
+        return this.#sayable(claimed.row) ?? withDigests(row, claimed.row);
       },
       by,
     );
@@ -157,7 +189,7 @@ export class HomeAnswers {
       name: row.name,
       epoch: row.epoch,
       ...(row.state === undefined ? {} : { state: row.state }),
-      leaseSeconds: this.#options.leases.leaseSeconds,
+      leaseSeconds: this.#leaseSeconds(row),
       receipt,
     };
   }
@@ -170,14 +202,23 @@ export class HomeAnswers {
   }
 
   /** The receipt of a crossing, for the server at either end of it. */
-  async receipt(by: string, transferId: string): Promise<HomeAnswer<ReceiptAnswer>> {
-    const crossing = await this.#options.history.ofTransfer(transferId);
+  async receipt(
+    by: string,
+    { transferId, countersignature }: ReceiptRequest,
+  ): Promise<HomeAnswer<ReceiptAnswer>> {
+    const { history, receipts, origin } = this.#options;
+    const crossing = await history.find(transferId, origin);
     if (crossing === undefined) {
       return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such crossing" };
     }
-    return crossing.from === by || crossing.to === by
-      ? { ok: true, body: { receipt: crossing.receipt } }
-      : { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
+    if (crossing.from !== by && crossing.to !== by) {
+      return { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
+    }
+    const { receipt } = crossing;
+    if (countersignature === undefined) return { ok: true, body: { receipt } };
+    const filed = await receipts.countersign(by, crossing, countersignature);
+    if (!filed.verified) return { ok: false, code: filed.code, reason: filed.reason };
+    return { ok: true, body: { receipt, countersignatures: filed.all.slice(0, 2) } };
   }
 
   /** What home would keep of the state if the holder returned the player with it now. */
@@ -196,14 +237,25 @@ export class HomeAnswers {
   async cancel(by: string, request: CancelRequest): Promise<HomeAnswer<CancelAnswer>> {
     const localId = this.#ledger.localId(request.player);
     if (localId === undefined) return unknownPlayer();
-    const decision = await this.#ledger.decide(localId, "cancelled", (row) =>
-      transitions.cancel(row, by, request, this.#seconds()),
-    );
+    let overdue = false;
+    const decision = await this.#ledger.decide(localId, "cancelled", (row) => {
+      const cancelled = transitions.cancel(row, by, request, this.#seconds());
+      overdue = cancelled.ok && this.#isOverdue(row);
+      return overdue ? CALLED_BACK : cancelled;
+    });
+    if (overdue) {
+      // Whoever cancels has frozen the player: nobody plays it, and what it carries may still come.
+      await this.#ledger.decide(localId, "expired", (row) =>
+        row.holder === by && row.epoch === request.epoch && this.#isOverdue(row)
+          ? transitions.expire(row, this.#options.origin)
+          : CALLED_BACK,
+      );
+    }
     if (!decision.ok) return decision;
     this.#answered(by, decision.row);
     return {
       ok: true,
-      body: { epoch: decision.row.epoch, leaseSeconds: this.#options.leases.leaseSeconds },
+      body: { epoch: decision.row.epoch, leaseSeconds: this.#leaseSeconds(decision.row) },
     };
   }
 
@@ -216,7 +268,10 @@ export class HomeAnswers {
     const decision = await this.#ledger.decide(localId, "returned", (row) => {
       late = transitions.isLate(row, by, request) ? row : undefined;
       const { epoch } = request;
-      const kept = this.#imported(row, request.state, by);
+      const kept =
+        late === undefined
+          ? this.#fromHolder(row, request, by)
+          : this.#imported(row, request.state, by);
       return late === undefined
         ? transitions.giveBack(row, by, origin, { epoch, kept })
         : transitions.giveBackLate(row, by, origin, { epoch, kept });
@@ -229,14 +284,15 @@ export class HomeAnswers {
 
   /** {@link giveBack} for many players, each by itself. */
   async giveBackAll(by: string, { players }: ReturnsRequest): Promise<HomeAnswer<ReturnsAnswer>> {
-    const answers = await Promise.all(
-      players.map(async ({ player, epoch, state: sent }): Promise<HomeAnswer<unknown>> => {
+    const answers = await judgedOnce(
+      players,
+      async ({ player, epoch, state: sent }): Promise<HomeAnswer<unknown>> => {
         const { state, fault } = entryStateOf(sent);
         if (fault !== undefined) {
           return { ok: false, code: "ERR_FED_MALFORMED", reason: fault.reason };
         }
         return this.giveBack(by, { player, epoch, ...(state === undefined ? {} : { state }) });
-      }),
+      },
     );
     const returned: ReturnsAnswer["returned"] = [];
     const refused: ReturnsAnswer["refused"] = [];
@@ -270,21 +326,27 @@ export class HomeAnswers {
 
   /** Rule 6: heartbeats, each player by itself. `sentAt`: when the holder signed the request, its own Unix seconds. */
   async renew(by: string, request: RenewRequest, sentAt: number): Promise<HomeAnswer<RenewAnswer>> {
-    const kept = await Promise.all(
-      request.players.map(async ({ player, epoch, state: sent }) => {
+    const kept = await judgedOnce(
+      request.players,
+      async ({ player, epoch, state: sent }): Promise<boolean> => {
         const localId = this.#ledger.localId(player);
         if (localId === undefined) return false;
         // One player's bad state costs nobody a lease, not even that player.
         const { state, fault } = entryStateOf(sent);
         if (fault !== undefined) this.#options.onStateRefused?.(player, by, fault);
         const decision = await this.#ledger.decide(localId, undefined, (row) =>
-          transitions.renew(row, by, { epoch, kept: this.#imported(row, state, by) }, sentAt),
+          transitions.renew(
+            row,
+            by,
+            { epoch, kept: this.#fromHolder(row, { epoch, state }, by) },
+            sentAt,
+          ),
         );
         if (decision.ok) this.#answered(by, decision.row);
         // Nobody else can have the player meanwhile, and its holder has what is left of it.
         if (!decision.ok && decision.code === "ERR_FED_ROW_DAMAGED") return true;
         return decision.ok;
-      }),
+      },
     );
     return {
       ok: true,
@@ -295,6 +357,15 @@ export class HomeAnswers {
           .map(({ player, epoch }) => ({ player, epoch })),
       },
     };
+  }
+
+  /** Nothing is made of what anybody else sends. */
+  #fromHolder(
+    row: LedgerRow,
+    { epoch, state }: { readonly epoch: number; readonly state?: JsonValue | undefined },
+    by: string,
+  ): ImportResult | undefined {
+    return row.holder === by && row.epoch === epoch ? this.#imported(row, state, by) : undefined;
   }
 
   #imported(row: LedgerRow, state: JsonValue | undefined, by: string): ImportResult | undefined {
@@ -328,12 +399,50 @@ export class HomeAnswers {
   }
 
   #answered(by: string, row: LedgerRow): void {
-    if (by !== this.#options.origin) this.#options.leases.answered(row.localId, row.epoch);
+    if (by === this.#options.origin || row.recalled === true) return;
+    this.#options.leases.answered(row.localId, row.epoch);
+  }
+
+  /** A full lease; of a player that home has called back, what is left of its last one. */
+  #leaseSeconds({ localId, epoch, recalled }: LedgerRow): number {
+    const { leases } = this.#options;
+    if (recalled !== true) return leases.leaseSeconds;
+    return Math.max(SHORTEST_LEASE_SECONDS, leases.remainder(localId, epoch));
+  }
+
+  /** Whether the last lease of a player that home has called back is over for its holder. */
+  #isOverdue({ localId, epoch, holder, recalled }: LedgerRow): boolean {
+    const { leases, origin } = this.#options;
+    return recalled === true && holder !== origin && leases.remainder(localId, epoch) <= 0;
   }
 
   #seconds(): number {
     return Math.floor(this.#options.clock.now() / 1000);
   }
+}
+
+/**
+ * Judges each player and epoch once, however often a message names it, and those of one player one after
+ * the other: they are about one row.
+ */
+function judgedOnce<Entry extends { readonly player: string; readonly epoch: number }, Verdict>(
+  entries: readonly Entry[],
+  judge: (entry: Entry) => Promise<Verdict>,
+): Promise<Verdict[]> {
+  const verdicts = new Map<string, Promise<Verdict>>();
+  const last = new Map<string, Promise<Verdict>>();
+  return Promise.all(
+    entries.map((entry) => {
+      const { player, epoch } = entry;
+      const known = verdicts.get(`${player}#${epoch}`);
+      if (known !== undefined) return known;
+      const former = last.get(player);
+      const verdict = former === undefined ? judge(entry) : former.then(() => judge(entry));
+      last.set(player, verdict);
+      verdicts.set(`${player}#${epoch}`, verdict);
+      return verdict;
+    }),
+  );
 }
 
 /** Home when this server is it. */
@@ -346,8 +455,20 @@ export function localHome(answers: HomeAnswers, origin: string): Home {
     giveBackAll: (request) => answers.giveBackAll(origin, request),
     renew: (request) => answers.renew(origin, request, 0),
     preview: (request) => answers.preview(origin, request),
-    receipt: (transferId) => answers.receipt(origin, transferId),
+    receipt: (request) => answers.receipt(origin, request),
   };
+}
+
+/** What the receipt will say, in the row from the decision on: a repeated claim changes none of it. */
+function withDigests(before: LedgerRow, row: LedgerRow): Transition {
+  if (row === before || row.last === undefined) return { ok: true, row };
+  const handed = before.transfer?.handed;
+  const last = {
+    ...row.last,
+    digest: digestOfState(row.state),
+    ...(handed === undefined ? {} : { handed }),
+  };
+  return { ok: true, row: { ...row, last } };
 }
 
 function unknownPlayer(): Exclude<HomeAnswer<never>, { ok: true }> {

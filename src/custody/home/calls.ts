@@ -24,8 +24,6 @@ export function homeCalls(answers: HomeAnswers): CallTable {
       answers.renew(origin, request, sentAt),
     ),
     preview: handler(previewSchema, (request, { origin }) => answers.preview(origin, request)),
-    receipt: handler(receiptSchema, ({ transferId }, { origin }) =>
-      answers.receipt(origin, transferId),
-    ),
+    receipt: handler(receiptSchema, (request, { origin }) => answers.receipt(origin, request)),
   };
 }

@@ -276,8 +276,9 @@ export class HomeSessions {
   /** Asks the holder to give a player back, and waits a little for it. */
   async #recall(localId: string, player: string): Promise<void> {
     const { origin, peers, clock, logger } = this.#options;
-    const row = await this.#ledger.row(localId);
-    if (row === undefined || row.holder === origin) return;
+    // Durable before the holder is asked: it may refuse, or never answer.
+    const row = await this.#ledger.recall(localId);
+    if (row === undefined) return;
     const giveUpAt = clock.monotonic() + RECALL_MILLISECONDS;
     const asked = peers
       .call(

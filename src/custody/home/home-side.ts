@@ -1,4 +1,5 @@
 /** Home's side of custody, put together: the ledger, what it remembers, what it answers. */
+import type { ReceiptKeys } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
 import { CrossingHistory } from "../shared/history.ts";
@@ -20,6 +21,8 @@ export interface HomeSideOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly signingKey: () => SigningKey;
+  /** A peer's key, by which it countersigns receipts. */
+  readonly peerKey: ReceiptKeys;
   /** Default 30. */
   readonly leaseSeconds?: number | undefined;
   /** Default: member by member, as `import-policy.ts` says. */
@@ -62,7 +65,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
     ...(options.life === undefined ? {} : { life: options.life }),
   });
   const receipts = new ReceiptBook({
-    ...{ origin, history, clock, signingKey },
+    ...{ origin, history, clock, signingKey, peerKey: options.peerKey },
     onHistoryLost: (cause) => {
       logger.error("a crossing could not be written into the history", cause);
     },

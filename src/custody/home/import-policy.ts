@@ -47,6 +47,17 @@ export interface ImportResult extends Imported {
   readonly tooLarge: boolean;
 }
 
+/**
+ * Stands for home in {@link Provenance}: a member of home's that a visited server has taken away. Whoever
+ * brings it again brings home's.
+ */
+const HOMES_OWN = "";
+/** Members of home's that are remembered to have been taken away; no others are taken away then. */
+const MAX_TAKEN_AWAY = 64;
+const MAX_TAKEN_AWAY_NAME = 200;
+/** Characters of names and origins in what is remembered of who brought what; beyond, nothing new is taken. */
+const MAX_BROUGHT_CHARACTERS = 32 * 1024;
+
 /** Places within home's own members that are remembered as another's, at most. */
 const MAX_WITHIN = 64;
 const MAX_WITHIN_POINTER = 200;
@@ -119,11 +130,13 @@ export function importFromHome(kept: Imported, after: JsonValue, home: string): 
     return noted({ ...kept, state: carried, brought: undefined }, before, carried, home, false);
   }
   // Rooms hand on what they found, or leave it out; what they changed is theirs.
-  const foreign = Object.entries(brought).filter(
+  const owned = Object.entries(brought).filter(
     ([name]) =>
-      Object.hasOwn(before, name) &&
-      (!Object.hasOwn(carried, name) || sameJson(before[name], carried[name])),
+      !Object.hasOwn(carried, name) ||
+      (Object.hasOwn(before, name) && sameJson(before[name], carried[name])),
   );
+  const foreign = owned.filter(([name]) => Object.hasOwn(before, name));
+  const takenAway = owned.filter(([, by]) => by === HOMES_OWN);
   const inside = Object.entries(within).filter(([pointer]) => {
     const [then, now] = [valueAt(before, pointer), valueAt(carried, pointer)];
     return then !== undefined && (now === undefined || sameJson(then, now));
@@ -136,7 +149,7 @@ export function importFromHome(kept: Imported, after: JsonValue, home: string): 
   );
   const state = fitting(before, wanted);
   return noted(
-    { ...kept, state, brought: someOf(foreign), within: someOf(inside) },
+    { ...kept, state, brought: someOf([...takenAway, ...foreign]), within: someOf(inside) },
     before,
     carried,
     home,
@@ -146,17 +159,30 @@ export function importFromHome(kept: Imported, after: JsonValue, home: string): 
 
 function keepWhatIsForeign(kept: Imported, after: JsonValue, from: string): JsonValue {
   const { state: before, brought = {}, within = {} } = kept;
-  if (!isMembers(before) || !isMembers(after)) return after;
-  const result = new Map(Object.entries(before));
+  if (!isMembers(after) || (before !== undefined && !isMembers(before))) return after;
+  const result = new Map(Object.entries(before ?? {}));
+  const owners = Object.entries(brought);
+  let takenAway = owners.filter(([, by]) => by === HOMES_OWN).length;
+  let characters = owners.reduce((sum, [name, by]) => sum + name.length + by.length, 0);
   for (const [name, value] of Object.entries(after)) {
-    if (Object.hasOwn(brought, name) && brought[name] !== from) continue;
-    const known = Object.hasOwn(before, name) ? before[name] : undefined;
+    const by = Object.hasOwn(brought, name) ? brought[name] : undefined;
+    if (by !== undefined && by !== HOMES_OWN && by !== from) continue;
+    const known = result.get(name);
+    if (value === null && by === undefined && known !== undefined) {
+      // A member of home's own: what is taken away stays home's.
+      if (takenAway >= MAX_TAKEN_AWAY || name.length > MAX_TAKEN_AWAY_NAME) continue;
+      takenAway += 1;
+    }
+    if (value !== null && by === undefined && known === undefined) {
+      characters += name.length + from.length;
+      if (characters > MAX_BROUGHT_CHARACTERS) continue;
+    }
     if (value === null) result.delete(name);
     else result.set(name, guarded(known, value));
   }
   const others = Object.entries(within).filter(([, by]) => by !== from);
   return putBack(
-    before,
+    before ?? {},
     Object.fromEntries(result),
     others.map(([pointer]) => pointer),
   );
@@ -172,9 +198,14 @@ function provenance(
   if (!isMembers(state)) return { brought: undefined, within: undefined };
   const known = isMembers(before) ? before : {};
   const top = Object.keys(state).flatMap((name): [string, string][] => {
-    if (!Object.hasOwn(known, name)) return [[name, from]];
     const by = Object.hasOwn(brought, name) ? brought[name] : undefined;
+    if (by === HOMES_OWN) return [];
+    if (!Object.hasOwn(known, name)) return [[name, from]];
     return by === undefined ? [] : [[name, by]];
+  });
+  const takenAway = [...Object.keys(brought), ...Object.keys(known)].filter((name) => {
+    const homes = !Object.hasOwn(brought, name) || brought[name] === HOMES_OWN;
+    return homes && !Object.hasOwn(state, name) && name.length <= MAX_TAKEN_AWAY_NAME;
   });
   const inside = Object.entries(within).filter(
     ([pointer]) => valueAt(state, pointer) !== undefined,
@@ -189,7 +220,18 @@ function provenance(
       inside.push([pointer, from]);
     }
   }
-  return { brought: someOf(top), within: someOf(inside) };
+  const gone = [...new Set(takenAway)].slice(0, MAX_TAKEN_AWAY);
+  const goneEntries = gone.map((name): [string, string] => [name, HOMES_OWN]);
+  return { brought: someOf([...goneEntries, ...withinBounds(top)]), within: someOf(inside) };
+}
+
+/** What an operator's own policy lets in beyond the bounds is nobody's. */
+function withinBounds(entries: readonly [string, string][]): [string, string][] {
+  let characters = 0;
+  return entries.filter(([name, by]) => {
+    characters += name.length + by.length;
+    return characters <= 2 * MAX_BROUGHT_CHARACTERS;
+  });
 }
 
 /** Members that are new within objects that were there, by JSON Pointer. */
@@ -198,10 +240,11 @@ function* additions(
   before: JsonValue | undefined,
   after: JsonValue,
 ): Generator<string> {
-  if (!isMembers(before) || !isMembers(after)) return;
+  if (!isMembers(after)) return;
+  const there = isMembers(before) ? before : {};
   for (const [name, value] of Object.entries(after)) {
     const at = pointerTo(path, name);
-    if (Object.hasOwn(before, name)) yield* additions(at, before[name], value);
+    if (Object.hasOwn(there, name)) yield* additions(at, there[name], value);
     else yield at;
   }
 }

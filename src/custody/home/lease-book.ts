@@ -16,6 +16,8 @@ export class LeaseBook {
   readonly #clock: Clock;
   readonly #startedAt: number;
   readonly #answeredAt = new Map<string, number>();
+  /** Leases after which none is given. */
+  readonly #last = new Set<string>();
 
   constructor(options: { clock: Clock; leaseSeconds: number }) {
     this.#clock = options.clock;
@@ -25,12 +27,33 @@ export class LeaseBook {
 
   /** A lease was answered for this player and epoch. */
   answered(localId: string, epoch: number): void {
+    if (this.#last.has(`${localId}@${epoch}`)) return;
     this.#answeredAt.set(`${localId}@${epoch}`, this.#clock.monotonic());
   }
 
   /** The epoch is over: whoever held it cannot renew it any more. */
   forget(localId: string, epoch: number): void {
     this.#answeredAt.delete(`${localId}@${epoch}`);
+    this.#last.delete(`${localId}@${epoch}`);
+  }
+
+  /** Whatever has been answered is the last lease of this epoch: it runs out once, counted from now. */
+  last(localId: string, epoch: number): void {
+    this.answered(localId, epoch);
+    this.#last.add(`${localId}@${epoch}`);
+  }
+
+  /** The next epoch has what is left of the last lease of this one. */
+  carryOver(localId: string, epoch: number, next: number): void {
+    const at = this.#answeredAt.get(`${localId}@${epoch}`);
+    if (at !== undefined) this.#answeredAt.set(`${localId}@${next}`, at);
+    this.#last.add(`${localId}@${next}`);
+  }
+
+  /** Seconds of the last lease that its holder may still count on; 0 when it is over. */
+  remainder(localId: string, epoch: number): number {
+    const margin = this.leaseSeconds * CLOCK_RATE_MARGIN;
+    return Math.max(0, this.secondsLeft(localId, epoch) - margin);
   }
 
   /** Seconds until every lease answered for this epoch has surely run out; 0 when it has. */

@@ -17,8 +17,10 @@ export interface OpenTransfer {
   /** Origin the player goes to. */
   readonly to: string;
   readonly world: string;
-  /** Unix seconds; past it home cancels, where home itself is the source. */
+  /** Unix seconds; some time after it nobody can claim the player any more. */
   readonly deadline: number;
+  /** Digest of what the source handed over, where that is not home itself. */
+  readonly handed?: string;
 }
 
 /** The decision that raised the epoch last, kept so that a repeated call gets the same answer. */
@@ -29,6 +31,10 @@ export interface LastDecision {
   readonly from: string;
   readonly to: string;
   readonly at: number;
+  /** Digest of what a claim was answered with, for its receipt. */
+  readonly digest?: string;
+  /** Digest of what the source had handed over. */
+  readonly handed?: string;
 }
 
 /** A holder whose leases ran out before it gave the player back. */
@@ -58,6 +64,11 @@ export interface LedgerRow {
   readonly epoch: number;
   readonly transfer?: OpenTransfer;
   readonly last?: LastDecision;
+  /**
+   * Home has called the player back: until it has it, nobody is given a lease any more, nor lets it
+   * depart. Durable, as nobody knows whether the holder has heard of it, or obeys.
+   */
+  readonly recalled?: true;
   /** Holders that lapsed, the last one last. They may still bring what the player carried. */
   readonly lapsed?: readonly LapsedHolder[];
   /** What the player carries, as home knows it. */
@@ -87,15 +98,20 @@ const stale = (reason: string): Transition => ({
   reason,
 });
 
+/** A seat is promised while the pass is good, and its client may come at the seat's end. */
+const CLAIM_GRACE_SECONDS = 75;
+
+const CALLED_BACK = "home has called the player back";
+
 /** The row without an open transfer. */
 function closed(row: LedgerRow): LedgerRow {
   const { transfer: _decided, stateSentAt: _past, ...rest } = row;
   return rest;
 }
 
-/** The row without a transfer and without a decision that could be repeated. */
+/** The row without a transfer and without a decision that could be repeated: home has the player. */
 function settled(row: LedgerRow): LedgerRow {
-  const { transfer: _decided, last: _over, stateSentAt: _past, ...rest } = row;
+  const { transfer: _decided, last: _over, stateSentAt: _past, recalled: _back, ...rest } = row;
   return rest;
 }
 
@@ -153,6 +169,7 @@ export function depart(
       ? { ok: true, row }
       : stale("another transfer is open");
   }
+  if (row.recalled === true) return stale(CALLED_BACK);
   return { ok: true, row: withState({ ...row, transfer }, request.kept) };
 }
 
@@ -165,6 +182,13 @@ export function claim(row: LedgerRow, by: string, transferId: string, at: number
         ok: false,
         code: "ERR_FED_NOT_DESTINATION",
         reason: "the transfer is for another server",
+      };
+    }
+    if (open.deadline + CLAIM_GRACE_SECONDS < at) {
+      return {
+        ok: false,
+        code: "ERR_FED_TRANSFER_UNKNOWN",
+        reason: "the deadline of the transfer has passed",
       };
     }
     const epoch = row.epoch + 1;
@@ -270,11 +294,18 @@ export function renew(
   sentAt: number,
 ): Transition {
   if (row.holder !== by || row.epoch !== request.epoch) return stale("not held any more");
+  if (row.recalled === true) return stale(CALLED_BACK);
   const late = row.stateSentAt !== undefined && sentAt < row.stateSentAt;
   if (row.transfer !== undefined || late || request.kept === undefined) {
     return { ok: true, row };
   }
   return { ok: true, row: { ...withState(row, request.kept), stateSentAt: sentAt } };
+}
+
+/** Rule 10: home calls the player back, whatever its holder says to that. */
+export function recall(row: LedgerRow, home: string): Transition {
+  if (row.holder === home) return stale("the player is at home");
+  return { ok: true, row: row.recalled === true ? row : { ...row, recalled: true } };
 }
 
 /**

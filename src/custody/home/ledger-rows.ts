@@ -13,6 +13,7 @@ const rowKey = (localId: string): string => `${PREFIX}${localId}`;
 const id = z.string().min(1).max(64);
 const origin = z.string().min(1).max(300);
 const count = z.int().nonnegative();
+const digest = z.string().max(128);
 
 const rowSchema = z.looseObject({
   localId: id,
@@ -21,7 +22,14 @@ const rowSchema = z.looseObject({
   holder: origin,
   epoch: count,
   transfer: z
-    .looseObject({ id, from: origin, to: origin, world: id, deadline: z.number() })
+    .looseObject({
+      id,
+      from: origin,
+      to: origin,
+      world: id,
+      deadline: z.number(),
+      handed: digest.optional(),
+    })
     .optional(),
   last: z
     .looseObject({
@@ -31,6 +39,8 @@ const rowSchema = z.looseObject({
       from: origin,
       to: origin,
       at: z.number(),
+      digest: digest.optional(),
+      handed: digest.optional(),
     })
     .optional(),
   lapsed: z
@@ -44,6 +54,7 @@ const rowSchema = z.looseObject({
     )
     .max(1024)
     .optional(),
+  recalled: z.literal(true).optional(),
   brought: z.record(z.string(), z.string()).optional(),
   life: id.optional(),
   grantor: id.optional(),
@@ -131,9 +142,9 @@ export class LedgerRows {
     );
   }
 
-  /** Every row, for settling after a restart, but for damaged ones, which are set aside. */
-  async *all(): AsyncGenerator<LedgerRow> {
-    for await (const [key, text] of this.#store.entries(PREFIX)) {
+  /** Every row whose local id begins so, for settling after a restart, but for damaged ones, which are set aside. */
+  async *all(begin = ""): AsyncGenerator<LedgerRow> {
+    for await (const [key, text] of this.#store.entries(`${PREFIX}${begin}`)) {
       const row = this.#reader.parse(key, text);
       if (row === undefined) await this.#reader.setAside(key, text);
       else yield row;

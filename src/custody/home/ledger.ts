@@ -68,6 +68,11 @@ export class CustodyLedger {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Whether a holder is home itself. */
+  isHere(holder: string): boolean {
+    return holder === this.#origin;
+  }
+
   /** The local id of one of this home's player ids, or undefined when it is another home's. */
   localId(player: string): string | undefined {
     const at = player.lastIndexOf("@");
@@ -79,9 +84,9 @@ export class CustodyLedger {
     return this.#rows.get(localId);
   }
 
-  /** Every row, for settling after a restart. */
-  rows(): AsyncIterable<LedgerRow> {
-    return this.#rows.all();
+  /** Every row whose local id begins so (default: every one), for settling after a restart. */
+  rows(begin?: string): AsyncIterable<LedgerRow> {
+    return this.#rows.all(begin);
   }
 
   /**
@@ -207,6 +212,14 @@ export class CustodyLedger {
     return decision.ok;
   }
 
+  /** Rule 10: from now on no lease of the player's is renewed, until home has it. */
+  async recall(localId: string): Promise<LedgerRow | undefined> {
+    const recalled = await this.decide(localId, undefined, (row) =>
+      transitions.recall(row, this.#origin),
+    );
+    return recalled.ok ? recalled.row : undefined;
+  }
+
   /** Another process remembers the leases, or did: from now on this one counts, from the start. */
   async takeOver(localId: string): Promise<void> {
     if (this.#life() === undefined) return;
@@ -264,15 +277,24 @@ export class CustodyLedger {
     if (outcome === undefined) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
     if (outcome.ok && before !== undefined && outcome.row !== before) {
       this.#notice(localId, before, outcome.row);
-      if (outcome.row.epoch !== before.epoch) this.#leases.forget(localId, before.epoch);
-      else if (outcome.row.grantor !== before.grantor)
-        this.#leases.answered(localId, outcome.row.epoch);
+      this.#noteLeases(localId, before, outcome.row);
       if (kind !== undefined) {
         const decision = { kind, localId, before, after: outcome.row };
         for (const listener of this.#listeners) listener(decision);
       }
     }
     return outcome;
+  }
+
+  #noteLeases(localId: string, before: LedgerRow, { epoch, grantor, recalled }: LedgerRow): void {
+    const leases = this.#leases;
+    if (epoch !== before.epoch) {
+      if (recalled === true) leases.carryOver(localId, before.epoch, epoch);
+      leases.forget(localId, before.epoch);
+    } else {
+      if (grantor !== before.grantor) leases.answered(localId, epoch);
+      if (recalled === true) leases.last(localId, epoch);
+    }
   }
 
   #notice(localId: string, before: LedgerRow | undefined, after: LedgerRow | undefined): void {

@@ -1,5 +1,5 @@
 /** Carried state as trees of members: what is taken over, put back and lost in them. */
-import { type JsonValue, pointerTo, sameJson } from "../../json.ts";
+import { type JsonValue, pointerTo, sameJson, shortPointer } from "../../json.ts";
 
 /** A JSON object. */
 export type Members = Readonly<Record<string, JsonValue>>;
@@ -62,29 +62,53 @@ function restored(
   return Object.fromEntries(result);
 }
 
-/** What of `now` is not in `kept` as it is: JSON Pointers; a list's items wherever they stand in it. */
+/** Losses that are named; of more nobody reads. */
+const MAX_LOSSES = 1_024;
+/** A longer pointer is cut off, and nothing below it is named. */
+const MAX_LOSS_POINTER = 512;
+
+/**
+ * What of `now` is not in `kept` as it is: JSON Pointers, at most {@link MAX_LOSSES}; a list's items
+ * wherever they stand in it. In time and size linear in `now`, however long its names are.
+ */
 export function lossesAt(path: string, now: JsonValue, kept: JsonValue | undefined): string[] {
-  if (sameJson(now, kept)) return [];
+  const found: string[] = [];
+  for (const loss of losses(path, now, kept)) {
+    if (found.push(loss) === MAX_LOSSES) break;
+  }
+  return found;
+}
+
+function* losses(path: string, now: JsonValue, kept: JsonValue | undefined): Generator<string> {
+  if (path.length > MAX_LOSS_POINTER) {
+    if (!sameJson(now, kept)) yield shortPointer(path);
+    return;
+  }
   if (Array.isArray(now) && Array.isArray(kept)) {
     const left = new Map<string, number>();
     for (const each of kept as readonly JsonValue[]) {
       const text = JSON.stringify(each);
       left.set(text, (left.get(text) ?? 0) + 1);
     }
-    return (now as readonly JsonValue[]).flatMap((each, index) => {
+    for (const [index, each] of (now as readonly JsonValue[]).entries()) {
       const text = JSON.stringify(each);
       const count = left.get(text) ?? 0;
-      if (count === 0) return [pointerTo(path, index)];
-      left.set(text, count - 1);
-      return [];
-    });
+      if (count === 0) yield pointerTo(path, index);
+      else left.set(text, count - 1);
+    }
+    return;
   }
   if (isMembers(now) && isMembers(kept)) {
-    return Object.entries(now).flatMap(([name, value]) =>
-      lossesAt(pointerTo(path, name), value, Object.hasOwn(kept, name) ? kept[name] : undefined),
-    );
+    for (const [name, value] of Object.entries(now)) {
+      yield* losses(
+        pointerTo(path, name),
+        value,
+        Object.hasOwn(kept, name) ? kept[name] : undefined,
+      );
+    }
+    return;
   }
-  return [path];
+  if (!sameJson(now, kept)) yield path;
 }
 
 function segmentsOf(pointer: string): string[] {

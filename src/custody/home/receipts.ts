@@ -1,8 +1,14 @@
-/** Home's signed word on each crossing, and its place in the history. */
-import { digestOfState, issueReceipt } from "../../identity/receipt.ts";
+/** Home's signed word on each crossing, what the ends have signed beside it, and its place in the history. */
+import { type Refusal, refuse } from "../../errors.ts";
+import {
+  type ReceiptKeys,
+  issueReceipt,
+  readReceipt,
+  verifyCountersignature,
+} from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock } from "../../ports.ts";
-import type { CrossingHistory } from "../shared/history.ts";
+import type { CrossingHistory, CrossingRecord } from "../shared/history.ts";
 import type { LedgerRow } from "./ledger-row.ts";
 
 /** Options of {@link ReceiptBook}. */
@@ -12,11 +18,13 @@ export interface ReceiptBookOptions {
   readonly history: CrossingHistory;
   readonly clock: Clock;
   readonly signingKey: () => SigningKey;
+  /** A peer's key, by which it countersigns. */
+  readonly peerKey: ReceiptKeys;
   /** A crossing could not be written into the history. */
   readonly onHistoryLost: (cause: unknown) => void;
 }
 
-/** Issues receipts (PROTOCOL 6). */
+/** Issues receipts and files countersignatures (PROTOCOL 6). */
 export class ReceiptBook {
   readonly #options: ReceiptBookOptions;
 
@@ -25,42 +33,53 @@ export class ReceiptBook {
   }
 
   /** Signs the receipt of a decided claim and writes the crossing into the history. */
-  issue(row: LedgerRow, transferId: string, to: string): Promise<string> {
-    return this.#issue(row, transferId, to, digestOfState(row.state));
-  }
-
-  async #issue(
-    row: LedgerRow,
-    transferId: string,
-    to: string,
-    digest: string | undefined,
-  ): Promise<string> {
+  async issue(row: LedgerRow, transferId: string, to: string): Promise<string> {
     const { origin, clock, history, signingKey, onHistoryLost } = this.#options;
-    const { localId, epoch } = row;
-    const at = row.last?.at ?? Math.floor(clock.now() / 1000);
-    const from = row.last?.from ?? origin;
+    const { localId, epoch, last } = row;
+    const at = last?.at ?? Math.floor(clock.now() / 1000);
+    const from = last?.from ?? origin;
     const player = `${localId}@${new URL(origin).host}`;
     const receipt = await issueReceipt(
       {
         ...{ iss: origin, xfer: transferId, player, epoch, from, to, iat: at },
-        ...(digest === undefined ? {} : { digest }),
+        ...(last?.digest === undefined ? {} : { digest: last.digest }),
+        ...(last?.handed === undefined ? {} : { handed: last.handed }),
       },
       signingKey(),
     );
     // Nobody's custody hangs on it, so nobody waits for it; the next start makes up for a crash.
-    history.record(localId, { transferId, from, to, epoch, at, receipt }).catch(onHistoryLost);
+    history
+      .record(localId, { transferId, home: origin, from, to, epoch, at, receipt })
+      .catch(onHistoryLost);
     return receipt;
+  }
+
+  /** Files what an end has signed, once it verifies. Answers with all that is filed then. */
+  async countersign(
+    by: string,
+    crossing: CrossingRecord,
+    word: string,
+  ): Promise<{ readonly verified: true; readonly all: readonly string[] } | Refusal> {
+    const { history, peerKey } = this.#options;
+    const claims = readReceipt(crossing.receipt);
+    if (claims === undefined) return refuse("ERR_FED_UNAVAILABLE", "the receipt cannot be read");
+    const { transferId, home } = crossing;
+    const verified = await verifyCountersignature(word, claims, peerKey);
+    if (!verified.verified) return verified;
+    if (verified.by !== by) return refuse("ERR_FED_SIGNATURE_INVALID", "it is another server's");
+    await history.countersign(transferId, home, by, word);
+    return {
+      verified: true,
+      all: (await history.find(transferId, home))?.countersignatures ?? [],
+    };
   }
 
   /** Makes up for a crash between a claim and the writing of its crossing. */
   async makeUp(row: LedgerRow): Promise<void> {
     const { last } = row;
+    const { history, origin } = this.#options;
     const unwritten =
-      last?.kind === "claim" &&
-      (await this.#options.history.ofTransfer(last.transferId)) === undefined;
-    // What the player carried then may have changed since.
-    if (unwritten) {
-      await this.#issue({ ...row, epoch: last.epoch }, last.transferId, last.to, undefined);
-    }
+      last?.kind === "claim" && (await history.find(last.transferId, origin)) === undefined;
+    if (unwritten) await this.issue({ ...row, epoch: last.epoch }, last.transferId, last.to);
   }
 }

@@ -13,11 +13,17 @@ export class TransferIndex {
     this.#store = store;
   }
 
-  /** Notes whose transfer it is. False when it is another player's already. */
-  async note(transferId: string, localId: string): Promise<boolean> {
+  /** Notes whose transfer it is: whether that was news, or it is another player's already. */
+  async note(transferId: string, localId: string): Promise<"noted" | "known" | "another's"> {
     const key = transferKey(transferId);
     const made = await this.#store.compareAndSet(key, undefined, localId, KEPT_MILLISECONDS);
-    return made || (await this.#store.get(key)) === localId;
+    if (made) return "noted";
+    return (await this.#store.get(key)) === localId ? "known" : "another's";
+  }
+
+  /** Forgets a transfer that was never opened. */
+  async drop(transferId: string, localId: string): Promise<void> {
+    await this.#store.compareAndSet(transferKey(transferId), localId, undefined);
   }
 
   /** The player that a transfer is of, or undefined for one never seen. */

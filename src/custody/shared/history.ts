@@ -1,11 +1,13 @@
-/** The crossings of home's players, kept and readable. */
+/** The crossings of home's players, and those that this server was an end of: kept and readable. */
 import { z } from "zod";
 import type { Logger, Store } from "../../ports.ts";
 import { type RowKind, RowReader } from "../../rows/rows.ts";
 
 /** One crossing that a claim has decided. */
-export interface CrossingRecord {
+export interface Crossing {
   readonly transferId: string;
+  /** Origin of the player's home, which issued the receipt. */
+  readonly home: string;
   /** Origin the player left. */
   readonly from: string;
   /** Origin that claimed it. */
@@ -18,17 +20,27 @@ export interface CrossingRecord {
   readonly receipt: string;
 }
 
+/** A crossing as it is kept. */
+export interface CrossingRecord extends Crossing {
+  /** What its ends have signed beside the receipt; verified when they were filed. */
+  readonly countersignatures: readonly string[];
+}
+
 /** How long a crossing can be looked up. */
 const KEPT_MILLISECONDS = 90 * 24 * 3600 * 1000;
 const EPOCH_DIGITS = 16;
 
 const prefixOf = (localId: string): string => `history/${localId}/`;
-const receiptKey = (transferId: string): string => `receipt/${transferId.toLowerCase()}`;
+const idPrefix = (transferId: string): string => `receipt/${transferId.toLowerCase()}/`;
+const receiptKey = (transferId: string, home: string): string => `${idPrefix(transferId)}${home}`;
+const wordPrefix = (transferId: string, home: string): string =>
+  `countersignature/${transferId.toLowerCase()}/${home} `;
 
-const CROSSING_ROW: RowKind<CrossingRecord> = {
+const CROSSING_ROW: RowKind<Crossing> = {
   what: "record of a crossing",
   schema: z.looseObject({
     transferId: z.string().max(64),
+    home: z.string().max(300),
     from: z.string().max(300),
     to: z.string().max(300),
     epoch: z.int().nonnegative(),
@@ -39,24 +51,34 @@ const CROSSING_ROW: RowKind<CrossingRecord> = {
   advice: "Nobody's custody hangs on it; its receipt may be in it still",
 };
 
-/** Durable records by player and by transfer; both are gone after 90 days. */
+/**
+ * Durable records by player, and by transfer and home: a source chooses transfer ids as it likes. None is
+ * ever written over; all are gone after 90 days.
+ */
 export class CrossingHistory {
   readonly #store: Store;
-  readonly #reader: RowReader<CrossingRecord>;
+  readonly #reader: RowReader<Crossing>;
 
   constructor(store: Store, logger?: Pick<Logger, "error">) {
     this.#store = store;
     this.#reader = new RowReader(store, logger, CROSSING_ROW);
   }
 
-  /** Writes a crossing down; the same again changes nothing. */
-  async record(localId: string, crossing: CrossingRecord): Promise<void> {
-    const text = JSON.stringify(crossing);
+  /** Writes a crossing of a player of this home down; the first word stays. */
+  async record(localId: string, crossing: Crossing): Promise<void> {
     const epoch = String(crossing.epoch).padStart(EPOCH_DIGITS, "0");
-    await Promise.all([
-      this.#store.set(`${prefixOf(localId)}${epoch}`, text, KEPT_MILLISECONDS),
-      this.#store.set(receiptKey(crossing.transferId), text, KEPT_MILLISECONDS),
-    ]);
+    const key = `${prefixOf(localId)}${epoch}-${crossing.transferId.toLowerCase()}`;
+    await Promise.all([this.#file(key, JSON.stringify(crossing)), this.keep(crossing)]);
+  }
+
+  /** Keeps a crossing that this server was an end of, whose receipt it has verified. */
+  async keep(crossing: Crossing): Promise<void> {
+    await this.#file(receiptKey(crossing.transferId, crossing.home), JSON.stringify(crossing));
+  }
+
+  /** Keeps what an end of a crossing has signed, verified already; its first word stays. */
+  async countersign(transferId: string, home: string, by: string, word: string): Promise<void> {
+    await this.#file(`${wordPrefix(transferId, home)}${by}`, word);
   }
 
   /** A player's crossings, oldest first. */
@@ -69,24 +91,36 @@ export class CrossingHistory {
     return crossings;
   }
 
-  /** The crossing of one transfer: at home, at the destination, and at a source that asked. */
-  async ofTransfer(transferId: string): Promise<CrossingRecord | undefined> {
-    const text = await this.#store.get(receiptKey(transferId));
-    return text === undefined ? undefined : this.#parse(receiptKey(transferId), text);
+  /** The crossings of one transfer id, by home: at a home, at a destination, at a source that asked. */
+  async ofTransfer(transferId: string): Promise<CrossingRecord[]> {
+    const crossings: CrossingRecord[] = [];
+    for await (const [key, text] of this.#store.entries(idPrefix(transferId))) {
+      const crossing = await this.#parse(key, text);
+      if (crossing !== undefined) crossings.push(crossing);
+    }
+    return crossings;
+  }
+
+  /** The crossing of one transfer of one home's player. */
+  async find(transferId: string, home: string): Promise<CrossingRecord | undefined> {
+    const key = receiptKey(transferId, home);
+    const text = await this.#store.get(key);
+    return text === undefined ? undefined : this.#parse(key, text);
+  }
+
+  async #file(key: string, text: string): Promise<void> {
+    await this.#store.compareAndSet(key, undefined, text, KEPT_MILLISECONDS);
   }
 
   async #parse(key: string, text: string): Promise<CrossingRecord | undefined> {
     const crossing = this.#reader.parse(key, text);
-    if (crossing === undefined) await this.#reader.setAside(key, text);
-    return crossing;
-  }
-
-  /** Keeps the receipt of a crossing that this server was an end of. */
-  async keepReceipt(crossing: CrossingRecord): Promise<void> {
-    await this.#store.set(
-      receiptKey(crossing.transferId),
-      JSON.stringify(crossing),
-      KEPT_MILLISECONDS,
-    );
+    if (crossing === undefined) {
+      await this.#reader.setAside(key, text);
+      return undefined;
+    }
+    const countersignatures: string[] = [];
+    const words = this.#store.entries(wordPrefix(crossing.transferId, crossing.home));
+    for await (const [, word] of words) countersignatures.push(word);
+    return { ...crossing, countersignatures };
   }
 }

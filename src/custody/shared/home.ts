@@ -9,6 +9,7 @@ import {
   type PreviewAnswer,
   type PreviewRequest,
   type ReceiptAnswer,
+  type ReceiptRequest,
   type RenewAnswer,
   type RenewRequest,
   type ReturnRequest,
@@ -45,7 +46,7 @@ export interface Home {
   /** What home would keep of a state. A home that follows PROTOCOL 6 alone refuses. */
   preview(request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>>;
   /** Home's receipt of a crossing this server was an end of. As {@link preview}, an addition. */
-  receipt(transferId: string): Promise<HomeAnswer<ReceiptAnswer>>;
+  receipt(request: ReceiptRequest): Promise<HomeAnswer<ReceiptAnswer>>;
 }
 
 /** Refusals that mean somebody else decided: there is nothing left here to hold. */
@@ -101,6 +102,6 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
     giveBackAll: (request) => call("returns", request, returnsAnswerSchema),
     renew: (request) => call("renew", request, renewAnswerSchema),
     preview: (request) => call("preview", request, previewAnswerSchema),
-    receipt: (transferId) => call("receipt", { transferId }, receiptAnswerSchema),
+    receipt: (request) => call("receipt", request, receiptAnswerSchema),
   };
 }

@@ -22,6 +22,8 @@ export const transferIdSchema = z
 
 const epochSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
+const tokenSchema = z.string().max(4096);
+
 /** A world's name. */
 export const worldSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u, "not a world's name");
 
@@ -79,10 +81,12 @@ export const revokeSchema = z.strictObject({ player: playerIdSchema, epoch: epoc
 /** Asks what home would keep of a state: an addition to PROTOCOL 6 that a peer may lack. */
 export const previewSchema = returnSchema;
 /** Asks for the receipt of a crossing: an addition to PROTOCOL 6 that a peer may lack. */
-export const receiptSchema = claimSchema;
+export const receiptSchema = z.strictObject({
+  transferId: transferIdSchema,
+  countersignature: tokenSchema.optional(),
+});
 
 const leaseSecondsSchema = z.number().positive().max(86_400);
-const tokenSchema = z.string().max(4096);
 
 export const departedAnswerSchema = z.strictObject({
   transferId: transferIdSchema,
@@ -133,7 +137,11 @@ export const returnsAnswerSchema = z.strictObject({
     .max(MAX_RETURNED_PLAYERS),
 });
 export const previewAnswerSchema = z.strictObject({ state: stateSchema.optional() });
-export const receiptAnswerSchema = z.strictObject({ receipt: tokenSchema });
+export const receiptAnswerSchema = z.strictObject({
+  receipt: tokenSchema,
+  // One of each end.
+  countersignatures: z.array(tokenSchema).max(2).optional(),
+});
 
 export type DepartRequest = z.infer<typeof departSchema>;
 export type CancelRequest = z.infer<typeof cancelSchema>;
@@ -142,6 +150,7 @@ export type ReturnsRequest = z.infer<typeof returnsSchema>;
 export type ReturnsAnswer = z.infer<typeof returnsAnswerSchema>;
 export type RenewRequest = z.infer<typeof renewSchema>;
 export type PreviewRequest = z.infer<typeof previewSchema>;
+export type ReceiptRequest = z.infer<typeof receiptSchema>;
 export type RevokeRequest = z.infer<typeof revokeSchema>;
 export type DepartAnswer = z.infer<typeof departedAnswerSchema>;
 export type ClaimAnswer = z.infer<typeof claimAnswerSchema>;

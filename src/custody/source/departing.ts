@@ -11,7 +11,7 @@ import {
   refusalSentence,
 } from "../../errors.ts";
 import type { StateFault } from "../../json.ts";
-import type { Logger } from "../../ports.ts";
+import type { Clock, Logger } from "../../ports.ts";
 import { type VisitorBook, inPhase } from "../holder/visitors.ts";
 import type { Home } from "../shared/home.ts";
 import type { PeerCalls } from "../../ports.ts";
@@ -41,6 +41,7 @@ export interface DepartingOptions {
   readonly visitors: VisitorBook;
   readonly homeAt: (origin: string) => Home;
   readonly peers: PeerCalls;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Writes a guest of this home down, before it departs for the first time. */
   readonly enrol: (session: PlayerSession) => Promise<unknown>;
@@ -73,6 +74,8 @@ const HOME_SILENT = {
 } as const;
 const HOME_REFUSES =
   "Your home server does not deal with this one right now. The operators can read why.";
+/** A player waits no longer for a seat to be taken, whatever the destination says. */
+const MAX_SEAT_SECONDS = 60;
 
 const reservationAnswerSchema = z.strictObject({
   reservation: z.strictObject({
@@ -152,7 +155,7 @@ function unsayable(isState: boolean): Stay {
  * @throws Stay when there is none.
  */
 export async function reserve(
-  { peers, logger }: DepartingOptions,
+  { peers, clock, logger }: DepartingOptions,
   { destination, transferId }: Departure,
   pass: string,
 ): Promise<ReservedSeat> {
@@ -178,5 +181,6 @@ export async function reserve(
   if (!parsed.success || parsed.data.origin !== destination.origin) {
     throw new Stay("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.");
   }
-  return parsed.data;
+  const latest = Math.floor(clock.now() / 1000) + MAX_SEAT_SECONDS;
+  return { ...parsed.data, expiresAt: Math.min(parsed.data.expiresAt, latest) };
 }

@@ -65,23 +65,31 @@ export async function peerOf(
     // Perhaps a rotation: the peer's own descriptor says so, at most once a cool-down.
     await parts.handshake.refreshDescriptor(claimed.origin).catch(() => undefined);
   }
+  // Nothing durable for whoever is not heard anyway: its nonces decide nothing.
+  const refused = claimed === undefined ? undefined : refusalOf(registry, claimed);
   const signed = await verifyRequest(message, {
     clock: parts.clock,
     recipient: parts.origin,
     keyFor: (origin, kid) => registry.keyFor(origin, kid),
     consumeNonce: (nonce, ttlMilliseconds) =>
-      store.compareAndSet(`nonce/${nonce}`, undefined, "1", ttlMilliseconds),
+      refused === undefined
+        ? store.compareAndSet(`nonce/${nonce}`, undefined, "1", ttlMilliseconds)
+        : Promise.resolve(true),
   });
   if (!signed.verified) return { verified: false, refused: signed.code, reason: signed.reason };
-  const { origin, kid, created } = signed;
-  if (registry.isBlocked(origin, kid)) return { verified: true, refused: "ERR_FED_BLOCKED" };
-  if (registry.liveSession(origin) === undefined) {
-    return { verified: true, refused: "ERR_FED_HANDSHAKE_REQUIRED" };
-  }
-  if (registry.get(origin)?.trust !== TrustState.Trusted) {
-    return { verified: true, refused: "ERR_FED_NOT_TRUSTED" };
-  }
-  return { origin, sentAt: created };
+  const { origin, created } = signed;
+  const now = refused ?? refusalOf(registry, signed);
+  return now === undefined ? { origin, sentAt: created } : { verified: true, refused: now };
+}
+
+/** Why a signer is not heard, in PROTOCOL 3's order. */
+function refusalOf(
+  registry: CallerParts["registry"],
+  { origin, kid }: { readonly origin: string; readonly kid: string },
+): FederationErrorCode | undefined {
+  if (registry.isBlocked(origin, kid)) return "ERR_FED_BLOCKED";
+  if (registry.liveSession(origin) === undefined) return "ERR_FED_HANDSHAKE_REQUIRED";
+  return registry.get(origin)?.trust === TrustState.Trusted ? undefined : "ERR_FED_NOT_TRUSTED";
 }
 
 /** The login that a player's request carries; undefined when it carries none. */

@@ -66,6 +66,8 @@ const UNSIGNED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationError
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
 const KEY_TIMEOUT_MILLISECONDS = 5_000;
 const HEALTH_TIMEOUT_MILLISECONDS = 5_000;
+/** Nobody is waited for any longer, whatever it says. */
+const MAX_RETRY_AFTER_SECONDS = 3_600;
 
 /** What `GET /health` says. */
 export interface ReportedHealth {
@@ -316,7 +318,9 @@ function refusalOf(
     status,
     code: code ?? "ERR_FED_BAD_RESPONSE",
     ...(typeof detail === "string" ? { detail: detail.slice(0, 300) } : {}),
-    ...(typeof retryAfter === "number" ? { retryAfterSeconds: retryAfter } : {}),
+    ...(typeof retryAfter === "number"
+      ? { retryAfterSeconds: Math.min(Math.max(0, retryAfter), MAX_RETRY_AFTER_SECONDS) }
+      : {}),
   };
 }
 

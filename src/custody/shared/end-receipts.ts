@@ -1,0 +1,117 @@
+/**
+ * What a server keeps of a crossing that it was an end of: home's receipt, once it verifies, and what
+ * both ends have signed beside it (PROTOCOL 6). Nobody's custody hangs on any of it.
+ */
+import {
+  type ReceiptClaims,
+  type ReceiptKeys,
+  digestOfState,
+  issueCountersignature,
+  verifyCountersignature,
+  verifyReceipt,
+} from "../../identity/receipt.ts";
+import type { SigningKey } from "../../identity/server-keys.ts";
+import type { JsonValue } from "../../json.ts";
+import type { Clock, Logger } from "../../ports.ts";
+import type { CrossingHistory } from "./history.ts";
+import type { Home } from "./home.ts";
+
+/** By how much the clocks of two servers may differ. */
+const CLOCKS_SECONDS = 150;
+
+/** Options of {@link EndReceipts}. */
+export interface EndReceiptsOptions {
+  readonly origin: string;
+  readonly history: CrossingHistory;
+  readonly homeAt: (origin: string) => Home;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signingKey: () => SigningKey;
+  /** A peer's key, this server's own included. */
+  readonly peerKey: ReceiptKeys;
+}
+
+/** A crossing as one of its ends knows it. */
+export interface CrossingEnd {
+  readonly home: string;
+  readonly transferId: string;
+  readonly player: string;
+  /** Epoch that the claim decided. */
+  readonly epoch: number;
+  readonly from: string;
+  readonly to: string;
+  /** What the player carried when it went, or came. */
+  readonly state: JsonValue | undefined;
+}
+
+/** The receipts of crossings that this server was an end of and not the home. */
+export class EndReceipts {
+  readonly #options: EndReceiptsOptions;
+
+  constructor(options: EndReceiptsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Files the receipt, countersigns it and files what the other end has signed, as far as home knows.
+   * `receipt`: what home has said already; otherwise it is asked. Never rejects.
+   */
+  async keep(end: CrossingEnd, receipt: string | undefined): Promise<void> {
+    try {
+      const claims = receipt === undefined ? undefined : await this.#file(end, receipt);
+      if (receipt !== undefined && claims === undefined) return;
+      await this.#countersign(end, claims);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : "unknown";
+      this.#options.logger.debug(`the receipt of ${end.transferId} is not complete: ${why}`);
+    }
+  }
+
+  async #countersign(end: CrossingEnd, known: ReceiptClaims | undefined): Promise<void> {
+    const { origin, history, homeAt, signingKey, clock, peerKey } = this.#options;
+    const { home, transferId, player, epoch, from, to, state } = end;
+    const crossing = { home, xfer: transferId, player, epoch, from, to };
+    const iat = Math.floor(clock.now() / 1000);
+    const countersignature = await issueCountersignature(
+      { iss: origin, ...crossing, iat, digest: digestOfState(state) },
+      signingKey(),
+    );
+    let answer = await homeAt(home).receipt({ transferId, countersignature });
+    // A home without this addition refuses what it does not know.
+    if (!answer.ok && known === undefined) answer = await homeAt(home).receipt({ transferId });
+    const claims = known ?? (answer.ok ? await this.#file(end, answer.body.receipt) : undefined);
+    if (claims === undefined) return;
+    await history.countersign(transferId, home, origin, countersignature);
+    for (const word of answer.ok ? (answer.body.countersignatures ?? []) : []) {
+      const verified = await verifyCountersignature(word, claims, peerKey);
+      if (verified.verified) await history.countersign(transferId, home, verified.by, word);
+    }
+  }
+
+  /** Files a receipt that is home's word on this very crossing. */
+  async #file(end: CrossingEnd, receipt: string): Promise<ReceiptClaims | undefined> {
+    const { history, peerKey, logger } = this.#options;
+    const { home, transferId, player, epoch, from, to } = end;
+    const verified = await verifyReceipt(receipt, peerKey);
+    const claims = verified.verified ? verified.claims : undefined;
+    if (
+      claims?.iss !== home ||
+      claims.xfer.toLowerCase() !== transferId.toLowerCase() ||
+      claims.player !== player ||
+      claims.epoch !== epoch ||
+      claims.from !== from ||
+      claims.to !== to ||
+      claims.iat > this.#options.clock.now() / 1000 + CLOCKS_SECONDS
+    ) {
+      const why = verified.verified
+        ? "it is of another crossing, or another time"
+        : verified.reason;
+      logger.warn(
+        `the receipt of ${transferId} by ${home} does not verify and is not kept: ${why}`,
+      );
+      return undefined;
+    }
+    await history.keep({ transferId, home, from, to, epoch, at: claims.iat, receipt });
+    return claims;
+  }
+}
