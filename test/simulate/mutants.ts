@@ -672,8 +672,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: imports,
-        find: "      (!Object.hasOwn(carried, name) || sameJson(before[name], carried[name])),",
-        put: "      !Object.hasOwn(carried, name),",
+        find: "      (Object.hasOwn(before, name) && sameJson(before[name], carried[name])),",
+        put: "      false,",
       },
     ],
     faults: { fickle: 0.2, unruly: 0.2 },
