@@ -49,7 +49,7 @@ export async function takeSeat(
   const giveUpAt = performance.now() + Math.min(lasts, LONGEST_SEAT_MILLISECONDS);
   for (let failures = 0; ; failures += 1) {
     try {
-      const proof = await key?.prove(origin, reservation.sessionId);
+      const proof = await key?.prove(origin, { seat: reservation.sessionId });
       return await new Connector(origin, proof, signal).consumeSeatReservation(reservation);
     } catch (error) {
       const wait = backOff(failures, FIRST_RETRY_MILLISECONDS, LONGEST_RETRY_MILLISECONDS);

@@ -253,7 +253,7 @@ export class Traveler {
     return this.#run(attempt, async (signal) => {
       await this.#identity.learnPlayerId();
       const body = { to: uri, ...(name === undefined ? {} : { name }) };
-      const proof = await key.prove(this.home);
+      const proof = await key.prove(this.home, "travel");
       const transit = await requestTravel(this.home, proof, body, signal);
       attempt.transit = transit;
       const { transferId, to, origin } = transit;

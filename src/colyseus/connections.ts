@@ -43,12 +43,12 @@ export class Connections {
       if (token === "" || tokenType(token) === "aether-pass+jwt") {
         return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
       }
-      const proof = await this.#logins.proof(token, seal.sessionId);
+      const proof = await this.#logins.proof(token, { seat: seal.sessionId });
       if ("ok" in proof) return proof;
       if (proof.jkt !== seat.jkt) {
         return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
       }
-      const used = await this.#logins.useProof(proof, "arrival");
+      const used = await this.#logins.useProof(proof);
       if (used !== undefined) return used;
     }
     const claimed = await custody.arrivals.claim(seal, seat);
@@ -82,7 +82,7 @@ export class Connections {
   }
 
   async #login(seal: LoginSeal, context: AuthContext): Promise<Connected | JoinRefusal> {
-    const proof = await this.#logins.proof(context.token ?? "", undefined);
+    const proof = await this.#logins.proof(context.token ?? "", "login");
     if ("ok" in proof) return proof;
     if (proof.jkt !== seal.jkt || proof.jti !== seal.jti) {
       return refusal(
@@ -90,7 +90,7 @@ export class Connections {
         "the proof is not the one the seat was reserved with",
       );
     }
-    const used = await this.#logins.useProof(proof, "connection");
+    const used = await this.#logins.useProof(proof, { takenSeat: seal.sessionId });
     if (used !== undefined) return used;
     return {
       ok: true,

@@ -1,6 +1,6 @@
 /** Who logs in at this server: accounts of the host's own auth, keys that are proven, guests. */
 import { GUEST_PREFIX } from "../custody/shared/player-id.ts";
-import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
+import { type ProofClaims, type ProofUse, tokenType, verifyProof } from "../identity/proof.ts";
 import { type Identify, type IdentifiedPlayer, isLocalId } from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { hostAuth } from "./auth-hooks.ts";
@@ -41,9 +41,9 @@ export class Logins {
       // The host's own auth throws to refuse.
       return noLogin;
     }
-    const proof = await this.proof(token, undefined);
+    const proof = await this.proof(token, "travel");
     if ("ok" in proof) return proof;
-    const used = await this.useProof(proof, "travel");
+    const used = await this.useProof(proof);
     return used ?? { ok: true, localId: proof.jkt, jkt: proof.jkt, name: undefined };
   }
 
@@ -67,22 +67,28 @@ export class Logins {
     return name === undefined ? { id: account.id } : { id: account.id, name };
   }
 
-  /** Verifies a proof of the player's key; with `sessionId`, one for that seat. */
-  async proof(token: string, sessionId: string | undefined): Promise<ProofClaims | JoinRefusal> {
+  /** Verifies a proof of the player's key, for that one use. */
+  async proof(token: string, use: ProofUse): Promise<ProofClaims | JoinRefusal> {
     const verified = await verifyProof(token, {
       now: this.#runtime.clock.now(),
       audience: this.#runtime.options.origin,
-      ...(sessionId === undefined ? {} : { sessionId }),
+      use,
     });
     return verified.verified ? verified.proof : refusal(verified.code, verified.reason);
   }
 
-  /** A proof is good once for each step of one join (PROTOCOL 5). */
-  async useProof(proof: ProofClaims, step: string): Promise<JoinRefusal | undefined> {
+  /**
+   * Uses a proof up (PROTOCOL 5). A login is one use in two steps: matchmaking uses its proof up for
+   * the one seat it starts (`startedSeat`), whose connection then takes it (`takenSeat`).
+   */
+  async useProof(
+    { jkt, jti }: Pick<ProofClaims, "jkt" | "jti">,
+    { startedSeat = "", takenSeat }: { startedSeat?: string; takenSeat?: string } = {},
+  ): Promise<JoinRefusal | undefined> {
     const fresh = await this.#runtime.store.compareAndSet(
-      `proof/${step}/${proof.jkt}/${proof.jti}`,
-      undefined,
-      "1",
+      `proof/${jkt}/${jti}`,
+      takenSeat,
+      startedSeat,
       PROOF_MEMORY_MILLISECONDS,
     );
     return fresh

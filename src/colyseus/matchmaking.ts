@@ -19,11 +19,11 @@ export class Matchmaking implements AuthHost {
   }
 
   async loginByKey(token: string): Promise<SealedSeat | JoinRefusal> {
-    const proof = await this.#logins.proof(token, undefined);
+    const proof = await this.#logins.proof(token, "login");
     if ("ok" in proof) return proof;
-    const used = await this.#logins.useProof(proof, "matchmaking");
-    if (used !== undefined) return used;
     const sessionId = newSessionId(this.#runtime.random);
+    const used = await this.#logins.useProof(proof, { startedSeat: sessionId });
+    if (used !== undefined) return used;
     const seal = this.#sealer().seal({
       kind: "login",
       jkt: proof.jkt,

@@ -145,7 +145,7 @@ describe("several processes that are one server, on Redis", function () {
       const before = (await where(hall)).items;
       hall.send("take", `coin ${before.length}`);
       const { reservation } = await askTransit(hall, portal(plaza, "plaza"));
-      const proof = await key.prove(plaza.origin, reservation.sessionId);
+      const proof = await key.prove(plaza.origin, { seat: reservation.sessionId });
       const room = await takeSeat(plaza, reservation, proof);
       room.reconnection.enabled = false;
       const back = await login(key, through === one ? two : one);

@@ -55,6 +55,12 @@ describe("proofs that are refused", function () {
       /ERR_FED_PROOF_INVALID/u,
     ],
     ["without a jti", () => ({ claims: { jti: undefined } }), /ERR_FED_PROOF_INVALID/u],
+    [
+      "that does not say what for",
+      () => ({ claims: { use: undefined } }),
+      /ERR_FED_PROOF_INVALID/u,
+    ],
+    ["for travel", () => ({ claims: { use: "travel" } }), /ERR_FED_PROOF_INVALID/u],
     ["with claims of its own", () => ({ claims: { admin: true } }), /ERR_FED_PROOF_INVALID/u],
     [
       "with alg HS256, keyed with the public key",
@@ -204,7 +210,8 @@ describe("proofs that are refused", function () {
   ): { jwk: object; claims: Record<string, unknown> } {
     const iat = now();
     const claims = { aud: server.origin, jti: crypto.randomUUID(), iat, exp: iat + 55 };
-    return { jwk: { kty, crv, x }, claims: sid === undefined ? claims : { ...claims, sid } };
+    const use = sid === undefined ? { use: "login" } : { use: "seat", sid };
+    return { jwk: { kty, crv, x }, claims: { ...claims, ...use } };
   }
 
   async function proof(
