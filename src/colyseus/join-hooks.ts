@@ -131,7 +131,7 @@ function hookRoom(host: JoinHost, room: Room): void {
   /** The last moment at which the room can be asked what a client carries. */
   const capture = (client: Client): RoomPlayer | undefined => {
     const entry = host.sessions.get(room, client.sessionId);
-    if (entry !== undefined && !entry.frozen) host.sessions.capture(entry, client);
+    if (entry !== undefined && !host.sessions.isFrozen(entry)) host.sessions.capture(entry, client);
     return entry;
   };
   if (onAuth !== (Room.prototype as unknown as typeof hooks).onAuth) {

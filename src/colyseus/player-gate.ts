@@ -142,7 +142,9 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     this.sessions.remove(entry);
     if (entry.session === undefined || entry.session.ended) return;
     try {
-      await this.#runtime.custody.leave(entry.session, entry.carriedAtLeave);
+      const { session } = entry;
+      const state = session.frozen ? session.carry() : entry.carriedAtLeave;
+      await this.#runtime.custody.leave(session, state);
     } catch (cause) {
       this.#runtime.options.logger.error(
         `${entry.player.id} left, but what it carries could not be stored`,
@@ -158,7 +160,8 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   }
 
   isFrozen(room: Room, client: Client): boolean {
-    return this.sessions.get(room, client.sessionId)?.frozen ?? false;
+    const entry = this.sessions.get(room, client.sessionId);
+    return entry !== undefined && this.sessions.isFrozen(entry);
   }
 
   async preview(room: Room, client: Client): Promise<ImportPreview | undefined> {

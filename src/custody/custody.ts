@@ -418,7 +418,7 @@ export class Custody {
    * asked, nothing is decided. Undefined when home does not answer that question.
    */
   async preview(session: PlayerSession): Promise<ImportPreview | undefined> {
-    const state = session.body.carry();
+    const state = session.carry();
     if (session.atHome || state === undefined) return previewOf(state, state);
     try {
       const { player, epoch } = session;
