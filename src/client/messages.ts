@@ -8,6 +8,8 @@ export interface Transit {
   readonly to: string;
   readonly origin: string;
   readonly reservation: SeatReservation;
+  /** The destination's signed word on the reservation's address. */
+  readonly seat?: string;
   /** Unix seconds. */
   readonly expiresAt: number;
 }
@@ -48,17 +50,17 @@ type Members = Readonly<Record<string, unknown>>;
 
 /** Reads `federation:transit`; undefined when it is not of that form. */
 export function parseTransit(message: unknown): Transit | undefined {
-  const { transferId, to, origin, reservation, expiresAt } = members(message);
-  const seat = members(reservation);
+  const { transferId, to, origin, reservation, seat, expiresAt } = members(message);
+  const { sessionId, roomId, processId, name, publicAddress, devMode } = members(reservation);
   if (
     !isText(transferId) ||
     !isText(to) ||
     !isOrigin(origin) ||
     !isCount(expiresAt) ||
-    !isText(seat["sessionId"]) ||
-    !isText(seat["roomId"]) ||
-    !isText(seat["processId"]) ||
-    !isText(seat["name"])
+    !isPartOfUrl(sessionId) ||
+    !isPartOfUrl(roomId) ||
+    !isPartOfUrl(processId) ||
+    !isText(name)
   ) {
     return undefined;
   }
@@ -67,7 +69,13 @@ export function parseTransit(message: unknown): Transit | undefined {
     to,
     origin,
     expiresAt,
-    reservation: reservation as SeatReservation,
+    // Nothing else a server says here is for the SDK: it would pass some of it on.
+    reservation: {
+      ...{ sessionId, roomId, processId, name },
+      ...(isText(publicAddress) ? { publicAddress } : {}),
+      ...(typeof devMode === "boolean" ? { devMode } : {}),
+    },
+    ...(isText(seat) ? { seat } : {}),
   };
 }
 
@@ -139,6 +147,11 @@ function members(value: unknown): Members {
 
 function isText(value: unknown): value is string {
   return typeof value === "string" && value.length > 0 && value.length <= 2048;
+}
+
+/** What the SDK puts into an address as it stands. */
+function isPartOfUrl(value: unknown): value is string {
+  return isText(value) && value.length <= 128 && /^[^\s/\\?#&%]+$/u.test(value);
 }
 
 function isOrigin(value: unknown): value is string {

@@ -158,12 +158,14 @@ export class Departures {
     });
     if (!seat.ok) return stay(seat.code, seat.reason);
     const transferId = runtime.random.uuid();
+    const vouched = await seats.vouch(seat.reservation);
     session.body.transit({
       transferId,
       to: uri,
       origin: runtime.options.origin,
       reservation: seat.reservation,
       expiresAt: seat.expiresAt,
+      ...(vouched === undefined ? {} : { seat: vouched }),
     });
     return { kind: "arrived", transferId, to: uri, destination: runtime.options.origin };
   }

@@ -48,10 +48,11 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     this.logger = options.logger;
     this.joinMilliseconds = options.joinTimeoutSeconds * 1000;
     this.sessions = new RoomSessions(this, options.logger);
+    const { origin, endpoint, worlds } = options;
     this.seats = new ColyseusSeats({
-      worlds: options.worlds,
+      ...{ origin, endpoint, worlds, clock },
       sealer: this.sealer,
-      clock,
+      signingKey: runtime.signingKey,
     });
     const { sessions, seats, sealer } = this;
     const logins = this.#logins;

@@ -87,6 +87,8 @@ const reservationAnswerSchema = z.strictObject({
   }),
   origin: z.string().max(300),
   expiresAt: z.int().nonnegative(),
+  /** The destination's word for the client, which verifies it. */
+  seat: z.string().max(2048).optional(),
 });
 
 /** A seat at the destination. */
