@@ -3,7 +3,7 @@ import { GUEST_PREFIX } from "../custody/shared/player-id.ts";
 import { type ProofClaims, type ProofUse, tokenType, verifyProof } from "../identity/proof.ts";
 import { type Identify, type IdentifiedPlayer, isLocalId } from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
-import { hostAuth } from "./auth-hooks.ts";
+import { hostAuth, someRoomAsksNothing } from "./auth-hooks.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 
@@ -27,6 +27,10 @@ export class Logins {
     { ok: true; localId: string; jkt: string | undefined; name: string | undefined } | JoinRefusal
   > {
     const noLogin = refusal("ERR_FED_PROOF_INVALID", "this is no login at this server");
+    if (!someRoomAsksNothing()) {
+      const reason = "every room here asks its players itself: join one, and go from there";
+      return refusal("ERR_FED_JOIN_REFUSED", reason);
+    }
     try {
       if (tokenType(token) !== "aether-pop+jwt") {
         const auth = await hostAuth(token);

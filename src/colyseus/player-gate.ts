@@ -18,6 +18,7 @@ import { Connections } from "./connections.ts";
 import { Departures } from "./departures.ts";
 import type { Connected, JoinHost } from "./join-hooks.ts";
 import { Logins, wishedName } from "./logins.ts";
+import { isHomeOf } from "../custody/shared/player-id.ts";
 import { Matchmaking } from "./matchmaking.ts";
 import type { PortalsHost } from "./portals.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
@@ -85,6 +86,10 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   }
 
   // --- connection ----------------------------------------------------------------------------
+
+  isOfThisHome(seal: Seal): boolean {
+    return seal.kind === "login" || isHomeOf(this.#runtime.options.origin, seal.player);
+  }
 
   connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal> {
     return this.#connections.connect(seal, context);

@@ -100,7 +100,8 @@ describe("several processes that are one server, on Redis", function () {
     const hall = await login(key, one);
     hall.send("take", "lamp");
     const { reservation } = await askTransit(hall, shared("yard"));
-    const yard = await takeSeat({ origin }, reservation);
+    const proof = await key.prove(origin, { seat: reservation.sessionId });
+    const yard = await takeSeat({ origin }, reservation, proof);
     const there = await where(yard);
     assert.deepEqual([there.port, there.items], [two.spec.port, ["lamp"]]);
     await leave(yard, keeper);
