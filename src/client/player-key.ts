@@ -42,7 +42,7 @@ export class PlayerKey {
     return { kty: "OKP", crv: "Ed25519", x: encodeBase64Url(this.#pair.publicKey) };
   }
 
-  /** RFC 7638 thumbprint: the local id at a home without accounts. Needs WebCrypto. */
+  /** RFC 7638 thumbprint: after `key-`, the local id at a home without accounts. Needs WebCrypto. */
   async thumbprint(): Promise<string> {
     const { crv, kty, x } = this.jwk;
     const canonical = new TextEncoder().encode(JSON.stringify({ crv, kty, x }));

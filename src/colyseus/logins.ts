@@ -1,7 +1,13 @@
 /** Who logs in at this server: accounts of the host's own auth, keys that are proven, guests. */
-import { GUEST_PREFIX } from "../custody/shared/player-id.ts";
 import { type ProofClaims, type ProofUse, tokenType, verifyProof } from "../identity/proof.ts";
-import { type Identify, type IdentifiedPlayer, isLocalId } from "../identity/local-id.ts";
+import {
+  GUEST_PREFIX,
+  type Identify,
+  type IdentifiedPlayer,
+  RESERVED_PREFIXES,
+  isAccountId,
+  localIdOfKey,
+} from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { hostAuth, someRoomAsksNothing } from "./auth-hooks.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
@@ -48,7 +54,7 @@ export class Logins {
     const proof = await this.proof(token, "travel");
     if ("ok" in proof) return proof;
     const used = await this.useProof(proof);
-    return used ?? { ok: true, localId: proof.jkt, jkt: proof.jkt, name: undefined };
+    return used ?? { ok: true, localId: localIdOfKey(proof.jkt), jkt: proof.jkt, name: undefined };
   }
 
   /**
@@ -61,9 +67,9 @@ export class Logins {
     context: Parameters<Identify>[1],
   ): Promise<IdentifiedPlayer | undefined> {
     const account = await this.#runtime.options.identify(auth, context);
-    if (account !== undefined && (!isLocalId(account.id) || account.id.startsWith(GUEST_PREFIX))) {
+    if (account !== undefined && !isAccountId(account.id)) {
       throw new TypeError(
-        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${GUEST_PREFIX}"`,
+        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${RESERVED_PREFIXES.join('" or "')}"`,
       );
     }
     if (account?.name === undefined) return account;

@@ -1,4 +1,5 @@
 /** What a player's token is worth at matchmaking: a seat, sealed for whoever may take it. */
+import { localIdOfKey } from "../identity/local-id.ts";
 import { verifyPass } from "../identity/pass.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
@@ -28,7 +29,7 @@ export class Matchmaking implements AuthHost {
       kind: "login",
       jkt: proof.jkt,
       jti: proof.jti,
-      localId: proof.jkt,
+      localId: localIdOfKey(proof.jkt),
       sessionId,
     });
     return { ok: true, seal, sessionId };

@@ -9,7 +9,7 @@ import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
-import type { IdentifiedPlayer } from "../identity/local-id.ts";
+import { type IdentifiedPlayer, localIdOfKey } from "../identity/local-id.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
@@ -115,7 +115,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
       ? await this.#logins.account(auth, { options, sessionId: client.sessionId })
       : undefined;
     const identified: IdentifiedPlayer | undefined =
-      account ?? (jkt === undefined ? undefined : { id: jkt });
+      account ?? (jkt === undefined ? undefined : { id: localIdOfKey(jkt) });
     if (identified === undefined && hasHostAuth) return { ok: true };
     const localId = identified?.id ?? this.#logins.guestId();
     const name = identified?.name ?? wished;

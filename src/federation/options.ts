@@ -4,7 +4,7 @@ import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
-import { isLocalId } from "../identity/local-id.ts";
+import { isAccountId } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
 import { printRecoveryKey } from "../identity/recovery.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
@@ -239,7 +239,7 @@ function recoveryKeyTo(
 const identifyByAuthId: Identify = (auth) => {
   const id = (auth as { id?: unknown } | null | undefined)?.id;
   const text = typeof id === "number" ? String(id) : id;
-  return isLocalId(text) ? { id: text } : undefined;
+  return isAccountId(text) ? { id: text } : undefined;
 };
 
 /** Warnings and errors to the console, nothing else. */

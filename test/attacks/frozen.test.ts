@@ -106,7 +106,7 @@ describe("attack: a frozen player that will not be silent", function () {
 
   it("drops what it carries, so that it lies here and is carried there, too", async () => {
     const { visitor, transit } = await frozen();
-    const player = (await visitor.key!.thumbprint()) + `@${at.home.authority}`;
+    const player = `key-${await visitor.key!.thumbprint()}@${at.home.authority}`;
     sendRaw(
       visitor.room,
       Uint8Array.from([...typed(FRAME.data, "note"), 0xa4, ...Buffer.from("more")]),

@@ -142,7 +142,7 @@ describe("proofs that are refused", function () {
         const key = generateSigningKey(systemRandom);
         const token = await proof(key, at.home, undefined, spoil(key));
         await assert.rejects(Visitor.login(at.home, { token }), refusal);
-        assert.equal(ledgerRow(at.home, `${key.kid}@${at.home.authority}`), undefined);
+        assert.equal(ledgerRow(at.home, `key-${key.kid}@${at.home.authority}`), undefined);
       });
     }
 
@@ -177,7 +177,7 @@ describe("proofs that are refused", function () {
     const key = generateSigningKey(systemRandom);
     const visitor = await Visitor.login(from, { token: await proof(key, from, undefined) });
     const player = await visitor.id();
-    assert.equal(player, `${key.kid}@${from.authority}`);
+    assert.equal(player, `key-${key.kid}@${from.authority}`);
     return {
       visitor,
       key,

@@ -26,7 +26,7 @@ export class HostilePlayer {
 
   /** Its id at a home without accounts. */
   idAt({ authority }: ServerProcess): string {
-    return `${this.key.kid}@${authority}`;
+    return `key-${this.key.kid}@${authority}`;
   }
 
   /** A proof with these claims, and good ones for the rest; `undefined` leaves a claim out. */
