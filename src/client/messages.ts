@@ -1,5 +1,6 @@
 /** Messages of PROTOCOL 8 as a client reads them: checked, because any server may send them. */
 import type { SeatReservation } from "@colyseus/sdk";
+import { shownText } from "../words.ts";
 import type { Kept } from "./events.ts";
 
 /** How to get into the next world. */
@@ -85,7 +86,7 @@ export function parseFailed(message: unknown): Failed | undefined {
   if (!isText(transferId) || !isText(to) || !isText(code) || typeof text !== "string") {
     return undefined;
   }
-  return { transferId, to, code, message: text.slice(0, MAX_MESSAGE_LENGTH) };
+  return { transferId, to, code, message: shownText(text, MAX_MESSAGE_LENGTH) ?? "" };
 }
 
 /** Reads `federation:undecided`; undefined when it is not of that form. */
@@ -95,14 +96,14 @@ export const parseUndecided = parseFailed;
 export function parseFrozen(message: unknown): Frozen | undefined {
   const { reason, message: text } = members(message);
   if (!isText(reason) || reason.length > 64 || typeof text !== "string") return undefined;
-  return { reason, message: text.slice(0, MAX_MESSAGE_LENGTH) };
+  return { reason, message: shownText(text, MAX_MESSAGE_LENGTH) ?? "" };
 }
 
 /** Reads `federation:recalled`; undefined when it is not of that form. */
 export function parseRecalled(message: unknown): Recalled | undefined {
   const { code, message: text } = members(message);
   if (!isText(code) || code.length > 64 || typeof text !== "string") return undefined;
-  return { code, message: text.slice(0, MAX_MESSAGE_LENGTH) };
+  return { code, message: shownText(text, MAX_MESSAGE_LENGTH) ?? "" };
 }
 
 /** Reads `federation:progress`; undefined when it is not of that form. */

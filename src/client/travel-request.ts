@@ -1,5 +1,6 @@
 /** Travel without a room, the client's side (PROTOCOL 8). */
 import { type Transit, parseTransit } from "./messages.ts";
+import { shownText } from "../words.ts";
 import { within } from "./patience.ts";
 import type { Whereabouts } from "./whereabouts.ts";
 
@@ -35,5 +36,5 @@ async function request(
   const transit = parseTransit(answer);
   if (transit !== undefined) return transit;
   const code = typeof answer.code === "string" ? answer.code : "ERR_FED_UNAVAILABLE";
-  throw new Error(`${code}: ${typeof answer.detail === "string" ? answer.detail : "try again"}`);
+  throw new Error(`${code}: ${shownText(answer.detail, 300) ?? "try again"}`);
 }

@@ -9,6 +9,7 @@ import {
   localIdOfKey,
 } from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
+import { shownText } from "../words.ts";
 import { hostAuth, someRoomAsksNothing } from "./auth-hooks.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
@@ -131,12 +132,5 @@ export function wishedName(options: unknown): string | undefined {
 
 /** A name that can be shown, of what a player wishes to be called. */
 export function cleanName(name: unknown, maxLength = MAX_WISHED_LENGTH): string | undefined {
-  if (typeof name !== "string") return undefined;
-  const shown = name.replaceAll(/\p{C}/gu, "").trim();
-  // Not through the middle of a character beyond the basic plane.
-  const clean = shown
-    .slice(0, maxLength)
-    .replace(/\p{Cs}$/u, "")
-    .trimEnd();
-  return clean === "" ? undefined : clean;
+  return shownText(name, maxLength);
 }
