@@ -126,7 +126,14 @@ async function askRoom(
       return false;
     }
   };
-  if (!(await new LettingIn().run(client, host.joinMilliseconds, asked))) throw no;
+  if (
+    !(await new LettingIn(host.clock).run(
+      client as Client & ClientInternals,
+      host.joinMilliseconds,
+      asked,
+    ))
+  )
+    throw no;
 }
 
 function sealOf(seat: ReservedSeat | undefined): unknown {
