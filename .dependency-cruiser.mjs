@@ -1,5 +1,5 @@
 /** What may import what. The floors say who is above whom; the rest is about what lies outside. */
-import { APART, FLOORS, inside } from "./tools/floors.mjs";
+import { APART, FLOORS, FOR_ALL, inside } from "./tools/floors.mjs";
 
 const ROOMS = FLOORS.flat();
 
@@ -90,7 +90,7 @@ export default {
       },
       to: {
         path: "^src/(?!client/)|^(node:)",
-        pathNot: "^src/client/",
+        pathNot: ["^src/client/", ...FOR_ALL.map(inside)],
       },
     },
     {

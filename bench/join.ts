@@ -133,7 +133,7 @@ function visitor(name: string, home: ServerProcess, destination: ServerProcess):
           travellers.map(async ({ key, transit }) => {
             const seat = await transit;
             const client = new Client(destination.origin);
-            client.http.authToken = await key.prove(destination.origin, seat.sessionId);
+            client.http.authToken = await key.prove(destination.origin, { seat: seat.sessionId });
             return { client, seat };
           }),
         );

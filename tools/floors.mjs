@@ -3,7 +3,7 @@
  * room beside it, never upwards. The rules and the picture in docs/DESIGN.md are made of this list.
  */
 export const FLOORS = [
-  ["errors.ts"],
+  ["errors.ts", "words.ts"],
   ["ports.ts", "json.ts"],
   ["rows", "limits"],
   ["identity", "routing", "health"],
@@ -21,6 +21,9 @@ export const FLOORS = [
 
 /** Rooms that stand apart: they import nothing of the house. */
 export const APART = ["client"];
+
+/** What those apart may import all the same: it knows nothing of any server. */
+export const FOR_ALL = ["words.ts"];
 
 /** A regular expression for what lies in a room itself, not in the rooms within it. */
 export function inside(room) {

@@ -5,6 +5,7 @@ import { type ServerDescriptor, verifyDescriptor } from "../identity/descriptor.
 import { normalizeOrigin } from "../identity/origin.ts";
 import { CLOCK_SKEW_SECONDS } from "../identity/pass.ts";
 import { type Fetch, type FetchResponse, systemClock } from "../ports.ts";
+import { shownText } from "../words.ts";
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
 
 /** One line of the report. */
@@ -15,6 +16,7 @@ export interface Finding {
   readonly detail: string;
 }
 
+const MAX_DETAIL_LENGTH = 16 * 1024;
 const WELL_KNOWN = "/.well-known/aether-federation";
 
 /** Checks a server from the outside. Exit code 1 when anything is wrong. */
@@ -33,7 +35,8 @@ export async function diagnose(
   const findings: Finding[] = [];
   try {
     await examine(origin, flags.allowInsecure, fetch, (check, ok, detail) =>
-      findings.push({ check, ok, detail }),
+      // In one line: the server that is examined has a say in it.
+      findings.push({ check, ok, detail: shownText(detail, MAX_DETAIL_LENGTH) ?? "" }),
     );
   } finally {
     await fetch.close();

@@ -10,6 +10,7 @@ import { diagnose } from "./doctor.ts";
 import { makeRecoveryKey, recoverAllKeys, revokeOneKey, rotateKeys, showKeys } from "./keys.ts";
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
 import { decidePeer, listPeers } from "./peers.ts";
+import { terminalText } from "../words.ts";
 import { forgetPlayer, listDamaged, listLate } from "./players.ts";
 
 const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
@@ -83,11 +84,15 @@ async function main(args: readonly string[]): Promise<number> {
       allowInsecure: values["allow-insecure"] ?? false,
       assets: values.assets,
     });
-    process.stdout.write(`${json ? JSON.stringify(result.json, null, 2) : result.text}\n`);
+    process.stdout.write(
+      `${terminalText(json ? JSON.stringify(result.json, null, 2) : result.text)}\n`,
+    );
     return result.exitCode ?? EXIT.ok;
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof FederationError)) throw error;
-    process.stderr.write(`${json ? JSON.stringify({ error: error.message }) : error.message}\n`);
+    process.stderr.write(
+      `${terminalText(json ? JSON.stringify({ error: error.message }) : error.message)}\n`,
+    );
     return error instanceof CommandError ? error.exitCode : EXIT.failed;
   }
 }

@@ -1,5 +1,7 @@
 /** How the command line speaks: tables for people, JSON for programs, exit codes for scripts. */
 
+import { shownText } from "../words.ts";
+
 /** Exit codes. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
@@ -20,8 +22,12 @@ export interface CommandResult {
   readonly exitCode?: number;
 }
 
+const MAX_CELL_LENGTH = 8192;
+
 /** Columns under their heads, aligned. */
-export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(heads: readonly string[], told: readonly (readonly string[])[]): string {
+  // Cells hold what other servers say of themselves: each stays in its line.
+  const rows = told.map((row) => row.map((cell) => shownText(cell, MAX_CELL_LENGTH) ?? ""));
   const widths = heads.map((head, column) =>
     Math.max(head.length, ...rows.map((row) => (row[column] ?? "").length)),
   );

@@ -6,6 +6,7 @@ import type { Room } from "@colyseus/sdk";
 import { Connector, letGo } from "./connector.ts";
 import type { Identity } from "./identity.ts";
 import type { Transit } from "./messages.ts";
+import type { Whereabouts } from "./whereabouts.ts";
 import { NoAnswer, backOff, pause, within } from "./patience.ts";
 
 /** A login: matchmaking, the connection, and a room that takes its time. */
@@ -29,12 +30,14 @@ const PASSING_STATUS = new Set([429, 500, 502, 503, 504]);
 /** Logs in at home and joins a room there. */
 export function joinAtHome(
   { home, key, name }: Identity,
+  whereabouts: Whereabouts,
   roomName: string,
   options: Readonly<Record<string, unknown>>,
   signal: AbortSignal,
 ): Promise<Room> {
   return within(LOGIN_MILLISECONDS, signal, async (ended) => {
-    const client = new Connector(home, await key?.prove(home), ended);
+    const base = await whereabouts.baseOf(home, ended);
+    const client = new Connector(base, await key?.prove(home), ended);
     return client.joinOrCreate(roomName, { ...(name === undefined ? {} : { name }), ...options });
   });
 }
@@ -42,14 +45,17 @@ export function joinAtHome(
 /** Takes the seat of a crossing; what may pass is tried again while the seat lasts, with a fresh proof. */
 export async function takeSeat(
   { key }: Identity,
-  { origin, reservation, expiresAt }: Transit,
+  whereabouts: Whereabouts,
+  transit: Transit,
   signal: AbortSignal,
 ): Promise<Room> {
+  const { origin, expiresAt } = transit;
   const lasts = Math.max(SHORTEST_SEAT_MILLISECONDS, expiresAt * 1000 - Date.now());
   const giveUpAt = performance.now() + Math.min(lasts, LONGEST_SEAT_MILLISECONDS);
   for (let failures = 0; ; failures += 1) {
     try {
-      const proof = await key?.prove(origin, reservation.sessionId);
+      const reservation = await whereabouts.vouchedFor(transit, signal);
+      const proof = await key?.prove(origin, { seat: reservation.sessionId });
       return await new Connector(origin, proof, signal).consumeSeatReservation(reservation);
     } catch (error) {
       const wait = backOff(failures, FIRST_RETRY_MILLISECONDS, LONGEST_RETRY_MILLISECONDS);
@@ -62,12 +68,14 @@ export async function takeSeat(
 /** Goes back into a room that still keeps the player's place. */
 export function reconnect(
   origin: string,
+  whereabouts: Whereabouts,
   reconnectionToken: string,
   signal: AbortSignal,
 ): Promise<Room> {
-  return within(RECONNECT_MILLISECONDS, signal, (ended) =>
-    new Connector(origin, undefined, ended).reconnect(reconnectionToken),
-  );
+  return within(RECONNECT_MILLISECONDS, signal, async (ended) => {
+    const base = await whereabouts.baseOf(origin, ended);
+    return new Connector(base, undefined, ended).reconnect(reconnectionToken);
+  });
 }
 
 /** Whether a failure to get in may pass by itself: the network's, and refusals that say so. */

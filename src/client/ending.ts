@@ -1,5 +1,6 @@
 /** How a stay in a room ended, and what follows from it. */
 import { CloseCode } from "@colyseus/sdk";
+import { shownText } from "../words.ts";
 import type { Recall } from "./events.ts";
 
 /** The connection to a room is gone. */
@@ -12,6 +13,7 @@ export interface Ending {
   readonly onTheWay: boolean;
 }
 
+const MAX_SENTENCE_LENGTH = 500;
 const CODE = /ERR_FED_[A-Z_]+/u;
 
 const SENTENCES: ReadonlyMap<number, string> = new Map([
@@ -27,10 +29,8 @@ const SENTENCES: ReadonlyMap<number, string> = new Map([
 /** The code in a server's word, and the sentence after it. */
 export function codeAndSentence(text: string): { code: string | undefined; sentence: string } {
   const code = CODE.exec(text)?.[0];
-  return {
-    code,
-    sentence: code === undefined ? text : text.replace(/^.*?ERR_FED_[A-Z_]+:? ?/u, ""),
-  };
+  const sentence = code === undefined ? text : text.replace(/^.*?ERR_FED_[A-Z_]+:? ?/su, "");
+  return { code, sentence: shownText(sentence, MAX_SENTENCE_LENGTH) ?? "" };
 }
 
 /** Why, for the player. */

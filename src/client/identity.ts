@@ -37,7 +37,7 @@ export class Identity {
     if (this.key === undefined || this.#playerId !== undefined) return;
     const authority = new URL(this.home).host;
     this.#playerId = await this.key.thumbprint().then(
-      (thumbprint) => `${thumbprint}@${authority}`,
+      (thumbprint) => `key-${thumbprint}@${authority}`,
       () => undefined,
     );
   }

@@ -12,4 +12,5 @@ export type {
   Recall,
 } from "./events.ts";
 export { PlayerKey } from "./player-key.ts";
+export type { ProofUse } from "./player-key.ts";
 export type { KeyStorage } from "./storage.ts";

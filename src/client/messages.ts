@@ -1,5 +1,6 @@
 /** Messages of PROTOCOL 8 as a client reads them: checked, because any server may send them. */
 import type { SeatReservation } from "@colyseus/sdk";
+import { shownText } from "../words.ts";
 import type { Kept } from "./events.ts";
 
 /** How to get into the next world. */
@@ -8,6 +9,8 @@ export interface Transit {
   readonly to: string;
   readonly origin: string;
   readonly reservation: SeatReservation;
+  /** The destination's signed word on the reservation's address. */
+  readonly seat?: string;
   /** Unix seconds. */
   readonly expiresAt: number;
 }
@@ -48,17 +51,17 @@ type Members = Readonly<Record<string, unknown>>;
 
 /** Reads `federation:transit`; undefined when it is not of that form. */
 export function parseTransit(message: unknown): Transit | undefined {
-  const { transferId, to, origin, reservation, expiresAt } = members(message);
-  const seat = members(reservation);
+  const { transferId, to, origin, reservation, seat, expiresAt } = members(message);
+  const { sessionId, roomId, processId, name, publicAddress, devMode } = members(reservation);
   if (
     !isText(transferId) ||
     !isText(to) ||
     !isOrigin(origin) ||
     !isCount(expiresAt) ||
-    !isText(seat["sessionId"]) ||
-    !isText(seat["roomId"]) ||
-    !isText(seat["processId"]) ||
-    !isText(seat["name"])
+    !isPartOfUrl(sessionId) ||
+    !isPartOfUrl(roomId) ||
+    !isPartOfUrl(processId) ||
+    !isText(name)
   ) {
     return undefined;
   }
@@ -67,7 +70,13 @@ export function parseTransit(message: unknown): Transit | undefined {
     to,
     origin,
     expiresAt,
-    reservation: reservation as SeatReservation,
+    // Nothing else a server says here is for the SDK: it would pass some of it on.
+    reservation: {
+      ...{ sessionId, roomId, processId, name },
+      ...(isText(publicAddress) ? { publicAddress } : {}),
+      ...(typeof devMode === "boolean" ? { devMode } : {}),
+    },
+    ...(isText(seat) ? { seat } : {}),
   };
 }
 
@@ -77,7 +86,7 @@ export function parseFailed(message: unknown): Failed | undefined {
   if (!isText(transferId) || !isText(to) || !isText(code) || typeof text !== "string") {
     return undefined;
   }
-  return { transferId, to, code, message: text.slice(0, MAX_MESSAGE_LENGTH) };
+  return { transferId, to, code, message: shownText(text, MAX_MESSAGE_LENGTH) ?? "" };
 }
 
 /** Reads `federation:undecided`; undefined when it is not of that form. */
@@ -87,14 +96,14 @@ export const parseUndecided = parseFailed;
 export function parseFrozen(message: unknown): Frozen | undefined {
   const { reason, message: text } = members(message);
   if (!isText(reason) || reason.length > 64 || typeof text !== "string") return undefined;
-  return { reason, message: text.slice(0, MAX_MESSAGE_LENGTH) };
+  return { reason, message: shownText(text, MAX_MESSAGE_LENGTH) ?? "" };
 }
 
 /** Reads `federation:recalled`; undefined when it is not of that form. */
 export function parseRecalled(message: unknown): Recalled | undefined {
   const { code, message: text } = members(message);
   if (!isText(code) || code.length > 64 || typeof text !== "string") return undefined;
-  return { code, message: text.slice(0, MAX_MESSAGE_LENGTH) };
+  return { code, message: shownText(text, MAX_MESSAGE_LENGTH) ?? "" };
 }
 
 /** Reads `federation:progress`; undefined when it is not of that form. */
@@ -139,6 +148,11 @@ function members(value: unknown): Members {
 
 function isText(value: unknown): value is string {
   return typeof value === "string" && value.length > 0 && value.length <= 2048;
+}
+
+/** What the SDK puts into an address as it stands. */
+function isPartOfUrl(value: unknown): value is string {
+  return isText(value) && value.length <= 128 && /^[^\s/\\?#&%]+$/u.test(value);
 }
 
 function isOrigin(value: unknown): value is string {

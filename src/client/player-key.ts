@@ -7,6 +7,9 @@ const PROOF_SECONDS = 55;
 /** What RFC 8410 puts before the 32 bytes of an Ed25519 private key. */
 const PKCS8_HEAD = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 
+/** What a proof is for: a login at home, travel without a room, or the seat of that session id. */
+export type ProofUse = "login" | "travel" | { readonly seat: string };
+
 /**
  * The player's Ed25519 key. At a home without accounts it *is* the account: who holds it is the
  * player, who loses it is somebody else.
@@ -39,7 +42,7 @@ export class PlayerKey {
     return { kty: "OKP", crv: "Ed25519", x: encodeBase64Url(this.#pair.publicKey) };
   }
 
-  /** RFC 7638 thumbprint: the local id at a home without accounts. Needs WebCrypto. */
+  /** RFC 7638 thumbprint: after `key-`, the local id at a home without accounts. Needs WebCrypto. */
   async thumbprint(): Promise<string> {
     const { crv, kty, x } = this.jwk;
     const canonical = new TextEncoder().encode(JSON.stringify({ crv, kty, x }));
@@ -47,15 +50,15 @@ export class PlayerKey {
   }
 
   /**
-   * A proof of possession for one join (PROTOCOL 5): for a seat on `audience` when `sessionId` is
-   * given, for a login at home otherwise. Good for under a minute.
+   * A proof of possession (PROTOCOL 5), for that use at `audience` and nothing else, once. Good for
+   * under a minute.
    */
-  async prove(audience: string, sessionId?: string): Promise<string> {
+  async prove(audience: string, use: ProofUse = "login"): Promise<string> {
     const iat = Math.floor(Date.now() / 1000);
     const header = encodeJson({ alg: "EdDSA", typ: "aether-pop+jwt", jwk: this.jwk });
     const claims = encodeJson({
       aud: audience,
-      ...(sessionId === undefined ? {} : { sid: sessionId }),
+      ...(typeof use === "string" ? { use } : { use: "seat", sid: use.seat }),
       jti: encodeBase64Url(nacl.randomBytes(16)),
       iat,
       exp: iat + PROOF_SECONDS,

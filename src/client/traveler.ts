@@ -44,6 +44,7 @@ import { type Place, PlaceKeeper } from "./place.ts";
 import { watchPulse } from "./pulse.ts";
 import type { KeyStorage } from "./storage.ts";
 import { requestTravel } from "./travel-request.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 /** Options of {@link Traveler}. */
 export interface TravelerOptions {
@@ -104,6 +105,7 @@ export class Traveler {
   readonly home: string;
   readonly #identity: Identity;
   readonly #places: PlaceKeeper;
+  readonly #whereabouts = new Whereabouts();
   readonly #arrive = new Emitter<Arrival>();
   readonly #depart = new Emitter<Departure>();
   readonly #progress = new Emitter<Progress>();
@@ -253,8 +255,8 @@ export class Traveler {
     return this.#run(attempt, async (signal) => {
       await this.#identity.learnPlayerId();
       const body = { to: uri, ...(name === undefined ? {} : { name }) };
-      const proof = await key.prove(this.home);
-      const transit = await requestTravel(this.home, proof, body, signal);
+      const proof = await key.prove(this.home, "travel");
+      const transit = await requestTravel(this.#whereabouts, this.home, proof, body, signal);
       attempt.transit = transit;
       const { transferId, to, origin } = transit;
       this.#depart.emit({ transferId, to, origin });
@@ -365,14 +367,14 @@ export class Traveler {
     signal: AbortSignal,
   ): Promise<Found> {
     await this.#identity.learnPlayerId();
-    const room = await joinAtHome(this.#identity, world, options, signal);
+    const room = await joinAtHome(this.#identity, this.#whereabouts, world, options, signal);
     this.#homeRoom = { world, options };
     return { room, origin: this.home, world };
   }
 
   async #through(transit: Transit, from: string | undefined, signal: AbortSignal): Promise<Found> {
     const { origin, reservation, transferId } = transit;
-    const room = await takeSeat(this.#identity, transit, signal);
+    const room = await takeSeat(this.#identity, this.#whereabouts, transit, signal);
     return { room, origin, world: reservation.name, from, transferId };
   }
 
@@ -384,7 +386,8 @@ export class Traveler {
         if (found !== undefined) return found;
       }
       signal.throwIfAborted();
-      return { room: await reconnect(origin, reconnectionToken, signal), origin, world };
+      const room = await reconnect(origin, this.#whereabouts, reconnectionToken, signal);
+      return { room, origin, world };
     } catch {
       signal.throwIfAborted();
       return undefined;

@@ -10,7 +10,7 @@
  * a room with an `onAuth` of its own: there, the host's word is final and only visitors with a pass
  * come in another way.
  */
-import { type AuthContext, Room, matchMaker } from "@colyseus/core";
+import { type AuthContext, type Client, Room, matchMaker } from "@colyseus/core";
 import { tokenType } from "../identity/proof.ts";
 import { isExempt } from "./exempt-rooms.ts";
 import { type JoinRefusal, refusalError } from "./refusal.ts";
@@ -47,7 +47,8 @@ function theHooked(): Hooked {
   return hooked;
 }
 
-const wrappers = new WeakSet<StaticOnAuth>();
+/** What each wrapper is around. */
+const wrappers = new WeakMap<StaticOnAuth, StaticOnAuth>();
 const answers = new WeakMap<AuthContext, Map<StaticOnAuth, Promise<unknown>>>();
 
 /**
@@ -66,7 +67,7 @@ export function installAuthHooks(host: AuthHost): void {
   const base: StaticOnAuth = (token, options, context) => {
     return authenticate(base, theHooked().inner, true, [token, options, context]);
   };
-  wrappers.add(base);
+  wrappers.set(base, original);
   Object.defineProperty(Room, "onAuth", {
     configurable: true,
     enumerable: true,
@@ -98,7 +99,7 @@ export function wrapRoomClasses(): void {
       if (wrappers.has(own)) continue;
       const wrapper: StaticOnAuth = (token, options, context) =>
         authenticate(wrapper, own, false, [token, options, context]);
-      wrappers.add(wrapper);
+      wrappers.set(wrapper, own);
       (roomClass as { onAuth: StaticOnAuth }).onAuth = wrapper;
     }
   }
@@ -148,6 +149,44 @@ async function loginByKey(
 export async function hostAuth(token: string | undefined): Promise<unknown> {
   const context = { token, headers: new Headers(), ip: "" } as AuthContext;
   return theHooked().inner(token as unknown as string, {}, context);
+}
+
+/** Whether a room class asks players itself, beyond what the host asks everybody. */
+function asksItself(roomClass: typeof Room): boolean {
+  return (
+    (roomClass as { onAuth: unknown }).onAuth !== Room.onAuth ||
+    roomClass.prototype.onAuth !== Room.prototype.onAuth
+  );
+}
+
+/** Whether some room takes whomever the host's own `Room.onAuth` takes: a login outside of any room. */
+export function someRoomAsksNothing(): boolean {
+  return Object.values(matchMaker.getAllHandlers()).some(
+    ({ klass }) => !isExempt(klass) && !asksItself(klass as typeof Room),
+  );
+}
+
+/**
+ * Whether a room's own auth lets a player of this home in who comes by another door than matchmaking:
+ * asked as there, with the token and the options that the connection brings. Throws to refuse, too.
+ */
+export async function roomLetsIn(
+  room: Room,
+  client: Client,
+  options: unknown,
+  context: AuthContext,
+): Promise<boolean> {
+  const { onAuth } = room.constructor as unknown as { onAuth: StaticOnAuth };
+  // A proof is the federation's: to the host, whoever brings one brings no token.
+  const token = tokenType(context.token) === undefined ? context.token : undefined;
+  const asked = Object.create(context, { token: { value: token } }) as AuthContext;
+  if (onAuth !== (Room as { onAuth: unknown }).onAuth) {
+    const inner = wrappers.get(onAuth) ?? onAuth;
+    return Boolean(await inner(token as unknown as string, options, asked));
+  }
+  // What the host asks everybody it has asked at the login.
+  if (room.onAuth === Room.prototype.onAuth) return true;
+  return Boolean(await room.onAuth(client, options, asked));
 }
 
 async function joinByPass(token: string, context: AuthContext): Promise<unknown> {

@@ -10,7 +10,7 @@ import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { bringAssets } from "./belongings.ts";
 import type { Connected } from "./join-hooks.ts";
 import type { Logins } from "./logins.ts";
-import { type JoinRefusal, refusal } from "./refusal.ts";
+import { type JoinRefusal, refusal, refusalError } from "./refusal.ts";
 import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";
 import type { ArrivalSeal, LoginSeal, MoveSeal, Seal } from "./seal.ts";
 
@@ -30,38 +30,45 @@ export class Connections {
   async connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal> {
     if (seal.kind === "arrival") return this.#arrival(seal, context);
     if (seal.kind === "login") return this.#login(seal, context);
-    return this.#move(seal);
+    return this.#move(seal, context);
   }
 
   async #arrival(seal: ArrivalSeal, context: AuthContext): Promise<Connected | JoinRefusal> {
     const { custody } = this.#runtime;
     const seat = await custody.seats.find(seal, seal.sessionId);
     if (seat === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
-    if (seat.jkt !== undefined) {
-      // A direct join sends its pass along with the connection, too: it proves nothing.
-      const { token = "" } = context;
-      if (token === "" || tokenType(token) === "aether-pass+jwt") {
-        return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
-      }
-      const proof = await this.#logins.proof(token, seal.sessionId);
-      if ("ok" in proof) return proof;
-      if (proof.jkt !== seat.jkt) {
-        return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
-      }
-      const used = await this.#logins.useProof(proof, "arrival");
-      if (used !== undefined) return used;
-    }
+    const unproven = await this.#prove(seat.jkt, seal.sessionId, context);
+    if (unproven !== undefined) return unproven;
     const claimed = await custody.arrivals.claim(seal, seat);
     if (!claimed.ok) return claimed;
     const { arrival } = claimed;
     return {
       ok: true,
-      entry: (room, sessionId) => this.#arrive(room, sessionId, arrival),
+      entry: (room, sessionId) => this.#arrive(room, sessionId, arrival, seat.jkt),
       abort: () => custody.arrivals.abort(arrival),
     };
   }
 
-  #arrive(room: Room, sessionId: string, arrival: Arrival): RoomPlayer {
+  /** A seat that is bound to a key is for whoever proves it, for that very seat. */
+  async #prove(
+    jkt: string | undefined,
+    sessionId: string,
+    { token = "" }: AuthContext,
+  ): Promise<JoinRefusal | undefined> {
+    if (jkt === undefined) return undefined;
+    // A direct join sends its pass along with the connection, too: it proves nothing.
+    if (token === "" || tokenType(token) === "aether-pass+jwt") {
+      return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
+    }
+    const proof = await this.#logins.proof(token, { seat: sessionId });
+    if ("ok" in proof) return proof;
+    if (proof.jkt !== jkt) {
+      return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
+    }
+    return this.#logins.useProof(proof);
+  }
+
+  #arrive(room: Room, sessionId: string, arrival: Arrival, jkt: string | undefined): RoomPlayer {
     const entry = this.#sessions.add(
       room,
       sessionId,
@@ -74,6 +81,7 @@ export class Connections {
       },
       true,
     );
+    if (jkt !== undefined) entry.jkt = jkt;
     entry.carriedAtLeave = arrival.state;
     entry.receipt = arrival.receipt;
     entry.session = this.#runtime.custody.arrivals.begin(arrival, this.#sessions.body(entry));
@@ -82,7 +90,7 @@ export class Connections {
   }
 
   async #login(seal: LoginSeal, context: AuthContext): Promise<Connected | JoinRefusal> {
-    const proof = await this.#logins.proof(context.token ?? "", undefined);
+    const proof = await this.#logins.proof(context.token ?? "", "login");
     if ("ok" in proof) return proof;
     if (proof.jkt !== seal.jkt || proof.jti !== seal.jti) {
       return refusal(
@@ -90,7 +98,7 @@ export class Connections {
         "the proof is not the one the seat was reserved with",
       );
     }
-    const used = await this.#logins.useProof(proof, "connection");
+    const used = await this.#logins.useProof(proof, { takenSeat: seal.sessionId });
     if (used !== undefined) return used;
     return {
       ok: true,
@@ -104,51 +112,62 @@ export class Connections {
     };
   }
 
-  async #move(seal: MoveSeal): Promise<Connected | JoinRefusal> {
+  async #move(seal: MoveSeal, context: AuthContext): Promise<Connected | JoinRefusal> {
     const { custody, life } = this.#runtime;
-    const gone = refusal("ERR_FED_SEAT_UNKNOWN", "the player is not here any more");
-    if (seal.life !== life) {
+    const { player, sessionId: seat } = seal;
+    const gone = refusal("ERR_FED_SEAT_UNKNOWN", "the seat is not promised to the player any more");
+    const isHere = seal.life === life;
+    // Before a proof is used up for nothing.
+    if (isHere && custody.moves.promisee(player, seat) === undefined) return gone;
+    const unproven = await this.#prove(seal.jkt, seat, context);
+    if (unproven !== undefined) return unproven;
+    if (!isHere) {
       const moved =
-        seal.life === undefined ? undefined : await custody.moveFrom(seal.life, seal.player);
+        seal.life === undefined ? undefined : await custody.moveFrom(seal.life, player, seat);
       if (moved === undefined) return gone;
       return {
         ok: true,
         entry: (room, sessionId) =>
-          this.#moved(room, sessionId, seal.player, moved, (body) => ({
+          this.#moved(room, sessionId, seal, moved, (body) => ({
             session: moved.begin(body),
             state: moved.state,
           })),
         abort: () => moved.abort(),
       };
     }
-    const former = custody.sessions.get(seal.player);
-    if (former === undefined || former.frozen) return gone;
+    const former = custody.moves.promisee(player, seat);
+    if (former === undefined) return gone;
     return {
       ok: true,
       entry: (room, sessionId) =>
-        this.#moved(room, sessionId, seal.player, former, (body) =>
-          custody.move(seal.player, body),
-        ),
+        this.#moved(room, sessionId, seal, former, (body) => custody.move(player, seat, body)),
       abort: () => Promise.resolve(),
     };
   }
 
+  /** @throws ServerError when the session has ended in this very moment. */
   #moved(
     room: Room,
     sessionId: string,
-    id: string,
+    { player: id, jkt }: MoveSeal,
     { name, home }: { readonly name: string; readonly home: string },
     begin: (body: PlayerBody) => ReturnType<FederationRuntime["custody"]["move"]>,
   ): RoomPlayer {
     const player = { id, name, home, carried: undefined, from: this.#runtime.options.origin };
     const entry = this.#sessions.add(room, sessionId, player, true);
+    if (jkt !== undefined) entry.jkt = jkt;
     const moved = begin(this.#sessions.body(entry));
-    if (moved !== undefined) {
-      entry.session = moved.session;
-      entry.carriedAtLeave = moved.state;
-      entry.player = { ...entry.player, carried: moved.state };
-      bringAssets(this.#runtime, entry, []);
+    if (moved === undefined) {
+      this.#sessions.remove(entry);
+      throw refusalError({
+        code: "ERR_FED_SEAT_UNKNOWN",
+        reason: "the player is not here any more",
+      });
     }
+    entry.session = moved.session;
+    entry.carriedAtLeave = moved.state;
+    entry.player = { ...entry.player, carried: moved.state };
+    bringAssets(this.#runtime, entry, []);
     return entry;
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Client, Room } from "@colyseus/core";
 import { referencesIn } from "../assets/verify/references-in.ts";
+import { admitted } from "../custody/destination/admission.ts";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import { cannotTravel } from "../custody/source/departing.ts";
 import type { FederationErrorCode } from "../errors.ts";
@@ -62,7 +63,7 @@ export class Departures {
     };
     const held = cannot();
     if (held !== undefined) return held;
-    if (destination.local) return this.#enterHere(uri, world, options, session, stay);
+    if (destination.local) return this.#enterHere(destination, entry, session, stay);
     const ready = await this.#sendAhead(entry, client, { transferId, uri, origin });
     if (!ready.ok) return stay(ready.code, ready.reason);
     // It may have gathered more meanwhile. The freeze comes in this very turn.
@@ -75,7 +76,16 @@ export class Departures {
   abandon(player: string, transferId: string): void {
     const sending = this.#sendingAhead.get(player);
     if (sending?.transferId === transferId) sending.abort.abort();
-    this.#options.runtime.custody.crossings.abandon(player, transferId);
+    const { custody } = this.#options.runtime;
+    custody.crossings.abandon(player, transferId);
+    const session = custody.sessions.get(player);
+    const promised = session && custody.moves.takeBack(session, transferId);
+    if (promised === undefined) return;
+    const [code, message] = [
+      "ERR_FED_CROSSING_ABANDONED",
+      "You did not get into the other room.",
+    ] as const;
+    session?.body.failed({ transferId, to: promised.to, code, message });
   }
 
   /** Where a portal URI leads now, for players of this server. */
@@ -141,30 +151,38 @@ export class Departures {
     }
   }
 
-  /** A portal to this server itself is a plain seat reservation (PROTOCOL 6). */
+  /** A portal to this server itself is a plain seat reservation (PROTOCOL 6), for this very session. */
   async #enterHere(
-    uri: string,
-    world: string,
-    options: Readonly<Record<string, string>>,
+    { uri: to, world, options }: ResolvedDestination,
+    { player: { id, name, home }, jkt }: RoomPlayer,
     session: NonNullable<RoomPlayer["session"]>,
     stay: Stay,
   ): Promise<CrossingOutcome> {
     const { runtime, seats } = this.#options;
+    const { custody, life } = runtime;
+    const { origin, admit, logger } = runtime.options;
+    if (!session.atHome) {
+      // The same question as at an arrival: that it was admitted to one world says nothing of another.
+      const asked = { player: id, name, home, from: origin, world, options };
+      const admission = await admitted(admit, asked, logger);
+      if (admission !== true) return stay("ERR_FED_ADMISSION_REFUSED", admission.reason);
+    }
+    const sessionId = newSessionId(runtime.random);
     const seat = await seats.reserveSealed(world, options, {
-      kind: "move",
-      player: session.player,
-      sessionId: newSessionId(runtime.random),
-      ...(runtime.life === undefined ? {} : { life: runtime.life }),
+      ...{ kind: "move", player: session.player, sessionId },
+      ...(jkt === undefined ? {} : { jkt }),
+      ...(life === undefined ? {} : { life }),
     });
     if (!seat.ok) return stay(seat.code, seat.reason);
     const transferId = runtime.random.uuid();
+    const { reservation, expiresAt } = seat;
+    const vouched = await seats.vouch(reservation);
+    if (session.ended) return stay("ERR_FED_NOT_A_PLAYER", "You are not here any more.");
+    custody.moves.promise(session, { seat: sessionId, transferId, to });
     session.body.transit({
-      transferId,
-      to: uri,
-      origin: runtime.options.origin,
-      reservation: seat.reservation,
-      expiresAt: seat.expiresAt,
+      ...{ transferId, to, origin, reservation, expiresAt },
+      ...(vouched === undefined ? {} : { seat: vouched }),
     });
-    return { kind: "arrived", transferId, to: uri, destination: runtime.options.origin };
+    return { kind: "arrived", transferId, to, destination: origin };
   }
 }

@@ -15,6 +15,15 @@ export type ReservedSeat = [options: unknown, auth: unknown, consumed?: boolean,
 export interface RoomInternals {
   _reservedSeats: Record<string, ReservedSeat | undefined>;
   _reconnections: Record<string, [sessionId: string, deferred: DeferredLike] | undefined>;
+  readonly _inputController?: InputsInternals | undefined;
+}
+
+/** What reads the inputs of a room's clients, where it has any. */
+export interface InputsInternals {
+  /** Forgets what has not been simulated yet. */
+  freeze(client: Client): void;
+  decodeReliable(client: Client, frame: Buffer, it: { offset: number }, modifiers: number): void;
+  decodeUnreliable(client: Client, frame: Buffer, modifiers: number): void;
 }
 
 /** Colyseus' own deferred promise. */
@@ -50,6 +59,11 @@ export const roomPrototype = Room.prototype as unknown as {
 /** The non-public members of a room. */
 export function internalsOf(room: Room): RoomInternals {
   return room as unknown as RoomInternals;
+}
+
+/** What reads the inputs of a room's clients; undefined for a room that defines none. */
+export function inputsOf(room: Room): InputsInternals | undefined {
+  return internalsOf(room)._inputController;
 }
 
 /** @throws FederationError `ERR_FED_INCOMPATIBLE_COLYSEUS` when a release lacks what is needed. */

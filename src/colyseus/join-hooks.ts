@@ -6,6 +6,7 @@
  * (`onAuth`, `onJoin`, `onDrop`, `onLeave`) are wrapped when a room's first client comes.
  */
 import { type AuthContext, type Client, Room } from "@colyseus/core";
+import { roomLetsIn } from "./auth-hooks.ts";
 import { isExempt } from "./exempt-rooms.ts";
 import {
   type ClientInternals,
@@ -35,6 +36,8 @@ export interface JoinHost {
   readonly logger: Logger;
   /** How long a room's `onJoin` may take for a player. */
   readonly joinMilliseconds: number;
+  /** Whether a seat's player is one of this home, about whom the room's own auth decides. */
+  isOfThisHome(seal: Seal): boolean;
   /** A sealed seat's client has connected: proof, then custody. */
   connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal>;
   /** After the room's own auth, before its `onJoin`: a local player's session starts. */
@@ -78,6 +81,7 @@ async function joinRoom(
       reason: "the seat's seal is not this server's",
     });
   }
+  await askRoom(host, room, client, seal, seat[0], context);
   const connected = await host.connect(seal, context);
   if (!connected.ok) throw refusalError(connected);
   // The seat's time may have run out, or the client gone, while home was asked.
@@ -95,6 +99,41 @@ async function joinRoom(
     () => join.call(room, client, context, options),
     () => host.left(entry),
   );
+}
+
+/**
+ * One decision for every door: a player of this home who comes through a portal, from here or from
+ * elsewhere, is asked what it would be asked at matchmaking. Visitors are admitted by `admit`.
+ *
+ * @throws ServerError when the room's own auth says no, or takes too long.
+ */
+async function askRoom(
+  host: JoinHost,
+  room: Room,
+  client: Client,
+  seal: Seal,
+  options: unknown,
+  context: AuthContext,
+): Promise<void> {
+  if (seal.kind === "login" || !host.isOfThisHome(seal)) return;
+  const reason = "This room does not let you in.";
+  const no = refusalError({ code: "ERR_FED_JOIN_REFUSED", reason });
+  const asked = async (): Promise<boolean> => {
+    try {
+      return await roomLetsIn(room, client, options, context);
+    } catch {
+      // Hosts throw to refuse.
+      return false;
+    }
+  };
+  if (
+    !(await new LettingIn(host.clock).run(
+      client as Client & ClientInternals,
+      host.joinMilliseconds,
+      asked,
+    ))
+  )
+    throw no;
 }
 
 function sealOf(seat: ReservedSeat | undefined): unknown {
@@ -131,7 +170,7 @@ function hookRoom(host: JoinHost, room: Room): void {
   /** The last moment at which the room can be asked what a client carries. */
   const capture = (client: Client): RoomPlayer | undefined => {
     const entry = host.sessions.get(room, client.sessionId);
-    if (entry !== undefined && !entry.frozen) host.sessions.capture(entry, client);
+    if (entry !== undefined && !host.sessions.isFrozen(entry)) host.sessions.capture(entry, client);
     return entry;
   };
   if (onAuth !== (Room.prototype as unknown as typeof hooks).onAuth) {

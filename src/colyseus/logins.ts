@@ -1,9 +1,16 @@
 /** Who logs in at this server: accounts of the host's own auth, keys that are proven, guests. */
-import { GUEST_PREFIX } from "../custody/shared/player-id.ts";
-import { type ProofClaims, tokenType, verifyProof } from "../identity/proof.ts";
-import { type Identify, type IdentifiedPlayer, isLocalId } from "../identity/local-id.ts";
+import { type ProofClaims, type ProofUse, tokenType, verifyProof } from "../identity/proof.ts";
+import {
+  GUEST_PREFIX,
+  type Identify,
+  type IdentifiedPlayer,
+  RESERVED_PREFIXES,
+  isAccountId,
+  localIdOfKey,
+} from "../identity/local-id.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
-import { hostAuth } from "./auth-hooks.ts";
+import { shownText } from "../words.ts";
+import { hostAuth, someRoomAsksNothing } from "./auth-hooks.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 
@@ -27,6 +34,10 @@ export class Logins {
     { ok: true; localId: string; jkt: string | undefined; name: string | undefined } | JoinRefusal
   > {
     const noLogin = refusal("ERR_FED_PROOF_INVALID", "this is no login at this server");
+    if (!someRoomAsksNothing()) {
+      const reason = "every room here asks its players itself: join one, and go from there";
+      return refusal("ERR_FED_JOIN_REFUSED", reason);
+    }
     try {
       if (tokenType(token) !== "aether-pop+jwt") {
         const auth = await hostAuth(token);
@@ -41,10 +52,10 @@ export class Logins {
       // The host's own auth throws to refuse.
       return noLogin;
     }
-    const proof = await this.proof(token, undefined);
+    const proof = await this.proof(token, "travel");
     if ("ok" in proof) return proof;
-    const used = await this.useProof(proof, "travel");
-    return used ?? { ok: true, localId: proof.jkt, jkt: proof.jkt, name: undefined };
+    const used = await this.useProof(proof);
+    return used ?? { ok: true, localId: localIdOfKey(proof.jkt), jkt: proof.jkt, name: undefined };
   }
 
   /**
@@ -57,9 +68,9 @@ export class Logins {
     context: Parameters<Identify>[1],
   ): Promise<IdentifiedPlayer | undefined> {
     const account = await this.#runtime.options.identify(auth, context);
-    if (account !== undefined && (!isLocalId(account.id) || account.id.startsWith(GUEST_PREFIX))) {
+    if (account !== undefined && !isAccountId(account.id)) {
       throw new TypeError(
-        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${GUEST_PREFIX}"`,
+        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${RESERVED_PREFIXES.join('" or "')}"`,
       );
     }
     if (account?.name === undefined) return account;
@@ -67,22 +78,28 @@ export class Logins {
     return name === undefined ? { id: account.id } : { id: account.id, name };
   }
 
-  /** Verifies a proof of the player's key; with `sessionId`, one for that seat. */
-  async proof(token: string, sessionId: string | undefined): Promise<ProofClaims | JoinRefusal> {
+  /** Verifies a proof of the player's key, for that one use. */
+  async proof(token: string, use: ProofUse): Promise<ProofClaims | JoinRefusal> {
     const verified = await verifyProof(token, {
       now: this.#runtime.clock.now(),
       audience: this.#runtime.options.origin,
-      ...(sessionId === undefined ? {} : { sessionId }),
+      use,
     });
     return verified.verified ? verified.proof : refusal(verified.code, verified.reason);
   }
 
-  /** A proof is good once for each step of one join (PROTOCOL 5). */
-  async useProof(proof: ProofClaims, step: string): Promise<JoinRefusal | undefined> {
+  /**
+   * Uses a proof up (PROTOCOL 5). A login is one use in two steps: matchmaking uses its proof up for
+   * the one seat it starts (`startedSeat`), whose connection then takes it (`takenSeat`).
+   */
+  async useProof(
+    { jkt, jti }: Pick<ProofClaims, "jkt" | "jti">,
+    { startedSeat = "", takenSeat }: { startedSeat?: string; takenSeat?: string } = {},
+  ): Promise<JoinRefusal | undefined> {
     const fresh = await this.#runtime.store.compareAndSet(
-      `proof/${step}/${proof.jkt}/${proof.jti}`,
-      undefined,
-      "1",
+      `proof/${jkt}/${jti}`,
+      takenSeat,
+      startedSeat,
       PROOF_MEMORY_MILLISECONDS,
     );
     return fresh
@@ -115,12 +132,5 @@ export function wishedName(options: unknown): string | undefined {
 
 /** A name that can be shown, of what a player wishes to be called. */
 export function cleanName(name: unknown, maxLength = MAX_WISHED_LENGTH): string | undefined {
-  if (typeof name !== "string") return undefined;
-  const shown = name.replaceAll(/\p{C}/gu, "").trim();
-  // Not through the middle of a character beyond the basic plane.
-  const clean = shown
-    .slice(0, maxLength)
-    .replace(/\p{Cs}$/u, "")
-    .trimEnd();
-  return clean === "" ? undefined : clean;
+  return shownText(name, maxLength);
 }

@@ -1,4 +1,5 @@
 /** What a player's token is worth at matchmaking: a seat, sealed for whoever may take it. */
+import { localIdOfKey } from "../identity/local-id.ts";
 import { verifyPass } from "../identity/pass.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
@@ -19,16 +20,16 @@ export class Matchmaking implements AuthHost {
   }
 
   async loginByKey(token: string): Promise<SealedSeat | JoinRefusal> {
-    const proof = await this.#logins.proof(token, undefined);
+    const proof = await this.#logins.proof(token, "login");
     if ("ok" in proof) return proof;
-    const used = await this.#logins.useProof(proof, "matchmaking");
-    if (used !== undefined) return used;
     const sessionId = newSessionId(this.#runtime.random);
+    const used = await this.#logins.useProof(proof, { startedSeat: sessionId });
+    if (used !== undefined) return used;
     const seal = this.#sealer().seal({
       kind: "login",
       jkt: proof.jkt,
       jti: proof.jti,
-      localId: proof.jkt,
+      localId: localIdOfKey(proof.jkt),
       sessionId,
     });
     return { ok: true, seal, sessionId };

@@ -9,7 +9,7 @@ import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
-import type { IdentifiedPlayer } from "../identity/local-id.ts";
+import { type IdentifiedPlayer, localIdOfKey } from "../identity/local-id.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
@@ -18,6 +18,7 @@ import { Connections } from "./connections.ts";
 import { Departures } from "./departures.ts";
 import type { Connected, JoinHost } from "./join-hooks.ts";
 import { Logins, wishedName } from "./logins.ts";
+import { isHomeOf } from "../custody/shared/player-id.ts";
 import { Matchmaking } from "./matchmaking.ts";
 import type { PortalsHost } from "./portals.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
@@ -48,10 +49,11 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     this.logger = options.logger;
     this.joinMilliseconds = options.joinTimeoutSeconds * 1000;
     this.sessions = new RoomSessions(this, options.logger);
+    const { origin, endpoint, worlds } = options;
     this.seats = new ColyseusSeats({
-      worlds: options.worlds,
+      ...{ origin, endpoint, worlds, clock },
       sealer: this.sealer,
-      clock,
+      signingKey: runtime.signingKey,
     });
     const { sessions, seats, sealer } = this;
     const logins = this.#logins;
@@ -85,6 +87,10 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
 
   // --- connection ----------------------------------------------------------------------------
 
+  isOfThisHome(seal: Seal): boolean {
+    return seal.kind === "login" || isHomeOf(this.#runtime.options.origin, seal.player);
+  }
+
   connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal> {
     return this.#connections.connect(seal, context);
   }
@@ -109,7 +115,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
       ? await this.#logins.account(auth, { options, sessionId: client.sessionId })
       : undefined;
     const identified: IdentifiedPlayer | undefined =
-      account ?? (jkt === undefined ? undefined : { id: jkt });
+      account ?? (jkt === undefined ? undefined : { id: localIdOfKey(jkt) });
     if (identified === undefined && hasHostAuth) return { ok: true };
     const localId = identified?.id ?? this.#logins.guestId();
     const name = identified?.name ?? wished;
@@ -142,7 +148,9 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     this.sessions.remove(entry);
     if (entry.session === undefined || entry.session.ended) return;
     try {
-      await this.#runtime.custody.leave(entry.session, entry.carriedAtLeave);
+      const { session } = entry;
+      const state = session.frozen ? session.carry() : entry.carriedAtLeave;
+      await this.#runtime.custody.leave(session, state);
     } catch (cause) {
       this.#runtime.options.logger.error(
         `${entry.player.id} left, but what it carries could not be stored`,
@@ -158,7 +166,8 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   }
 
   isFrozen(room: Room, client: Client): boolean {
-    return this.sessions.get(room, client.sessionId)?.frozen ?? false;
+    const entry = this.sessions.get(room, client.sessionId);
+    return entry !== undefined && this.sessions.isFrozen(entry);
   }
 
   async preview(room: Room, client: Client): Promise<ImportPreview | undefined> {

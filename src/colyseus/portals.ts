@@ -77,6 +77,13 @@ const cancelSchema = z.object({ transferId: z.string().max(64) });
 /** Previews that one player may ask for in a minute, in whatever rooms of this process. */
 const PREVIEWS_PER_MINUTE = 30;
 const previews = new Quota({ clock: systemClock, perMinute: PREVIEWS_PER_MINUTE });
+/** The messages that a client of the federation sends to a room (PROTOCOL 8). */
+export const FEDERATION_MESSAGES: ReadonlySet<string> = new Set([
+  "federation:enter",
+  "federation:preview",
+  "federation:receipt",
+  "federation:cancel",
+]);
 
 /** The `federation` plugin of a room. */
 export class FederationPortals extends RoomPlugin {
@@ -95,7 +102,8 @@ export class FederationPortals extends RoomPlugin {
   protected override messages = {
     "federation:enter": (client: Client, message: unknown): void => {
       const request = enterSchema.safeParse(message);
-      if (!request.success) return;
+      // The room's own `allowEnter` is not asked about a player whom nobody may simulate.
+      if (!request.success || this.isFrozen(client)) return;
       const { allowEnter = false } = this.#options;
       const { to } = request.data;
       const allowed = typeof allowEnter === "function" ? allowEnter(client, to) : allowEnter;

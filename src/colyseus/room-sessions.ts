@@ -33,7 +33,10 @@ export interface RoomPlayer {
   readonly admitted: boolean;
   /** What it carried when the room last let go of it. */
   carriedAtLeave?: JsonValue | undefined;
+  /** What was told last; {@link RoomSessions.isFrozen} looks at the lease, too. */
   frozen: boolean;
+  /** Input frames that came while it was frozen. */
+  keptInputs?: { readonly client: Client; bytes: number; readonly frames: Uint8Array[] };
   /** Whether the room's `onJoin` is through: before that, the room cannot say what it carries. */
   joined: boolean;
   /** Thumbprint of the key whose login the seat was for. */
@@ -61,6 +64,8 @@ export class RoomSessions {
   readonly #said = new SaidOnce();
   /** A player's room has let it in: it can be asked, and told. */
   onJoined: ((entry: RoomPlayer) => void) | undefined;
+  /** A player freezes, or thaws: before its room hears of it. */
+  onFreezing: ((entry: RoomPlayer, client: Client, frozen: boolean) => void) | undefined;
   readonly #byRoom = new WeakMap<Room, Map<string, RoomPlayer>>();
 
   constructor(host: PortalsHost, logger: Logger) {
@@ -92,6 +97,11 @@ export class RoomSessions {
     return entry;
   }
 
+  /** Whether nobody may simulate the player now, by its lease, too, however late the timer is. */
+  isFrozen(entry: RoomPlayer): boolean {
+    return entry.session?.frozen ?? entry.frozen;
+  }
+
   remove(entry: RoomPlayer): void {
     entry.releaseAssets?.();
     const players = this.#byRoom.get(entry.room);
@@ -116,11 +126,12 @@ export class RoomSessions {
   /** Why what the player carries now cannot travel, if it cannot; what can is remembered. */
   faultOf(entry: RoomPlayer): StateFault | undefined {
     const client = clientOf(entry);
-    return client === undefined || entry.frozen ? undefined : this.#ask(entry, client);
+    return client === undefined || this.isFrozen(entry) ? undefined : this.#ask(entry, client);
   }
 
   #ask(entry: RoomPlayer, client: Client): StateFault | undefined {
-    if (!entry.joined) return undefined;
+    // What happens to a frozen player does not count.
+    if (!entry.joined || entry.frozen) return undefined;
     const { player, room, sessionId } = entry;
     let carried: unknown;
     let thrown: unknown;
@@ -184,6 +195,7 @@ export class RoomSessions {
         entry.frozen = frozen;
         const client = clientOf(entry);
         if (client === undefined) return;
+        this.onFreezing?.(entry, client, frozen);
         if (!frozen) send("federation:thawed", {});
         else if (reason !== undefined) {
           send("federation:frozen", { reason, message: FREEZE_SENTENCES[reason] });

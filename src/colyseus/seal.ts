@@ -32,6 +32,8 @@ export interface MoveSeal {
   readonly kind: "move";
   readonly player: string;
   readonly sessionId: string;
+  /** Key that the player came with: whoever takes the seat proves it. */
+  readonly jkt?: string;
   /** The process that plays the player, where several processes are this server. */
   readonly life?: string;
 }

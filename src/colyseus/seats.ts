@@ -11,6 +11,9 @@ import { matchMaker } from "@colyseus/core";
 import type { RoomQuota, SeatClaim, SeatHost } from "../custody/destination/seat-host.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
+import { authorityOf } from "../identity/origin.ts";
+import { signSeatAddress } from "../identity/seat-address.ts";
+import type { SigningKey } from "../identity/server-keys.ts";
 import type { Clock } from "../ports.ts";
 import { SEAL_MEMBER, type Seal, type Sealer } from "./seal.ts";
 
@@ -38,9 +41,25 @@ export class ColyseusSeats implements SeatHost {
   readonly #worlds: Worlds;
   readonly #sealer: () => Sealer;
   readonly #clock: Clock;
+  readonly #origin: string;
+  /** Where Colyseus names no address of its own; undefined: at the origin. */
+  readonly #address: string | undefined;
+  readonly #signingKey: () => SigningKey;
   readonly #turns = new Map<string, Promise<void>>();
 
-  constructor(options: { worlds: Worlds; sealer: () => Sealer; clock: Clock }) {
+  constructor(options: {
+    origin: string;
+    /** Its host is where players connect. */
+    endpoint: string;
+    worlds: Worlds;
+    sealer: () => Sealer;
+    signingKey: () => SigningKey;
+    clock: Clock;
+  }) {
+    const { host } = new URL(options.endpoint);
+    this.#origin = options.origin;
+    this.#address = host === authorityOf(options.origin) ? undefined : host;
+    this.#signingKey = options.signingKey;
     this.#worlds = options.worlds;
     this.#sealer = options.sealer;
     this.#clock = options.clock;
@@ -106,6 +125,15 @@ export class ColyseusSeats implements SeatHost {
     }
   }
 
+  async vouch(reservation: JsonValue): Promise<string | undefined> {
+    const { sessionId: sid, publicAddress: address } = reservation as {
+      sessionId: string;
+      publicAddress?: string;
+    };
+    if (address === undefined || address === authorityOf(this.#origin)) return undefined;
+    return signSeatAddress({ iss: this.#origin, sid, address }, this.#signingKey());
+  }
+
   release(): Promise<void> {
     return Promise.resolve();
   }
@@ -125,11 +153,9 @@ export class ColyseusSeats implements SeatHost {
         sessionId: seal.sessionId,
         [SEAL_MEMBER]: this.#sealer().seal(seal),
       });
-      return {
-        ok: true,
-        reservation: JSON.parse(JSON.stringify(reservation)) as JsonValue,
-        expiresAt,
-      };
+      const told = JSON.parse(JSON.stringify(reservation)) as Record<string, JsonValue>;
+      if (this.#address !== undefined) told["publicAddress"] ??= this.#address;
+      return { ok: true, reservation: told, expiresAt };
     } catch {
       return undefined;
     }

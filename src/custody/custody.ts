@@ -107,7 +107,8 @@ export class Custody {
   readonly #siblings: Siblings | undefined;
   readonly #homeAt: (origin: string) => Home;
   readonly #atHome: HomeSessions;
-  readonly #moves: RoomMoves;
+  /** Players who change rooms on this very server. */
+  readonly moves: RoomMoves;
   readonly #calls: CallTable;
   #draining = false;
   readonly #settleHome: (isOver: (life: string | undefined) => Promise<boolean>) => Promise<number>;
@@ -190,7 +191,7 @@ export class Custody {
       ...{ clock, random, logger, onAway: options.onAway },
       keepLate: (localId, late) => answers.keepLate(localId, late),
     });
-    this.#moves = new RoomMoves({
+    this.moves = new RoomMoves({
       ...{ sessions, visitors, leases, settlement, ledger, siblings, clock },
     });
 
@@ -382,14 +383,15 @@ export class Custody {
   /** The player changes rooms on this very server: custody stays, only the body is another. */
   move(
     player: string,
+    seat: string,
     body: PlayerBody,
   ): { session: PlayerSession; state: JsonValue | undefined } | undefined {
-    return this.#moves.move(player, body);
+    return this.moves.move(player, seat, body);
   }
 
   /** As {@link move}, out of a room of another process of this server. */
-  moveFrom(life: string, player: string): Promise<MovedPlayer | undefined> {
-    return this.#moves.moveFrom(life, player);
+  moveFrom(life: string, player: string, seat: string): Promise<MovedPlayer | undefined> {
+    return this.moves.moveFrom(life, player, seat);
   }
 
   /** Another process of this server asks. */
@@ -400,7 +402,7 @@ export class Custody {
         return {};
       }
       case "move":
-        return this.#moves.handOver(request.player, request.to);
+        return this.moves.handOver(request.player, request.seat, request.to);
       case "departed":
         return this.crossings.departed(request.player, request.transferId);
       case "revoke": {
@@ -446,7 +448,7 @@ export class Custody {
    * asked, nothing is decided. Undefined when home does not answer that question.
    */
   async preview(session: PlayerSession): Promise<ImportPreview | undefined> {
-    const state = session.body.carry();
+    const state = session.carry();
     if (session.atHome || state === undefined) return previewOf(state, state);
     try {
       const { player, epoch } = session;

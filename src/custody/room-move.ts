@@ -31,6 +31,18 @@ export interface MovedPlayer {
   abort(): Promise<void>;
 }
 
+/** A seat in another room of this server, for one session and nobody else. */
+export interface PromisedSeat {
+  /** The seat's session id. */
+  readonly seat: string;
+  readonly transferId: string;
+  /** The portal's URI. */
+  readonly to: string;
+}
+
+/** Promises one session may have open: rooms may offer several doors, and clients ask again. */
+const MAX_PROMISES = 8;
+
 /** Options of {@link RoomMoves}. */
 export interface RoomMovesOptions {
   readonly sessions: PlayerSessions;
@@ -45,19 +57,49 @@ export interface RoomMovesOptions {
 /** Custody stays where it is; only the body of the session is another. */
 export class RoomMoves {
   readonly #options: RoomMovesOptions;
+  /** They end with their session: the next one of the same player has none of them. */
+  readonly #promises = new WeakMap<PlayerSession, (PromisedSeat & { readonly epoch: number })[]>();
 
   constructor(options: RoomMovesOptions) {
     this.#options = options;
   }
 
-  /** Into a room of this process. Undefined for a player who is not here, or frozen. */
+  /** Promises a session a seat: it is worth nothing once that session is over, or its epoch another. */
+  promise(session: PlayerSession, promised: PromisedSeat): void {
+    const open = [...(this.#promises.get(session) ?? []), { ...promised, epoch: session.epoch }];
+    this.#promises.set(session, open.slice(-MAX_PROMISES));
+  }
+
+  /** Takes a promise back; undefined when there is none. */
+  takeBack(session: PlayerSession, transferId: string): PromisedSeat | undefined {
+    const open = this.#promises.get(session) ?? [];
+    const taken = open.find((promised) => promised.transferId === transferId);
+    if (taken !== undefined) {
+      const rest = open.filter((promised) => promised !== taken);
+      this.#promises.set(session, rest);
+    }
+    return taken;
+  }
+
+  /** The session of this process that a seat is promised to; undefined when it is over, or frozen. */
+  promisee(player: string, seat: string): PlayerSession | undefined {
+    const session = this.#options.sessions.get(player);
+    if (session === undefined || session.frozen) return undefined;
+    const isPromised = this.#promises
+      .get(session)
+      ?.some((promised) => promised.seat === seat && promised.epoch === session.epoch);
+    return isPromised === true ? session : undefined;
+  }
+
+  /** Into a room of this process. Undefined for a player to whom the seat is not promised any more. */
   move(
     player: string,
+    seat: string,
     body: PlayerBody,
   ): { session: PlayerSession; state: JsonValue | undefined } | undefined {
     const { sessions, leases } = this.#options;
-    const former = sessions.get(player);
-    if (former === undefined || former.frozen) return undefined;
+    const former = this.promisee(player, seat);
+    if (former === undefined) return undefined;
     const state = former.body.carry();
     const lease = leases.handOver(former);
     sessions.remove(former);
@@ -70,10 +112,10 @@ export class RoomMoves {
   }
 
   /** Another process asks: ends the session here and writes down whose the player is now. */
-  async handOver(player: string, to: string): Promise<JsonValue> {
+  async handOver(player: string, seat: string, to: string): Promise<JsonValue> {
     const { sessions, leases, ledger, visitors, clock } = this.#options;
-    const session = sessions.get(player);
-    if (session === undefined || session.frozen) return null;
+    const session = this.promisee(player, seat);
+    if (session === undefined) return null;
     const { home, atHome, name, guest, epoch } = session;
     const state = session.body.carry();
     const lease = leases.handOver(session);
@@ -100,12 +142,12 @@ export class RoomMoves {
   }
 
   /** Out of a room of the process of `life`. Undefined when it does not hand the player over. */
-  async moveFrom(life: string, player: string): Promise<MovedPlayer | undefined> {
+  async moveFrom(life: string, player: string, seat: string): Promise<MovedPlayer | undefined> {
     const { siblings, sessions, leases, clock } = this.#options;
     if (siblings === undefined) return undefined;
     // The lease is counted from before the question: it was measured after it.
     const sentAt = clock.monotonic();
-    const answer = await siblings.ask(life, { kind: "move", player, to: siblings.life });
+    const answer = await siblings.ask(life, { kind: "move", player, seat, to: siblings.life });
     const parsed = handedSchema.safeParse(answer);
     const giveUp = (): Promise<void> => this.#giveUp(player, siblings.life);
     if (!parsed.success) {

@@ -1,10 +1,12 @@
 import { join } from "node:path";
+import { terminalText } from "../words.ts";
 import { type AssetIntegrityPolicy, resolveIntegrityPolicy } from "../assets/verify/reference.ts";
 import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
-import { isLocalId } from "../identity/local-id.ts";
+import { isShownName } from "../identity/descriptor.ts";
+import { isAccountId } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
 import { printRecoveryKey } from "../identity/recovery.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
@@ -144,7 +146,7 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
     origin,
     worlds,
     endpoint: endpoint.replace(/\/$/u, ""),
-    name: boundedText("name", options.name ?? new URL(origin).host, 64),
+    name: shownName(options.name ?? new URL(origin).host.slice(0, 64)),
     routes: Object.freeze([...(options.routes ?? [])]),
     peers: Object.freeze(
       (options.peers ?? []).map((peer) => checkedOrigin("peers", peer, allowInsecure)),
@@ -239,7 +241,7 @@ function recoveryKeyTo(
 const identifyByAuthId: Identify = (auth) => {
   const id = (auth as { id?: unknown } | null | undefined)?.id;
   const text = typeof id === "number" ? String(id) : id;
-  return isLocalId(text) ? { id: text } : undefined;
+  return isAccountId(text) ? { id: text } : undefined;
 };
 
 /** Warnings and errors to the console, nothing else. */
@@ -247,11 +249,11 @@ export const consoleLogger: Logger = {
   debug: () => undefined,
   info: () => undefined,
   warn: (message) => {
-    console.warn(`[federation] ${message}`);
+    console.warn(terminalText(`[federation] ${message}`));
   },
   error: (message, cause) => {
     const why = cause instanceof Error ? ` (${cause.message})` : "";
-    console.error(`[federation] ${message}${why}`);
+    console.error(terminalText(`[federation] ${message}${why}`));
   },
 };
 
@@ -279,6 +281,15 @@ function boundedText(option: string, value: unknown, longest: number): string {
     throw new TypeError(`${option} must be a text of 1–${longest} characters`);
   }
   return value;
+}
+
+/** Peers refuse a server whose name cannot be shown. */
+function shownName(value: unknown): string {
+  const name = boundedText("name", value, 64);
+  if (isShownName(name)) return name;
+  throw new TypeError(
+    "name must be one line that can be seen: no control characters, and no blanks around it or doubled",
+  );
 }
 
 function oneOf<Value extends string>(

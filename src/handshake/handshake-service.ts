@@ -11,6 +11,7 @@ import {
   type Refusal,
   isTrustRefusal,
 } from "../errors.ts";
+import { shownText } from "../words.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SignedMessageParts } from "../identity/http-signatures.ts";
 import type { Logger } from "../ports.ts";
@@ -154,6 +155,6 @@ function peerRefusal(origin: string, body: unknown): FederationError {
   const known = typeof code === "string" && Object.hasOwn(ERROR_CODES, code);
   return new FederationError(
     known ? (code as FederationErrorCode) : "ERR_FED_BAD_RESPONSE",
-    `${origin} refuses the handshake: ${typeof detail === "string" ? detail.slice(0, 200) : "no reason given"}`,
+    `${origin} refuses the handshake: ${shownText(detail, 200) ?? "no reason given"}`,
   );
 }

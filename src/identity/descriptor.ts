@@ -1,5 +1,6 @@
 /** The server descriptor (PROTOCOL 2): who a server is, where it is reached and what it hosts. */
 import { z } from "zod";
+import { shownText } from "../words.ts";
 import { FederationError, type Refusal, refuse } from "../errors.ts";
 import { type PublicJwk, importVerifyKey, thumbprint } from "./ed25519.ts";
 import { signJws, verifyJws } from "./jws.ts";
@@ -43,14 +44,15 @@ const keySchema = z.strictObject({
   use: z.literal("sig"),
 });
 
+/** Whether a server's name can be shown as it is. */
+export function isShownName(name: string): boolean {
+  return shownText(name, 64) === name;
+}
+
 const descriptorSchema = z.strictObject({
   origin: z.string().max(300),
-  // Shown to operators and players: no control characters and nothing that turns text around.
-  name: z
-    .string()
-    .min(1)
-    .max(64)
-    .regex(/^[^\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+$/u),
+  // Shown to operators and players: as it can be shown, or not at all.
+  name: z.string().min(1).max(64).refine(isShownName, "not as it can be shown"),
   endpoint: z.string().max(1024),
   protocols: z.array(z.string().min(1).max(32)).min(1).max(16),
   worlds: z.array(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u)).max(128),

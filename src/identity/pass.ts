@@ -1,5 +1,6 @@
 /** The player pass (PROTOCOL 5): home's word, for one transfer to one server. */
 import { z } from "zod";
+import { shownText } from "../words.ts";
 import { type Refusal, refuse } from "../errors.ts";
 import type { VerifyKey } from "./ed25519.ts";
 import { signJws, verifyJws } from "./jws.ts";
@@ -22,7 +23,14 @@ const passSchema = z.strictObject({
   xfer: z.string().max(64),
   src: z.string().max(300),
   world: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u),
-  name: z.string().max(128),
+  name: z
+    .string()
+    .max(128)
+    .transform((name, context) => {
+      const shown = shownText(name, 128);
+      if (shown === undefined) context.addIssue("nothing of it can be seen");
+      return shown ?? "";
+    }),
   cnf: z.strictObject({ jkt: z.string().regex(/^[A-Za-z0-9_-]{43}$/u) }).optional(),
 });
 

@@ -17,18 +17,26 @@ const jwkSchema = z.strictObject({
   kid: z.string().max(64).optional(),
   use: z.string().max(8).optional(),
 });
+/** What a proof can be for. */
+const USES = ["login", "travel", "seat"] as const;
+
 const claimsSchema = z.strictObject({
   aud: z.string().max(300),
+  use: z.enum(USES),
   sid: z.string().max(128).optional(),
   jti: z.string().min(1).max(128),
   iat: z.int().nonnegative(),
   exp: z.int().nonnegative(),
 });
 
+/** What a proof is for: a login at home, travel without a room, or the seat of that session id. */
+export type ProofUse = "login" | "travel" | { readonly seat: string };
+
 /** What a verified proof says. */
 export interface ProofClaims {
   readonly aud: string;
-  /** The seat it is for; absent in a login at home. */
+  readonly use: (typeof USES)[number];
+  /** The seat it is for; absent in any other. */
   readonly sid?: string | undefined;
   readonly jti: string;
   readonly iat: number;
@@ -45,7 +53,7 @@ export function tokenType(token: unknown): "aether-pop+jwt" | "aether-pass+jwt" 
 }
 
 /**
- * Verifies a proof for this server; `sessionId` for a seat, without it for a login at home.
+ * Verifies a proof for this server, and for that one use.
  *
  * Refuses with `ERR_FED_PROOF_INVALID` or `ERR_FED_WEAK_KEY`. Whether it has been used is the
  * caller's to know.
@@ -57,7 +65,7 @@ export async function verifyProof(
     readonly now: number;
     /** This server's origin. */
     readonly audience: string;
-    readonly sessionId?: string;
+    readonly use: ProofUse;
   },
 ): Promise<{ verified: true; proof: ProofClaims } | Refusal> {
   const result = verifyJws(token, {
@@ -81,7 +89,11 @@ export async function verifyProof(
   if (claims.aud !== options.audience) {
     return refuse("ERR_FED_PROOF_INVALID", "the proof is for another server");
   }
-  if (claims.sid !== options.sessionId) {
+  const use = typeof options.use === "string" ? options.use : "seat";
+  if (claims.use !== use) {
+    return refuse("ERR_FED_PROOF_INVALID", `the proof is for a ${claims.use}, not for a ${use}`);
+  }
+  if (claims.sid !== (typeof options.use === "string" ? undefined : options.use.seat)) {
     return refuse("ERR_FED_PROOF_INVALID", "the proof is for another seat");
   }
   if (claims.exp <= now - CLOCK_SKEW_SECONDS || claims.exp - claims.iat > MAX_PROOF_SECONDS) {

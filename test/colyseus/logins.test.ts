@@ -16,7 +16,7 @@ describe("colyseus/Logins", () => {
   });
 
   it("says so when the host's id can be none", async () => {
-    for (const id of ["", "a b", "a@b", "x".repeat(65), "guest-1"]) {
+    for (const id of ["", "a b", "a@b", "x".repeat(65), "guest-1", "key-1"]) {
       await assert.rejects(
         account(() => ({ id })),
         (cause: unknown) => cause instanceof TypeError && cause.message.includes("identify()"),

@@ -9,7 +9,7 @@ import {
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { signJws, verifyJws } from "../../src/identity/jws.ts";
 import { type PassClaims, issuePass, verifyPass } from "../../src/identity/pass.ts";
-import { tokenType, verifyProof } from "../../src/identity/proof.ts";
+import { type ProofUse, tokenType, verifyProof } from "../../src/identity/proof.ts";
 import { issueReceipt, verifyReceipt } from "../../src/identity/receipt.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import { flipBit } from "../support/bits.ts";
@@ -291,7 +291,10 @@ describe("identity/pass", () => {
           const encoded = Buffer.from(json).toString("base64url");
           for (const token of [anything, `${encoded}.${encoded}.${encoded}`]) {
             assert.equal((await verify(token)).verified, false);
-            assert.equal((await verifyProof(token, { now: NOW, audience: B })).verified, false);
+            assert.equal(
+              (await verifyProof(token, { now: NOW, audience: B, use: "login" })).verified,
+              false,
+            );
             assert.equal((await verifyDescriptor(token, { now: NOW })).verified, false);
             assert.equal((await verifyReceipt(token, () => undefined)).verified, false);
             tokenType(token);
@@ -302,11 +305,12 @@ describe("identity/pass", () => {
 });
 
 describe("identity/proof", () => {
-  const claims = { aud: B, sid: "seat-1", jti: "0123456789", iat: SECONDS, exp: SECONDS + 60 };
+  const times = { jti: "0123456789", iat: SECONDS, exp: SECONDS + 60 };
+  const claims = { aud: B, use: "seat", sid: "seat-1", ...times };
   const jwk = { kty: "OKP", crv: "Ed25519", x: key.jwk.x };
   const header = { typ: "aether-pop+jwt", jwk };
-  const verify = (token: unknown, options: object = { sessionId: "seat-1" }) =>
-    verifyProof(token, { now: NOW, audience: B, ...options });
+  const verify = (token: unknown, use: ProofUse = { seat: "seat-1" }) =>
+    verifyProof(token, { now: NOW, audience: B, use });
   const invalid = "ERR_FED_PROOF_INVALID";
 
   it("verifies, and names the key that was proven", async () => {
@@ -316,15 +320,28 @@ describe("identity/proof", () => {
     assert.equal(tokenType(await jwt(claims, header)), "aether-pop+jwt");
   });
 
-  it("verifies a login without seat", async () => {
-    const { sid: _, ...login } = claims;
-    assert.ok((await verify(await jwt(login, header), {})).verified);
-  });
+  const login = { aud: B, use: "login", ...times };
 
-  const { sid: _sid, ...login } = claims;
+  for (const use of ["login", "travel"] as const) {
+    it(`verifies one for ${use}, without seat`, async () => {
+      assert.ok((await verify(await jwt({ ...login, use }, header), use)).verified);
+    });
+
+    it(`refuses for ${use} what is signed for something else`, async () => {
+      const others = ["login", "travel", "seat", "", "Login", ["login"], 1, undefined];
+      for (const other of others.filter((each) => each !== use)) {
+        await refused(verify(await jwt({ ...login, use: other }, header), use), invalid);
+      }
+      await refused(verify(await jwt({ ...login, use, sid: "seat-1" }, header), use), invalid);
+    });
+  }
+
   const attacks: [string, () => Promise<string> | string, string][] = [
     ["another seat's", () => jwt({ ...claims, sid: "seat-2" }, header), invalid],
-    ["one without seat", () => jwt(login, header), invalid],
+    ["a login's", () => jwt(login, header), invalid],
+    ["one without seat", () => jwt({ ...login, use: "seat" }, header), invalid],
+    ["a login's with the seat", () => jwt({ ...claims, use: "login" }, header), invalid],
+    ["one that does not say what for", () => jwt({ ...claims, use: undefined }, header), invalid],
     ["another server's", () => jwt({ ...claims, aud: A }, header), invalid],
     ["an array of audiences", () => jwt({ ...claims, aud: [B] }, header), invalid],
     ["another key's signature", () => jwt(claims, header, other), invalid],
@@ -357,7 +374,7 @@ describe("identity/proof", () => {
   }
 
   it("refuses a seat's proof as a login", async () => {
-    await refused(verify(await jwt(claims, header), {}), invalid);
+    await refused(verify(await jwt(claims, header), "login"), invalid);
   });
 
   it("fails when any one bit is flipped", async () => {

@@ -57,7 +57,9 @@ describe("a pass as the token of a direct join", function () {
     const { visitor, player, pass } = await departed();
     const reservation = (await askSeat(at.target, "plain", pass)) as Seat;
     const transit = { transferId: "", origin: at.target.origin, reservation };
-    const thief = await PlayerKey.generate().prove(at.target.origin, reservation.sessionId);
+    const thief = await PlayerKey.generate().prove(at.target.origin, {
+      seat: reservation.sessionId,
+    });
     await assert.rejects(visitor.arrive(transit, thief), /ERR_FED_PROOF_INVALID/u);
     staysAtSource(player);
     await visitor.arrive(transit);

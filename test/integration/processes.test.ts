@@ -100,7 +100,8 @@ describe("several processes that are one server, on Redis", function () {
     const hall = await login(key, one);
     hall.send("take", "lamp");
     const { reservation } = await askTransit(hall, shared("yard"));
-    const yard = await takeSeat({ origin }, reservation);
+    const proof = await key.prove(origin, { seat: reservation.sessionId });
+    const yard = await takeSeat({ origin }, reservation, proof);
     const there = await where(yard);
     assert.deepEqual([there.port, there.items], [two.spec.port, ["lamp"]]);
     await leave(yard, keeper);
@@ -145,7 +146,7 @@ describe("several processes that are one server, on Redis", function () {
       const before = (await where(hall)).items;
       hall.send("take", `coin ${before.length}`);
       const { reservation } = await askTransit(hall, portal(plaza, "plaza"));
-      const proof = await key.prove(plaza.origin, reservation.sessionId);
+      const proof = await key.prove(plaza.origin, { seat: reservation.sessionId });
       const room = await takeSeat(plaza, reservation, proof);
       room.reconnection.enabled = false;
       const back = await login(key, through === one ? two : one);

@@ -55,6 +55,12 @@ describe("proofs that are refused", function () {
       /ERR_FED_PROOF_INVALID/u,
     ],
     ["without a jti", () => ({ claims: { jti: undefined } }), /ERR_FED_PROOF_INVALID/u],
+    [
+      "that does not say what for",
+      () => ({ claims: { use: undefined } }),
+      /ERR_FED_PROOF_INVALID/u,
+    ],
+    ["for travel", () => ({ claims: { use: "travel" } }), /ERR_FED_PROOF_INVALID/u],
     ["with claims of its own", () => ({ claims: { admin: true } }), /ERR_FED_PROOF_INVALID/u],
     [
       "with alg HS256, keyed with the public key",
@@ -136,7 +142,7 @@ describe("proofs that are refused", function () {
         const key = generateSigningKey(systemRandom);
         const token = await proof(key, at.home, undefined, spoil(key));
         await assert.rejects(Visitor.login(at.home, { token }), refusal);
-        assert.equal(ledgerRow(at.home, `${key.kid}@${at.home.authority}`), undefined);
+        assert.equal(ledgerRow(at.home, `key-${key.kid}@${at.home.authority}`), undefined);
       });
     }
 
@@ -171,7 +177,7 @@ describe("proofs that are refused", function () {
     const key = generateSigningKey(systemRandom);
     const visitor = await Visitor.login(from, { token: await proof(key, from, undefined) });
     const player = await visitor.id();
-    assert.equal(player, `${key.kid}@${from.authority}`);
+    assert.equal(player, `key-${key.kid}@${from.authority}`);
     return {
       visitor,
       key,
@@ -204,7 +210,8 @@ describe("proofs that are refused", function () {
   ): { jwk: object; claims: Record<string, unknown> } {
     const iat = now();
     const claims = { aud: server.origin, jti: crypto.randomUUID(), iat, exp: iat + 55 };
-    return { jwk: { kty, crv, x }, claims: sid === undefined ? claims : { ...claims, sid } };
+    const use = sid === undefined ? { use: "login" } : { use: "seat", sid };
+    return { jwk: { kty, crv, x }, claims: { ...claims, ...use } };
   }
 
   async function proof(

@@ -187,17 +187,17 @@ describe("passes and seats that are refused", function () {
       ["without a proof", () => undefined, /ERR_FED_PROOF_REQUIRED/u],
       [
         "with another key's proof",
-        ({ sessionId }) => PlayerKey.generate().prove(at.arena.origin, sessionId),
+        ({ sessionId }) => PlayerKey.generate().prove(at.arena.origin, { seat: sessionId }),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
         "with the owner's proof for another seat",
-        (_seat, owner) => owner.prove(at.arena.origin, "another-seat"),
+        (_seat, owner) => owner.prove(at.arena.origin, { seat: "another-seat" }),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
         "with the owner's proof for another server",
-        ({ sessionId }, owner) => owner.prove(at.plaza.origin, sessionId),
+        ({ sessionId }, owner) => owner.prove(at.plaza.origin, { seat: sessionId }),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
@@ -207,12 +207,14 @@ describe("passes and seats that are refused", function () {
       ],
       [
         "with an expired proof of the owner's",
-        ({ sessionId }, owner) => atTime(-120, () => owner.prove(at.arena.origin, sessionId)),
+        ({ sessionId }, owner) =>
+          atTime(-120, () => owner.prove(at.arena.origin, { seat: sessionId })),
         /ERR_FED_PROOF_INVALID/u,
       ],
       [
         "with the owner's proof from the future",
-        ({ sessionId }, owner) => atTime(120, () => owner.prove(at.arena.origin, sessionId)),
+        ({ sessionId }, owner) =>
+          atTime(120, () => owner.prove(at.arena.origin, { seat: sessionId })),
         /ERR_FED_PROOF_INVALID/u,
       ],
       ["with garbage", () => "garbage", /ERR_FED_PROOF_INVALID/u],
@@ -227,7 +229,7 @@ describe("passes and seats that are refused", function () {
         const stolen = await token(reservation, key);
         await assert.rejects(takeSeat(at.arena, reservation, stolen), refusal);
 
-        const proof = await key.prove(at.arena.origin, reservation.sessionId);
+        const proof = await key.prove(at.arena.origin, { seat: reservation.sessionId });
         const watch = new RoomWatch(await takeSeat(at.arena, reservation, proof));
         await watch.settled();
         assert.equal(watch.me.id, id);
@@ -239,7 +241,7 @@ describe("passes and seats that are refused", function () {
   it("a proof used twice for one seat", async () => {
     const owner = PlayerKey.generate();
     const { reservation } = await transit(await keyJoin(owner, "Twice"));
-    const proof = await owner.prove(at.arena.origin, reservation.sessionId);
+    const proof = await owner.prove(at.arena.origin, { seat: reservation.sessionId });
     const enter = (): Promise<Room> => takeSeat(at.arena, reservation, proof);
     const tries = await Promise.allSettled([enter(), enter()]);
     const rooms = tries.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));

@@ -103,7 +103,7 @@ describe("a store that is away and comes back", function () {
     const away = await login(other, visitor);
     const transit = await askTransit(away, portal(hall, "hall"));
     const { sessionId } = transit.reservation;
-    const token = await visitor.prove(hall.origin, sessionId);
+    const token = await visitor.prove(hall.origin, { seat: sessionId });
     const there = await takeSeat(hall, transit.reservation, token);
     there.reconnection.enabled = false;
     await take(atHome, "rope");

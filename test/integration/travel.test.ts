@@ -74,7 +74,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     });
 
     it("refuses a login of another server", async () => {
-      const token = await PlayerKey.generate().prove(at.arena.origin);
+      const token = await PlayerKey.generate().prove(at.arena.origin, "travel");
       const { status, code } = await post(token, { to: arenaUri() });
       assert.deepEqual([status, code], [403, "ERR_FED_PROOF_INVALID"]);
     });
@@ -85,7 +85,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     });
 
     it("refuses a login that is used twice", async () => {
-      const token = await PlayerKey.generate().prove(at.plaza.origin);
+      const token = await PlayerKey.generate().prove(at.plaza.origin, "travel");
       assert.equal((await post(token, { to: arenaUri() })).status, 200);
       const { status, code } = await post(token, { to: arenaUri() });
       assert.deepEqual([status, code], [403, "ERR_FED_PROOF_REPLAYED"]);
@@ -98,7 +98,7 @@ describe("travel without a room, after a reload, and what is kept of it", functi
     ] as const) {
       it(`refuses a body that is ${what}`, async () => {
         const { status, code } = await post(
-          await PlayerKey.generate().prove(at.plaza.origin),
+          await PlayerKey.generate().prove(at.plaza.origin, "travel"),
           body,
         );
         assert.deepEqual([status, code], [400, "ERR_FED_MALFORMED"]);

@@ -100,7 +100,7 @@ export class Visitor {
 
   /** Takes the seat that was reserved; `token` instead of a good proof. */
   async arrive({ origin, reservation }: Transit, token?: string): Promise<Room> {
-    const proof = token ?? (await this.key?.prove(origin, reservation.sessionId));
+    const proof = token ?? (await this.key?.prove(origin, { seat: reservation.sessionId }));
     const room = await takeSeat({ origin }, reservation, proof);
     this.enter(room);
     return room;

@@ -18,6 +18,7 @@ import {
   HashMismatchAction,
   type ResolvedIntegrityPolicy,
   mismatchAction,
+  strongest,
 } from "../verify/reference.ts";
 import type { Slots } from "./slots.ts";
 import type { VerificationResult } from "../verify/verification.ts";
@@ -348,11 +349,6 @@ export class Flight {
       }
     }
   }
-}
-
-function strongest(actions: readonly HashMismatchAction[]): HashMismatchAction {
-  const { Quarantine, Report, Reject } = HashMismatchAction;
-  return [Quarantine, Report].find((action) => actions.includes(action)) ?? Reject;
 }
 
 /** Waits; rejects with the signal's reason. */

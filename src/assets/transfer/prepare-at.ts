@@ -74,8 +74,8 @@ export async function prepareAt(
     }
     if (!answer.ok) {
       if (UNKNOWN_CALL.has(answer.code)) return { ok: true };
-      const { code, detail = "The other server refuses what you carry." } = answer;
-      return failed(code, refusalSentence(code) ?? detail);
+      const { code } = answer;
+      return failed(code, refusalSentence(code) ?? "The other server refuses what you carry.");
     }
     const parsed = statusSchema.safeParse(answer.body);
     if (!parsed.success) {

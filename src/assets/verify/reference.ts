@@ -29,7 +29,7 @@ export type FederationAssetReference = {
   readonly size: number;
   /** Lower case, without parameters. */
   readonly mediaType: string;
-  /** What its sender wishes in case of a mismatch; the operator's word per peer goes before it. */
+  /** What its sender wishes in case of a mismatch, where that is more than the operator wants. */
   readonly policy?: HashMismatchAction | undefined;
 };
 
@@ -37,7 +37,7 @@ export type FederationAssetReference = {
 export interface AssetIntegrityPolicy {
   /** Default `reject`. */
   readonly action?: HashMismatchAction | undefined;
-  /** By origin: goes before the reference's wish and the default. */
+  /** By origin: goes before the default. */
   readonly peers?: Readonly<Record<string, HashMismatchAction>> | undefined;
   /** The largest asset taken. Default 64 MiB. */
   readonly maxAssetBytes?: number | undefined;
@@ -94,15 +94,22 @@ function assertAction(option: string, value: unknown): void {
 }
 
 /**
- * What is done about wrong bytes that came from `origin`: the operator's word about that peer, else
- * the reference's own wish, else the operator's default.
+ * What is done about wrong bytes that came from `origin`: the operator's word about that peer, else the
+ * default. The reference's own wish comes from whoever sent the bytes: it may only tighten.
  */
 export function mismatchAction(
   policy: ResolvedIntegrityPolicy,
   origin: string,
   wish?: HashMismatchAction,
 ): HashMismatchAction {
-  return policy.peers.get(origin) ?? wish ?? policy.action;
+  const word = policy.peers.get(origin) ?? policy.action;
+  return wish === undefined ? word : strongest([word, wish]);
+}
+
+/** The strictest of several actions. */
+export function strongest(actions: readonly HashMismatchAction[]): HashMismatchAction {
+  const { Quarantine, Report, Reject } = HashMismatchAction;
+  return [Quarantine, Report].find((action) => actions.includes(action)) ?? Reject;
 }
 
 const referenceSchema = z.strictObject({

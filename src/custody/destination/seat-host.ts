@@ -25,6 +25,11 @@ export interface SeatHost {
   >;
   /** Whether the seat is still reserved and nobody took it. */
   isReserved(reservation: JsonValue): Promise<boolean>;
+  /**
+   * This server's signed word on where the seat's client connects; undefined where that is its own
+   * origin. Without it no seat is anywhere else.
+   */
+  vouch?(reservation: JsonValue): Promise<string | undefined>;
   /** Gives a seat free. */
   release(reservation: JsonValue): Promise<void>;
 }

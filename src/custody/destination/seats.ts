@@ -75,7 +75,12 @@ export class Seats {
   ): Promise<
     | {
         readonly ok: true;
-        readonly body: { reservation: JsonValue; origin: string; expiresAt: number };
+        readonly body: {
+          reservation: JsonValue;
+          origin: string;
+          expiresAt: number;
+          seat?: string;
+        };
       }
     | Refused
   > {
@@ -100,17 +105,15 @@ export class Seats {
     if (claims.world !== world) {
       return refusal("ERR_FED_PASS_WORLD", "the pass is for another world");
     }
-    const seat = await this.seat(claims, caller, options ?? {});
-    return seat.ok
-      ? {
-          ok: true,
-          body: {
-            reservation: seat.seat.reservation,
-            origin: this.#options.origin,
-            expiresAt: seat.seat.expiresAt,
-          },
-        }
-      : seat;
+    const made = await this.seat(claims, caller, options ?? {});
+    if (!made.ok) return made;
+    const { reservation, expiresAt } = made.seat;
+    const seat = await this.#options.seats.vouch?.(reservation);
+    const { origin } = this.#options;
+    return {
+      ok: true,
+      body: { reservation, origin, expiresAt, ...(seat === undefined ? {} : { seat }) },
+    };
   }
 
   /** `POST /reservations/cancel` (PROTOCOL 7): also fine when there is nothing to free. */

@@ -8,6 +8,7 @@ import { FederationError } from "../../errors.ts";
 import { type JsonValue, sameJson } from "../../json.ts";
 import type { Clock, Logger, Store } from "../../ports.ts";
 import type { ImportNotice } from "./import-notices.ts";
+import { NAMELESS } from "../shared/messages.ts";
 import { importFromHome } from "./import-policy.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import * as transitions from "./ledger-row.ts";
@@ -39,7 +40,7 @@ export interface CustodyLedgerOptions {
 }
 
 /** Name of a player that gives none. */
-export const DEFAULT_NAME = "Traveler";
+export const DEFAULT_NAME = NAMELESS;
 
 /** The custody ledger of one home server. */
 export class CustodyLedger {

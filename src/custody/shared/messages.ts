@@ -1,6 +1,7 @@
 /** The bodies of PROTOCOL 6, bounded: what a peer sends is parsed by these and nothing else. */
 import { z } from "zod";
 import { isFederationErrorCode } from "../../errors.ts";
+import { shownText } from "../../words.ts";
 import { AUTHORITY } from "../../identity/origin.ts";
 import { type JsonValue, type StateFault, checkState, stateSchema } from "../../json.ts";
 
@@ -101,9 +102,16 @@ export const claimAnswerSchema = z.strictObject({
   leaseSeconds: leaseSecondsSchema,
   receipt: tokenSchema,
 });
+/** What a player is shown as whose name cannot be shown. */
+export const NAMELESS = "Traveler";
+
 /** As a destination reads it: custody is won even where the state cannot be read. */
 export const wonClaimSchema = claimAnswerSchema
-  .extend({ state: z.unknown().optional() })
+  .extend({
+    state: z.unknown().optional(),
+    /** Custody is won whatever home calls the player. */
+    name: claimAnswerSchema.shape.name.transform((name) => shownText(name, 128) ?? NAMELESS),
+  })
   .transform(({ state: sent, ...won }): WonClaim => {
     const { state, fault } = entryStateOf(sent);
     return {

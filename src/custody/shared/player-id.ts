@@ -1,7 +1,5 @@
 /** Player ids: `<local id>@<home authority>` (PROTOCOL 1). */
-
-/** Local ids of players without account or key start with this. */
-export const GUEST_PREFIX = "guest-";
+import { GUEST_PREFIX } from "../../identity/local-id.ts";
 
 /** Whether a player has neither account nor key: nobody can log in as it again. */
 export function isGuest(player: string): boolean {

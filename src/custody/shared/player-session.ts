@@ -8,6 +8,8 @@ export interface TransitMessage {
   readonly origin: string;
   readonly reservation: JsonValue;
   readonly expiresAt: number;
+  /** The destination's signed word on where else than at its origin the seat is taken. */
+  readonly seat?: string;
 }
 
 /** Message of PROTOCOL 8: the player stays where it is, and why. */

@@ -12,7 +12,13 @@ export type SiblingRequest =
   /** The player logged in elsewhere on this server: end the session, what it carries is stored. */
   | { readonly kind: "end"; readonly player: string }
   /** The player walks into a room of the asking process, which takes the session over. */
-  | { readonly kind: "move"; readonly player: string; readonly to: string }
+  | {
+      readonly kind: "move";
+      readonly player: string;
+      /** Session id of the seat that its session was promised. */
+      readonly seat: string;
+      readonly to: string;
+    }
   | { readonly kind: "departed"; readonly player: string; readonly transferId: string }
   | {
       readonly kind: "revoke";

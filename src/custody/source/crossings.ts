@@ -330,6 +330,7 @@ export class Crossings implements CrossingsUnderWay {
         origin: seat.origin,
         reservation: seat.reservation as unknown as JsonValue,
         expiresAt: seat.expiresAt,
+        ...(seat.seat === undefined ? {} : { seat: seat.seat }),
       });
       const waitMilliseconds =
         Math.max(0, seat.expiresAt * 1000 - clock.now()) + CLAIM_GRACE_MILLISECONDS;

@@ -15,6 +15,7 @@ import type { Clock, Logger } from "../../ports.ts";
 import { type VisitorBook, inPhase } from "../holder/visitors.ts";
 import type { Home } from "../shared/home.ts";
 import type { PeerCalls } from "../../ports.ts";
+import { shownText } from "../../words.ts";
 import { departSchema } from "../shared/messages.ts";
 import type { PlayerSession } from "../shared/player-session.ts";
 
@@ -90,6 +91,8 @@ const reservationAnswerSchema = z.strictObject({
   }),
   origin: z.string().max(300),
   expiresAt: z.int().nonnegative(),
+  /** The destination's word for the client, which verifies it. */
+  seat: z.string().max(2048).optional(),
 });
 
 /** A seat at the destination. */
@@ -149,6 +152,22 @@ function unsayable(isState: boolean): Stay {
     : new Stay("ERR_FED_MALFORMED", "This portal cannot be passed: its server has a fault.");
 }
 
+const SEAT_REFUSALS: Partial<Record<FederationErrorCode, string>> = {
+  ERR_FED_WORLD_UNKNOWN: "The other server has no such world.",
+  ERR_FED_WORLD_FULL: "The other world is full right now.",
+  ERR_FED_WORLD_LOCKED: "The other world is locked right now.",
+};
+const MAX_REASON_LENGTH = 200;
+
+/** What a player is told of a refusal: this server's own words, but for whom the other one admits. */
+function seatRefusal({ code, detail }: { code: FederationErrorCode; detail?: string }): string {
+  if (code !== "ERR_FED_ADMISSION_REFUSED") {
+    return refusalSentence(code) ?? SEAT_REFUSALS[code] ?? "The other server refuses.";
+  }
+  const reason = shownText(detail, MAX_REASON_LENGTH);
+  return `The other server does not admit you${reason === undefined ? "." : `; it says: “${reason}”`}`;
+}
+
 /**
  * Asks the destination for a seat.
  *
@@ -173,10 +192,7 @@ export async function reserve(
       const { code, message } = failureOf(cause, NO_ANSWER);
       throw new Stay(code, message);
     });
-  if (!answer.ok) {
-    const { code, detail = "The other server refuses." } = answer;
-    throw new Stay(code, refusalSentence(code) ?? detail);
-  }
+  if (!answer.ok) throw new Stay(answer.code, seatRefusal(answer));
   const parsed = reservationAnswerSchema.safeParse(answer.body);
   if (!parsed.success || parsed.data.origin !== destination.origin) {
     throw new Stay("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.");

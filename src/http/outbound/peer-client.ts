@@ -19,6 +19,7 @@ import {
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock, Fetch, FetchResponse, PeerAnswer, PeerCalls, Random } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
+import { shownText } from "../../words.ts";
 
 /** Options of {@link PeerClient}. */
 export interface PeerClientOptions {
@@ -312,12 +313,13 @@ function refusalOf(
   code: FederationErrorCode | undefined,
   body: unknown,
 ): PeerAnswer {
-  const { detail, retryAfter } = (body ?? {}) as { detail?: unknown; retryAfter?: unknown };
+  const { detail: said, retryAfter } = (body ?? {}) as { detail?: unknown; retryAfter?: unknown };
+  const detail = shownText(said, 300);
   return {
     ok: false,
     status,
     code: code ?? "ERR_FED_BAD_RESPONSE",
-    ...(typeof detail === "string" ? { detail: detail.slice(0, 300) } : {}),
+    ...(detail === undefined ? {} : { detail }),
     ...(typeof retryAfter === "number"
       ? { retryAfterSeconds: Math.min(Math.max(0, retryAfter), MAX_RETRY_AFTER_SECONDS) }
       : {}),
@@ -333,7 +335,7 @@ function unverified(
 ): FederationError {
   const detail = (body as { detail?: unknown } | null | undefined)?.detail;
   if (code !== undefined && status >= 400 && UNSIGNED_CODES.has(code)) {
-    const why = typeof detail === "string" ? detail.slice(0, 200) : "unsigned refusal";
+    const why = shownText(detail, 200) ?? "unsigned refusal";
     return new FederationError(code, `${origin}: ${why}`);
   }
   return new FederationError(

@@ -90,7 +90,11 @@ describe("assets/transfer/prepare-at", () => {
       detail: "no hats",
     };
     const { ended } = await prepare([answer]);
-    assert.deepEqual(ended, { ok: false, code: "ERR_FED_ASSET_TYPE", reason: "no hats" });
+    assert.deepEqual(ended, {
+      ok: false,
+      code: "ERR_FED_ASSET_TYPE",
+      reason: "The other server refuses what you carry.",
+    });
   });
 
   it("fails as soon as one asset has", async () => {

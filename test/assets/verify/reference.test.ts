@@ -96,13 +96,14 @@ describe("assets/reference", () => {
     }
   });
 
-  it("takes the peer's action before the wish, and the wish before the default", () => {
+  it("takes the peer's action before the default, and a wish that is stricter", () => {
     const policy = resolveIntegrityPolicy({
       action: "report",
       peers: { "https://near.example": "quarantine" },
     });
     assert.equal(mismatchAction(policy, "https://near.example", "reject"), "quarantine");
-    assert.equal(mismatchAction(policy, "https://far.example", "reject"), "reject");
+    assert.equal(mismatchAction(policy, "https://far.example", "reject"), "report");
+    assert.equal(mismatchAction(policy, "https://far.example", "quarantine"), "quarantine");
     assert.equal(mismatchAction(policy, "https://far.example"), "report");
     assert.equal(mismatchAction(resolveIntegrityPolicy(), "https://far.example"), "reject");
   });

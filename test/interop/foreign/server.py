@@ -355,7 +355,7 @@ def control(name, body):
         return cancel(ORIGIN, body)[1]
     if name == "prove":
         key = player_keys[body["player"].rpartition("@")[0]]
-        claims = {"aud": body["aud"], "sid": body["sid"], "jti": str(uuid.uuid4())}
+        claims = {"aud": body["aud"], "use": "seat", "sid": body["sid"], "jti": str(uuid.uuid4())}
         head = {"typ": "aether-pop+jwt", "jwk": key.public}
         return {"token": key.jws(head, {**claims, "iat": now(), "exp": now() + 30})}
     if name == "asset":

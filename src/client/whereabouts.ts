@@ -1,0 +1,140 @@
+/**
+ * Where a server's players connect, by the word of its own origin (PROTOCOL 2 and 7): a proof goes to
+ * its server and to whom that server vouches for, whatever somebody on the way says.
+ */
+import type { SeatReservation } from "@colyseus/sdk";
+import nacl from "tweetnacl";
+import { decodeBase64Url } from "./base64url.ts";
+import type { Transit } from "./messages.ts";
+import { within } from "./patience.ts";
+
+const READ_MILLISECONDS = 4_000;
+const MAX_DESCRIPTOR_BYTES = 64 * 1024;
+/** As long as servers let it be cached. */
+const KNOWN_MILLISECONDS = 300_000;
+const MAX_KNOWN = 32;
+
+/** What a descriptor says that a client needs. */
+interface Described {
+  readonly endpoint: URL;
+  /** Ed25519 public keys, by key id. */
+  readonly keys: ReadonlyMap<string, Uint8Array>;
+}
+
+/** The servers of one player's way, as their own origins describe them. */
+export class Whereabouts {
+  readonly #known = new Map<string, { readonly until: number; readonly described: Described }>();
+
+  /** What a Colyseus client of a server connects to; the origin itself while nobody says otherwise. */
+  async baseOf(origin: string, signal: AbortSignal): Promise<string> {
+    return (await this.#describe(origin, signal))?.endpoint.origin ?? origin;
+  }
+
+  /** URL of a server's federation endpoints. */
+  async endpointOf(origin: string, signal: AbortSignal): Promise<string> {
+    const endpoint = (await this.#describe(origin, signal))?.endpoint;
+    return endpoint === undefined ? origin : endpoint.href.replace(/\/$/u, "");
+  }
+
+  /** A seat's reservation, without an address that its server does not vouch for. */
+  async vouchedFor(
+    { origin, reservation, seat }: Pick<Transit, "origin" | "reservation" | "seat">,
+    signal: AbortSignal,
+  ): Promise<SeatReservation> {
+    const { publicAddress, ...bare } = reservation;
+    if (publicAddress === undefined || publicAddress === new URL(origin).host) return bare;
+    const described = await this.#describe(origin, signal);
+    if (described === undefined) return bare;
+    const isVouchedFor =
+      publicAddress === described.endpoint.host ||
+      saysAddress(described, seat, { iss: origin, sid: bare.sessionId, address: publicAddress });
+    return isVouchedFor ? reservation : bare;
+  }
+
+  /** Undefined when the origin does not say; it is asked again the next time. */
+  async #describe(origin: string, signal: AbortSignal): Promise<Described | undefined> {
+    const known = this.#known.get(origin);
+    if (known !== undefined && known.until > performance.now()) return known.described;
+    const described = await within(READ_MILLISECONDS, signal, (ended) => read(origin, ended)).catch(
+      () => undefined,
+    );
+    signal.throwIfAborted();
+    if (described === undefined) return undefined;
+    this.#known.delete(origin);
+    this.#known.set(origin, { described, until: performance.now() + KNOWN_MILLISECONDS });
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_KNOWN) break;
+      this.#known.delete(oldest);
+    }
+    return described;
+  }
+}
+
+/** Reads an origin's descriptor. TLS vouches for it: only the origin itself is asked. */
+async function read(origin: string, signal: AbortSignal): Promise<Described | undefined> {
+  const url = `${origin}/.well-known/aether-federation`;
+  const response = await fetch(url, { signal, redirect: "error" });
+  const document = JSON.parse(await boundedText(response)) as { jws?: unknown };
+  const payload = payloadOf(document.jws);
+  const { endpoint, keys } = payload ?? {};
+  if (payload?.["origin"] !== origin || typeof endpoint !== "string") return undefined;
+  const at = new URL(endpoint);
+  // What is private with the origin stays so.
+  if (at.protocol !== "https:" && at.protocol !== new URL(origin).protocol) return undefined;
+  const entries = (Array.isArray(keys) ? keys : []).flatMap((key: unknown) => {
+    const { kid, x } = (key ?? {}) as { kid?: unknown; x?: unknown };
+    const bytes = typeof x === "string" ? decodeBase64Url(x) : undefined;
+    return typeof kid === "string" && bytes?.length === nacl.sign.publicKeyLength
+      ? [[kid, bytes] as const]
+      : [];
+  });
+  return { endpoint: at, keys: new Map(entries) };
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done = true, value } = (await reader?.read()) ?? {};
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value, { stream: true });
+    if (text.length <= MAX_DESCRIPTOR_BYTES) continue;
+    await reader?.cancel();
+    throw new Error("the descriptor is too long");
+  }
+}
+
+/** Whether a server's statement on a seat says exactly this. */
+function saysAddress(
+  { keys }: Described,
+  token: string | undefined,
+  expected: { readonly iss: string; readonly sid: string; readonly address: string },
+): boolean {
+  const [head = "", payload = "", signature = "", more] = token?.split(".") ?? [];
+  const { alg, typ, kid } = jsonOf(head) ?? {};
+  const key = typeof kid === "string" ? keys.get(kid) : undefined;
+  const signed = decodeBase64Url(signature);
+  if (more !== undefined || alg !== "EdDSA" || typ !== "aether-seat+jwt") return false;
+  if (key === undefined || signed?.length !== nacl.sign.signatureLength) return false;
+  const message = new TextEncoder().encode(`${head}.${payload}`);
+  if (!nacl.sign.detached.verify(message, signed, key)) return false;
+  const { iss, sid, address } = jsonOf(payload) ?? {};
+  return iss === expected.iss && sid === expected.sid && address === expected.address;
+}
+
+function payloadOf(token: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof token === "string" ? jsonOf(token.split(".")[1] ?? "") : undefined;
+}
+
+function jsonOf(part: string): Readonly<Record<string, unknown>> | undefined {
+  const bytes = decodeBase64Url(part);
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof value === "object" && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
