@@ -3,6 +3,7 @@
  * and what the place where players play asks of them.
  */
 import type { VerifyKey } from "../identity/ed25519.ts";
+import { GUEST_PREFIX } from "../identity/local-id.ts";
 import type { ReceiptKeys } from "../identity/receipt.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { JsonValue } from "../json.ts";
@@ -39,7 +40,7 @@ import { EndReceipts } from "./shared/end-receipts.ts";
 import type { CrossingHistory } from "./shared/history.ts";
 import { type Home, remoteHome } from "./shared/home.ts";
 import type { PeerCalls } from "../ports.ts";
-import { GUEST_PREFIX, isGuest } from "./shared/player-id.ts";
+import { isGuest } from "./shared/player-id.ts";
 import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
 import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
 import { sourceCalls } from "./source/calls.ts";
