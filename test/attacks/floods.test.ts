@@ -98,7 +98,7 @@ describe("attack: floods from those one trusts", function () {
         method: "POST",
         headers: {
           "content-type": "application/json",
-          authorization: `Bearer ${await PlayerKey.generate().prove(victim.origin)}`,
+          authorization: `Bearer ${await PlayerKey.generate().prove(victim.origin, "travel")}`,
         },
         body: JSON.stringify({ to: portal(honest) }),
       });

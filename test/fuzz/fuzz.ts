@@ -156,7 +156,12 @@ class Fuzz {
     );
     return {
       ...{ target: origin, sender: peer.origin, world: "plaza" },
-      tokens: [pass, await key.prove(origin), await key.prove(peer.origin)],
+      tokens: [
+        pass,
+        await key.prove(origin),
+        await key.prove(origin, "travel"),
+        await key.prove(peer.origin),
+      ],
       players: [`nobody@${authority}`, `a@${peer.authority}`, `b@${peer.authority}`, "c@x.example"],
       descriptor: (await peer.descriptor()).jws,
     };
