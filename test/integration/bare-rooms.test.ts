@@ -19,7 +19,7 @@ describe("a room of home that lacks the plugin", function () {
   it("lets a key in, and ends that session when the player logs in elsewhere and crosses", async () => {
     const key = PlayerKey.generate();
     const bare = await Visitor.login(home, { key, world: "bare" });
-    assert.match(String((await bare.whoAmI()).auth?.["id"]), /^[\w-]{43}@/u);
+    assert.match(String((await bare.whoAmI()).auth?.["id"]), /^key-[\w-]{43}@/u);
     const other = await Visitor.login(home, { key });
     await eventually(() => assert.match(bare.leaves[0] ?? "", /ERR_FED_SUPERSEDED/u));
     await other.cross(`aether://${away.authority}/plain`);

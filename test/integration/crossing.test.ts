@@ -14,7 +14,7 @@ describe("crossing between two live servers", function () {
     const player = await playerIn(at.plaza, "Ada");
     const { id } = player.at.me;
     assert.equal(id, player.traveler.playerId);
-    assert.match(id, /^[A-Za-z0-9_-]{43}@localhost:\d+$/u);
+    assert.match(id, /^key-[A-Za-z0-9_-]{43}@localhost:\d+$/u);
     await player.at.pickUpCoin();
     await player.at.pickUpCoin();
     const carried = [...player.at.belongings];
