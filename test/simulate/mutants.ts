@@ -203,6 +203,11 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     rule: "home renews only the holder's own epoch",
     edits: [
       {
+        file: answers,
+        find: "row.holder === by && row.epoch === epoch ?",
+        put: "row.holder === by ?",
+      },
+      {
         file: row,
         find: '  if (row.holder !== by || row.epoch !== request.epoch) return stale("not held any more");',
         put: '  if (row.holder !== by) return stale("not held any more");',
