@@ -27,7 +27,7 @@ const script = fileURLToPath(new URL("./world.ts", import.meta.url));
 let stopping = false;
 let ready = false;
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => void stop(0));
 }
 
@@ -54,8 +54,12 @@ function launch(world: World): void {
   const child = spawn(
     process.execPath,
     ["--disable-warning=ExperimentalWarning", script, ...flagsOf(world, others)],
-    // Its own group: Ctrl-C reaches this process only, which then stops them in order.
-    { stdio: ["ignore", "ignore", "pipe"], detached: true },
+    {
+      stdio: ["ignore", "ignore", "pipe"],
+      // Its own group: Ctrl-C reaches this process only, which then stops them in order.
+      detached: true,
+      env: { ...process.env, AETHER_STOPS_WITH_PARENT: "1" },
+    },
   );
   world.process = child;
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {

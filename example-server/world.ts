@@ -12,6 +12,9 @@ import { type WorldArt, makeArt } from "./pictures.ts";
 import { defineWorldRoom } from "./room.ts";
 
 const options = readOptions();
+// Nobody listens any more: what would be said to them is no failure of this server.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+if (process.env["AETHER_STOPS_WITH_PARENT"] !== undefined) stopWithParent();
 const origin = `http://localhost:${options.port}`;
 
 const federation = createFederation({
@@ -96,6 +99,17 @@ async function forgeFirstPicture(): Promise<void> {
   const [genuine] = picturesOf(options.name);
   if (picture === undefined || genuine === undefined) return;
   forge(http, new URL(federation.assets.urlOf(picture.reference)).pathname, genuine.svg);
+}
+
+/** `npm start` is gone, however it went: so is this world. */
+function stopWithParent(): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    process.kill(process.pid, "SIGTERM");
+  }, 1_000);
+  timer.unref();
 }
 
 function readOptions(): WorldOptions {

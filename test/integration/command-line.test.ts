@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
@@ -74,6 +76,31 @@ describe("npm run world", function () {
     assert.doesNotMatch(plaza.output, /Error|at .*\.ts:/u);
     await servers.restart(plaza);
     assert.equal(await currentKid(plaza), before);
+  });
+
+  it("stops with the process that started it, however that went", async () => {
+    const data = join(await servers.folder(), "orphan");
+    const flags = ["--name", "plaza", "--port", String(await freePort()), "--data", data];
+    // A shell that starts it, says which process it is, and waits to be killed.
+    const parent = spawn(
+      "sh",
+      ["-c", '"$@" & echo $!; wait', "sh", process.execPath, WORLD, ...flags],
+      {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, AETHER_STOPS_WITH_PARENT: "1" },
+      },
+    );
+    const [said] = (await once(parent.stdout, "data")) as [Buffer];
+    const pid = Number(said.toString());
+    await eventually(async () => {
+      await stat(join(data, "federation.sqlite"));
+    });
+    parent.stdout.destroy();
+    parent.stderr.destroy();
+    parent.kill("SIGKILL");
+    await eventually(() => assert.throws(() => process.kill(pid, 0)), {
+      timeoutMilliseconds: 20_000,
+    });
   });
 
   it("with --trust allowlist, refuses a server it was not told about", async () => {
