@@ -10,6 +10,13 @@ import { openFormat } from "../storage/store-format.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
 import { CommandError } from "./output.ts";
 
+/** What a decision came to. */
+export interface AuditedResult {
+  readonly trust?: string | undefined;
+  /** Origins of the known servers that it concerned. */
+  readonly matched?: readonly string[];
+}
+
 /** What a command has to work with. */
 export interface Deployment {
   readonly folder: string;
@@ -18,7 +25,7 @@ export interface Deployment {
   readonly registry: ServerRegistry;
   /** Hears of damaged rows. */
   readonly logger: Pick<Logger, "error">;
-  audit(what: string, subject: string, trust?: string): Promise<void>;
+  audit(what: string, subject: string, result?: AuditedResult): Promise<void>;
 }
 
 /** What damaged rows are reported to: the command's own answer stays what scripts expect. */
@@ -54,13 +61,14 @@ export async function withDeployment<Result>(
       store,
       registry,
       logger,
-      audit: (what, subject, trust) =>
+      audit: (what, subject, { trust, matched } = {}) =>
         log.append({
           at: new Date(systemClock.now()).toISOString(),
           by: "operator",
           what,
           subject,
           ...(trust === undefined ? {} : { trust }),
+          ...(matched === undefined ? {} : { matched }),
         }),
     });
   } finally {

@@ -32,7 +32,7 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
         --key <key id>         trust it by this key (several: --key a --key b); ends quarantine
         --inbound-only         let its players in, but not ours go there
         --outbound-only        let ours go there, but not its players in
-  peers block <origin|*.domain|!exception|key id>
+  peers block <origin|host|*.domain|!exception|key id>
   peers unblock <…>
   peers remove <origin>        forget it
   peers retry <origin>         shake hands now

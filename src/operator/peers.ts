@@ -115,7 +115,8 @@ export async function approvePeer(
 ): Promise<void> {
   const server = registry.get(origin);
   if (server?.trust === TrustState.Blocked) {
-    throw new TypeError(`"${origin}" is blocked: unblock it first`);
+    const by = registry.blockedBy(origin).join(", ");
+    throw new TypeError(`"${origin}" is blocked${by === "" ? "" : ` (${by})`}: unblock it first`);
   }
   if (server !== undefined && server.trust !== TrustState.Trusted && kids === undefined) {
     const keys = approvalOffer(registry, origin)?.keys.join(", ") ?? "";

@@ -15,6 +15,8 @@ export interface AuditEntry {
   /** What it is now. */
   readonly trust?: string;
   readonly keys?: readonly string[];
+  /** Origins of the known servers that it concerned. */
+  readonly matched?: readonly string[];
 }
 
 const MAX_BYTES = 8 * 1024 * 1024;
