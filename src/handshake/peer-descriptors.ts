@@ -40,6 +40,8 @@ export class PeerDescriptors {
     string,
     { readonly done: Promise<void>; after: Promise<void> | undefined }
   >();
+  /** When a moved endpoint was last looked for. */
+  readonly #relocations = new Map<string, number>();
   readonly #refreshes = new Map<string, { readonly at: number; readonly done: Promise<void> }>();
 
   constructor(options: PeerDescriptorsOptions) {
@@ -88,6 +90,21 @@ export class PeerDescriptors {
     }
     running.after ??= running.done.catch(() => undefined).then(() => this.reread(origin));
     return running.after;
+  }
+
+  /**
+   * Reads the descriptor of a known peer whose endpoint does not answer: it may have moved. At most once a
+   * minute, apart from {@link refresh}, which a new key needs. Rejects when the origin cannot be asked.
+   */
+  async relocate(origin: string): Promise<void> {
+    if (!this.#options.registry.has(origin)) return;
+    const at = this.#options.clock.monotonic();
+    for (const [known, looked] of this.#relocations) {
+      if (at - looked >= REFRESH_COOL_DOWN_MILLISECONDS) this.#relocations.delete(known);
+    }
+    if (this.#relocations.has(origin)) return;
+    this.#relocations.set(origin, at);
+    await this.reread(origin);
   }
 
   /** The descriptor of whoever calls: one fetch per origin and second, a bounded number at once. */

@@ -28,6 +28,29 @@ export function normalizeOrigin(value: string, options: { allowInsecure?: boolea
 }
 
 /**
+ * Normalizes the URL of a server's endpoints, which has a path and no slash at its end.
+ *
+ * @throws TypeError when it is none, or names a user, a query, or an empty part of a path.
+ */
+export function normalizeEndpoint(
+  value: string,
+  options: { allowInsecure?: boolean } = {},
+): string {
+  if (value.length > 1024 || !URL.canParse(value)) {
+    throw new TypeError(`"${value.slice(0, 80)}" is not a URL`);
+  }
+  const { origin, pathname, username, password, search, hash } = new URL(value);
+  const path = pathname.replace(/\/$/u, "");
+  const bare = username === "" && password === "" && search === "" && hash === "";
+  if (!bare || path === "" || pathname.includes("//") || /[?#]$/u.test(value)) {
+    throw new TypeError(
+      `"${value}" must have a path and no user, query or "//", e.g. "https://worlds.example.com/federation"`,
+    );
+  }
+  return `${normalizeOrigin(origin, options)}${path}`;
+}
+
+/**
  * Normalizes a host, with or without a port; an explicit 443 stays.
  *
  * @throws TypeError when it is none, or a name without a dot that is not `localhost`, unless it may be.

@@ -95,6 +95,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ policy: options.trust, transport: peers, shared: link !== undefined },
   });
   peers.reconnectBy((peer) => handshake.connect(peer));
+  peers.relocateBy((peer) => handshake.relocate(peer));
   const keeper = new SessionKeeper({
     ...{ clock, random, logger },
     wanted: () => trust.wanted(named),
