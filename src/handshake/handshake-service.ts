@@ -67,9 +67,9 @@ export class HandshakeService {
     return work;
   }
 
-  /** `POST /handshake`. */
-  handleChallenge(request: SignedMessageParts): Promise<HandshakeAnswer> {
-    return this.#responder.handleChallenge(request);
+  /** `POST /handshake`; `address` is the network address that it came from. */
+  handleChallenge(request: SignedMessageParts, address?: string): Promise<HandshakeAnswer> {
+    return this.#responder.handleChallenge(request, address);
   }
 
   /** `POST /handshake/complete`; `address` is the network address that it came from. */

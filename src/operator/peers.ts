@@ -56,8 +56,7 @@ export function summarizePeers({
     .list()
     .map((server): PeerSummary => {
       const state = health.status(server.origin);
-      const suspended =
-        server.trust === TrustState.Blocked || server.trust === TrustState.Quarantined;
+      const suspended = server.trust !== TrustState.Trusted;
       return {
         origin: server.origin,
         name: server.name,

@@ -168,7 +168,7 @@ export class TestServer {
     if (path.startsWith("/federation/handshake")) {
       const answer = await (path.endsWith("/complete")
         ? this.handshake.handleCompletion(parts, address)
-        : this.handshake.handleChallenge(parts));
+        : this.handshake.handleChallenge(parts, address));
       const body = answer.code === undefined ? answer.body : problemOf(answer.code, answer.reason);
       return answer.verified ? this.sign(answer.status, body, parts) : plain(answer.status, body);
     }

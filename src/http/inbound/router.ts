@@ -28,7 +28,7 @@ import { createAssetServer } from "./asset-server.ts";
 import { type CallerParts, type Peer, loginOf, peerOf } from "./caller.ts";
 import type { Middleware } from "./middleware.ts";
 import { addressLimiter, addressOf } from "./rate-limits.ts";
-import { readRawBody } from "./raw-body.ts";
+import { hangUpUnread, readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
 
 /** Options of {@link createEndpoints}: what callers, calls and answers need, and the bounds. */
@@ -94,6 +94,7 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
       path: atOrigin === undefined ? below : path,
       targetUri: `${endpoint}${url.slice(base.length)}`,
     };
+    hangUpUnread(request, response);
     limitAddress(request, response, () => {
       router.run(route, exchange).catch((cause: unknown) => {
         const code = cause instanceof FederationError ? cause.code : undefined;

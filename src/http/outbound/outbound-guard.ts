@@ -158,7 +158,10 @@ export function createGuardedFetch(
         method: request.method,
         headers: { "user-agent": "aether-federation", ...request.headers },
         body: request.body ?? null,
-        signal: abort.signal,
+        signal:
+          request.signal === undefined
+            ? abort.signal
+            : AbortSignal.any([abort.signal, request.signal]),
       });
       // A body given up on reports that as an error; unheard, it would end the process.
       response.body.on("error", () => undefined);

@@ -223,12 +223,13 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     return { status: response.status, body: answer, kid: verified.kid };
   }
 
-  async fetchDescriptor(origin: string): Promise<unknown> {
+  async fetchDescriptor(origin: string, signal?: AbortSignal): Promise<unknown> {
     const response = await this.#options.fetch({
       method: "GET",
       url: `${origin}/.well-known/aether-federation`,
       headers: { accept: "application/json" },
       maxBodyBytes: DESCRIPTOR_MAX_BYTES,
+      ...(signal === undefined ? {} : { signal }),
     });
     if (response.status !== 200) {
       throw new FederationError(
