@@ -5,6 +5,7 @@ import { type Logger, systemClock } from "../ports.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import { DATA_FILES } from "../runtime/data-folder.ts";
 import { AuditLog } from "../storage/audit-log.ts";
+import { checkDataFolder } from "../storage/private-files.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { openFormat } from "../storage/store-format.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
@@ -41,6 +42,7 @@ export async function withDeployment<Result>(
   folder: string,
   work: (deployment: Deployment) => Promise<Result>,
 ): Promise<Result> {
+  checkDataFolder(folder);
   const storePath = join(folder, DATA_FILES.store);
   if (!existsSync(storePath)) {
     throw new CommandError(

@@ -18,6 +18,7 @@ import type { ServerRegistry } from "../../registry/server-registry.ts";
 import {
   type Answer,
   type AnswerSigner,
+  closeToPages,
   methodNotAllowed,
   openToPages,
   refusal,
@@ -95,6 +96,7 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
       targetUri: `${endpoint}${url.slice(base.length)}`,
     };
     hangUpUnread(request, response);
+    closeToPages(response);
     limitAddress(request, response, () => {
       router.run(route, exchange).catch((cause: unknown) => {
         const code = cause instanceof FederationError ? cause.code : undefined;
@@ -149,7 +151,8 @@ class Router {
     }
     const cacheSeconds = route?.caller === "anybody" ? route.cacheSeconds : undefined;
     if (cacheSeconds === undefined) response.setHeader("Cache-Control", "no-store");
-    else openToPages(response);
+    // A login is sent as a header by whoever has it: no page gets one from the browser.
+    if (cacheSeconds !== undefined || route?.caller === "player") openToPages(response);
     if (route === undefined) {
       send(response, refusal("ERR_FED_NOT_FOUND", `Nothing is served at ${path.slice(0, 200)}.`));
       return;
