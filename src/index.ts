@@ -22,6 +22,7 @@ export type {
 } from "./handshake/messages.ts";
 export type { TrustCandidate, TrustDecision, TrustPolicy } from "./handshake/trust-policy.ts";
 export { type FederatedServer, ServerStatus, TrustState } from "./registry/federated-server.ts";
+export type { BlockOutcome } from "./registry/blocking.ts";
 export { ServerRegistry } from "./registry/server-registry.ts";
 export {
   type PortalRoute,

@@ -51,6 +51,8 @@ export interface FetchRequest {
   readonly timeoutMilliseconds?: number;
   /** Cap on the answer's body; a longer one rejects. */
   readonly maxBodyBytes?: number;
+  /** Ends the exchange. */
+  readonly signal?: AbortSignal;
 }
 
 /** The answer to a {@link FetchRequest}; header names are lower case. */

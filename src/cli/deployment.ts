@@ -5,10 +5,18 @@ import { type Logger, systemClock } from "../ports.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import { DATA_FILES } from "../runtime/data-folder.ts";
 import { AuditLog } from "../storage/audit-log.ts";
+import { checkDataFolder } from "../storage/private-files.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { openFormat } from "../storage/store-format.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
 import { CommandError } from "./output.ts";
+
+/** What a decision came to. */
+export interface AuditedResult {
+  readonly trust?: string | undefined;
+  /** Origins of the known servers that it concerned. */
+  readonly matched?: readonly string[];
+}
 
 /** What a command has to work with. */
 export interface Deployment {
@@ -18,7 +26,7 @@ export interface Deployment {
   readonly registry: ServerRegistry;
   /** Hears of damaged rows. */
   readonly logger: Pick<Logger, "error">;
-  audit(what: string, subject: string, trust?: string): Promise<void>;
+  audit(what: string, subject: string, result?: AuditedResult): Promise<void>;
 }
 
 /** What damaged rows are reported to: the command's own answer stays what scripts expect. */
@@ -34,6 +42,7 @@ export async function withDeployment<Result>(
   folder: string,
   work: (deployment: Deployment) => Promise<Result>,
 ): Promise<Result> {
+  checkDataFolder(folder);
   const storePath = join(folder, DATA_FILES.store);
   if (!existsSync(storePath)) {
     throw new CommandError(
@@ -54,13 +63,14 @@ export async function withDeployment<Result>(
       store,
       registry,
       logger,
-      audit: (what, subject, trust) =>
+      audit: (what, subject, { trust, matched } = {}) =>
         log.append({
           at: new Date(systemClock.now()).toISOString(),
           by: "operator",
           what,
           subject,
           ...(trust === undefined ? {} : { trust }),
+          ...(matched === undefined ? {} : { matched }),
         }),
     });
   } finally {

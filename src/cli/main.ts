@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { FederationError } from "../errors.ts";
 import type { TrustRoles } from "../registry/federated-server.ts";
 import { ASSET_VERBS, assetsFolder, manageAssets } from "./assets.ts";
+import { verifyAuditLog } from "./audit.ts";
 import { listCrossings } from "./crossings.ts";
 import { type Deployment, withDeployment } from "./deployment.ts";
 import { diagnose } from "./doctor.ts";
@@ -32,7 +33,7 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
         --key <key id>         trust it by this key (several: --key a --key b); ends quarantine
         --inbound-only         let its players in, but not ours go there
         --outbound-only        let ours go there, but not its players in
-  peers block <origin|*.domain|!exception|key id>
+  peers block <origin|host|*.domain|!exception|key id>
   peers unblock <…>
   peers remove <origin>        forget it
   peers retry <origin>         shake hands now
@@ -50,6 +51,8 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
   assets quarantine            what came with other bytes than its hash names
   assets release <item>        serve it, under the hash its bytes really have
   assets purge <item|all>      delete it
+
+  audit verify                 whether a line of the audit log was changed or taken out
 
   doctor <origin>              examine a server as a stranger sees it
         --allow-insecure       http: and loopback, for development
@@ -180,6 +183,9 @@ async function run(
         decidePeer(deployment, decision, subject, flags.roles, flags.keys),
       );
     }
+  }
+  if (command === "audit" && verb === "verify" && subject === undefined) {
+    return within(verifyAuditLog);
   }
   if (command === "players") {
     if (verb === "late") return within((deployment) => listLate(deployment, subject));

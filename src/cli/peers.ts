@@ -1,5 +1,7 @@
 /** `peers list|approve|block|unblock|remove|retry`. */
+import { normalizeOrigin } from "../identity/origin.ts";
 import { approvalOffer, approvePeer } from "../operator/peers.ts";
+import type { BlockOutcome } from "../registry/blocking.ts";
 import {
   ALL_ROLES,
   type FederatedServer,
@@ -54,12 +56,14 @@ export function listPeers({ registry }: Deployment): CommandResult {
 export async function decidePeer(
   deployment: Deployment,
   verb: "approve" | "block" | "unblock" | "remove" | "retry",
-  subject: string | undefined,
+  named: string | undefined,
   roles: TrustRoles,
   kids?: readonly string[],
 ): Promise<CommandResult> {
   const { registry, store } = deployment;
-  if (subject === undefined) throw new CommandError(`name the peer to ${verb}`, EXIT.usage);
+  if (named === undefined) throw new CommandError(`name the peer to ${verb}`, EXIT.usage);
+  if (verb === "block" || verb === "unblock") return decideBlock(deployment, verb, named);
+  const subject = originNamed(named);
   const known = registry.get(subject);
   const damaged = registry.isDamaged(subject) && verb === "remove";
   const needsKnown = !damaged && (verb === "approve" || verb === "remove" || verb === "retry");
@@ -77,13 +81,6 @@ export async function decidePeer(
         throw new CommandError(cause instanceof Error ? cause.message : "it cannot be approved");
       }
       break;
-    case "block":
-      await registry.block(subject);
-      break;
-    case "unblock":
-      if (!registry.blocks().includes(subject)) throw new CommandError(`${subject} is not blocked`);
-      await registry.unblock(subject);
-      break;
     case "remove":
       await registry.remove(subject);
       break;
@@ -92,18 +89,76 @@ export async function decidePeer(
       break;
   }
   const now = registry.get(subject);
-  await deployment.audit(verb, subject, now?.trust);
+  await deployment.audit(verb, subject, { trust: now?.trust });
   return { text: sentence(verb, subject, now), json: { verb, subject, trust: now?.trust ?? null } };
+}
+
+/** Blocks or unblocks, and says whom that concerns. */
+async function decideBlock(
+  deployment: Deployment,
+  verb: "block" | "unblock",
+  named: string,
+): Promise<CommandResult> {
+  const { registry } = deployment;
+  let outcome: BlockOutcome;
+  try {
+    outcome = await registry[verb](named);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const notBlocked = verb === "unblock" && cause.message.endsWith("is not blocked");
+    throw new CommandError(cause.message, notBlocked ? EXIT.failed : EXIT.usage);
+  }
+  const { entry, matched, spared } = outcome;
+  const trust = registry.get(entry)?.trust;
+  await deployment.audit(verb, entry, { trust, matched });
+  const lines =
+    verb === "block" ? blockLines(outcome) : unblockLines(outcome, registry.blockedBy(entry));
+  return {
+    text: lines.join("\n"),
+    json: { verb, subject: entry, trust: trust ?? null, matched, spared },
+  };
+}
+
+function blockLines({ entry, matched, spared }: BlockOutcome): string[] {
+  const exception = entry.startsWith("!");
+  const whom = matched.length === 0 ? "no server that is known" : matched.join(", ");
+  return [
+    exception
+      ? `${entry.slice(1)} is excepted from blocked domains. It concerns ${whom}.`
+      : `${entry} is blocked. It matches ${whom}${matched.length === 0 ? "" : ", with every key they are known by"}.`,
+    ...spared.map(
+      (origin) =>
+        `${origin} is trusted and known by one of the same keys: it is not blocked. If it is the same server, block it, too.`,
+    ),
+  ];
+}
+
+function unblockLines({ entry, matched }: BlockOutcome, by: readonly string[]): string[] {
+  const exception = entry.startsWith("!");
+  return [
+    exception
+      ? `${entry.slice(1)} is no exception any more.`
+      : `${entry} is not blocked by this entry any more.`,
+    matched.length === 0
+      ? "No known server is freed by that."
+      : `Pending from now on: ${matched.join(", ")}.`,
+    ...(by.length === 0 ? [] : [`${entry} is still blocked by ${by.join(", ")}.`]),
+  ];
+}
+
+/** An origin as it is stored, whatever way it is written; something else as it is. */
+function originNamed(text: string): string {
+  try {
+    return normalizeOrigin(text, { allowInsecure: true });
+  } catch {
+    return text;
+  }
 }
 
 function sentence(verb: string, subject: string, now: FederatedServer | undefined): string {
   switch (verb) {
     case "approve":
       return `${subject} is trusted (${now === undefined ? "" : rolesText(now)}), by the key ${activeKeys(now)}. A running server knows within a second.`;
-    case "block":
-      return `${subject} is blocked, and so is every key it is known by.`;
-    case "unblock":
-      return `${subject} is not blocked any more${now === undefined ? "" : `; it is ${now.trust}`}.`;
     case "remove":
       return `${subject} is forgotten: it would be met as a stranger.`;
     default:

@@ -309,6 +309,21 @@ export class Custody {
     );
   }
 
+  /**
+   * Another server is blocked: nobody goes there any more, and its players leave. What they carried waits
+   * here under the epoch they were held by, for as long as their home is not to be called.
+   */
+  endDealings(origin: string): void {
+    this.crossings.callOff(origin);
+    for (const session of this.sessions.all()) {
+      if (session.atHome || session.home !== origin) continue;
+      const transferId = this.crossings.transferOf(session.player);
+      if (transferId !== undefined) this.crossings.abandon(session.player, transferId);
+      void this.#end(session);
+      session.body.end("ERR_FED_BLOCKED", "This server does not deal with your home any more.");
+    }
+  }
+
   /** Players whose last state is in this process's memory only: the store has not taken it yet. */
   get unstored(): number {
     return this.#stays.pending + this.#atHome.pending + this.sessions.all().length;

@@ -7,7 +7,7 @@ import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import { isShownName } from "../identity/descriptor.ts";
 import { isAccountId } from "../identity/local-id.ts";
-import { normalizeOrigin } from "../identity/origin.ts";
+import { normalizeEndpoint, normalizeOrigin } from "../identity/origin.ts";
 import { printRecoveryKey } from "../identity/recovery.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import { recoveryNotice } from "../operator/recovery-notice.ts";
@@ -128,26 +128,21 @@ export function resolveOptions(options: FederationOptions): ResolvedOptions {
       throw new TypeError(`worlds.${world} must name a Colyseus room`);
     }
   }
-  const endpoint = options.endpoint ?? `${origin}/federation`;
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (
-    url === undefined ||
-    url.search !== "" ||
-    url.hash !== "" ||
-    url.pathname === "/" ||
-    !(url.protocol === "https:" || (allowInsecure && url.protocol === "http:"))
-  ) {
-    throw new TypeError(
-      'endpoint must be an https URL with a path and no query, e.g. "https://worlds.example.com/federation"',
-    );
-  }
+  const endpoint = checked("endpoint", options.endpoint ?? `${origin}/federation`, (value) =>
+    normalizeEndpoint(value, { allowInsecure }),
+  );
   const dataDirectory = boundedText("dataDirectory", options.dataDirectory ?? ".federation", 4096);
   return Object.freeze({
     origin,
     worlds,
-    endpoint: endpoint.replace(/\/$/u, ""),
+    endpoint,
     name: shownName(options.name ?? new URL(origin).host.slice(0, 64)),
-    routes: Object.freeze([...(options.routes ?? [])]),
+    routes: Object.freeze(
+      (options.routes ?? []).map((route) => ({
+        ...route,
+        server: checkedOrigin("routes", route.server, allowInsecure),
+      })),
+    ),
     peers: Object.freeze(
       (options.peers ?? []).map((peer) => checkedOrigin("peers", peer, allowInsecure)),
     ),
@@ -258,14 +253,17 @@ export const consoleLogger: Logger = {
 };
 
 function checkedOrigin(option: string, value: unknown, allowInsecure: boolean): string {
-  if (typeof value !== "string") throw new TypeError(`${option} must be a URL origin`);
+  return checked(option, value, (origin) => normalizeOrigin(origin, { allowInsecure }));
+}
+
+function checked(option: string, value: unknown, normalize: (value: string) => string): string {
+  if (typeof value !== "string") throw new TypeError(`${option} must be a URL`);
   try {
-    return normalizeOrigin(value, { allowInsecure });
+    return normalize(value);
   } catch (cause) {
-    throw new TypeError(
-      `${option}: ${cause instanceof Error ? cause.message : `"${value}" is no origin`}`,
-      { cause },
-    );
+    throw new TypeError(`${option}: ${cause instanceof Error ? cause.message : "it is no URL"}`, {
+      cause,
+    });
   }
 }
 

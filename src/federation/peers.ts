@@ -1,4 +1,5 @@
 import { type PeerSummary, approvePeer, summarizePeers } from "../operator/peers.ts";
+import type { BlockOutcome } from "../registry/blocking.ts";
 import { ALL_ROLES, type TrustRoles } from "../registry/federated-server.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 
@@ -38,14 +39,24 @@ export class FederationPeers {
     await approvePeer(this.#runtime.registry, origin, asked);
   }
 
-  /** Refuses everything from a peer from now on, under whatever name its keys come. */
-  async block(origin: string): Promise<void> {
-    await this.#runtime.registry.block(origin);
+  /**
+   * Refuses everything from an origin, a host, a domain (`*.example.org`) or a key from now on, under whatever
+   * name its keys come; with `!`, makes an exception to the domains. What is under way ends: its players
+   * here are shown out, crossings to it are called off. Says whom it has matched.
+   *
+   * @throws TypeError for what cannot be blocked.
+   */
+  async block(what: string): Promise<BlockOutcome> {
+    return this.#runtime.registry.block(what);
   }
 
-  /** Takes a block away; the peer is pending until it is approved. */
-  async unblock(origin: string): Promise<void> {
-    await this.#runtime.registry.unblock(origin);
+  /**
+   * Takes a block away; whom nothing else blocks is pending until it is approved.
+   *
+   * @throws TypeError for what is not blocked.
+   */
+  async unblock(what: string): Promise<BlockOutcome> {
+    return this.#runtime.registry.unblock(what);
   }
 
   /** Forgets a peer: its keys, its session, its trust. */

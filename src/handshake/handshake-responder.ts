@@ -17,7 +17,7 @@ import { TrustState } from "../registry/federated-server.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
 import { type HandshakeSession, challengeSchema, completionSchema } from "./messages.ts";
-import { type FetchedDescriptor, type PeerDescriptors, keyIn } from "./peer-descriptors.ts";
+import { type PeerDescriptors, keyIn } from "./peer-descriptors.ts";
 import { SESSION_SECONDS, recordSession } from "./session-record.ts";
 import { type TrustPolicy, decideTrust } from "./trust-policy.ts";
 
@@ -89,8 +89,8 @@ export class HandshakeResponder {
     this.#descriptors = descriptors;
   }
 
-  /** `POST /handshake`. */
-  async handleChallenge(request: SignedMessageParts): Promise<HandshakeAnswer> {
+  /** `POST /handshake`; `address` is the network address that it came from. */
+  async handleChallenge(request: SignedMessageParts, address?: string): Promise<HandshakeAnswer> {
     const { manager, registry } = this.#options;
     const body = parseJson(request.body);
     const shape = challengeSchema.safeParse(body);
@@ -107,7 +107,7 @@ export class HandshakeResponder {
     if (registry.isBlocked(claimed.origin, claimed.kid)) {
       return unsigned(refuse("ERR_FED_BLOCKED", "this server or key is blocked"));
     }
-    const keys = await this.#keysOf(claimed.origin, claimed.kid);
+    const keys = await this.#keysOf(claimed.origin, claimed.kid, address);
     if ("verified" in keys) return unsigned(keys);
     const verified = await this.#verify(request, keys.keyFor);
     if (!verified.verified) return unsigned(verified);
@@ -225,6 +225,7 @@ export class HandshakeResponder {
   async #keysOf(
     origin: string,
     kid: string,
+    address: string | undefined,
   ): Promise<
     | {
         keyFor: (origin: string, kid: string) => VerifyKey | undefined;
@@ -245,13 +246,7 @@ export class HandshakeResponder {
       }
       return { keyFor: (from, id) => registry.keyFor(from, id), descriptor: undefined };
     }
-    let fetched: FetchedDescriptor;
-    try {
-      fetched = await this.#descriptors.ofStranger(origin);
-    } catch (cause) {
-      const code = cause instanceof FederationError ? cause.code : "ERR_FED_UNREACHABLE";
-      return refuse(code, "your descriptor could not be read from your origin");
-    }
+    const fetched = await this.#descriptors.ofStranger(origin, address);
     if (!fetched.verified) return fetched;
     const { descriptor } = fetched;
     return {

@@ -15,7 +15,7 @@ import { shownText } from "../words.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SignedMessageParts } from "../identity/http-signatures.ts";
 import type { Logger } from "../ports.ts";
-import type { FederatedServer } from "../registry/federated-server.ts";
+import { type FederatedServer, TrustState } from "../registry/federated-server.ts";
 import {
   type HandshakeAnswer,
   HandshakeResponder,
@@ -67,9 +67,9 @@ export class HandshakeService {
     return work;
   }
 
-  /** `POST /handshake`. */
-  handleChallenge(request: SignedMessageParts): Promise<HandshakeAnswer> {
-    return this.#responder.handleChallenge(request);
+  /** `POST /handshake`; `address` is the network address that it came from. */
+  handleChallenge(request: SignedMessageParts, address?: string): Promise<HandshakeAnswer> {
+    return this.#responder.handleChallenge(request, address);
   }
 
   /** `POST /handshake/complete`; `address` is the network address that it came from. */
@@ -83,6 +83,12 @@ export class HandshakeService {
    */
   refreshDescriptor(origin: string): Promise<void> {
     return this.#descriptors.refresh(origin);
+  }
+
+  /** Looks, at most once a minute, whether a trusted peer has moved its endpoint. */
+  async relocate(origin: string): Promise<void> {
+    if (this.#options.registry.get(origin)?.trust !== TrustState.Trusted) return;
+    await this.#descriptors.relocate(origin);
   }
 
   /** Of a peer that is known, its row says it; of one that is named and not met yet, the log does, once. */

@@ -56,8 +56,7 @@ export function summarizePeers({
     .list()
     .map((server): PeerSummary => {
       const state = health.status(server.origin);
-      const suspended =
-        server.trust === TrustState.Blocked || server.trust === TrustState.Quarantined;
+      const suspended = server.trust !== TrustState.Trusted;
       return {
         origin: server.origin,
         name: server.name,
@@ -115,7 +114,8 @@ export async function approvePeer(
 ): Promise<void> {
   const server = registry.get(origin);
   if (server?.trust === TrustState.Blocked) {
-    throw new TypeError(`"${origin}" is blocked: unblock it first`);
+    const by = registry.blockedBy(origin).join(", ");
+    throw new TypeError(`"${origin}" is blocked${by === "" ? "" : ` (${by})`}: unblock it first`);
   }
   if (server !== undefined && server.trust !== TrustState.Trusted && kids === undefined) {
     const keys = approvalOffer(registry, origin)?.keys.join(", ") ?? "";

@@ -1,14 +1,18 @@
 import type { Store } from "../ports.ts";
+import type { BlockEntry } from "./block-entry.ts";
 
-const blockKey = (entry: string): string => `block/${entry}`;
+const PREFIX = "block/";
+const blockKey = (entry: string): string => `${PREFIX}${entry}`;
 
 /**
- * Blocked origins, domains (`*.example.org`) and keys. An entry that begins with `!` is an
- * exception to the domain blocks. Durable.
+ * Blocked origins, hosts, domains (`*.example.org`) and keys, and with each entry the keys of those that it
+ * matched. An entry that begins with `!` is an exception to the domains. Durable.
  */
 export class BlockList {
   readonly #store: Store;
-  #entries = new Set<string>();
+  /** With the ids of the keys that are blocked because of an entry. */
+  #entries = new Map<string, readonly string[]>();
+  #kids = new Set<string>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -16,41 +20,93 @@ export class BlockList {
 
   /** Reads what the store has, in place of what is known. */
   async load(): Promise<void> {
-    const entries = new Set<string>();
-    for await (const [key] of this.#store.entries("block/")) {
-      entries.add(key.slice("block/".length));
+    const entries = new Map<string, readonly string[]>();
+    for await (const [key, text] of this.#store.entries(PREFIX)) {
+      entries.set(key.slice(PREFIX.length), kidsOf(text));
     }
     this.#entries = entries;
+    this.#count();
   }
 
-  async add(entries: readonly string[]): Promise<void> {
-    for (const entry of entries) {
-      await this.#store.set(blockKey(entry), "1");
-      this.#entries.add(entry);
-    }
+  /** Blocks an entry, and the keys `kids` because of it. */
+  async set(entry: string, kids: readonly string[]): Promise<void> {
+    await this.#store.set(blockKey(entry), JSON.stringify(kids));
+    this.#entries.set(entry, kids);
+    this.#count();
   }
 
-  async remove(entries: readonly string[]): Promise<void> {
-    for (const entry of entries) {
-      await this.#store.delete(blockKey(entry));
-      this.#entries.delete(entry);
-    }
+  /** Takes an entry away, and its keys, but for those that another entry blocks, too. */
+  async remove(entry: string): Promise<void> {
+    await this.#store.delete(blockKey(entry));
+    this.#entries.delete(entry);
+    this.#count();
   }
 
   /** Every entry, in order. */
   list(): string[] {
-    return [...this.#entries].sort();
+    return [...this.#entries.keys()].sort();
   }
 
-  /** Whether the key, the origin, or a domain above it is blocked and no exception is made. */
+  /** The keys that are blocked because of an entry; undefined when there is none. */
+  kidsOf(entry: string): readonly string[] | undefined {
+    return this.#entries.get(entry);
+  }
+
+  /** Whether the key, the origin, its host, or a domain above it is blocked and no exception is made. */
   has(origin: string, kid: string | undefined): boolean {
-    if (this.#entries.size === 0) return false;
-    if (kid !== undefined && this.#entries.has(kid)) return true;
-    if (this.#entries.has(origin)) return true;
+    return this.reasons(origin, kid === undefined ? [] : [kid]).length > 0;
+  }
+
+  /** The entries by which a server is blocked. */
+  reasons(origin: string, kids: readonly string[]): string[] {
+    if (this.#entries.size === 0) return [];
+    const byKey = kids.some((kid) => this.#kids.has(kid));
+    const byName = [...namesOf(origin)]
+      .filter(({ entry }) => this.#entries.has(entry))
+      .filter(({ domain }) => !domain || !this.isExcepted(origin))
+      .map(({ entry }) => entry);
+    return [...new Set([...byName, ...(byKey ? this.#entriesOf(kids) : [])])];
+  }
+
+  /** Whether an exception to the domains is made for an origin. */
+  isExcepted(origin: string): boolean {
     const { host, hostname } = new URL(origin);
-    if (this.#entries.has(`!${origin}`) || this.#entries.has(`!${host}`)) return false;
-    if (this.#entries.has(host)) return true;
-    const labels = hostname.split(".");
-    return labels.some((_, index) => this.#entries.has(`*.${labels.slice(index).join(".")}`));
+    return [origin, host, hostname].some((name) => this.#entries.has(`!${name}`));
+  }
+
+  #entriesOf(kids: readonly string[]): string[] {
+    return [...this.#entries]
+      .filter(([entry, own]) => kids.some((kid) => kid === entry || own.includes(kid)))
+      .map(([entry]) => entry);
+  }
+
+  #count(): void {
+    this.#kids = new Set([...this.#entries].flatMap(([entry, kids]) => [entry, ...kids]));
+  }
+}
+
+/** Whether an entry names an origin, exceptions to domains left aside. */
+export function matchesOrigin({ kind, text }: BlockEntry, origin: string): boolean {
+  const name = kind === "exception" ? text.slice(1) : text;
+  return [...namesOf(origin)].some(({ entry }) => entry === name);
+}
+
+/** What an origin can be blocked by. */
+function* namesOf(origin: string): Generator<{ readonly entry: string; readonly domain: boolean }> {
+  const { host, hostname } = new URL(origin);
+  for (const entry of new Set([origin, host, hostname])) yield { entry, domain: false };
+  const labels = hostname.split(".");
+  for (const index of labels.keys()) {
+    yield { entry: `*.${labels.slice(index).join(".")}`, domain: true };
+  }
+}
+
+function kidsOf(text: string): readonly string[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value.filter((kid) => typeof kid === "string") : [];
+  } catch {
+    // The entry itself counts, whatever stands beside it.
+    return [];
   }
 }

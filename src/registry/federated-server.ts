@@ -8,7 +8,7 @@ export const ServerStatus = {
   Online: "online",
   Degraded: "degraded",
   Offline: "offline",
-  /** Not called at all: blocked or quarantined. */
+  /** Not called at all: pending, blocked or quarantined. */
   Suspended: "suspended",
 } as const;
 export type ServerStatus = (typeof ServerStatus)[keyof typeof ServerStatus];

@@ -11,7 +11,9 @@ import type { DatedKey } from "../identity/dated-key.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
 import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
 import type { Clock, Logger, Store } from "../ports.ts";
-import { BlockList } from "./block-list.ts";
+import { type BlockEntry, readBlockEntry } from "./block-entry.ts";
+import { BlockList, matchesOrigin } from "./block-list.ts";
+import { type BlockOutcome, type Reach, keysOf, publishedBy, reachOf } from "./blocking.ts";
 import {
   type FederatedServer,
   type PeerSession,
@@ -361,33 +363,52 @@ export class ServerRegistry {
     return session !== undefined && session.expiresAt > this.#seconds() ? session : undefined;
   }
 
-  /** Blocks an origin (or `*.domain`), and the keys known for it, so that an alias is no way round. */
-  block(pattern: string): Promise<void> {
+  /**
+   * Blocks an origin, a host, a domain or a key: everybody known that it matches, and whoever shares a key
+   * with them, so that an alias is no way round. With `!`, makes an exception to the domains.
+   *
+   * @throws TypeError for what cannot be blocked.
+   */
+  async block(value: string): Promise<BlockOutcome> {
+    const entry = readBlockEntry(value);
+    let before: readonly string[] | undefined;
     return this.#serially(async () => {
-      const kids = (this.#servers.get(pattern)?.keys ?? []).map(({ jwk }) => jwk.kid);
-      await this.#blocks.add([pattern, ...kids]);
-      await this.#rows.bumpVersion();
-      const server = this.#servers.get(pattern);
-      if (server !== undefined) {
-        await this.#write({ ...server, trust: TrustState.Blocked, session: undefined }, "blocked");
-      }
+      before ??= this.#blockedNow();
+      const { matched, kids, spared } = this.#reachOf(entry);
+      await this.#blocks.set(entry.text, entry.kind === "exception" ? [] : kids);
+      await this.#settleBlocks(entry, before);
+      return outcomeOf(entry.text, matched, spared);
     });
   }
 
-  /** Takes a block away; a known peer becomes pending. */
-  unblock(pattern: string): Promise<void> {
+  /**
+   * Takes a block away. Whom nothing else blocks becomes pending.
+   *
+   * @throws TypeError for what is not blocked.
+   */
+  async unblock(value: string): Promise<BlockOutcome> {
+    const listed = this.#blocks.kidsOf(value) !== undefined;
+    const entry: BlockEntry = listed ? { kind: "origin", text: value } : readBlockEntry(value);
+    let before: readonly string[] | undefined;
     return this.#serially(async () => {
-      const kids = (this.#servers.get(pattern)?.keys ?? []).map(({ jwk }) => jwk.kid);
-      await this.#blocks.remove([pattern, ...kids]);
-      await this.#rows.bumpVersion();
-      const server = this.#servers.get(pattern);
-      if (server?.trust === TrustState.Blocked) {
-        await this.#write({ ...server, trust: TrustState.Pending }, "unblocked");
+      if (before === undefined && this.#blocks.kidsOf(entry.text) === undefined) {
+        throw new TypeError(`${entry.text} is not blocked`);
       }
+      const blocked = (before ??= this.#blockedNow());
+      await this.#blocks.remove(entry.text);
+      await this.#settleBlocks(readable(entry.text), blocked);
+      const matched = blocked.filter((origin) => !this.#isServerBlocked(origin));
+      return { entry: entry.text, matched, spared: [] };
     });
   }
 
-  /** What is blocked: origins, domains, key ids and `!` exceptions. */
+  /** The entries by which a known server is blocked. */
+  blockedBy(origin: string): string[] {
+    const server = this.#servers.get(origin);
+    return this.#blocks.reasons(origin, server === undefined ? [] : publishedBy(server));
+  }
+
+  /** What is blocked: origins, hosts, domains, key ids and `!` exceptions. */
   blocks(): string[] {
     return this.#blocks.list();
   }
@@ -395,6 +416,56 @@ export class ServerRegistry {
   /** Whether an origin or one of its keys is blocked. */
   isBlocked(origin: string, kid?: string): boolean {
     return this.#blocks.has(origin, kid);
+  }
+
+  /** Makes the trust of every known server what the block list says. `before`: who was blocked by it. */
+  async #settleBlocks(changed: BlockEntry | undefined, before: readonly string[]): Promise<void> {
+    if (changed?.kind === "exception") await this.#judgeDomains();
+    await this.#rows.bumpVersion();
+    for (const server of this.list()) {
+      const blocked = this.#isServerBlocked(server.origin);
+      if (blocked && server.trust !== TrustState.Blocked) {
+        await this.#write({ ...server, trust: TrustState.Blocked, session: undefined }, "blocked");
+      } else if (
+        !blocked &&
+        server.trust === TrustState.Blocked &&
+        before.includes(server.origin)
+      ) {
+        await this.#write({ ...server, trust: TrustState.Pending }, "unblocked");
+      }
+    }
+  }
+
+  /** An exception frees the keys of whom it means, its end blocks them. */
+  async #judgeDomains(): Promise<void> {
+    for (const text of this.#blocks.list()) {
+      const entry = readable(text);
+      if (entry?.kind !== "domain") continue;
+      const free = this.list()
+        .filter(
+          ({ origin }) => matchesOrigin(entry, origin) && !this.#blocks.has(origin, undefined),
+        )
+        .flatMap(keysOf);
+      const kids = new Set([...(this.#blocks.kidsOf(text) ?? []), ...this.#reachOf(entry).kids]);
+      await this.#blocks.set(
+        text,
+        [...kids].filter((kid) => !free.includes(kid)),
+      );
+    }
+  }
+
+  #reachOf(entry: BlockEntry): Reach {
+    return reachOf(entry, this.list(), (origin) => this.#blocks.isExcepted(origin));
+  }
+
+  #isServerBlocked(origin: string): boolean {
+    return this.blockedBy(origin).length > 0;
+  }
+
+  #blockedNow(): string[] {
+    return this.list()
+      .map(({ origin }) => origin)
+      .filter((origin) => this.#isServerBlocked(origin));
   }
 
   /** Suspends a peer until its operator is asked; what is blocked stays blocked. */
@@ -465,6 +536,25 @@ export class ServerRegistry {
 
   #seconds(): number {
     return Math.floor(this.#clock.now() / 1000);
+  }
+}
+
+function outcomeOf(
+  entry: string,
+  matched: readonly FederatedServer[],
+  spared: readonly FederatedServer[],
+): BlockOutcome {
+  const origins = (servers: readonly FederatedServer[]): string[] =>
+    servers.map(({ origin }) => origin).sort();
+  return { entry, matched: origins(matched), spared: origins(spared) };
+}
+
+/** A listed entry; undefined for one that could not be blocked today. */
+function readable(text: string): BlockEntry | undefined {
+  try {
+    return readBlockEntry(text);
+  } catch {
+    return undefined;
   }
 }
 

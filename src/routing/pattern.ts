@@ -21,7 +21,8 @@ export function parsePattern(pattern: string): RoutePattern {
   const match = /^aether:\/\/([^/?#]+)(\/[^?#]*)?$/iu.exec(pattern);
   const [, rawAuthority = "", path = "/*"] = match ?? [];
   if (match === null) throw wrong("it must begin with aether://");
-  const authority = rawAuthority.toLowerCase();
+  // Portal URIs leave out https' own port, too.
+  const authority = rawAuthority.toLowerCase().replace(/:443$/u, "");
   if (authority.startsWith("*.")) {
     const suffix = authority.slice(2);
     if (!AUTHORITY.test(suffix) || suffix.includes(":")) throw wrong("the suffix is no host name");

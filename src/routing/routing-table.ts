@@ -55,6 +55,15 @@ export interface RoutingTableOptions {
 /** Players' ids carry the authority: one with anything else in it can be nobody's home. */
 const NAMEABLE = /^[a-z]+:\/\/[a-z0-9.[\]:-]{1,261}$/u;
 
+/** An origin in its normal form; undefined for anything else. */
+function originOf(server: string): string | undefined {
+  if (typeof server !== "string" || !URL.canParse(server)) return undefined;
+  const { origin, href, hostname } = new URL(server);
+  const named = NAMEABLE.test(origin) && !hostname.endsWith(".") && !hostname.includes("..");
+  // What is more than an origin, such as a path or a user, makes its URL longer.
+  return named && href === `${origin}/` && !/[?#]$/u.test(server) ? origin : undefined;
+}
+
 /** The targets of one pattern. */
 interface Entry {
   readonly pattern: string;
@@ -100,10 +109,11 @@ export class RoutingTable {
    * @throws TypeError naming the member that is wrong, or `maxRoutes` when the table is full.
    */
   addRoute(route: PortalRoute): void {
-    const { priority = 0, weight = 1, server } = route;
-    if (!URL.canParse(server) || new URL(server).origin !== server || !NAMEABLE.test(server)) {
+    const { priority = 0, weight = 1 } = route;
+    const server = originOf(route.server);
+    if (server === undefined) {
       throw new TypeError(
-        `server must be an origin such as https://arena.example.org, got "${server}"`,
+        `server must be an origin such as https://arena.example.org, got "${route.server}"`,
       );
     }
     if (!Number.isFinite(priority)) throw new TypeError("priority must be a finite number");
@@ -122,7 +132,7 @@ export class RoutingTable {
       }
       this.#size += 1;
     }
-    entry.targets.set(server, Object.freeze({ ...route }));
+    entry.targets.set(server, Object.freeze({ ...route, server }));
   }
 
   /** Removes one server of a pattern, or all of them. False when there was none. */
@@ -131,7 +141,7 @@ export class RoutingTable {
     if (entry === undefined) return false;
     const before = entry.targets.size;
     if (server === undefined) entry.targets.clear();
-    else entry.targets.delete(server);
+    else entry.targets.delete(originOf(server) ?? server);
     const removed = before - entry.targets.size;
     this.#size -= removed;
     if (entry.targets.size === 0) this.#drop(pattern);

@@ -17,6 +17,7 @@ import { createAssetSource } from "../http/outbound/asset-source.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { PeerClient } from "../http/outbound/peer-client.ts";
 import type { Clock, Random } from "../ports.ts";
+import { TrustState } from "../registry/federated-server.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
@@ -94,6 +95,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ policy: options.trust, transport: peers, shared: link !== undefined },
   });
   peers.reconnectBy((peer) => handshake.connect(peer));
+  peers.relocateBy((peer) => handshake.relocate(peer));
   const keeper = new SessionKeeper({
     ...{ clock, random, logger },
     wanted: () => trust.wanted(named),
@@ -155,6 +157,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const healthChecks = new PeerHealthChecks({ health, registry, events });
   registry.on((event) => {
     events.emit("peer", event);
+    if (event.server?.trust === TrustState.Blocked) custody.endDealings(event.origin);
   });
   const autosave = new Repeating({
     work: () => custody.saveAll(),

@@ -1,8 +1,8 @@
-/** Keeps health checks and the registry together: every known peer is watched, its status noted. */
+/** Keeps health checks and the registry together: every trusted peer is watched, its status noted. */
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { HealthStatus } from "../health/peer-record.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
-import { ServerStatus } from "../registry/federated-server.ts";
+import { ServerStatus, TrustState } from "../registry/federated-server.ts";
 import type { EventBus } from "./events.ts";
 import type { Part } from "./part.ts";
 
@@ -42,9 +42,11 @@ export class PeerHealthChecks implements Part {
 
   #watch(): void {
     const health = this.#health;
-    const known = new Set(this.#registry.list().map(({ origin }) => origin));
-    for (const { origin } of health.list()) if (!known.has(origin)) health.unwatch(origin);
-    for (const origin of known) if (health.status(origin) === undefined) health.watch(origin);
+    // Nobody else is called: a stranger's endpoint may be a third party's.
+    const trusted = this.#registry.list({ trust: TrustState.Trusted });
+    const watched = new Set(trusted.map(({ origin }) => origin));
+    for (const { origin } of health.list()) if (!watched.has(origin)) health.unwatch(origin);
+    for (const origin of watched) if (health.status(origin) === undefined) health.watch(origin);
   }
 }
 

@@ -33,6 +33,7 @@ export class PeerTrust {
   readonly issuerKey = (issuer: string, kid: string): VerifyKey | undefined => {
     if (issuer === this.#origin) return this.#keys.verifyKey(kid);
     const server = this.#registry.get(issuer);
+    if (this.#registry.isBlocked(issuer, kid)) return undefined;
     return isTrusted(server) && (server.roles ?? ALL_ROLES).inbound
       ? this.#registry.keyFor(issuer, kid)
       : undefined;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ContentStore } from "../assets/store/content-store.ts";
 import type { Clock, Random, Store } from "../ports.ts";
 import { AuditLog } from "../storage/audit-log.ts";
+import { checkDataFolder } from "../storage/private-files.ts";
 import { lockFolder } from "../storage/folder-lock.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { RedisEngine } from "../storage/redis-engine.ts";
@@ -44,6 +45,8 @@ export async function openResources({
 }): Promise<Resources> {
   const { dataDirectory, logger } = options;
   const closing: Part[] = [];
+  const warning = checkDataFolder(dataDirectory);
+  if (warning !== undefined) logger.warn(warning);
   try {
     if (options.store === undefined && link === undefined) {
       closing.push({ stop: lockFolder(join(dataDirectory, DATA_FILES.lock)) });
@@ -55,8 +58,8 @@ export async function openResources({
     const store = new KeyvStore(engine);
     closing.push({ stop: () => store.close() });
     if (options.store === undefined && engine instanceof RedisEngine) {
-      const warning = await engine.durability();
-      if (warning !== undefined) logger.warn(warning);
+      const doubt = await engine.durability();
+      if (doubt !== undefined) logger.warn(doubt);
     }
     await openFormat(store);
     const { origin, adopt, onRecoveryKey } = options;

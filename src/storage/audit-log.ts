@@ -1,7 +1,11 @@
 /** The audit log: one JSON line for every trust decision, on disk before the method resolves. */
-import { mkdir, open, rename, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { lstat, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { FederationError } from "../errors.ts";
+import { hashOf, lastLineOf, openToRead } from "./audit-chain.ts";
+import { NO_FOLLOW, isLink } from "./private-files.ts";
 
 /** One decision. */
 export interface AuditEntry {
@@ -15,11 +19,20 @@ export interface AuditEntry {
   /** What it is now. */
   readonly trust?: string;
   readonly keys?: readonly string[];
+  /** Origins of the known servers that it concerned. */
+  readonly matched?: readonly string[];
 }
 
 const MAX_BYTES = 8 * 1024 * 1024;
+const LOCK_TRIES = 250;
+const LOCK_RETRY_MILLISECONDS = 20;
+/** A line is written in far less: whoever holds the lock for so long has died. */
+const STALE_MILLISECONDS = 3_000;
 
-/** An append-only file, mode 0600. Several processes may append to one. */
+/**
+ * An append-only file, mode 0600, each line of which carries the hash of the one before (`previous`). Several
+ * processes may append to one.
+ */
 export class AuditLog {
   readonly #path: string;
   readonly #maxBytes: number;
@@ -33,7 +46,7 @@ export class AuditLog {
 
   /** Appends. @throws FederationError `ERR_FED_STORE_UNAVAILABLE`. */
   append(entry: AuditEntry): Promise<void> {
-    const written = this.#queue.then(() => this.#write(`${JSON.stringify(entry)}\n`));
+    const written = this.#queue.then(() => this.#write(entry));
     this.#queue = written.catch(() => undefined);
     return written;
   }
@@ -49,23 +62,69 @@ export class AuditLog {
     await rename(this.#path, `${this.#path}.1`);
   }
 
-  async #write(line: string): Promise<void> {
+  async #write(entry: AuditEntry): Promise<void> {
     try {
       await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-      await this.#rotate();
-      const file = await open(this.#path, "a", 0o600);
-      try {
-        await file.appendFile(line);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
+      await this.#locked(async () => {
+        if (isLink(this.#path)) throw new Error("it is a symbolic link");
+        await this.#rotate();
+        const last = (await lastIn(this.#path)) ?? (await lastIn(`${this.#path}.1`));
+        const previous = last === undefined ? "" : hashOf(last.line);
+        const torn = last !== undefined && !last.whole;
+        await this.#append(`${torn ? "\n" : ""}${JSON.stringify({ ...entry, previous })}\n`);
+      });
     } catch (cause) {
+      const why = isLink(this.#path)
+        ? "it is a symbolic link: put the file itself there, and look who made the link"
+        : "check that the folder is writable and the disk not full";
       throw new FederationError(
         "ERR_FED_STORE_UNAVAILABLE",
-        `The audit log ${this.#path} cannot be written.`,
+        `The audit log ${this.#path} cannot be written: ${why}.`,
         { cause },
       );
     }
+  }
+
+  async #append(text: string): Promise<void> {
+    const { O_WRONLY, O_APPEND, O_CREAT } = constants;
+    const file = await open(this.#path, O_WRONLY | O_APPEND | O_CREAT | NO_FOLLOW, 0o600);
+    try {
+      await file.appendFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** One writer at a time, in whatever process: each line follows from the one before. */
+  async #locked(work: () => Promise<void>): Promise<void> {
+    const path = `${this.#path}.lock`;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await (await open(path, "wx", 0o600)).close();
+        break;
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== "EEXIST" || tries >= LOCK_TRIES) throw cause;
+        const held = await lstat(path).catch(() => undefined);
+        if (held !== undefined && Date.now() - held.mtimeMs > STALE_MILLISECONDS) {
+          await rm(path, { force: true });
+        } else await setTimeout(LOCK_RETRY_MILLISECONDS);
+      }
+    }
+    try {
+      await work();
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+}
+
+async function lastIn(path: string): ReturnType<typeof lastLineOf> {
+  const file = await openToRead(path);
+  if (file === undefined) return undefined;
+  try {
+    return await lastLineOf(file);
+  } finally {
+    await file.close();
   }
 }

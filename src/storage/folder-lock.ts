@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { FederationError } from "../errors.ts";
+import { isLink } from "./private-files.ts";
 
 /**
  * Locks a data folder for as long as this process lives: the operating system lets go of the lock
@@ -17,6 +18,7 @@ export function lockFolder(path: string): () => void {
   let database: DatabaseSync | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (isLink(path)) throw new Error("a symbolic link");
     database = new DatabaseSync(path);
     database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE;");
   } catch (cause) {

@@ -5,6 +5,7 @@
  * server until its operator approves the new key.
  */
 import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
 import { chmod, link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
@@ -20,6 +21,7 @@ import {
   importSigningKey,
 } from "../identity/server-keys.ts";
 import type { Random } from "../ports.ts";
+import { NO_FOLLOW, isLink } from "./private-files.ts";
 
 const privateSchema = z.strictObject({
   kty: z.literal("OKP"),
@@ -96,6 +98,12 @@ export async function keyFileVersion(path: string): Promise<string> {
 export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
   let text: string;
   try {
+    if (isLink(path)) {
+      throw new FederationError(
+        "ERR_FED_KEY_FILE",
+        `The key file ${path} is a symbolic link: put the file itself there, and look who made the link.`,
+      );
+    }
     const { mode } = await stat(path);
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
       throw new FederationError(
@@ -103,7 +111,7 @@ export async function loadKeyRing(path: string): Promise<KeyRing | undefined> {
         `The key file ${path} can be read by other users: run chmod 600 on it, and rotate the key if anybody may have read it.`,
       );
     }
-    text = await readFile(path, "utf8");
+    text = await readFile(path, { encoding: "utf8", flag: constants.O_RDONLY | NO_FOLLOW });
   } catch (cause) {
     if (cause instanceof FederationError) throw cause;
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return undefined;

@@ -6,12 +6,13 @@
  * again, for five seconds at most, while the event loop goes on.
  */
 import { EventEmitter } from "node:events";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type KeyvStorageCapability, keyvStorageCapability } from "keyv";
 import { FederationError } from "../errors.ts";
 import { type Clock, systemClock } from "../ports.ts";
+import { NO_FOLLOW, isLink } from "./private-files.ts";
 
 /** Options of {@link SqliteEngine}. */
 export interface SqliteEngineOptions {
@@ -40,6 +41,9 @@ const FIRST_RETRY_MILLISECONDS = 1;
 const LONGEST_RETRY_MILLISECONDS = 25;
 /** Primary result codes of SQLite that pass by themselves: SQLITE_BUSY, SQLITE_PROTOCOL. */
 const PASSING_CODES = [5, 15];
+
+/** A symbolic link where a file of the store should be; the message is its path. */
+class LinkError extends Error {}
 
 /**
  * A Keyv storage adapter with compare-and-set over one SQLite file.
@@ -73,7 +77,11 @@ export class SqliteEngine extends EventEmitter {
     this.#busyMilliseconds = busySeconds * 1000;
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      closeSync(openSync(path, "a", 0o600));
+      // SQLite follows links, also of the files that it makes beside the database.
+      const link = [path, `${path}-wal`, `${path}-shm`, `${path}-journal`].find(isLink);
+      if (link !== undefined) throw new LinkError(link);
+      const { O_WRONLY, O_APPEND, O_CREAT } = constants;
+      closeSync(openSync(path, O_WRONLY | O_APPEND | O_CREAT | NO_FOLLOW, 0o600));
       // SQLite's own waiting would hold up the whole process.
       this.#database = new DatabaseSync(path, { timeout: 0 });
       try {
@@ -85,7 +93,9 @@ export class SqliteEngine extends EventEmitter {
     } catch (cause) {
       throw new FederationError(
         "ERR_FED_STORE_UNAVAILABLE",
-        `The store at ${path} cannot be opened: check that the folder is writable and the file is a SQLite database.`,
+        cause instanceof LinkError
+          ? `The store at ${path} is not opened: ${cause.message} is a symbolic link. Put the file itself there, and look who made the link.`
+          : `The store at ${path} cannot be opened: check that the folder is writable and the file is a SQLite database.`,
         { cause },
       );
     }

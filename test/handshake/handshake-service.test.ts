@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FederationError } from "../../src/errors.ts";
 import { announceNextKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
 import { signRequest } from "../../src/identity/http-signatures.ts";
 import type { FetchRequest } from "../../src/ports.ts";
@@ -15,6 +16,7 @@ import {
 import type { ManualClock } from "../support/manual-clock.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
+import { turn } from "../support/turn.ts";
 
 describe("handshake/handshake-service", () => {
   let clock: ManualClock;
@@ -118,7 +120,10 @@ describe("handshake/handshake-service", () => {
     it("refuses one whose origin does not answer", async () => {
       const ghost = "https://ghost.example";
       const { jws } = await descriptorOf(ghost, a.ring, clock.now());
-      assert.equal(await codeOf(await forge(ghost, a, jws)), "ERR_FED_UNREACHABLE");
+      const refused = codeOf(await forge(ghost, a, jws));
+      await turn();
+      clock.advance(3_000);
+      assert.equal(await refused, "ERR_FED_UNREACHABLE");
     });
 
     it("refuses an http origin", async () => {
@@ -178,9 +183,22 @@ describe("handshake/handshake-service", () => {
       const requests = await Promise.all(
         Array.from({ length: 20 }, (_, index) => forge(`https://s${index}.example`, a, jws)),
       );
-      const codes = await Promise.all(requests.map((request) => codeOf(request)));
-      const turnedAway = codes.filter((code) => code === "ERR_FED_UNAVAILABLE").length;
-      assert.equal(turnedAway, 4);
+      let open = 0;
+      let most = 0;
+      b.peers.fetchDescriptor = (_origin, signal) =>
+        new Promise((_, reject) => {
+          most = Math.max(most, (open += 1));
+          signal?.addEventListener("abort", () => {
+            open -= 1;
+            reject(new FederationError("ERR_FED_TIMEOUT"));
+          });
+        });
+      const refused = Promise.all(requests.map((request) => codeOf(request)));
+      await turn();
+      assert.equal(most, 16);
+      clock.advance(3_000);
+      assert.ok((await refused).every((code) => code === "ERR_FED_UNREACHABLE"));
+      assert.equal(open, 0);
     });
 
     it("passes on that the store does not answer", async () => {

@@ -8,6 +8,7 @@ import {
   signResponse,
   verifyRequest,
 } from "../../src/identity/http-signatures.ts";
+import type { ServerDescriptor } from "../../src/identity/descriptor.ts";
 import type { KeyRing } from "../../src/identity/server-keys.ts";
 import type { Fetch, FetchRequest, FetchResponse } from "../../src/ports.ts";
 import { ServerRegistry } from "../../src/registry/server-registry.ts";
@@ -97,6 +98,8 @@ export class TestServer {
   readonly store: MemoryStore;
   readonly #network: TestNetwork;
   ring: KeyRing;
+  /** What its descriptor says beside the truth, from now on. */
+  says: Partial<ServerDescriptor> = {};
   /** What it answers to calls beside the handshake. */
   onCall: (path: string, body: unknown) => { status: number; body: unknown } = () => ({
     status: 200,
@@ -145,10 +148,11 @@ export class TestServer {
       logger: quietLogger(),
     });
     this.peers.reconnectBy((peer) => this.handshake.connect(peer));
+    this.peers.relocateBy((peer) => this.handshake.relocate(peer));
   }
 
   descriptor() {
-    return descriptorOf(this.origin, this.ring, this.#network.clock.now());
+    return descriptorOf(this.origin, this.ring, this.#network.clock.now(), this.says);
   }
 
   /** What the HTTP router would make of a request. */
@@ -164,7 +168,7 @@ export class TestServer {
     if (path.startsWith("/federation/handshake")) {
       const answer = await (path.endsWith("/complete")
         ? this.handshake.handleCompletion(parts, address)
-        : this.handshake.handleChallenge(parts));
+        : this.handshake.handleChallenge(parts, address));
       const body = answer.code === undefined ? answer.body : problemOf(answer.code, answer.reason);
       return answer.verified ? this.sign(answer.status, body, parts) : plain(answer.status, body);
     }

@@ -55,7 +55,7 @@ export interface CrossingProgress {
   readonly stage: "departing" | "reserving" | "transit";
 }
 
-type Verdict = "departed" | "expired" | "abandoned";
+type Verdict = "departed" | "expired" | "abandoned" | "blocked";
 
 interface OpenCrossing {
   readonly transferId: string;
@@ -98,6 +98,7 @@ const UNDECIDED = {
   code: "ERR_FED_UNAVAILABLE",
   message: "This server cannot tell yet whether you are on your way. Please wait.",
 } as const;
+const BLOCKED_MESSAGE = "This server does not deal with that one any more.";
 /** A claim made in the last moment still has to reach home and come back as `departed`. */
 const CLAIM_GRACE_MILLISECONDS = 1_500;
 /** How often a player is told that it crosses too often. */
@@ -270,6 +271,13 @@ export class Crossings implements CrossingsUnderWay {
     for (const crossing of this.#open.values()) crossing.decide("abandoned");
   }
 
+  /** Nobody goes to a server any more: who is on the way there stays, unless it has arrived. */
+  callOff(destination: string): void {
+    for (const crossing of this.#open.values()) {
+      if (crossing.destination.origin === destination) crossing.decide("blocked");
+    }
+  }
+
   /**
    * Home says that the destination claimed the player (`departed`, or home's own ledger).
    * True when it was frozen here for that very transfer.
@@ -341,6 +349,7 @@ export class Crossings implements CrossingsUnderWay {
       const what = await verdict;
       clock.clearTimeout(timer);
       if (what === "departed") return "departed";
+      if (what === "blocked") return ["ERR_FED_BLOCKED", BLOCKED_MESSAGE];
       return what === "abandoned"
         ? ["ERR_FED_CROSSING_ABANDONED", "You did not get into the other world."]
         : ["ERR_FED_CROSSING_EXPIRED", "The other world waited, but you did not arrive in time."];

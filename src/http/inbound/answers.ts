@@ -59,10 +59,15 @@ export function methodNotAllowed(response: ServerResponse, allow: string): Answe
   return refusal("ERR_FED_METHOD_NOT_ALLOWED", `Use ${allow}.`);
 }
 
-/** Lets pages of every origin read the answer. */
+/** Lets pages of no other origin read the answer: the host's Colyseus lets all, with their credentials. */
+export function closeToPages(response: ServerResponse): void {
+  for (const name of response.getHeaderNames()) {
+    if (name.startsWith("access-control-")) response.removeHeader(name);
+  }
+}
+
+/** Lets pages of every origin read the answer, without credentials. */
 export function openToPages(response: ServerResponse): void {
-  // The host's Colyseus allows credentials to every origin; a public document wants none.
-  response.removeHeader("Access-Control-Allow-Credentials");
   response.setHeader("Access-Control-Allow-Origin", "*");
 }
 

@@ -1,10 +1,34 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { FederationError } from "../../errors.ts";
 
 /** Bodies of federation messages are at most this long (PROTOCOL, first page). */
 export const MAX_BODY_BYTES = 64 * 1024;
 
 const BODY_TIMEOUT_MILLISECONDS = 10_000;
+
+/** How long a client whose request was not read whole may take to read the answer. */
+const LINGER_MILLISECONDS = 500;
+
+/**
+ * Lets go of a connection on which more is on its way than was read: a request that is answered is not
+ * read on, and a sender that drips is not waited for. Call it before anything is answered.
+ */
+export function hangUpUnread(request: IncomingMessage, response: ServerResponse): void {
+  // Node reads to its end, and throws away, what nobody has begun to read; begun, it waits for a reader.
+  request.read(0);
+  response.once("finish", () => {
+    if (request.complete) {
+      request.resume();
+      return;
+    }
+    const { socket } = request;
+    // Closing at once would take the answer back from a client that is still writing.
+    const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS);
+    socket.once("close", () => {
+      clearTimeout(timer);
+    });
+  });
+}
 
 /**
  * Reads a request's bytes as they came, before any parser.
@@ -27,7 +51,6 @@ export function readRawBody(
   }
   const announced = Number(request.headers["content-length"] ?? 0);
   if (announced > maxBodyBytes) {
-    request.resume();
     return Promise.reject(new FederationError("ERR_FED_BODY_TOO_LARGE"));
   }
   return new Promise((resolve, reject) => {
@@ -42,7 +65,7 @@ export function readRawBody(
     };
     const fail = (error: FederationError): void => {
       stop();
-      request.resume();
+      request.pause();
       reject(error);
     };
     const onData = (chunk: Buffer): void => {

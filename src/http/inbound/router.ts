@@ -18,6 +18,7 @@ import type { ServerRegistry } from "../../registry/server-registry.ts";
 import {
   type Answer,
   type AnswerSigner,
+  closeToPages,
   methodNotAllowed,
   openToPages,
   refusal,
@@ -28,7 +29,7 @@ import { createAssetServer } from "./asset-server.ts";
 import { type CallerParts, type Peer, loginOf, peerOf } from "./caller.ts";
 import type { Middleware } from "./middleware.ts";
 import { addressLimiter, addressOf } from "./rate-limits.ts";
-import { readRawBody } from "./raw-body.ts";
+import { hangUpUnread, readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
 
 /** Options of {@link createEndpoints}: what callers, calls and answers need, and the bounds. */
@@ -94,6 +95,8 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
       path: atOrigin === undefined ? below : path,
       targetUri: `${endpoint}${url.slice(base.length)}`,
     };
+    hangUpUnread(request, response);
+    closeToPages(response);
     limitAddress(request, response, () => {
       router.run(route, exchange).catch((cause: unknown) => {
         const code = cause instanceof FederationError ? cause.code : undefined;
@@ -148,7 +151,8 @@ class Router {
     }
     const cacheSeconds = route?.caller === "anybody" ? route.cacheSeconds : undefined;
     if (cacheSeconds === undefined) response.setHeader("Cache-Control", "no-store");
-    else openToPages(response);
+    // A login is sent as a header by whoever has it: no page gets one from the browser.
+    if (cacheSeconds !== undefined || route?.caller === "player") openToPages(response);
     if (route === undefined) {
       send(response, refusal("ERR_FED_NOT_FOUND", `Nothing is served at ${path.slice(0, 200)}.`));
       return;

@@ -141,7 +141,7 @@ export const ROUTES: readonly Route[] = [
     caller: "signer",
     body: "raw",
     budget: "address",
-    answer: ({ handshake }, message) => handshake.handleChallenge(message),
+    answer: ({ handshake }, message, address) => handshake.handleChallenge(message, address),
   },
   {
     path: "/handshake/complete",

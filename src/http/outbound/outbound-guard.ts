@@ -46,6 +46,8 @@ export function isAllowedAddress(
     return false;
   }
   if (METADATA.has(parsed.toString())) return false;
+  const embedded = parsed instanceof ipaddr.IPv6 ? embeddedIn(parsed, options) : undefined;
+  if (embedded !== undefined) return embedded.every(isPublic);
   const range = parsed.range();
   if (range === "unicast") return !(parsed instanceof ipaddr.IPv6) || parsed.match(GLOBAL_IPV6);
   if (range === "loopback") return options.allowInsecure;
@@ -53,6 +55,42 @@ export function isAllowedAddress(
     options.allowPrivateNetwork &&
     (range === "private" || range === "uniqueLocal" || range === "carrierGradeNat")
   );
+}
+
+/**
+ * The IPv4 addresses that a packet to an IPv6 one may end at: each has to be public, whatever the switches
+ * say, since it is not our own network that leads there. Undefined for an address of its own.
+ */
+function embeddedIn(
+  { parts }: ipaddr.IPv6,
+  { allowPrivateNetwork }: Pick<OutboundGuardOptions, "allowPrivateNetwork">,
+): (ipaddr.IPv4 | undefined)[] | undefined {
+  const [first = 0, second = 0, third = 0] = parts;
+  const zero = (from: number, to: number): boolean =>
+    parts.slice(from, to).every((part) => part === 0);
+  if (first === 0x64 && second === 0xff9b) {
+    // RFC 6052: what DNS64 makes of an IPv4-only host's name.
+    if (zero(2, 6)) return [ipv4Of(parts, 6)];
+    // RFC 8215: a translator of one's own network. Where the address lies is known for /96 only.
+    const isOwn = third === 1 && zero(3, 6) && allowPrivateNetwork;
+    return [isOwn ? ipv4Of(parts, 6) : undefined];
+  }
+  // 6to4 and ISATAP send to the IPv4 address itself; Teredo leads through whoever its maker chose.
+  if (first === 0x2002) return [ipv4Of(parts, 1)];
+  if (first === 0x2001 && second === 0) return [undefined];
+  if (parts[5] === 0x5efe && (parts[4] === 0 || parts[4] === 0x200)) {
+    return [ipv4Of(parts, 6)];
+  }
+  return undefined;
+}
+
+function ipv4Of(parts: readonly number[], at: number): ipaddr.IPv4 {
+  const [high = 0, low = 0] = parts.slice(at, at + 2);
+  return new ipaddr.IPv4([high >> 8, high & 0xff, low >> 8, low & 0xff]);
+}
+
+function isPublic(address: ipaddr.IPv4 | undefined): boolean {
+  return address?.range() === "unicast" && !METADATA.has(address.toString());
 }
 
 /** Connections that only go where they may; shared by all outbound HTTP. */
@@ -120,7 +158,10 @@ export function createGuardedFetch(
         method: request.method,
         headers: { "user-agent": "aether-federation", ...request.headers },
         body: request.body ?? null,
-        signal: abort.signal,
+        signal:
+          request.signal === undefined
+            ? abort.signal
+            : AbortSignal.any([abort.signal, request.signal]),
       });
       // A body given up on reports that as an error; unheard, it would end the process.
       response.body.on("error", () => undefined);

@@ -64,6 +64,15 @@ const UNSIGNED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationError
   "ERR_FED_WEAK_KEY",
   "ERR_FED_WRONG_RECIPIENT",
 ]);
+/** How calls fail where a peer's endpoint is not any more. */
+const MOVED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
+  "ERR_FED_BAD_RESPONSE",
+  "ERR_FED_FORBIDDEN_ADDRESS",
+  "ERR_FED_NOT_FOUND",
+  "ERR_FED_TIMEOUT",
+  "ERR_FED_UNREACHABLE",
+  "ERR_FED_WRONG_RECIPIENT",
+]);
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
 const KEY_TIMEOUT_MILLISECONDS = 5_000;
 const HEALTH_TIMEOUT_MILLISECONDS = 5_000;
@@ -81,6 +90,8 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
   #reconnect: (origin: string) => Promise<unknown> = () =>
     Promise.reject(new FederationError("ERR_FED_HANDSHAKE_REQUIRED"));
 
+  #relocate: (origin: string) => Promise<unknown> = () => Promise.resolve();
+
   constructor(options: PeerClientOptions) {
     this.#options = options;
   }
@@ -91,6 +102,11 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
    */
   reconnectBy(connect: (origin: string) => Promise<unknown>): void {
     this.#reconnect = connect;
+  }
+
+  /** Who reads a peer's descriptor again, in its own time, when its endpoint does not answer as the peer. */
+  relocateBy(look: (origin: string) => Promise<unknown>): void {
+    this.#relocate = look;
   }
 
   /**
@@ -111,9 +127,17 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       await this.#note(origin, answer.ok ? undefined : answer.code);
       return answer;
     } catch (cause) {
-      if (cause instanceof FederationError) await this.#note(origin, cause.code);
+      if (cause instanceof FederationError) {
+        if (MOVED_CODES.has(cause.code)) this.#lookAgain(origin);
+        await this.#note(origin, cause.code);
+      }
       throw cause;
     }
+  }
+
+  /** The peer may have moved its endpoint: nobody waits for it, the next call goes there. */
+  #lookAgain(origin: string): void {
+    this.#relocate(origin).catch(() => undefined);
   }
 
   async #call(
@@ -132,7 +156,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       }
       const { response, request } = await this.#send(
         origin,
-        `${server.endpoint.replace(/\/$/u, "")}${path}`,
+        this.#below(origin, path),
         body,
         options.timeoutMilliseconds,
       );
@@ -199,12 +223,13 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     return { status: response.status, body: answer, kid: verified.kid };
   }
 
-  async fetchDescriptor(origin: string): Promise<unknown> {
+  async fetchDescriptor(origin: string, signal?: AbortSignal): Promise<unknown> {
     const response = await this.#options.fetch({
       method: "GET",
       url: `${origin}/.well-known/aether-federation`,
       headers: { accept: "application/json" },
       maxBodyBytes: DESCRIPTOR_MAX_BYTES,
+      ...(signal === undefined ? {} : { signal }),
     });
     if (response.status !== 200) {
       throw new FederationError(
@@ -217,11 +242,19 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
 
   /** `GET /health`, unsigned. Rejects when the peer does not answer as PROTOCOL 10 says. */
   async health(origin: string): Promise<ReportedHealth> {
-    const { registry, fetch } = this.#options;
-    const endpoint = registry.get(origin)?.endpoint ?? `${origin}/federation`;
+    try {
+      return await this.#health(origin);
+    } catch (cause) {
+      this.#lookAgain(origin);
+      throw cause;
+    }
+  }
+
+  async #health(origin: string): Promise<ReportedHealth> {
+    const { fetch } = this.#options;
     const response = await fetch({
       method: "GET",
-      url: `${endpoint}/health`,
+      url: this.#below(origin, "/health"),
       headers: { accept: "application/health+json" },
       timeoutMilliseconds: HEALTH_TIMEOUT_MILLISECONDS,
       maxBodyBytes: 16 * 1024,
@@ -237,10 +270,9 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
    */
   async datedKey(origin: string, kid: string): Promise<DatedKey | undefined> {
     const { registry, fetch } = this.#options;
-    const endpoint = registry.get(origin)?.endpoint ?? `${origin}/federation`;
     const response = await fetch({
       method: "GET",
-      url: `${endpoint.replace(/\/$/u, "")}/keys/${encodeURIComponent(kid)}`,
+      url: this.#below(origin, `/keys/${encodeURIComponent(kid)}`),
       headers: { accept: "application/json" },
       timeoutMilliseconds: KEY_TIMEOUT_MILLISECONDS,
       maxBodyBytes: 16 * 1024,
@@ -253,6 +285,12 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       keyFor: (by) => registry.keyFor(origin, by),
     });
     return word.verified ? word.key : undefined;
+  }
+
+  /** A path below the endpoint of a server, which a foreign one may have written with a slash at its end. */
+  #below(origin: string, path: string): string {
+    const endpoint = this.#options.registry.get(origin)?.endpoint ?? `${origin}/federation`;
+    return `${endpoint.replace(/\/$/u, "")}${path}`;
   }
 
   async #send(

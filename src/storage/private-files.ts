@@ -1,0 +1,33 @@
+/** Files that are this server's alone: no links that lead elsewhere, in a folder that nobody else can change. */
+import { constants, lstatSync, statSync } from "node:fs";
+import { FederationError } from "../errors.ts";
+
+/** For `open`: fails with ELOOP at a symbolic link. Windows has no such flag. */
+export const NO_FOLLOW = (constants as { readonly O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
+
+const OTHERS_WRITE = 0o002;
+const GROUP_WRITES = 0o020;
+
+/** Whether a symbolic link stands at a path. */
+export function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+/**
+ * Whoever can write in the data folder can be this server. Returns a warning where the group can.
+ *
+ * @throws FederationError `ERR_FED_STORE_UNAVAILABLE` when everybody can.
+ */
+export function checkDataFolder(path: string): string | undefined {
+  if (process.platform === "win32") return undefined;
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & OTHERS_WRITE) !== 0) {
+    throw new FederationError(
+      "ERR_FED_STORE_UNAVAILABLE",
+      `Every user of this machine can write in the data folder ${path}, and so take this server's key and players: run chmod 700 on it, and look for files there that are not yours.`,
+    );
+  }
+  return (mode & GROUP_WRITES) === 0
+    ? undefined
+    : `the group of the data folder ${path} can write in it, and so be this server: run chmod 700 on it unless that is meant`;
+}
