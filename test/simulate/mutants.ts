@@ -77,8 +77,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: row,
-        find: "row: { ...closed(row), holder: by, epoch, last } };",
-        put: "row: { ...row, holder: by, epoch, last } };",
+        find: "= { ...closed(row), holder: by, epoch, last };",
+        put: "= { ...row, holder: by, epoch, last };",
       },
     ],
   },
@@ -128,6 +128,18 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { loss: 0.2, duplication: 0.3, rubbish: 0, unruly: 0, fickle: 0, lie: 0, rot: 0 },
     crossings: 700,
+  },
+  recallEnds: {
+    rule: "a player that home has called back, and that comes home through a portal, may leave again",
+    edits: [
+      {
+        file: row,
+        find: "    if (by !== home || next.recalled === undefined) return",
+        put: '    if (home !== "") return',
+      },
+    ],
+    crossings: 400,
+    seed: "2",
   },
   cancelEpoch: {
     rule: "home cancels only for the row's own epoch",
