@@ -59,7 +59,8 @@ const base = {
   crossings: Math.min(crossings, mutant?.crossings ?? Infinity),
   servers,
   players,
-  ...(mutant === undefined ? {} : { faults: faultsOf(mutant) }),
+  // Traced at once, so that the run that shows it need not be made again to be told.
+  ...(mutant === undefined ? {} : { faults: faultsOf(mutant), traceLength: TRACED_LINES }),
 };
 let options = base;
 let result = await simulate(options);
@@ -85,8 +86,10 @@ console.log(`violations  ${result.violation === undefined ? 0 : 1}`);
 if (result.violation !== undefined) {
   console.log(`\n${result.violation}`);
   const small = await shortest(base, Number(values.shorten) * 1000);
-  const traced = { ...options, traceLength: TRACED_LINES };
-  const best = small ?? { options: traced, result: await simulate(traced) };
+  if (result.trace.length === 0) {
+    result = await simulate({ ...options, traceLength: TRACED_LINES });
+  }
+  const best = small ?? { options, result };
   const { seed, servers: few, players: fewer, crossings: count } = best.options;
   const { trace } = best.result;
   const player = /\bp\d+\b/u.exec(best.result.violation ?? "")?.[0];

@@ -55,6 +55,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "  if (row.transfer !== undefined) {\n",
       },
     ],
+    crossings: 600,
+    seed: "3",
   },
   departHolder: {
     rule: "home opens a transfer only for the holder",
@@ -77,8 +79,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: row,
-        find: "row: { ...closed(row), holder: by, epoch, last } };",
-        put: "row: { ...row, holder: by, epoch, last } };",
+        find: "= { ...closed(row), holder: by, epoch, last };",
+        put: "= { ...row, holder: by, epoch, last };",
       },
     ],
   },
@@ -126,8 +128,30 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "        won = row !== undefined;",
       },
     ],
-    faults: { loss: 0.2, duplication: 0.3, rubbish: 0, unruly: 0, fickle: 0, lie: 0, rot: 0 },
-    crossings: 700,
+    faults: {
+      loss: 0.25,
+      duplication: 0.4,
+      partition: 0,
+      rubbish: 0,
+      unruly: 0,
+      fickle: 0,
+      lie: 0,
+      rot: 0,
+    },
+    crossings: 300,
+    seed: "9",
+  },
+  recallEnds: {
+    rule: "a player that home has called back, and that comes home through a portal, may leave again",
+    edits: [
+      {
+        file: row,
+        find: "    if (by !== home || next.recalled === undefined) return",
+        put: '    if (home !== "") return',
+      },
+    ],
+    crossings: 400,
+    seed: "2",
   },
   cancelEpoch: {
     rule: "home cancels only for the row's own epoch",
@@ -138,6 +162,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "  if (transfer !== undefined && transfer.id",
       },
     ],
+    crossings: 600,
+    seed: "4",
   },
   cancelHolder: {
     rule: "home cancels only for the holder",
@@ -178,6 +204,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: '  if (row.transfer !== undefined) return stale("a transfer is open: cancel it first");',
       },
     ],
+    crossings: 600,
+    seed: "3",
   },
   returnHolder: {
     rule: "home takes a player back only from its holder",
@@ -213,6 +241,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: '  if (row.holder !== by) return stale("not held any more");',
       },
     ],
+    faults: { delay: 0.5, duplication: 0.3, loss: 0.01, crash: 0 },
+    crossings: 400,
+    seed: "5",
   },
   renewOrder: {
     rule: "home takes no state from a renewal that was overtaken",
@@ -257,6 +288,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
       { file: book, find: "      Math.max(from, this.#startedAt) +", put: "      from +" },
     ],
+    crossings: 600,
+    seed: "1",
   },
   expiryRaises: {
     rule: "expiry raises the epoch",
@@ -294,6 +327,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { partition: 0.03 },
+    crossings: 600,
+    seed: "3",
   },
   repeatExtends: {
     rule: "a repeated claim or cancel extends the lease as the first did",
@@ -305,6 +340,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { delay: 0.3, partition: 0.03 },
+    crossings: 600,
+    seed: "4",
   },
   loginHolder: {
     rule: "a session at home starts only when home holds the player and no transfer is open",
@@ -376,8 +413,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { delay: 0.3, fail: 0, outage: 0, stop: 0, hang: 0 },
-    crossings: 1000,
-    seed: "5",
+    crossings: 600,
+    seed: "4",
   },
   revokeHome: {
     rule: "only a player's home may call it back",
@@ -429,6 +466,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { slow: 0.3 },
+    crossings: 300,
+    seed: "6",
   },
   loginNewest: {
     rule: "a login ends the session that came in through another door meanwhile",
@@ -445,6 +484,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { slow: 0.3 },
+    crossings: 400,
+    seed: "5",
   },
   cancelAfterRestart: {
     rule: "what home had frozen is cancelled from its row, at a login and after a restart",
@@ -460,6 +501,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "      await Promise.resolve();",
       },
     ],
+    crossings: 400,
+    seed: "2",
   },
   recallState: {
     rule: "a recalled player is returned with what it carried, frozen or not",
@@ -471,6 +514,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { outage: 0.003, partition: 0.02 },
+    crossings: 150,
+    seed: "6",
   },
   settleOnRefusal: {
     rule: "a return is repeated after a refusal that is not home's word on custody",
@@ -493,6 +538,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { outage: 0.003, fail: 0.02 },
+    crossings: 300,
+    seed: "2",
   },
   saveUntilStored: {
     rule: "what a player carried when it left home is kept until the store takes it",
@@ -504,6 +551,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { outage: 0.003, fail: 0.02 },
+    crossings: 150,
+    seed: "1",
   },
   crossingUntilSettled: {
     rule: "a crossing whose store does not answer is settled once it does",
@@ -515,6 +564,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { outage: 0.003, fail: 0.02 },
+    crossings: 150,
+    seed: "2",
   },
   settleUntilStored: {
     rule: "settling goes on when the store does not answer",
@@ -526,6 +577,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { outage: 0.003, fail: 0.02 },
+    crossings: 150,
+    seed: "2",
   },
   lapsedState: {
     rule: "a holder whose lease ran out returns what it has under its epoch",
@@ -538,6 +591,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       { file: leases, find: ", inPhase }", put: " }" },
     ],
     faults: { partition: 0.03, hang: 0.01 },
+    crossings: 300,
+    seed: "1",
   },
   lateReturn: {
     rule: "home takes a late return as long as nobody has played the player since",
@@ -549,6 +604,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { partition: 0.03, hang: 0.01 },
+    crossings: 250,
+    seed: "2",
   },
   latePlayed: {
     rule: "what comes back after somebody has played the player is kept aside, not used",
@@ -571,6 +628,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { loss: 0.2, partition: 0.02 },
+    crossings: 300,
+    seed: "5",
   },
   drainStores: {
     rule: "a server that stops ends every session with what it carries",
@@ -582,6 +641,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { stop: 0.02 },
+    crossings: 150,
+    seed: "1",
   },
   drainNewcomers: {
     rule: "a server that stops ends the sessions, too, that were on their way in",
@@ -593,6 +654,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { stop: 0.03, slow: 0.1 },
+    crossings: 250,
+    seed: "2",
   },
   seatOnce: {
     rule: "one transfer has one seat, however often it is asked for",
@@ -724,7 +787,19 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "  players: z.array(returnSchema).max(MAX_RETURNED_PLAYERS),",
       },
     ],
-    faults: { lie: 0.2, stop: 0.02 },
+    faults: {
+      delay: 0.3,
+      stop: 0.04,
+      lie: 0.3,
+      picky: 0,
+      rubbish: 0,
+      unruly: 0,
+      fickle: 0,
+      unwell: 0,
+      rot: 0,
+    },
+    crossings: 300,
+    seed: "10",
   },
   refusedState: {
     rule: "a state that home refuses for its form is kept aside, and its player goes home",
@@ -737,6 +812,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { picky: 0.4 },
     crossings: 400,
+    seed: "7",
   },
   refusedAlone: {
     rule: "of many players in one call, only the one stays without its state whose home refuses it",
@@ -747,17 +823,33 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: '      if (!answer.ok && answer.code === "ERR_FED_NOT_FOUND") {',
       },
     ],
-    faults: { picky: 0.2, lie: 0, stop: 0.02 },
-    crossings: 800,
+    faults: {
+      delay: 0.3,
+      stop: 0.04,
+      picky: 0.2,
+      lie: 0,
+      rubbish: 0,
+      unruly: 0,
+      fickle: 0,
+      unwell: 0,
+      rot: 0,
+    },
+    crossings: 300,
+    seed: "6",
   },
   joinLimit: {
     rule: "a room's `onJoin` has an end",
     edits: [{ file: lettingIn, find: "      }, milliseconds);", put: "      }, 1e12);" }],
+    faults: { unruly: 0.2 },
+    crossings: 300,
+    seed: "1",
   },
   joinFails: {
     rule: "who is not let into a room is not played in it",
     edits: [{ file: lettingIn, find: "    await over();\n", put: "    void over;\n" }],
     faults: { unruly: 0.2 },
+    crossings: 400,
+    seed: "8",
   },
   leftAtHome: {
     rule: "a departure that is taken back without its client stores what it left with",
@@ -770,6 +862,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fickle: 0.5, fail: 0.04, crash: 0, stop: 0 },
     crossings: 400,
+    seed: "8",
   },
   leftAbroad: {
     rule: "a visitor whose client goes during a crossing that never began goes home",
@@ -781,6 +874,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { fickle: 0.3, fail: 0.05, outage: 0.003 },
+    crossings: 400,
+    seed: "9",
   },
   recallLeaving: {
     rule: "a player that is called back while it leaves takes along what it left with",
@@ -793,6 +888,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fickle: 0.5, outage: 0.02, fail: 0.02, crash: 0, stop: 0 },
     crossings: 400,
+    seed: "10",
   },
   claimGivenUp: {
     rule: "a claim that could not be written down is given up: its player goes home",
@@ -804,6 +900,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { fail: 0.05, crash: 0, stop: 0 },
+    crossings: 400,
+    seed: "7",
   },
   unreadableClaim: {
     rule: "who arrives with what cannot be read is not played without it, but goes home",
@@ -815,6 +913,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { lie: 0.05 },
+    crossings: 400,
+    seed: "7",
   },
   seatGivenFree: {
     rule: "a seat that leaves the book is given free",
@@ -826,6 +926,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { fail: 0.05, delay: 0.3, duplication: 0.4 },
+    crossings: 400,
+    seed: "9",
   },
 };
 

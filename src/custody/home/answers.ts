@@ -166,7 +166,13 @@ export class HomeAnswers {
       localId,
       "claimed",
       (row) => {
-        const claimed = transitions.claim(row, by, transferId, this.#seconds());
+        const claimed = transitions.claim(
+          row,
+          by,
+          this.#options.origin,
+          transferId,
+          this.#seconds(),
+        );
         if (!claimed.ok) return claimed;
         if (this.#isOverdue(row)) return CALLED_BACK;
         return this.#sayable(claimed.row) ?? withDigests(row, claimed.row);

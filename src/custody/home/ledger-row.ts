@@ -174,7 +174,13 @@ export function depart(
 }
 
 /** Rule 2: the destination takes custody. Repeated by the same holder, it gets the same answer. */
-export function claim(row: LedgerRow, by: string, transferId: string, at: number): Transition {
+export function claim(
+  row: LedgerRow,
+  by: string,
+  home: string,
+  transferId: string,
+  at: number,
+): Transition {
   const open = row.transfer;
   if (open?.id === transferId) {
     if (open.to !== by) {
@@ -200,7 +206,11 @@ export function claim(row: LedgerRow, by: string, transferId: string, at: number
       to: by,
       at,
     };
-    return { ok: true, row: { ...closed(row), holder: by, epoch, last } };
+    const next: LedgerRow = { ...closed(row), holder: by, epoch, last };
+    if (by !== home || next.recalled === undefined) return { ok: true, row: next };
+    // What home has called back is home: it may go again.
+    const { recalled: _back, ...free } = next;
+    return { ok: true, row: free };
   }
   const last = row.last;
   if (last?.transferId === transferId) {

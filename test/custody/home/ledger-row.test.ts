@@ -9,6 +9,7 @@ import {
   expire,
   giveBack,
   mayStartAtHome,
+  recall,
   renew,
 } from "../../../src/custody/home/ledger-row.ts";
 
@@ -92,37 +93,49 @@ describe("custody/ledger-row", () => {
   describe("claim", () => {
     const open = row({ transfer: transfer() });
     it("moves the player, clears the transfer, raises the epoch", () => {
-      const next = ok(claim(open, Y, T, 50));
+      const next = ok(claim(open, Y, H, T, 50));
       assert.equal(next.holder, Y);
       assert.equal(next.epoch, 5);
       assert.equal(next.transfer, undefined);
       assert.deepEqual(next.state, open.state);
     });
     it("repeated by the same holder, changes nothing", () => {
-      const claimed = ok(claim(open, Y, T, 50));
-      assert.equal(ok(claim(claimed, Y, T, 60)), claimed);
+      const claimed = ok(claim(open, Y, H, T, 50));
+      assert.equal(ok(claim(claimed, Y, H, T, 60)), claimed);
     });
     it("refuses anyone but the destination, before and after", () => {
-      refused(claim(open, X, T, 50), "ERR_FED_NOT_DESTINATION");
-      refused(claim(ok(claim(open, Y, T, 50)), X, T, 60), "ERR_FED_NOT_DESTINATION");
+      refused(claim(open, X, H, T, 50), "ERR_FED_NOT_DESTINATION");
+      refused(claim(ok(claim(open, Y, H, T, 50)), X, H, T, 60), "ERR_FED_NOT_DESTINATION");
     });
     it("refuses a repeat once a new transfer is open", () => {
-      const claimed = ok(claim(open, Y, T, 50));
+      const claimed = ok(claim(open, Y, H, T, 50));
       const leaving = ok(
         depart(claimed, Y, { epoch: 5, kept: undefined }, transfer({ id: U, from: Y, to: X })),
       );
-      refused(claim(leaving, Y, T, 60), "ERR_FED_STALE_CUSTODY");
+      refused(claim(leaving, Y, H, T, 60), "ERR_FED_STALE_CUSTODY");
     });
     it("refuses a repeat once the player was given back", () => {
-      const home = ok(giveBack(ok(claim(open, Y, T, 50)), Y, H, { epoch: 5, kept: undefined }));
-      refused(claim(home, Y, T, 60), "ERR_FED_TRANSFER_UNKNOWN");
+      const home = ok(giveBack(ok(claim(open, Y, H, T, 50)), Y, H, { epoch: 5, kept: undefined }));
+      refused(claim(home, Y, H, T, 60), "ERR_FED_TRANSFER_UNKNOWN");
     });
     it("refuses what was cancelled, saying so", () => {
       const cancelled = ok(cancel(open, X, { transferId: T, epoch: 4 }, 50));
-      refused(claim(cancelled, Y, T, 60), "ERR_FED_TRANSFER_CANCELLED");
+      refused(claim(cancelled, Y, H, T, 60), "ERR_FED_TRANSFER_CANCELLED");
     });
     it("refuses a transfer that was never opened", () => {
-      refused(claim(row(), Y, T, 50), "ERR_FED_TRANSFER_UNKNOWN");
+      refused(claim(row(), Y, H, T, 50), "ERR_FED_TRANSFER_UNKNOWN");
+    });
+
+    it("by home ends a recall: the player may leave again", () => {
+      const leaving = row({ transfer: transfer({ to: H }) });
+      const back = ok(claim(ok(recall(leaving, H)), H, H, T, 50));
+      assert.equal(back.recalled, undefined);
+      ok(depart(back, H, { epoch: 5, kept: undefined }, transfer({ id: U, from: H })));
+    });
+
+    it("by another server does not end a recall", () => {
+      const called = ok(recall(row({ transfer: transfer() }), H));
+      assert.equal(ok(claim(called, Y, H, T, 50)).recalled, true);
     });
   });
 
@@ -142,7 +155,7 @@ describe("custody/ledger-row", () => {
       assert.equal(ok(cancel(next, X, { transferId: T, epoch: 4 }, 60)), next);
     });
     it("refuses once the destination has claimed", () => {
-      const claimed = ok(claim(open, Y, T, 50));
+      const claimed = ok(claim(open, Y, H, T, 50));
       refused(cancel(claimed, X, { transferId: T, epoch: 4 }, 60), "ERR_FED_STALE_CUSTODY");
     });
     it("refuses another epoch, and another open transfer", () => {

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import type { PlayerSession } from "../../../src/custody/shared/player-session.ts";
+import {
+  type CustodyServer,
+  CustodyServers,
+  type TestBody,
+  bodyThatCarries,
+} from "../../support/custody-servers.ts";
+import { eventually } from "../../support/eventually.ts";
+
+const HOME = "https://home.example";
+const ARENA = "https://arena.example";
+const GALLERY = "https://gallery.example";
+const TRANSFER = "11111111-1111-4111-8111-111111111111";
+const OTHER = "22222222-2222-4222-8222-222222222222";
+
+describe("custody/home, where the simulation does not go", () => {
+  let servers: CustodyServers;
+  let home: CustodyServer;
+  let arena: CustodyServer;
+
+  beforeEach(() => {
+    servers = new CustodyServers();
+    [home, arena] = [servers.add(HOME), servers.add(ARENA)];
+    servers.add(GALLERY);
+  });
+
+  afterEach(() => {
+    for (const { custody } of servers.servers.values()) custody.stop();
+  });
+
+  async function login(localId: string, body: TestBody): Promise<PlayerSession> {
+    const known = { name: localId, jkt: undefined, guest: false };
+    const result = await home.custody.login(localId, known, body);
+    assert.ok(result.ok);
+    return result.session;
+  }
+
+  async function visits(localId: string): Promise<PlayerSession> {
+    const body = bodyThatCarries({ of: localId });
+    const session = await login(localId, body);
+    const portal = { uri: "aether://arena.example/w", origin: ARENA, world: "w", options: {} };
+    const outcome = home.custody.crossings.cross(session, portal);
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    const arrived = await arena.arrive(bodyThatCarries({ of: localId }));
+    assert.ok(arrived !== undefined);
+    assert.equal((await outcome).kind, "arrived");
+    return arrived;
+  }
+
+  const depart = ({ player, epoch }: PlayerSession, transferId: string) =>
+    home.custody.answer(
+      ARENA,
+      "depart",
+      { transferId, player, epoch, to: GALLERY, world: "w", state: { of: player } },
+      0,
+    );
+  const rowOf = (localId: string) => home.custody.ledger.row(localId);
+
+  it("one transfer is of one player: its id is refused for another, who stays", async () => {
+    const [ada, bob] = [await visits("ada"), await visits("bob")];
+    assert.ok((await depart(ada, TRANSFER)).ok);
+    const second = await depart(bob, TRANSFER);
+    assert.ok(!second.ok);
+    assert.equal(second.code, "ERR_FED_STALE_CUSTODY");
+    const row = await rowOf("bob");
+    assert.deepEqual([row?.holder, row?.transfer], [ARENA, undefined]);
+    const claimed = await home.custody.answer(GALLERY, "claim", { transferId: TRANSFER }, 0);
+    assert.ok(claimed.ok);
+    assert.equal((claimed.body as { player: string }).player, ada.player);
+  });
+
+  it("a departure that is refused leaves its id free", async () => {
+    const [ada, bob] = [await visits("ada"), await visits("bob")];
+    assert.ok((await depart(ada, TRANSFER)).ok);
+    const twice = await depart(ada, OTHER);
+    assert.ok(!twice.ok, "another transfer is open");
+    assert.ok((await depart(bob, OTHER)).ok);
+  });
+
+  it("now and then stores what players carry, but not what was given to a frozen one", async () => {
+    const body = bodyThatCarries({ gold: 1 });
+    const session = await login("ada", body);
+    await home.custody.saveAll();
+    assert.deepEqual((await rowOf("ada"))?.state, { gold: 1 });
+    session.freeze("process");
+    body.carried = { gold: 2 };
+    await home.custody.saveAll();
+    assert.deepEqual((await rowOf("ada"))?.state, { gold: 1 });
+    session.thaw("process");
+    await home.custody.saveAll();
+    assert.deepEqual((await rowOf("ada"))?.state, { gold: 2 });
+  });
+
+  it("stores nothing of a guest", async () => {
+    const known = { name: "guest", jkt: undefined, guest: true };
+    const result = await home.custody.login("gil", known, bodyThatCarries({ gold: 1 }));
+    assert.ok(result.ok);
+    await home.custody.saveAll();
+    assert.equal(await rowOf("gil"), undefined);
+  });
+});
