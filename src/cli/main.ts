@@ -61,6 +61,8 @@ Works beside the running server: it notices within a second. Exit codes: 0 done,
 something to fix, 2 wrong usage.
 `;
 
+const DASHED_KEY_ID = /^-[A-Za-z0-9_-]{42}$/u;
+
 const PEER_VERBS = ["approve", "block", "unblock", "remove", "retry"] as const;
 
 process.exitCode = await main(process.argv.slice(2));
@@ -102,8 +104,9 @@ async function main(args: readonly string[]): Promise<number> {
 
 function readArguments(args: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...args],
+    const { values, positionals } = parseArgs({
+      // A key id may begin with a dash, and is no flag.
+      args: args.map((arg) => (DASHED_KEY_ID.test(arg) ? ` ${arg}` : arg)),
       allowPositionals: true,
       options: {
         data: { type: "string" },
@@ -122,6 +125,11 @@ function readArguments(args: readonly string[]) {
         assets: { type: "string" },
       },
     });
+    const key = values.key?.map((kid) => kid.trim());
+    return {
+      values: { ...values, ...(key === undefined ? {} : { key }) },
+      positionals: positionals.map((word) => word.trim()),
+    };
   } catch (cause) {
     throw usage(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : "wrong flags");
   }

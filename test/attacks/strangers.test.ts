@@ -233,6 +233,20 @@ describe("attack: whoever is refused sends on", function () {
     }
   });
 
+  it("does not have a connection closed whose short body only came late", async () => {
+    const socket = connect(victim.spec.port, "localhost");
+    let said = "";
+    socket.setEncoding("utf8").on("data", (text) => (said += String(text)));
+    socket.write(head("POST", "/federation/nothing", "Content-Length: 2"));
+    await eventually(() => assert.match(said, /^HTTP\/1.1 404 /u));
+    socket.write("{}");
+    // Longer than who was not read whole may linger.
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    socket.write(head("GET", "/federation/health", "Accept: */*"));
+    await eventually(() => assert.match(said, /HTTP\/1.1 200 /u));
+    socket.destroy();
+  });
+
   it("answers what is not read whole, too, to an honest client", async () => {
     const body = "x".repeat(65 * 1024);
     const url = `${victim.origin}/federation/custody/claim`;

@@ -246,6 +246,8 @@ describe("operators, beside running servers", function () {
     [["peers", "list", "--what"], 2, /--what/u],
     [["peers", "approve"], 2, /name the peer/u],
     [["keys", "revoke"], 2, /name the key/u],
+    // A key id that begins with a dash is no flag.
+    [["keys", "revoke", `-${"k".repeat(42)}`], 1, /no key|not a key|knows no/u],
     [["peers", "list", "--data", "nowhere"], 1, /no federation data in nowhere/u],
   ] as const) {
     it(`answers "${args.join(" ")}" with exit ${code}`, async () => {

@@ -17,17 +17,24 @@ export function hangUpUnread(request: IncomingMessage, response: ServerResponse)
   // Node reads to its end, and throws away, what nobody has begun to read; begun, it waits for a reader.
   request.read(0);
   response.once("finish", () => {
-    if (request.complete) {
-      request.resume();
-      return;
-    }
+    if (isShort(request)) request.resume();
+    if (request.complete) return;
     const { socket } = request;
     // Closing at once would take the answer back from a client that is still writing.
     const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS);
-    socket.once("close", () => {
+    const keep = (): void => {
       clearTimeout(timer);
-    });
+    };
+    // What has come whole meanwhile may be followed by another request, which is nobody's fault.
+    request.once("end", keep);
+    socket.once("close", keep);
   });
+}
+
+/** Whether no more is on its way than any message may have. */
+function isShort(request: IncomingMessage): boolean {
+  const { "content-length": length, "transfer-encoding": encoding } = request.headers;
+  return request.complete || (encoding === undefined && Number(length ?? 0) <= MAX_BODY_BYTES);
 }
 
 /**
