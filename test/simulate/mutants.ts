@@ -153,6 +153,19 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     crossings: 400,
     seed: "2",
   },
+  cancelOverdue: {
+    rule: "a repeated cancel that comes after the last lease leaves its holder to bring what it has",
+    edits: [
+      {
+        file: answers,
+        find: "        transitions.cancel(row, by, request, this.#seconds()).ok && this.#isOverdue(row)\n",
+        put: "        row.epoch === request.epoch && this.#isOverdue(row)\n",
+      },
+    ],
+    faults: { delay: 0.5, duplication: 0.3, loss: 0.01, crash: 0 },
+    crossings: 400,
+    seed: "5",
+  },
   cancelEpoch: {
     rule: "home cancels only for the row's own epoch",
     edits: [

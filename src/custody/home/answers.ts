@@ -251,8 +251,9 @@ export class HomeAnswers {
     });
     if (overdue) {
       // Whoever cancels has frozen the player: nobody plays it, and what it carries may still come.
+      // That goes for one that repeats a cancel, too: its answer was never heard.
       await this.#ledger.decide(localId, "expired", (row) =>
-        row.holder === by && row.epoch === request.epoch && this.#isOverdue(row)
+        transitions.cancel(row, by, request, this.#seconds()).ok && this.#isOverdue(row)
           ? transitions.expire(row, this.#options.origin)
           : CALLED_BACK,
       );
