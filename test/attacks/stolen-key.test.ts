@@ -173,9 +173,11 @@ describe("attack: a stolen key", function () {
     await at.servers.restart(at.peer);
     await eventually(
       async () => {
+        // As the message says: the peer is asked again at once.
+        await commandLine(at.owner, "peers", "retry", at.peer.origin);
         assert.equal((await commandLine(at.owner, "keys", "rotate", "--switch")).code, 0);
       },
-      { timeoutMilliseconds: 20_000 },
+      { timeoutMilliseconds: 40_000 },
     );
     await eventually(async () => {
       assert.equal(await currentKid(at.owner), next);
