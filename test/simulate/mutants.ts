@@ -424,10 +424,14 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         find: "    if (crossing !== undefined && crossing.transferId === transferId) {",
         put: "    if (crossing !== undefined) {",
       },
+      {
+        file: crossings,
+        find: '      (held) => held.phase === "frozen" && held.transferId === transferId,\n      () => undefined,\n    );\n    if (dropped',
+        put: "      () => true,\n      () => undefined,\n    );\n    if (dropped",
+      },
     ],
-    faults: { delay: 0.3, fail: 0, outage: 0, stop: 0, hang: 0 },
+    faults: { delay: 0.3, duplication: 0.3, fail: 0, outage: 0, stop: 0, hang: 0 },
     crossings: 600,
-    seed: "4",
   },
   revokeHome: {
     rule: "only a player's home may call it back",
@@ -848,7 +852,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "6",
+    seed: "8",
   },
   joinLimit: {
     rule: "a room's `onJoin` has an end",
