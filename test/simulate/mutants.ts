@@ -254,9 +254,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: '  if (row.holder !== by) return stale("not held any more");',
       },
     ],
-    faults: { delay: 0.5, duplication: 0.3, loss: 0.01, crash: 0 },
+    faults: { delay: 0.4, duplication: 0.4, partition: 0, crash: 0 },
     crossings: 400,
-    seed: "5",
+    seed: "6",
   },
   renewOrder: {
     rule: "home takes no state from a renewal that was overtaken",
