@@ -139,7 +139,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "9",
+    seed: "9.27",
   },
   recallEnds: {
     rule: "a player that home has called back, and that comes home through a portal, may leave again",
@@ -254,9 +254,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: '  if (row.holder !== by) return stale("not held any more");',
       },
     ],
-    faults: { delay: 0.5, duplication: 0.3, loss: 0.01, crash: 0 },
+    faults: { delay: 0.4, duplication: 0.4, partition: 0, crash: 0 },
     crossings: 400,
-    seed: "5",
+    seed: "6",
   },
   renewOrder: {
     rule: "home takes no state from a renewal that was overtaken",
@@ -323,7 +323,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: "    const until = clock.monotonic() + (sentAt > 0 ? seconds : seconds) * 1000;",
       },
     ],
-    faults: { delay: 0.6, partition: 0.03 },
+    faults: { delay: 0.25, partition: 0.012, crash: 0, loss: 0.02 },
+    crossings: 600,
+    seed: "3",
   },
   leaseEnds: {
     rule: "past its lease nobody simulates the player",
@@ -354,7 +356,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.3, partition: 0.03 },
     crossings: 600,
-    seed: "4",
+    seed: "4.3",
   },
   loginHolder: {
     rule: "a session at home starts only when home holds the player and no transfer is open",
@@ -502,7 +504,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { slow: 0.3 },
     crossings: 400,
-    seed: "5",
+    seed: "5.2",
   },
   cancelAfterRestart: {
     rule: "what home had frozen is cancelled from its row, at a login and after a restart",
@@ -646,7 +648,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { loss: 0.2, partition: 0.02 },
     crossings: 300,
-    seed: "5",
+    seed: "5.1",
   },
   drainStores: {
     rule: "a server that stops ends every session with what it carries",
@@ -816,7 +818,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "10",
+    seed: "10.13",
   },
   refusedState: {
     rule: "a state that home refuses for its form is kept aside, and its player goes home",
