@@ -45,7 +45,9 @@ async function run(
   servers: Servers,
   { players, atOnce = 24, onProgress }: DrainOptions,
 ): Promise<DrainResult> {
-  const flags = ["--limit", "10000000", "--peer-limit", "10000000"];
+  const flags = ["limit", "peer-limit", "seat-limit", "room-limit"].flatMap((limit) => [
+    ...[`--${limit}`, "10000000"],
+  ]);
   const [home, away] = await servers.start(
     ["home", "away"].map((name) => ({ name, script: ROOMS, flags })),
   );
