@@ -75,7 +75,7 @@ export interface FederationOptions {
   readonly maxCrossingsPerMinutePerPlayer?: number;
   /** Crossings without a room (`Traveler.travel`) that one address may ask for in a minute. Default 60. */
   readonly maxTravelsPerMinutePerAddress?: number;
-  /** Seats that players of one peer's portals may have here in a minute. Default 600. */
+  /** Seats here in a minute for players of one peer's portals, home's own left out. Default 600. */
   readonly maxSeatsPerMinutePerPeer?: number;
   /** Rooms that may be made for those seats in a minute. Default 60. */
   readonly maxRoomsPerMinutePerPeer?: number;

@@ -178,7 +178,8 @@ export class Seats {
       await this.drop(player, caller, claims.xfer, true);
     }
     const { admit, logger, origin } = this.#options;
-    const wait = caller === origin ? 0 : this.#seatQuota.take(caller);
+    // Home's own come home however many they are: their passes are home's.
+    const wait = caller === origin || claims.iss === origin ? 0 : this.#seatQuota.take(caller);
     if (wait > 0) {
       const reason = "your server has had as many seats here as it may for now";
       return { ...refusal("ERR_FED_RATE_LIMITED", reason), retryAfterSeconds: wait };
