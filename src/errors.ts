@@ -91,18 +91,18 @@ export const ERROR_CODES = {
   // Assets (PROTOCOL 9)
   ERR_FED_ASSET_HASH_INVALID: [400, "The hash is neither sha256-, sha384-, sha512- (SRI) nor hex"],
   ERR_FED_ASSET_UNKNOWN: [404, "This server has no such asset"],
-  ERR_FED_ASSET_MISMATCH: [502, "The asset's bytes are not those its hash names"],
+  ERR_FED_ASSET_MISMATCH: [424, "The asset's bytes are not those its hash names"],
   ERR_FED_ASSET_TOO_LARGE: [413, "The asset is larger than this server takes"],
   ERR_FED_ASSET_TYPE: [415, "The asset is not of a type this server takes"],
   ERR_FED_ASSET_MANIFEST: [400, "The asset manifest does not verify"],
-  ERR_FED_ASSET_STORE_FULL: [507, "There is no room left for assets"],
-  ERR_FED_ASSET_UNAVAILABLE: [502, "No server that was asked could deliver the asset"],
-  // Our own calls to others
-  ERR_FED_UNREACHABLE: [502, "The other server cannot be reached"],
-  ERR_FED_TIMEOUT: [504, "The other server did not answer in time"],
-  ERR_FED_RESPONSE_TOO_LARGE: [502, "The other server's answer is too large"],
-  ERR_FED_BAD_RESPONSE: [502, "The other server's answer does not verify"],
-  ERR_FED_FORBIDDEN_ADDRESS: [502, "The other server's address is not one this server calls"],
+  ERR_FED_ASSET_STORE_FULL: [503, "There is no room left for assets"],
+  ERR_FED_ASSET_UNAVAILABLE: [424, "No server that was asked could deliver the asset"],
+  // Our own calls to others. What others cause is no 5xx: a proxy would take this server for a dead one
+  ERR_FED_UNREACHABLE: [424, "The other server cannot be reached"],
+  ERR_FED_TIMEOUT: [424, "The other server did not answer in time"],
+  ERR_FED_RESPONSE_TOO_LARGE: [424, "The other server's answer is too large"],
+  ERR_FED_BAD_RESPONSE: [424, "The other server's answer does not verify"],
+  ERR_FED_FORBIDDEN_ADDRESS: [424, "The other server's address is not one this server calls"],
   // This server's own configuration
   ERR_FED_STORE_IN_USE: [500, "Another process has the store"],
   ERR_FED_STORE_NEWER: [500, "A newer version of this server has written the store"],

@@ -25,7 +25,7 @@ const PASSING = /ERR_FED_(?:UNREACHABLE|SEAT_BUSY|UNAVAILABLE|STORE_UNAVAILABLE|
 /** Refusals at home that may pass, too: it gets the player back, or its room was slow. */
 const PASSING_AT_HOME = /ERR_FED_(?:AWAY|TIMEOUT)/u;
 /** What stands between a client and a server says these; Colyseus' own codes are 520 and up. */
-const PASSING_STATUS = new Set([429, 500, 502, 503, 504]);
+const PASSING_STATUS = new Set([424, 429, 500, 502, 503, 504]);
 
 /** Logs in at home and joins a room there. */
 export function joinAtHome(

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
 import { fetchJson } from "./fetch-json.ts";
+import { keptBytes } from "./inspector.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -29,6 +30,8 @@ export interface ServerKind {
   readonly port?: number;
   /** Where it runs. Default: the repository. */
   readonly cwd?: string;
+  /** For `keptBytes`. Default false. */
+  readonly inspected?: boolean;
 }
 
 /** All that a run of a server is started with. */
@@ -41,6 +44,7 @@ export interface ServerSpec {
   readonly flags: readonly string[];
   /** Where it runs. Default: the repository. */
   readonly cwd?: string | undefined;
+  readonly inspected?: boolean | undefined;
 }
 
 /** A peer as a server's status names it. */
@@ -73,7 +77,12 @@ export class ServerProcess {
     this.spec = spec;
     this.#child = spawn(
       process.execPath,
-      ["--disable-warning=ExperimentalWarning", join(root, spec.script), ...spec.flags],
+      [
+        "--disable-warning=ExperimentalWarning",
+        ...(spec.inspected === true ? ["--inspect=127.0.0.1:0"] : []),
+        join(root, spec.script),
+        ...spec.flags,
+      ],
       {
         cwd: spec.cwd ?? root,
         stdio: ["ignore", "pipe", "pipe"],
@@ -102,6 +111,13 @@ export class ServerProcess {
 
   get authority(): string {
     return new URL(this.spec.origin).host;
+  }
+
+  /** Memory that a collection leaves: the heap, and buffers beside it. Of a server that is `inspected`. */
+  async keptBytes(): Promise<number> {
+    const url = /Debugger listening on (ws:\S+)/u.exec(this.output)?.[1];
+    if (url === undefined) throw new Error(`${this.spec.name} is not inspected`);
+    return keptBytes(url);
   }
 
   async ready(): Promise<void> {
@@ -221,12 +237,13 @@ export class Servers {
     return server;
   }
 
-  async #place({ name, script, flags = [], port: wanted, cwd }: ServerKind): Promise<ServerSpec> {
+  async #place(kind: ServerKind): Promise<ServerSpec> {
+    const { name, script, flags = [], port: wanted, cwd, inspected } = kind;
     const data = join(await this.folder(), name);
     const port = wanted ?? (await freePort());
     const own = ["--name", name, "--port", String(port), "--data", data];
     const origin = `http://localhost:${port}`;
-    return { name, script, port, origin, data, cwd, flags: [...own, ...flags] };
+    return { name, script, port, origin, data, cwd, inspected, flags: [...own, ...flags] };
   }
 
   async stop(): Promise<void> {
