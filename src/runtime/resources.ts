@@ -4,7 +4,7 @@ import { ContentStore } from "../assets/store/content-store.ts";
 import type { Clock, Random, Store } from "../ports.ts";
 import { AuditLog } from "../storage/audit-log.ts";
 import { checkDataFolder } from "../storage/private-files.ts";
-import { lockFolder } from "../storage/folder-lock.ts";
+import { lockFolder } from "../storage/file-lock.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { RedisEngine } from "../storage/redis-engine.ts";
 import { openFormat } from "../storage/store-format.ts";

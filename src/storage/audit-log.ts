@@ -1,10 +1,10 @@
 /** The audit log: one JSON line for every trust decision, on disk before the method resolves. */
 import { constants } from "node:fs";
-import { lstat, mkdir, open, rename, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { open, rename, stat } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { FederationError } from "../errors.ts";
 import { hashOf, lastLineOf, openToRead } from "./audit-chain.ts";
+import { lockFile } from "./file-lock.ts";
 import { NO_FOLLOW, isLink } from "./private-files.ts";
 
 /** One decision. */
@@ -26,8 +26,6 @@ export interface AuditEntry {
 const MAX_BYTES = 8 * 1024 * 1024;
 const LOCK_TRIES = 250;
 const LOCK_RETRY_MILLISECONDS = 20;
-/** A line is written in far less: whoever holds the lock for so long has died. */
-const STALE_MILLISECONDS = 3_000;
 
 /**
  * An append-only file, mode 0600, each line of which carries the hash of the one before (`previous`). Several
@@ -64,7 +62,6 @@ export class AuditLog {
 
   async #write(entry: AuditEntry): Promise<void> {
     try {
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
       await this.#locked(async () => {
         if (isLink(this.#path)) throw new Error("it is a symbolic link");
         await this.#rotate();
@@ -99,22 +96,16 @@ export class AuditLog {
   /** One writer at a time, in whatever process: each line follows from the one before. */
   async #locked(work: () => Promise<void>): Promise<void> {
     const path = `${this.#path}.lock`;
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await (await open(path, "wx", 0o600)).close();
-        break;
-      } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== "EEXIST" || tries >= LOCK_TRIES) throw cause;
-        const held = await lstat(path).catch(() => undefined);
-        if (held !== undefined && Date.now() - held.mtimeMs > STALE_MILLISECONDS) {
-          await rm(path, { force: true });
-        } else await setTimeout(LOCK_RETRY_MILLISECONDS);
-      }
+    let release = lockFile(path);
+    for (let tries = 1; release === undefined && tries < LOCK_TRIES; tries += 1) {
+      await setTimeout(LOCK_RETRY_MILLISECONDS);
+      release = lockFile(path);
     }
+    if (release === undefined) throw new Error("another process holds its lock");
     try {
       await work();
     } finally {
-      await rm(path, { force: true });
+      release();
     }
   }
 }

@@ -152,7 +152,7 @@ describe("strangers and the audit log", () => {
   it("is rotated before it fills the disk", async () => {
     const log = new AuditLog(join(folder, "audit.jsonl"), { maxBytes: 1_000 });
     for (let each = 0; each < 60; each += 1) await log.append(entry);
-    const files = await readdir(folder);
+    const files = (await readdir(folder)).filter((file) => !file.endsWith(".lock"));
     assert.ok(files.length > 1 && files.length <= 3, files.join());
     for (const file of files) assert.ok((await stat(join(folder, file))).size <= 1_200, file);
   });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { lockFolder } from "../../src/storage/folder-lock.ts";
+import { lockFolder } from "../../src/storage/file-lock.ts";
 import { coded } from "../support/coded.ts";
 import { folderOfTest } from "../support/folders.ts";
 
-describe("storage/folder-lock", () => {
+describe("storage/file-lock", () => {
   const folder = folderOfTest();
 
   it("is had by one at a time", () => {
