@@ -114,7 +114,6 @@ export function defineWorldRoom(
 ): new () => Room {
   return class WorldRoom extends Room<{ state: InstanceType<typeof WorldState> }> {
     override maxClients = 64;
-    override autoDispose = false;
     override patchRate = 50;
     override state = new WorldState();
 

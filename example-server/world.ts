@@ -73,6 +73,8 @@ server.define(
   }),
 );
 federation.attach(server);
+// Players join; how many rooms there are is this server's to say.
+matchMaker.controller.exposedMethods = ["joinOrCreate", "join", "joinById", "reconnect"];
 
 http.once("error", (error: NodeJS.ErrnoException) => {
   fail(
@@ -83,15 +85,21 @@ http.once("error", (error: NodeJS.ErrnoException) => {
 });
 try {
   await server.listen(options.port);
+  await openWorld();
   giveArt(await makeArt(federation, options.name));
   if (options.forge) await forgeFirstPicture();
-  // The room exists before the first visitor, so that its portals are there to see.
-  await matchMaker.createRoom(options.name, {});
   console.log(`${options.name}  ${origin}  (monitor ${origin}/monitor)`);
 } catch (error) {
   // Stopped while starting: Colyseus ends the process once all is put away.
   const stopping = matchMaker.state === matchMaker.MatchMakerState.SHUTTING_DOWN;
   if (!stopping) fail(error instanceof Error ? error.message : String(error));
+}
+
+/** The room is there before its first visitor, and stays: its portals are there to see. */
+async function openWorld(): Promise<void> {
+  const [first] = await matchMaker.query({ name: options.name });
+  const { roomId } = first ?? (await matchMaker.createRoom(options.name, {}));
+  matchMaker.getLocalRoomById(roomId).autoDispose = false;
 }
 
 async function forgeFirstPicture(): Promise<void> {

@@ -47,7 +47,7 @@ const WORKERS = 8;
 const PLAYERS = 2;
 /** A player sends so many frames in one turn, and then looks whether it is still in. */
 const FRAMES_A_TURN = 20;
-const MEMORY_GROWTH_BYTES = 64 * 1024 * 1024;
+const MEMORY_GROWTH_BYTES = 24 * 1024 * 1024;
 const DISK_GROWTH_BYTES = 32 * 1024 * 1024;
 const WARM_UP_SECONDS = 10;
 

@@ -935,6 +935,40 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     crossings: 400,
     seed: "7",
   },
+  recalledRenews: {
+    rule: "home prolongs no lease of a player that it has called back",
+    edits: [
+      {
+        file: row,
+        find: 'return stale("not held any more");\n  if (row.recalled === true) return stale(CALLED_BACK);\n',
+        put: 'return stale("not held any more");\n',
+      },
+      {
+        file: answers,
+        find: "this.#options.origin || row.recalled === true) return;",
+        put: "this.#options.origin) return;",
+      },
+      {
+        file: answers,
+        find: "    if (recalled !== true) return leases.leaseSeconds;",
+        put: "    if (recalled !== undefined) return leases.leaseSeconds;",
+      },
+    ],
+    faults: { hostage: 0.5 },
+    crossings: 400,
+  },
+  recalledDeparts: {
+    rule: "a player that home has called back goes nowhere but home",
+    edits: [
+      {
+        file: row,
+        find: "  if (row.recalled === true) return stale(CALLED_BACK);\n  return { ok: true, row: withState({ ...row, transfer }, request.kept) };",
+        put: "  return { ok: true, row: withState({ ...row, transfer }, request.kept) };",
+      },
+    ],
+    faults: { hostage: 0.5 },
+    crossings: 400,
+  },
   seatGivenFree: {
     rule: "a seat that leaves the book is given free",
     edits: [

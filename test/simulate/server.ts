@@ -16,6 +16,8 @@ const SEAT_LIFE = 15_000;
 const LEASE_SECONDS = 15;
 const STOP_MILLISECONDS = 10_000;
 const JOIN_MILLISECONDS = 5_000;
+/** Much longer than a recall may take. */
+const HOSTAGE_MILLISECONDS = 1_200_000;
 /** How long a damaged row stays before the operator has put it right. */
 const REPAIR_MILLISECONDS = [2_000, 60_000] as const;
 /** Rows that are damaged now and then, and texts that take their place. */
@@ -59,6 +61,8 @@ export class SimulatedServer implements PeerCalls {
   #custody: Custody | undefined;
   #seats = new Map<string, { claim: SeatClaim; until: number }>();
   #cutUntil = new Map<string, number>();
+  /** Until when it does not give a player back. */
+  readonly #hostages = new Map<string, number>();
   /** Damaged rows: how to put each right. */
   readonly #damaged = new Map<string, () => void>();
   #clock: DriftingClock | undefined;
@@ -424,6 +428,9 @@ export class SimulatedServer implements PeerCalls {
     if (path.startsWith("/custody/return") && this.#dislikes(body as Sent)) {
       return refusing("ERR_FED_MALFORMED");
     }
+    if (path === "/custody/revoke" && this.#keeps((body as Sent).player)) {
+      return refusing("ERR_FED_UNAVAILABLE");
+    }
     const unwell = world.strikes("unwell") ? world.pick(["before", "after", "garbled"]) : "";
     if (unwell === "before")
       return refusing(world.pick(["ERR_FED_UNAVAILABLE", "ERR_FED_RATE_LIMITED"]));
@@ -446,6 +453,16 @@ export class SimulatedServer implements PeerCalls {
     const ids = (sent.players ?? [sent]).flatMap(({ state }) => carriedOf(state)?.id ?? []);
     if (ids.length > 0 && world.strikes("picky")) world.disliked.add(world.pick(ids));
     return ids.some((id) => world.disliked.has(id));
+  }
+
+  /** Whether it does not give this player back: it plays it on, and answers every recall so. */
+  #keeps(player: string): boolean {
+    const { world } = this.#hood;
+    if (world.now < (this.#hostages.get(player) ?? 0)) return world.faults.hostage > 0;
+    if (!world.strikes("hostage")) return false;
+    this.#hostages.set(player, world.now + HOSTAGE_MILLISECONDS);
+    world.note(() => `${this.authority} keeps ${player}`);
+    return true;
   }
 
   /** What the router does with a verified call. */

@@ -50,6 +50,7 @@ const DEFAULT_FAULTS: Faults = {
   unwell: 0.01,
   lie: 0.004,
   picky: 0.01,
+  hostage: 0.01,
   rot: 0.1,
 };
 /** When faults stop, this is how long until everybody can play again: a lease, a retry, a start. */

@@ -12,6 +12,8 @@ const ORPHAN_MILLISECONDS = 40_000;
 
 /** How long a player may be played whose client has gone. */
 const GHOST_MILLISECONDS = 40_000;
+/** A lease, what clocks may differ, and an outage: what home has called back is home by then. */
+const RECALL_MILLISECONDS = 180_000;
 const TOMBSTONE = '{"damaged":true}';
 const FIRST_CHANGE = 100_000;
 const MAX_STATE_BYTES = 32 * 1024;
@@ -33,6 +35,8 @@ export class Watcher {
   readonly #orphans = new Map<string, number>();
   /** States that have not been home yet, by player: who recorded them, in which life. */
   readonly #owed = new Map<string, Map<number, { readonly by: string; readonly life: number }>>();
+  /** Rows of players that home has called back, and since when. */
+  readonly #recalled = new Map<string, number>();
   readonly #ghosts = new Map<PlayerSession, number>();
   /** The first change has as many digits as the last: no state grows by being changed. */
   #changes = FIRST_CHANGE;
@@ -129,6 +133,8 @@ export class Watcher {
           () => `${id.replace("https://", "").replace(" custody/", " has ")} ${tell(row)}`,
         );
         if (before !== undefined) this.#compare(id, before, row);
+        if (row.recalled !== true) this.#recalled.delete(id);
+        else if (!this.#recalled.has(id)) this.#recalled.set(id, this.#world.now);
       }
     }
     this.#lookAtSessions();
@@ -137,6 +143,7 @@ export class Watcher {
   /** Now and then. @throws Violation for custody that nobody has played or settled for long. */
   lookForOrphans(): void {
     this.#lookForGhosts();
+    this.#lookForHostages();
     for (const [id, visitor] of this.#visitors) {
       const server = this.#servers.find(({ origin }) => id.startsWith(`${origin} `));
       const orphaned =
@@ -177,6 +184,22 @@ export class Watcher {
     }
     for (const session of [...this.#ghosts.keys()]) {
       if (!seen.has(session)) this.#ghosts.delete(session);
+    }
+  }
+
+  /** Nobody plays for long whom home has called back, whatever its holder says to that. */
+  #lookForHostages(): void {
+    for (const [id, since] of this.#recalled) {
+      const row = this.#rows.get(id);
+      const holder = this.#servers.find(({ origin }) => origin === row?.holder);
+      const player = `${row?.localId ?? ""}@${new URL(id.slice(0, id.indexOf(" "))).host}`;
+      const session = holder?.custody?.sessions.get(player);
+      if (session === undefined || session.frozen || holder?.hung === true) continue;
+      if (this.#world.now - since > RECALL_MILLISECONDS) {
+        throw new Violation(
+          `${player} was called back ${RECALL_MILLISECONDS / 1000} s ago, and still plays at ${holder?.authority ?? ""}`,
+        );
+      }
     }
   }
 
@@ -344,6 +367,9 @@ export class Watcher {
       after.holder !== before.transfer?.to
     ) {
       throw new Violation(`${id}: ${after.holder} holds the player, but was not its destination`);
+    }
+    if (before.recalled === true && before.transfer === undefined && after.transfer !== undefined) {
+      throw new Violation(`${id}: called back, and leaves for somewhere else (${tell(after)})`);
     }
     if (after.last?.kind === "claim" && after.last.epoch === after.epoch) {
       this.#claimed.add(after.last.transferId);

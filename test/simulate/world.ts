@@ -44,6 +44,8 @@ export interface Faults {
   lie: number;
   /** Chance, per return with a state, that home refuses the state. */
   picky: number;
+  /** Chance, per recall, that the holder will not give that player back for a long time, and plays it on. */
+  hostage: number;
   /** Chance, per end of a process, that a row of its store is damaged meanwhile. */
   rot: number;
 }
@@ -65,6 +67,7 @@ export const NO_FAULTS: Faults = {
   unwell: 0,
   lie: 0,
   picky: 0,
+  hostage: 0,
   rot: 0,
 };
 
