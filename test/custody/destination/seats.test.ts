@@ -80,6 +80,38 @@ describe("custody/destination/seats", () => {
     assert.deepEqual(book.map(({ sessionId }) => sessionId).sort(), [...taken].sort());
   });
 
+  for (const [whose, home, given] of [
+    ["another home's", HOME, [true, false, false]],
+    ["its own", HERE, [true, true, true]],
+  ] as const) {
+    it(`gives ${whose} players ${given[1] ? "as many seats as they need" : "so many a minute"}`, async () => {
+      const store = new MemoryStore(systemClock);
+      const seats = new Seats({
+        ...{ origin: HERE, store, visitors: new VisitorBook(store), issuerKey: () => undefined },
+        ...{ clock: systemClock, random: systemRandom, logger: consoleLogger },
+        perMinute: { seats: 1, rooms: Infinity },
+        seats: {
+          hasWorld: () => true,
+          reserve: ({ sessionId }) =>
+            Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: seconds() + 15 }),
+          isReserved: () => Promise.resolve(true),
+          release: () => Promise.resolve(),
+        },
+      });
+      const answers = [];
+      for (let each = 0; each < 3; each += 1) {
+        const asked = { ...claims(`${each}${T.slice(1)}`), sub: `p${each}`, jti: `pass-${each}` };
+        answers.push(await seats.seat({ ...asked, iss: home }, SOURCE, {}));
+      }
+      assert.deepEqual(
+        answers.map(({ ok }) => ok),
+        given,
+      );
+      const refused = answers.flatMap((answer) => (answer.ok ? [] : [answer.code]));
+      assert.ok(refused.every((code) => code === "ERR_FED_RATE_LIMITED"));
+    });
+  }
+
   it("gives a seat free whose claim cannot be written down", async () => {
     const servers = new CustodyServers();
     const [home, here] = [servers.add(HOME), servers.add(HERE)];
