@@ -754,6 +754,17 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { rubbish: 0.05, lie: 0.02 },
   },
+  spendingStays: {
+    rule: "of what is too large together, what shrinks is taken all the same: no spending is undone",
+    edits: [
+      {
+        file: imports,
+        find: "  if (!isMembers(before) || !isMembers(wanted)) return before ?? null;\n  const cost",
+        put: "  if (jsonBytes(wanted) > MAX_STATE_BYTES) return before ?? null;\n  const cost",
+      },
+    ],
+    crossings: 400,
+  },
   handedOn: {
     rule: "what a server brought stays its own while home's rooms only hand it on",
     edits: [

@@ -70,3 +70,34 @@ describe("custody/source, a visitor whose client goes while its crossing cannot 
     await isHome();
   });
 });
+
+describe("custody/source, a crossing whose player is settled meanwhile", () => {
+  it("is over as soon as home has answered, long before its deadline", async () => {
+    const servers = new CustodyServers();
+    const [home, arena] = [servers.add(HOME), servers.add(ARENA)];
+    servers.add("https://gallery.example");
+    const body = bodyThatCarries({ gold: 1 });
+    const known = { name: "ada", jkt: undefined, guest: false };
+    const login = await home.custody.login("ada", known, body);
+    assert.ok(login.ok);
+    void home.custody.crossings.cross(login.session, { ...PORTAL, origin: ARENA });
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    const there: TestBody = bodyThatCarries({ gold: 1 });
+    const session = await arena.arrive(there);
+    assert.ok(session !== undefined);
+    const outcome = arena.custody.crossings.cross(session, {
+      ...{ ...PORTAL, uri: "aether://gallery.example/w", origin: "https://gallery.example" },
+    });
+    await eventually(() => {
+      assert.equal(there.transits.length, 1);
+    });
+    const startedAt = servers.clock.monotonic();
+    await arena.custody.settlement.settle(session.player);
+    assert.equal((await outcome).kind, "stayed");
+    assert.equal(servers.clock.monotonic(), startedAt, "nothing had to time out");
+    home.custody.stop();
+    arena.custody.stop();
+  });
+});
