@@ -137,6 +137,7 @@ class Chaos {
       this.#stopOn(),
       this.#hangOn(),
       this.#starveOn(),
+      this.#superviseOn(),
     ]);
     const report = setInterval(() => {
       const lost = players.reduce((total, player) => total + player.lost.length, 0);
@@ -152,6 +153,7 @@ class Chaos {
     clearInterval(report);
     this.#over = true;
     await trouble;
+    for (const host of this.#hosts) this.#startAgain(host);
     await Promise.all(this.#hosts.map(({ process }) => process.ready()));
 
     const stuck: string[] = [];
@@ -249,6 +251,20 @@ class Chaos {
       host.process = this.#servers.run(host.spec);
       host.busy = false;
     }
+  }
+
+  /** Starts servers again that could not start while their store was away, as an operator's supervisor does. */
+  async #superviseOn(): Promise<void> {
+    while (!this.#over) {
+      await this.#wait(500, 1_000);
+      for (const host of this.#hosts) this.#startAgain(host);
+    }
+  }
+
+  #startAgain(host: Host): void {
+    if (host.busy || host.process.exitCode === undefined) return;
+    host.deaths.push(process.hrtime.bigint());
+    host.process = this.#servers.run(host.spec);
   }
 
   /** Tells servers to stop, as an operator does. */
