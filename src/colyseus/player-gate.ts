@@ -40,6 +40,8 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   readonly #matchmaking: Matchmaking;
   readonly #connections: Connections;
   #sealer: Sealer | undefined;
+  /** Rooms whose maker has been told that the federation does not run. */
+  readonly #noticed = new Set<string>();
 
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
@@ -160,6 +162,14 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   }
 
   // --- portals -------------------------------------------------------------------------------
+
+  noticeRoom(roomName: string): void {
+    if (this.#runtime.started || this.#noticed.has(roomName)) return;
+    this.#noticed.add(roomName);
+    this.logger.error(
+      `room "${roomName}" has portals, but its federation does not run: call federation.attach(server) before server.listen()`,
+    );
+  }
 
   player(room: Room, client: Client): FederatedPlayer | undefined {
     return this.sessions.get(room, client.sessionId)?.player;
