@@ -121,7 +121,6 @@ export class AttachedServer {
     try {
       this.#rooms.hold();
       await this.#drain();
-      await this.#rooms.close();
     } finally {
       await this.#stop();
     }
@@ -134,6 +133,7 @@ export class AttachedServer {
 
   async #stop(): Promise<void> {
     try {
+      await this.#rooms.close();
       await this.#attachment.stop();
     } finally {
       this.#releaseAll();

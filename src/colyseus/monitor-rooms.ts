@@ -14,7 +14,7 @@ export class MonitorRooms {
   readonly #roomClass: ReturnType<typeof definePeersRoom>;
   readonly #logger: Logger;
   #name: string | undefined;
-  #rooms: string[] = [];
+  readonly #rooms: string[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(source: PeersSource, logger: Logger) {
@@ -41,14 +41,13 @@ export class MonitorRooms {
     clearInterval(this.#timer);
   }
 
-  /** Closes the rooms and takes their name away, where the server itself goes on. */
+  /** Closes what is still open, and gives the name back. */
   async close(): Promise<void> {
     this.hold();
     this.#timer = undefined;
-    if (this.#name !== undefined && this.#isOurs(this.#name)) matchMaker.removeRoomType(this.#name);
-    const rooms = this.#rooms.map((roomId) => matchMaker.getLocalRoomById(roomId));
-    this.#rooms = [];
+    const rooms = this.#rooms.splice(0).map((roomId) => matchMaker.getLocalRoomById(roomId));
     await Promise.all(rooms.map((room) => (room as typeof room | undefined)?.disconnect()));
+    if (this.#name !== undefined && this.#isOurs(this.#name)) matchMaker.removeRoomType(this.#name);
   }
 
   async #openMissing(): Promise<void> {

@@ -11,8 +11,16 @@ import { terminalText } from "../words.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
-/** A logger as hosts have them. */
-export type HostLogger = Readonly<Record<Level, (...said: never[]) => unknown>>;
+/**
+ * A logger as hosts have them. One that takes the fields first (pino, bunyan) gets `(fields, message)`,
+ * with the cause as `err`; others get `(message, cause, fields)`, the last two where there are any.
+ */
+export interface HostLogger {
+  debug(message: string, ...more: unknown[]): unknown;
+  info(message: string, ...more: unknown[]): unknown;
+  warn(message: string, ...more: unknown[]): unknown;
+  error(message: string, ...more: unknown[]): unknown;
+}
 
 type Write = (...said: unknown[]) => unknown;
 
