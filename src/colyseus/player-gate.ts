@@ -67,7 +67,9 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
       runtime.custody
         .tellNotKept(entry.session, (notice) => sessions.tellNotKept(entry, notice))
         .catch((cause: unknown) => {
-          options.logger.error(`${entry.player.id} was not told what home kept`, cause);
+          options.logger.error(`${entry.player.id} was not told what home kept`, cause, {
+            player: entry.player.id,
+          });
         });
     };
   }
@@ -157,6 +159,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
       this.#runtime.options.logger.error(
         `${entry.player.id} left, but what it carries could not be stored`,
         cause,
+        { player: entry.player.id },
       );
     }
   }

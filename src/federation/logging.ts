@@ -73,7 +73,7 @@ function write(
     }
     const log = (host[level] as Write).bind(host);
     if (takesFieldsFirst(host)) {
-      log(cause === undefined ? all : { ...all, err: cause }, message);
+      log(cause === undefined ? all : { ...all, err: errorFor(host, cause) }, message);
     } else if (isWinston(host)) {
       log(message, cause === undefined ? all : { ...all, stack: storyOf(cause) });
     } else {
@@ -92,6 +92,13 @@ function takesFieldsFirst(host: object): boolean {
   return (
     [bindings, addStream].some((is) => typeof is === "function") && typeof child === "function"
   );
+}
+
+/** pino reads errors; bunyan does so only where the host has asked for it. */
+function errorFor(host: object, cause: unknown): unknown {
+  if (!("addStream" in host) || !(cause instanceof Error)) return cause;
+  const { name, message } = cause;
+  return { name, message, stack: storyOf(cause) };
 }
 
 function isWinston(host: object): boolean {

@@ -228,7 +228,9 @@ class Router {
     try {
       return { verified: true, answer: await this.#call(route, peer, message.body) };
     } catch (cause) {
-      this.#options.logger.error(`${route.path} from ${peer.origin} failed`, cause);
+      this.#options.logger.error(`${route.path} from ${peer.origin} failed`, cause, {
+        peer: peer.origin,
+      });
       const code =
         cause instanceof FederationError && cause.status === 503
           ? cause.code
