@@ -118,6 +118,8 @@ export class AttachedServer {
   async #leave(): Promise<void> {
     // Who is being started is stopped once it has: nothing is left half open.
     await this.#started?.catch(() => undefined);
+    // Code that failed after it had attached has never started in the former's place.
+    await this.#former?.leave();
     try {
       this.#rooms.hold();
       await this.#drain();

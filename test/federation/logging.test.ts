@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { logger } from "@colyseus/core";
+import { setLogger } from "@colyseus/core/Logger";
 import { isLogger, loggerOf } from "../../src/federation/logging.ts";
 import { FederationError } from "../../src/errors.ts";
 
@@ -82,6 +84,8 @@ describe("federation/logging", () => {
 
   it("writes what others say to a console so that no line of theirs looks like ours", () => {
     const { error, debug } = console;
+    const former = logger;
+    setLogger(console);
     const lines: unknown[][] = [];
     console.error = (...said: unknown[]) => lines.push(said);
     console.debug = (...said: unknown[]) => lines.push(said);
@@ -90,6 +94,7 @@ describe("federation/logging", () => {
       loggerOf(undefined).debug("kept back, as Colyseus' console has no level");
       loggerOf(console).debug("asked for");
     } finally {
+      setLogger(former);
       console.error = error;
       console.debug = debug;
     }
@@ -99,6 +104,19 @@ describe("federation/logging", () => {
     );
     assert.equal(asked, "[federation] asked for");
     assert.equal(lines.length, 2);
+  });
+
+  it("is by default Colyseus' own, whenever the host sets it", () => {
+    const former = logger;
+    const ours = loggerOf(undefined);
+    const { calls, host } = heard();
+    setLogger(host as never);
+    try {
+      ours.warn("slow", { peer });
+    } finally {
+      setLogger(former);
+    }
+    assert.deepEqual(calls, [["warn", "[federation] slow", { peer }]]);
   });
 
   it("knows a logger by its four methods", () => {

@@ -116,6 +116,20 @@ describe("a host of any shape", function () {
     assert.doesNotMatch(host.output, /another federation/u);
   });
 
+  it("takes the code of the reload after one that failed", async () => {
+    const script = hostScript("reloaded");
+    const flags = ["--fault", "broken-reload"];
+    const host = await servers.launch({ name: "reloaded", script, flags });
+    await host.ready();
+    await fetch(`${host.origin}/reload`);
+    await eventually(() => assert.match(host.output, /a mistake in a reload/u));
+    await fetch(`${host.origin}/reload`);
+    await eventually(async () => {
+      assert.equal((await fetchJson<{ load: number }>(`${host.origin}/status`)).load, 3);
+      assert.ok((await fetch(`${host.origin}/federation/health`)).ok);
+    });
+  });
+
   it("starts once where listen() is called twice, as Colyseus Cloud does", async () => {
     const script = hostScript("bare");
     const host = await servers.launch({ name: "bare", script, flags: ["--fault", "twice"] });
