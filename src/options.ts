@@ -97,7 +97,7 @@ function namesAt(schema: z.ZodType, path: readonly (string | number)[]): string[
     else if (at instanceof z.ZodArray) at = at.element;
   }
   at = unwrapped(at);
-  return at instanceof z.ZodObject ? Object.keys(at.shape as object) : [];
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }
 
 function unwrapped(schema: unknown): unknown {
@@ -116,7 +116,7 @@ function hint(key: string, names: readonly string[]): string {
 /** Letters to add, take away or replace until one is the other (Levenshtein). */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...one.slice(0, MAX_SHOWN)].entries()) {
+  for (const [index, letter] of one.slice(0, MAX_SHOWN).split(/(?:)/u).entries()) {
     const next = [index + 1];
     for (let at = 1; at <= other.length; at++) {
       const replaced = (row[at - 1] ?? 0) + (other[at - 1] === letter ? 0 : 1);

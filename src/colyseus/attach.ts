@@ -345,7 +345,7 @@ export class AttachedServer {
     this.#transport()
       .then((transport) => {
         if (released) return;
-        watched = transport?.server as HttpServer | undefined;
+        watched = transport?.server;
         watched?.once("listening", notice);
       })
       // Who listens is told why there is no transport.

@@ -80,7 +80,7 @@ export function installAuthHooks(host: AuthHost): () => void {
       "federation.attach: another federation is attached in this process, and Colyseus has one matchmaker per process. Await its server.gracefullyShutdown(false) or its detach() first, or run one process each",
     );
   }
-  const inherited = Room.onAuth as StaticOnAuth;
+  const inherited = Reflect.get(Room, "onAuth") as StaticOnAuth;
   const mine: Hooked = { host, inner: inherited, wrapped: [] };
   hooked = mine;
   const base: StaticOnAuth = function (...args) {

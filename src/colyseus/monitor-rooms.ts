@@ -1,5 +1,5 @@
 /** The rooms that show the peers in the Colyseus monitor: one for every page, more as peers come. */
-import { matchMaker } from "@colyseus/core";
+import { type Room, matchMaker } from "@colyseus/core";
 import type { Logger } from "../ports.ts";
 import { exemptRoomClass } from "./exempt-rooms.ts";
 import { PEERS_PER_PAGE, type PeersSource, definePeersRoom } from "./peers-room.ts";
@@ -45,8 +45,12 @@ export class MonitorRooms {
   async close(): Promise<void> {
     this.hold();
     this.#timer = undefined;
-    const rooms = this.#rooms.splice(0).map((roomId) => matchMaker.getLocalRoomById(roomId));
-    await Promise.all(rooms.map((room) => (room as typeof room | undefined)?.disconnect()));
+    const closing = this.#rooms.splice(0).map(async (roomId) => {
+      // A server that has shut down has closed them all.
+      const room = matchMaker.getLocalRoomById(roomId) as Room | undefined;
+      await room?.disconnect();
+    });
+    await Promise.all(closing);
     if (this.#name !== undefined && this.#isOurs(this.#name)) matchMaker.removeRoomType(this.#name);
   }
 

@@ -4,6 +4,7 @@
  * pino and bunyan take the fields first, winston reads what is in its second argument, everybody else
  * gets `(message, cause, fields)`. A console shows what the message does not say: the cause, whole.
  */
+import { inspect } from "node:util";
 import { logger as ofColyseus } from "@colyseus/core";
 import { FederationError } from "../errors.ts";
 import type { LogFields, Logger } from "../ports.ts";
@@ -116,7 +117,7 @@ function storyOf(cause: unknown): string {
   const stories: string[] = [];
   let at: unknown = cause;
   while (at !== undefined && stories.length < MAX_CAUSES) {
-    stories.push(at instanceof Error ? (at.stack ?? String(at)) : String(at));
+    stories.push(at instanceof Error ? (at.stack ?? at.message) : inspect(at, { depth: 2 }));
     at = at instanceof Error ? at.cause : undefined;
   }
   return stories.join("\ncaused by: ");

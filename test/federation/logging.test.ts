@@ -60,13 +60,19 @@ describe("federation/logging", () => {
 
   it("calls methods of a class, with their `this`", () => {
     class Kept {
-      lines: string[] = [];
+      readonly lines: string[] = [];
+      debug(message: string): void {
+        this.lines.push(message);
+      }
       info(message: string): void {
         this.lines.push(message);
       }
-      debug = this.info;
-      warn = this.info;
-      error = this.info;
+      warn(message: string): void {
+        this.lines.push(message);
+      }
+      error(message: string): void {
+        this.lines.push(message);
+      }
     }
     const kept = new Kept();
     loggerOf(kept).info("up");
@@ -85,7 +91,8 @@ describe("federation/logging", () => {
   it("writes what others say to a console so that no line of theirs looks like ours", () => {
     const { error, debug } = console;
     const former = logger;
-    setLogger(console);
+    const host: unknown = console;
+    setLogger(host as typeof logger);
     const lines: unknown[][] = [];
     console.error = (...said: unknown[]) => lines.push(said);
     console.debug = (...said: unknown[]) => lines.push(said);
@@ -121,7 +128,8 @@ describe("federation/logging", () => {
 
   it("knows a logger by its four methods", () => {
     assert.ok([console, heard().host].every(isLogger));
-    const some = [{}, null, "console", { debug() {}, info() {}, warn() {} }];
+    const { debug, info, warn } = console;
+    const some = [{}, null, "console", { debug, info, warn }];
     assert.ok(!some.some(isLogger));
   });
 });

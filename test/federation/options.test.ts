@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Room } from "@colyseus/core";
 import { Keyv } from "keyv";
 import { createFederation } from "../../src/federation/federation.ts";
 import { resolveOptions } from "../../src/federation/options.ts";
@@ -29,7 +30,7 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
     'worlds: expected an object of world names to room names such as { plaza: "plaza" }, got an array',
   ],
   [
-    { ...given, worlds: { plaza: class Plaza {} } },
+    { ...given, worlds: { plaza: Room } },
     "worlds.plaza: expected the name of a Colyseus room, got a function",
   ],
   [
@@ -182,6 +183,24 @@ describe("federation/options", () => {
     } finally {
       process.stdout.isTTY = isTTY;
     }
+  });
+});
+
+describe("the options of an operator's decision", () => {
+  const { peers, assets } = createFederation(given);
+
+  it("let no peer in both ways for a misspelt one", async () => {
+    await assert.rejects(peers.approve("https://b.example", { outbond: false } as never), {
+      name: "TypeError",
+      message: 'approve.outbond: there is no such option. Did you mean "outbound"?',
+    });
+  });
+
+  it("name the type of an asset", async () => {
+    await assert.rejects(assets.add(new Uint8Array(), {} as never), {
+      name: "TypeError",
+      message: 'add.mediaType: expected a media type such as "image/png", but it is missing',
+    });
   });
 });
 
