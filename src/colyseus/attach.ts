@@ -9,20 +9,22 @@
  * at every reload: the federation of the reloaded code takes the place of the former.
  */
 import type { Server as HttpServer } from "node:http";
-import { type Server, type Transport, matchMaker } from "@colyseus/core";
+import { type Server, matchMaker } from "@colyseus/core";
 import type { Middleware } from "../http/inbound/middleware.ts";
 import type { Logger } from "../ports.ts";
 import { type AuthHost, installAuthHooks, isAttached, wrapRoomClasses } from "./auth-hooks.ts";
+import { Front } from "./front.ts";
 import { holdBackFrozenMessages } from "./frozen-messages.ts";
 import {
   type ServerInternals,
   assertInternals,
   bootsItself,
   serverInternals,
+  transportOf,
 } from "./internals.ts";
 import { type JoinHost, installJoinHooks } from "./join-hooks.ts";
 import { MonitorRooms } from "./monitor-rooms.ts";
-import { expressAppOf, mount } from "./mount.ts";
+
 import { override, overrideMethod, wrapCallback } from "./overrides.ts";
 import type { PeersSource } from "./peers-room.ts";
 import type { Worlds } from "./seats.ts";
@@ -55,6 +57,7 @@ export class AttachedServer {
   readonly #internals: ServerInternals;
   readonly #attachment: Attachment;
   readonly #rooms: MonitorRooms;
+  readonly #front: Front;
   /** Takes back what was hooked, the last first. */
   readonly #release: (() => void)[] = [];
   /** The federation of the code before a reload. */
@@ -65,8 +68,8 @@ export class AttachedServer {
   #opened: Promise<void> | undefined;
   #drained: Promise<void> | undefined;
   #left: Promise<void> | undefined;
-  #app: ReturnType<typeof expressAppOf>;
-  #mounted = false;
+  /** It leaves, or has left: whatever is under way begins nothing more. */
+  #over = false;
 
   /**
    * Attaches to `server`, which must not listen yet.
@@ -80,6 +83,7 @@ export class AttachedServer {
     this.#internals = serverInternals(server);
     this.#attachment = attachment;
     this.#rooms = new MonitorRooms(attachment.peersSource, attachment.logger);
+    this.#front = new Front(server, attachment);
     const { transport, port } = this.#internals;
     if (bootsItself(server) && (port !== undefined || transport?.server?.listening === true)) {
       throw new TypeError(
@@ -116,7 +120,7 @@ export class AttachedServer {
   }
 
   async #leave(): Promise<void> {
-    // Who is being started is stopped once it has: nothing is left half open.
+    this.#over = true;
     await this.#started?.catch(() => undefined);
     // Code that failed after it had attached has never started in the former's place.
     await this.#former?.leave();
@@ -134,6 +138,9 @@ export class AttachedServer {
   }
 
   async #stop(): Promise<void> {
+    this.#over = true;
+    // Who is being started is stopped once it has: nothing is left half open.
+    await this.#started?.catch(() => undefined);
     try {
       await this.#rooms.close();
       await this.#attachment.stop();
@@ -143,6 +150,7 @@ export class AttachedServer {
   }
 
   #releaseAll(): void {
+    this.#front.close();
     for (const release of this.#release.splice(0).reverse()) release();
     if (present === this) present = undefined;
   }
@@ -216,7 +224,7 @@ export class AttachedServer {
     this.#listening += 1;
     let result: unknown;
     try {
-      await this.#useExpressWithoutHttp();
+      await this.#front.useExpressWithoutHttp();
       result = await boot();
     } finally {
       this.#listening -= 1;
@@ -228,10 +236,10 @@ export class AttachedServer {
   /** Vite's: it never listens, and its rooms are defined after this. */
   async #bootByDevServer(): Promise<void> {
     await this.#start();
-    this.#mount();
+    this.#front.open();
     const timer = setInterval(() => {
       const ready = matchMaker.state === matchMaker.MatchMakerState.READY;
-      if (!ready || this.#left !== undefined) return;
+      if (!ready) return;
       clearInterval(timer);
       this.#open().catch((cause: unknown) => {
         this.#attachment.logger.error("the federation could not go online", cause);
@@ -252,25 +260,11 @@ export class AttachedServer {
   }
 
   async #startNow(): Promise<void> {
+    if (this.#over) return;
     await this.#former?.leave();
-    const http = (await this.#transport())?.server as HttpServer | undefined;
-    if (http !== undefined) await this.#findApp(http);
+    await this.#front.prepare();
     await this.#attachment.start();
     wrapRoomClasses();
-  }
-
-  /** The app whose `trust proxy` says where callers come from. */
-  async #findApp(http: HttpServer): Promise<void> {
-    this.#app = expressAppOf(http);
-    const { transport } = this.#internals;
-    if (this.#server.options.express === undefined || this.isReloadable) return;
-    const own = this.#app;
-    this.#app = (await transport?.getExpressApp?.()) as typeof own;
-    if (own !== undefined && own !== this.#app) {
-      this.#attachment.logger.error(
-        "this server has an Express app on its HTTP server and an `express` option beside it: Colyseus answers every request by both, which breaks them. Move what the option does to the app",
-      );
-    }
   }
 
   #open(): Promise<void> {
@@ -279,44 +273,12 @@ export class AttachedServer {
   }
 
   async #openNow(): Promise<void> {
-    this.#mount();
+    if (this.#over) return;
+    this.#front.open();
     wrapRoomClasses();
     this.#nameMissingRooms();
     await this.#rooms.open();
     this.#attachment.goOnline();
-  }
-
-  #mount(): void {
-    const http = this.#internals.transport?.server as HttpServer | undefined;
-    if (this.#mounted || http === undefined) return;
-    this.#mounted = true;
-    const { endpoints, paths } = this.#attachment;
-    this.#release.push(mount(http, endpoints, { paths, app: this.#app }));
-  }
-
-  /** A transport that is no HTTP server of Node's (uWebSockets.js) has routes by an Express app alone. */
-  async #useExpressWithoutHttp(): Promise<void> {
-    const transport = await this.#transport();
-    if (this.#mounted || transport === undefined || transport.server !== undefined) return;
-    this.#mounted = true;
-    if (transport.getExpressApp === undefined) {
-      this.#attachment.logger.error(
-        "the federation's endpoints cannot be mounted on this transport: mount federation.middleware() on an HTTP server of your own, and name its URL as `endpoint`",
-      );
-      return;
-    }
-    const { options } = this.#server;
-    const { express } = options;
-    const ahead: typeof express = async (app) => {
-      app.use(this.#attachment.endpoints as never);
-      await express?.(app);
-    };
-    this.#release.push(override(options, "express", ahead));
-  }
-
-  async #transport(): Promise<Transport | undefined> {
-    await this.#internals._onTransportReady;
-    return this.#internals.transport;
   }
 
   #nameMissingRooms(): void {
@@ -342,7 +304,7 @@ export class AttachedServer {
     };
     let watched: HttpServer | undefined;
     let released = false;
-    this.#transport()
+    transportOf(this.#server)
       .then((transport) => {
         if (released) return;
         watched = transport?.server;

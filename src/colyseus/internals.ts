@@ -100,3 +100,10 @@ export function bootsItself(server: Server): boolean {
   const boot = (of: object): unknown => (of as { bootRuntime?: unknown }).bootRuntime;
   return boot(server) === boot(Server.prototype);
 }
+
+/** The transport of a server, once it is there; undefined where the server has none. */
+export async function transportOf(server: Server): Promise<Transport | undefined> {
+  const internals = serverInternals(server);
+  await internals._onTransportReady;
+  return internals.transport;
+}

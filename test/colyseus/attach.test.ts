@@ -216,6 +216,19 @@ describe("colyseus/attach", () => {
     );
   });
 
+  it("leaves nothing open where it is detached while it starts", async () => {
+    const before = hooked();
+    const port = await freePort();
+    const one = federation(port);
+    const server = one.attach(serverOf());
+    const listening = server.listen(port);
+    await one.detach();
+    await listening;
+    assert.deepEqual(hooked(), before);
+    assert.equal(one.runtime.started, false);
+    assert.equal(await isServed(port), false);
+  });
+
   it("can be listened with again when its port was taken", async () => {
     const [port, taken] = [await freePort(), await freePort()];
     const other = createServer().listen(taken);
