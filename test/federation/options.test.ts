@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { Room } from "@colyseus/core";
 import { Keyv } from "keyv";
 import { createFederation } from "../../src/federation/federation.ts";
 import { resolveOptions } from "../../src/federation/options.ts";
 import { readRecoveryKey } from "../../src/identity/recovery.ts";
 import { SqliteEngine } from "../../src/storage/sqlite-engine.ts";
+import { folderOfTest } from "../support/folders.ts";
 import { ringOf } from "../support/parties.ts";
 
 const ORIGIN = "https://a.example";
@@ -121,6 +123,8 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
 ];
 
 describe("federation/options", () => {
+  const folder = folderOfTest();
+
   for (const [options, message] of WRONG) {
     const what = typeof message === "string" ? message.slice(0, 100) : message.source;
     it(`says what is wrong: ${what}`, () => {
@@ -146,7 +150,7 @@ describe("federation/options", () => {
   });
 
   it("takes an engine, and a Keyv around one", () => {
-    const engine = new SqliteEngine({ path: ":memory:" });
+    const engine = new SqliteEngine({ path: join(folder.path, "store.sqlite") });
     for (const store of [engine, new Keyv({ store: engine })]) {
       assert.equal(resolveOptions({ ...given, store }).store, store);
     }
