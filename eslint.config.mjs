@@ -36,7 +36,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["example-server/**/*.ts", "test/**/*.ts", "bench/**/*.ts", "src/federation/options.ts"],
+    files: ["example-server/**/*.ts", "test/**/*.ts", "bench/**/*.ts", "src/federation/logging.ts"],
     rules: { "no-console": "off" },
   },
   {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { HomeAnswers } from "../src/custody/home/answers.ts";
 import { composeHome } from "../src/custody/home/home-side.ts";
-import { consoleLogger } from "../src/federation/options.ts";
+import { loggerOf } from "../src/federation/logging.ts";
 import type { LedgerRow } from "../src/custody/home/ledger-row.ts";
 import { generateSigningKey } from "../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../src/ports.ts";
@@ -94,7 +94,7 @@ class Home {
       store,
       clock: systemClock,
       random: systemRandom,
-      logger: consoleLogger,
+      logger: loggerOf(console),
       peerKey: () => undefined,
       signingKey: () => key,
     });

@@ -1,6 +1,11 @@
 /** The server side of aether-federation. The client side is `aether-federation/client`. */
 export { type Federation, createFederation } from "./federation/federation.ts";
-export type { FederationAssetsOptions, FederationOptions } from "./federation/options.ts";
+export type {
+  FederationAssetsOptions,
+  FederationOptions,
+} from "./federation/federation-options.ts";
+export type { HostLogger } from "./federation/logging.ts";
+export type { Middleware } from "./http/inbound/middleware.ts";
 export type { Identify, IdentifiedPlayer } from "./identity/local-id.ts";
 export type { FederatedPlayer } from "./colyseus/federated-player.ts";
 export type { JsonValue } from "./json.ts";
@@ -10,7 +15,7 @@ export type { FederationPeers } from "./federation/peers.ts";
 export type { PeerSummary } from "./operator/peers.ts";
 export type { FederationAssets } from "./federation/assets.ts";
 export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
-export type { Clock, Fetch, Logger, Random, Store } from "./ports.ts";
+export type { Clock, Fetch, LogFields, Logger, Random, Store } from "./ports.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
 
 export { HandshakeManager, type HandshakeManagerOptions } from "./handshake/handshake-manager.ts";

@@ -32,12 +32,25 @@ export interface Random {
   fraction(): number;
 }
 
+/** What a line of the log is about, for whoever searches it. The message says the same in words. */
+export interface LogFields {
+  /** Origin of another server. */
+  readonly peer?: string | undefined;
+  /** `<local id>@<home>`. */
+  readonly player?: string | undefined;
+  /** Of the crossing. */
+  readonly transferId?: string | undefined;
+  /** `ERR_FED_…`. */
+  readonly code?: string | undefined;
+  readonly [more: string]: unknown;
+}
+
 /** Where diagnostics go. Never receives keys, tokens or passes. */
 export interface Logger {
-  debug(message: string): void;
-  info(message: string): void;
-  warn(message: string): void;
-  error(message: string, cause?: unknown): void;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, cause?: unknown, fields?: LogFields): void;
 }
 
 /** One HTTP exchange as the core sees it. */

@@ -16,7 +16,12 @@ import { isExempt } from "./exempt-rooms.ts";
 import { type JoinRefusal, refusalError } from "./refusal.ts";
 import { SEAL_MEMBER } from "./seal.ts";
 
-type StaticOnAuth = (token: string, options: unknown, context: AuthContext) => unknown;
+type StaticOnAuth = (
+  this: unknown,
+  token: string,
+  options: unknown,
+  context: AuthContext,
+) => unknown;
 
 /** What a token was good for: a seat's session id, and the seal to hold its connection against. */
 export interface SealedSeat {
@@ -33,13 +38,21 @@ export interface AuthHost {
   joinByPass(token: string, roomName: string): Promise<SealedSeat | JoinRefusal>;
 }
 
-interface Hooked {
-  host: AuthHost;
-  /** What `Room.onAuth` is to everybody else. */
-  inner: StaticOnAuth;
+/** A room class with an `onAuth` of its own, which was wrapped. */
+interface Wrapped {
+  readonly roomClass: { onAuth: StaticOnAuth };
+  readonly wrapper: StaticOnAuth;
+  readonly own: StaticOnAuth;
 }
 
-/** One federation in a process: the matchmaker itself is one. */
+interface Hooked {
+  readonly host: AuthHost;
+  /** What `Room.onAuth` is to everybody else. */
+  inner: StaticOnAuth;
+  readonly wrapped: Wrapped[];
+}
+
+/** One federation in a process at a time: the matchmaker itself is one. */
 let hooked: Hooked | undefined;
 
 function theHooked(): Hooked {
@@ -47,47 +60,63 @@ function theHooked(): Hooked {
   return hooked;
 }
 
-/** What each wrapper is around. */
+/** What each wrapper is around; those of a federation that has gone only call that. */
 const wrappers = new WeakMap<StaticOnAuth, StaticOnAuth>();
 const answers = new WeakMap<AuthContext, Map<StaticOnAuth, Promise<unknown>>>();
 
+/** Whether a federation is attached in this process. */
+export function isAttached(): boolean {
+  return hooked !== undefined;
+}
+
 /**
- * Installs the hooks, once for the process.
+ * Installs the hooks. Returns how to release them: everything is then what the host has made of it.
  *
- * @throws TypeError when another federation has done so.
+ * @throws TypeError while another federation's are installed.
  */
-export function installAuthHooks(host: AuthHost): void {
-  if (hooked !== undefined) {
+export function installAuthHooks(host: AuthHost): () => void {
+  if (isAttached()) {
     throw new TypeError(
-      "another federation is attached in this process: Colyseus has one matchmaker per process, so run one server each",
+      "federation.attach: another federation is attached in this process, and Colyseus has one matchmaker per process. Await its server.gracefullyShutdown(false) or its detach() first, or run one process each",
     );
   }
-  const original: StaticOnAuth = Room.onAuth.bind(Room);
-  hooked = { host, inner: original };
-  const base: StaticOnAuth = (token, options, context) => {
-    return authenticate(base, theHooked().inner, true, [token, options, context]);
+  const inherited = Reflect.get(Room, "onAuth") as StaticOnAuth;
+  const mine: Hooked = { host, inner: inherited, wrapped: [] };
+  hooked = mine;
+  const base: StaticOnAuth = function (...args) {
+    const inner: StaticOnAuth = (...handed) => mine.inner.apply(this, handed);
+    return hooked === mine ? authenticate(base, inner, true, args) : inner(...args);
   };
-  wrappers.set(base, original);
+  wrappers.set(base, inherited);
   Object.defineProperty(Room, "onAuth", {
     configurable: true,
     enumerable: true,
     get: () => base,
     set(this: object, value: StaticOnAuth) {
-      if (this === Room) theHooked().inner = value;
-      else {
-        Object.defineProperty(this, "onAuth", {
-          configurable: true,
-          enumerable: true,
-          writable: true,
-          value,
-        });
-      }
+      if (this === Room) mine.inner = value;
+      else setOnAuth(this, value);
     },
   });
+  return () => {
+    if (hooked !== mine) return;
+    hooked = undefined;
+    setOnAuth(Room, mine.inner);
+    for (const { roomClass, wrapper, own } of mine.wrapped.splice(0)) {
+      // Where somebody has wrapped it once more, ours stays inside and only hands on.
+      if (roomClass.onAuth === wrapper) roomClass.onAuth = own;
+    }
+  };
+}
+
+function setOnAuth(roomClass: object, value: StaticOnAuth): void {
+  const attributes = { configurable: true, enumerable: true, writable: true };
+  Object.defineProperty(roomClass, "onAuth", { ...attributes, value });
 }
 
 /** Wraps the `onAuth` of every room class defined so far. */
 export function wrapRoomClasses(): void {
+  const mine = hooked;
+  if (mine === undefined) return;
   for (const handler of Object.values(matchMaker.getAllHandlers())) {
     for (
       let roomClass: object | null = handler.klass;
@@ -95,12 +124,16 @@ export function wrapRoomClasses(): void {
       roomClass = Object.getPrototypeOf(roomClass) as object | null
     ) {
       if (!Object.hasOwn(roomClass, "onAuth") || isExempt(handler.klass)) continue;
-      const own = (roomClass as { onAuth: StaticOnAuth }).onAuth;
-      if (wrappers.has(own)) continue;
-      const wrapper: StaticOnAuth = (token, options, context) =>
-        authenticate(wrapper, own, false, [token, options, context]);
+      const hooks = roomClass as { onAuth: StaticOnAuth };
+      const own = hooks.onAuth;
+      if (mine.wrapped.some(({ wrapper }) => wrapper === own)) continue;
+      const wrapper: StaticOnAuth = function (...args) {
+        const inner: StaticOnAuth = (...handed) => own.apply(this, handed);
+        return hooked === mine ? authenticate(wrapper, inner, false, args) : inner(...args);
+      };
       wrappers.set(wrapper, own);
-      (roomClass as { onAuth: StaticOnAuth }).onAuth = wrapper;
+      mine.wrapped.push({ roomClass: hooks, wrapper, own });
+      hooks.onAuth = wrapper;
     }
   }
 }
@@ -148,7 +181,7 @@ async function loginByKey(
  */
 export async function hostAuth(token: string | undefined): Promise<unknown> {
   const context = { token, headers: new Headers(), ip: "" } as AuthContext;
-  return theHooked().inner(token as unknown as string, {}, context);
+  return theHooked().inner.call(Room, token as unknown as string, {}, context);
 }
 
 /** Whether a room class asks players itself, beyond what the host asks everybody. */
@@ -182,7 +215,7 @@ export async function roomLetsIn(
   const asked = Object.create(context, { token: { value: token } }) as AuthContext;
   if (onAuth !== (Room as { onAuth: unknown }).onAuth) {
     const inner = wrappers.get(onAuth) ?? onAuth;
-    return Boolean(await inner(token as unknown as string, options, asked));
+    return Boolean(await inner.call(room.constructor, token as unknown as string, options, asked));
   }
   // What the host asks everybody it has asked at the login.
   if (room.onAuth === Room.prototype.onAuth) return true;

@@ -8,7 +8,7 @@
  */
 import type { Client, Room } from "@colyseus/core";
 import { type Iterator, decode } from "@colyseus/schema";
-import { inputsOf, roomPrototype } from "./internals.ts";
+import { type MessageFunction, inputsOf, roomPrototype } from "./internals.ts";
 import { FEDERATION_MESSAGES } from "./portals.ts";
 import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";
 
@@ -24,11 +24,12 @@ const CODE_MASK = 0x1f;
 const NOTHING = Uint8Array.of(0);
 const MAX_KEPT_INPUT_BYTES = 16 * 1024;
 
-/** Wraps `Room._onMessage`, once for the process. */
-export function holdBackFrozenMessages(sessions: RoomSessions): void {
+/** Wraps `Room._onMessage`. Returns how to release it. */
+export function holdBackFrozenMessages(sessions: RoomSessions): () => void {
   const message = roomPrototype._onMessage;
-  roomPrototype._onMessage = function (client, buffer) {
-    const entry = sessions.get(this, client.sessionId);
+  let released = false;
+  const wrapper: MessageFunction = function (client, buffer) {
+    const entry = released ? undefined : sessions.get(this, client.sessionId);
     if (entry === undefined || !sessions.isFrozen(entry)) {
       message.call(this, client, buffer);
       return;
@@ -37,10 +38,17 @@ export function holdBackFrozenMessages(sessions: RoomSessions): void {
     if (code === INPUT_RELIABLE || code === INPUT_UNRELIABLE) keepInput(entry, client, buffer);
     message.call(this, client, isHeard(sessions, this, buffer) ? buffer : NOTHING);
   };
+  roomPrototype._onMessage = wrapper;
   sessions.onFreezing = (entry, client, frozen) => {
     if (!frozen) decodeKeptInputs(entry, client);
     // What came before the freeze is not simulated after it, nor what came meanwhile.
     inputsOf(entry.room)?.freeze(client);
+  };
+  return () => {
+    released = true;
+    // Where somebody (simulateLatency) has wrapped it once more, ours stays inside and only hands on.
+    if (roomPrototype._onMessage === wrapper) roomPrototype._onMessage = message;
+    sessions.onFreezing = undefined;
   };
 }
 

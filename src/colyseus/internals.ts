@@ -5,7 +5,7 @@
  * room sees it and without spending the seat; nothing public allows that. {@link assertInternals}
  * makes a release that changes them fail at start, not in the middle of a crossing.
  */
-import { type AuthContext, type Client, Room } from "@colyseus/core";
+import { type AuthContext, type Client, Room, Server, type Transport } from "@colyseus/core";
 import { FederationError } from "../errors.ts";
 
 /** `[join options, auth data, consumed, waiting for a reconnection]`. */
@@ -77,4 +77,33 @@ export function assertInternals(): void {
       `This release of @colyseus/core has no Room.${missing.join(", Room.")}: use 0.18.`,
     );
   }
+}
+
+/** Members of a Colyseus server that are used and not public. */
+export interface ServerInternals {
+  onBeforeShutdownCallback: () => unknown;
+  onShutdownCallback: () => unknown;
+  /** Absent until the default transport is loaded. */
+  readonly transport?: Transport;
+  /** Set once it listens. */
+  readonly port?: number | string;
+  readonly _onTransportReady?: PromiseLike<Transport>;
+}
+
+/** The non-public members of a server. */
+export function serverInternals(server: Server): ServerInternals {
+  return server as unknown as ServerInternals;
+}
+
+/** Whether a server runs its own life; Vite's dev server runs that of the others, and reloads them. */
+export function bootsItself(server: Server): boolean {
+  const boot = (of: object): unknown => (of as { bootRuntime?: unknown }).bootRuntime;
+  return boot(server) === boot(Server.prototype);
+}
+
+/** The transport of a server, once it is there; undefined where the server has none. */
+export async function transportOf(server: Server): Promise<Transport | undefined> {
+  const internals = serverInternals(server);
+  await internals._onTransportReady;
+  return internals.transport;
 }

@@ -2,8 +2,9 @@
  * What happens between a connection and a room: proofs and custody before the room's own hooks see
  * the client, what it carries after them.
  *
- * `Room._onJoin` is wrapped once for all rooms, also those defined later. The instance hooks
- * (`onAuth`, `onJoin`, `onDrop`, `onLeave`) are wrapped when a room's first client comes.
+ * `Room._onJoin` is wrapped for all rooms, also those defined later. The instance hooks
+ * (`onAuth`, `onJoin`, `onDrop`, `onLeave`) are wrapped when a room's first client comes; they ask
+ * the federation that is attached then, and do nothing of their own while there is none.
  */
 import { type AuthContext, type Client, Room } from "@colyseus/core";
 import { roomLetsIn } from "./auth-hooks.ts";
@@ -47,12 +48,22 @@ export interface JoinHost {
 }
 
 const hookedRooms = new WeakSet<Room>();
+let attached: JoinHost | undefined;
 
-/** Installs the hooks, once for the process. */
-export function installJoinHooks(host: JoinHost): void {
+/** Installs the hooks for the one federation of the process. Returns how to release them. */
+export function installJoinHooks(host: JoinHost): () => void {
+  attached = host;
   const join = roomPrototype._onJoin;
-  roomPrototype._onJoin = function (client, context, options) {
-    return joinRoom(host, join, this, client, context, options);
+  const wrapper: JoinFunction = function (client, context, options) {
+    return attached === host
+      ? joinRoom(host, join, this, client, context, options)
+      : join.call(this, client, context, options);
+  };
+  roomPrototype._onJoin = wrapper;
+  return () => {
+    if (attached === host) attached = undefined;
+    // Where somebody has wrapped it once more, ours stays inside and only hands on.
+    if (roomPrototype._onJoin === wrapper) roomPrototype._onJoin = join;
   };
 }
 
@@ -145,7 +156,7 @@ function sealOf(seat: ReservedSeat | undefined): unknown {
 }
 
 /** Wraps the instance hooks of one room, outside of what Colyseus itself wraps around them. */
-function hookRoom(host: JoinHost, room: Room): void {
+function hookRoom({ clock, logger }: JoinHost, room: Room): void {
   if (hookedRooms.has(room)) return;
   hookedRooms.add(room);
   const hooks = room as unknown as {
@@ -155,7 +166,7 @@ function hookRoom(host: JoinHost, room: Room): void {
     onLeave?: (client: Client, code?: number) => unknown;
   };
   const { onAuth, onJoin, onDrop, onLeave } = hooks;
-  const lettingIn = new LettingIn(host.clock);
+  const lettingIn = new LettingIn(clock);
   /** A leave that comes before the room is through with the join: the room hears of it after that. */
   const afterJoin = (hook: typeof onLeave, client: Client, code?: number): boolean => {
     const unfinished = lettingIn.unfinished(client as Client & ClientInternals);
@@ -163,26 +174,29 @@ function hookRoom(host: JoinHost, room: Room): void {
     unfinished
       .then(() => hook?.call(room, client, code))
       .catch((cause: unknown) => {
-        host.logger.error(`the leave of a client of room "${room.roomName}" failed`, cause);
+        logger.error(`the leave of a client of room "${room.roomName}" failed`, cause);
       });
     return true;
   };
   /** The last moment at which the room can be asked what a client carries. */
   const capture = (client: Client): RoomPlayer | undefined => {
-    const entry = host.sessions.get(room, client.sessionId);
-    if (entry !== undefined && !host.sessions.isFrozen(entry)) host.sessions.capture(entry, client);
+    const sessions = attached?.sessions;
+    const entry = sessions?.get(room, client.sessionId);
+    if (entry !== undefined && sessions?.isFrozen(entry) === false) sessions.capture(entry, client);
     return entry;
   };
   if (onAuth !== (Room.prototype as unknown as typeof hooks).onAuth) {
     hooks.onAuth = (client, options, context) =>
-      host.sessions.get(room, client.sessionId)?.admitted === true
+      attached?.sessions.get(room, client.sessionId)?.admitted === true
         ? true
         : onAuth.call(room, client, options, context);
   }
   hooks.onJoin = async (client, options) => {
+    const join = (): unknown => onJoin?.call(room, client, options, client.auth as unknown);
+    const host = attached;
+    if (host === undefined) return join();
     const ready = await host.beforeJoin(room, client, options);
     if (!ready.ok) throw refusalError(ready);
-    const join = (): unknown => onJoin?.call(room, client, options, client.auth as unknown);
     const entry = host.sessions.get(room, client.sessionId);
     // Who is no player of the federation is Colyseus' own business.
     if (entry === undefined) return join();
@@ -208,7 +222,10 @@ function hookRoom(host: JoinHost, room: Room): void {
       if (!afterJoin(onLeave, client, code)) await onLeave?.call(room, client, code);
     } finally {
       // Awaited, so that a room that closes down has stored what its players carry.
-      if (entry !== undefined) await leaveUnlessReconnecting(host, room, client, entry);
+      const host = attached;
+      if (entry !== undefined && host !== undefined) {
+        await leaveUnlessReconnecting(host, room, client, entry);
+      }
     }
   };
 }

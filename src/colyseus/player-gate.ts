@@ -40,6 +40,8 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   readonly #matchmaking: Matchmaking;
   readonly #connections: Connections;
   #sealer: Sealer | undefined;
+  /** Rooms whose maker has been told that the federation does not run. */
+  readonly #noticed = new Set<string>();
 
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
@@ -65,7 +67,9 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
       runtime.custody
         .tellNotKept(entry.session, (notice) => sessions.tellNotKept(entry, notice))
         .catch((cause: unknown) => {
-          options.logger.error(`${entry.player.id} was not told what home kept`, cause);
+          options.logger.error(`${entry.player.id} was not told what home kept`, cause, {
+            player: entry.player.id,
+          });
         });
     };
   }
@@ -155,11 +159,20 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
       this.#runtime.options.logger.error(
         `${entry.player.id} left, but what it carries could not be stored`,
         cause,
+        { player: entry.player.id },
       );
     }
   }
 
   // --- portals -------------------------------------------------------------------------------
+
+  noticeRoom(roomName: string): void {
+    if (this.#runtime.started || this.#noticed.has(roomName)) return;
+    this.#noticed.add(roomName);
+    this.logger.error(
+      `room "${roomName}" has portals, but its federation does not run: call federation.attach(server) before server.listen()`,
+    );
+  }
 
   player(room: Room, client: Client): FederatedPlayer | undefined {
     return this.sessions.get(room, client.sessionId)?.player;

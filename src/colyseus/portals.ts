@@ -15,6 +15,7 @@ import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { JsonValue } from "../json.ts";
 import { Quota } from "../limits/quota.ts";
+import { checkOptions, customOption, optionsSchema } from "../options.ts";
 import { systemClock } from "../ports.ts";
 
 /**
@@ -63,6 +64,8 @@ export interface PortalsOptions {
 
 /** What the plugin asks of the federation it belongs to. */
 export interface PortalsHost {
+  /** Says so when the federation does not run while a room of that name is made. */
+  noticeRoom(roomName: string): void;
   enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome>;
   abandon(room: Room, client: Client, transferId: string): void;
   player(room: Room, client: Client): FederatedPlayer | undefined;
@@ -70,6 +73,21 @@ export interface PortalsHost {
   preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
   receipt(room: Room, client: Client): string | undefined;
 }
+
+const PORTALS_OPTIONS = optionsSchema(
+  {
+    carry: customOption("a function").optional(),
+    onKept: customOption("a function").optional(),
+    freeze: customOption("a function").optional(),
+    unfreeze: customOption("a function").optional(),
+    allowEnter: customOption(
+      "true, false or a function",
+      (value) => typeof value === "boolean" || typeof value === "function",
+    ).optional(),
+    assets: z.enum(["before-arrival", "lazy"], '"before-arrival" or "lazy"').optional(),
+  } satisfies Record<keyof PortalsOptions, z.ZodType>,
+  "options such as { carry: (client) => … }",
+);
 
 const enterSchema = z.object({ to: z.string().max(2048) });
 const cancelSchema = z.object({ transferId: z.string().max(64) });
@@ -93,10 +111,15 @@ export class FederationPortals extends RoomPlugin {
   /** Session ids of clients whose preview is under way. */
   readonly #asking = new Set<string>();
 
+  /** @throws TypeError naming the option that is wrong. */
   constructor(host: PortalsHost, options: PortalsOptions = {}) {
     super();
     this.#host = host;
-    this.#options = options;
+    this.#options = checkOptions<PortalsOptions>(PORTALS_OPTIONS, options, "portals");
+  }
+
+  protected override onCreate(): void {
+    this.#host.noticeRoom(this.room.roomName);
   }
 
   protected override messages = {

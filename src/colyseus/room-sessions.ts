@@ -153,6 +153,7 @@ export class RoomSessions {
       this.#logger.error(
         `carry() of room "${room.roomName}" failed for ${player.id}${where}: ${fault.reason}; what it carried before is kept`,
         thrown,
+        { player: player.id },
       );
     }
     return fault;

@@ -128,6 +128,7 @@ export class Custody {
       onLate: (kept) => {
         logger.warn(
           `${kept.from} brought back ${kept.player} after somebody else had played it: what it carried there is kept aside`,
+          { peer: kept.from, player: kept.player },
         );
         onEvent?.({ type: "late", late: kept });
       },

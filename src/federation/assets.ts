@@ -1,9 +1,20 @@
+import { z } from "zod";
+import { checkOptions, optionsSchema } from "../options.ts";
 import type { Quarantine } from "../assets/store/quarantine.ts";
 import type { PreparationStatus } from "../assets/transfer/preparations.ts";
 import { type FederationAssetReference, parseAssetReference } from "../assets/verify/reference.ts";
 import type { StoredAsset } from "../assets/store/stored-asset.ts";
 import { parseAssetHash } from "../assets/verify/integrity.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
+
+const ADD_OPTIONS = optionsSchema(
+  { mediaType: z.string('a media type such as "image/png"') },
+  'options such as { mediaType: "image/png" }',
+);
+const MANIFEST_OPTIONS = optionsSchema(
+  { player: z.string("a player such as ada@worlds.example.com").optional() },
+  "options such as { player }",
+);
 
 /** Files that players wear and rooms show, on this server and from others (PROTOCOL 9). */
 export class FederationAssets {
@@ -18,6 +29,7 @@ export class FederationAssets {
    * same bytes again are the same asset.
    *
    * @param options - `mediaType`: lower case, without parameters; the bytes must look like it.
+   * @throws TypeError naming the option that is wrong.
    * @throws FederationError `ERR_FED_ASSET_TYPE`, `ERR_FED_ASSET_TOO_LARGE`,
    * `ERR_FED_ASSET_STORE_FULL`.
    */
@@ -25,6 +37,7 @@ export class FederationAssets {
     source: Uint8Array | AsyncIterable<Uint8Array>,
     options: { readonly mediaType: string },
   ): Promise<FederationAssetReference> {
+    checkOptions(ADD_OPTIONS, options, "add");
     return this.#reference(await this.#runtime.assets.store.add(source, options));
   }
 
@@ -33,6 +46,7 @@ export class FederationAssets {
     path: string,
     options: { readonly mediaType: string },
   ): Promise<FederationAssetReference> {
+    checkOptions(ADD_OPTIONS, options, "addFile");
     return this.#reference(await this.#runtime.assets.addFile(path, options));
   }
 
@@ -47,6 +61,7 @@ export class FederationAssets {
     references: readonly FederationAssetReference[],
     options: { readonly player?: string } = {},
   ): Promise<FederationAssetReference> {
+    checkOptions(MANIFEST_OPTIONS, options, "manifest");
     return this.#reference(await this.#runtime.assets.addManifest(references, options));
   }
 

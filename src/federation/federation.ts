@@ -2,8 +2,9 @@
  * `createFederation`: composes everything for one Colyseus server.
  */
 import { createRequire } from "node:module";
-import type { Server } from "@colyseus/core";
-import { attachToServer } from "../colyseus/attach.ts";
+import { Server } from "@colyseus/core";
+import { AttachedServer } from "../colyseus/attach.ts";
+import { ForgottenAttach } from "../colyseus/forgotten-attach.ts";
 import { PlayerGate } from "../colyseus/player-gate.ts";
 import { PresenceLink, isShared, redisOfHost } from "../colyseus/siblings.ts";
 import { FederationPortals, type PortalsOptions } from "../colyseus/portals.ts";
@@ -15,8 +16,10 @@ import {
   verifyReceipt,
 } from "../identity/receipt.ts";
 import type { CrossingRecord } from "../custody/shared/history.ts";
+import type { Middleware } from "../http/inbound/middleware.ts";
 import { createEndpoints } from "../http/inbound/router.ts";
-import { type FederationOptions, resolveOptions } from "./options.ts";
+import type { FederationOptions } from "./federation-options.ts";
+import { resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
 import { FederationPeers } from "./peers.ts";
 import type { RoutingTable } from "../routing/routing-table.ts";
@@ -38,12 +41,17 @@ export class Federation {
   /** Files of this server and those its visitors bring. */
   readonly assets: FederationAssets;
   readonly #gate: PlayerGate;
+  readonly #forgotten: ForgottenAttach;
+  #attached: AttachedServer | undefined;
+  /** Of the running federation. */
+  #endpoints: Middleware | undefined;
 
   constructor(options: FederationOptions) {
     this.runtime = new FederationRuntime(resolveOptions(options));
     this.peers = new FederationPeers(this.runtime);
     this.assets = new FederationAssets(this.runtime);
     this.#gate = new PlayerGate(this.runtime);
+    this.#forgotten = new ForgottenAttach(this.runtime.options);
   }
 
   /** This server's origin. */
@@ -125,52 +133,112 @@ export class Federation {
   }
 
   /**
-   * Attaches to a Colyseus server: auth, endpoints, runtime and monitor room. Call it once, before
-   * `server.listen()`.
+   * Attaches to a Colyseus server, before it listens: auth, endpoints, runtime and monitor room. They
+   * live as long as the server does, or until {@link detach}; then this or another federation may
+   * be attached to the next one. Returns the server.
    *
-   * @throws TypeError when another federation is attached in this process.
+   *   export default federation.attach(defineServer({ … }));
+   *   config({ …, initializeGameServer: federation.attach });
+   *
+   * @throws TypeError while another federation is attached in this process, and for a server that
+   * listens already.
    * @throws FederationError `ERR_FED_INCOMPATIBLE_COLYSEUS` for a release of Colyseus without what
    * is needed.
    */
-  attach(server: Server): void {
+  readonly attach = <Attached extends Server>(server: Attached): Attached => {
+    if (!(server instanceof Server)) {
+      throw new TypeError(
+        "federation.attach: expected a Server of @colyseus/core 0.18, e.g. what defineServer() returns; is @colyseus/core installed twice?",
+      );
+    }
+    this.#forgotten.stop();
     const { runtime } = this;
-    const { options, clock, random } = runtime;
-    attachToServer(server, {
+    const { options } = runtime;
+    this.#attached = new AttachedServer(server, {
       joinHost: this.#gate,
       peersSource: { origin: options.origin, list: () => this.peers.list() },
+      worlds: options.worlds,
+      logger: options.logger,
       paths: [new URL(options.endpoint).pathname, "/.well-known/aether-federation"],
-      start: () => runtime.start(this.#gate.seats, this.#processLink()),
-      endpoints: () =>
-        createEndpoints({
-          origin: options.origin,
-          endpoint: options.endpoint,
-          descriptor: () => runtime.descriptor(),
-          keyWord: (kid) => runtime.keyWord(kid),
-          health: () => ({ status: "pass", version }),
-          registry: runtime.registry,
-          handshake: runtime.handshake,
-          custody: runtime.custody,
-          assets: runtime.assets,
-          store: runtime.store,
-          clock,
-          random,
-          logger: options.logger,
-          signingKey: runtime.signingKey,
-          maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
-          maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer,
-          maxTravelsPerMinutePerAddress: options.maxTravelsPerMinutePerAddress,
-          refreshPeers: () => runtime.refreshPeers(),
-          travel: (request) => this.#gate.travel(request),
-          onVerifiedCall: (origin) => {
-            runtime.heardFrom(origin);
-          },
-        }),
+      endpoints: this.middleware(),
+      start: async () => {
+        await runtime.start(this.#gate.seats, this.#processLink());
+        this.#endpoints = this.#createEndpoints();
+      },
       goOnline: () => {
         runtime.goOnline();
+        this.#sayHello();
       },
       drain: () => runtime.drain(),
-      stop: () => runtime.stop(),
+      stop: async () => {
+        this.#endpoints = undefined;
+        await runtime.stop();
+      },
     });
+    return server;
+  };
+
+  /**
+   * Sends everybody home, for `stopTimeoutSeconds` at most, stops, and takes all hooks back: the server
+   * goes on as if there had been no federation. Harmless when none is attached. A server that shuts
+   * down needs no call: it stops its federation itself.
+   */
+  async detach(): Promise<void> {
+    const attached = this.#attached;
+    this.#attached = undefined;
+    await attached?.leave();
+  }
+
+  /**
+   * The endpoints as a middleware, for an HTTP server that {@link attach} cannot find: for Express 4 and
+   * 5, and whatever calls `(request, response, next)`. Mount it at the root, ahead of body parsers.
+   * What is not for the federation, and everything while it does not run, goes to `next`.
+   */
+  middleware(): Middleware {
+    return (request, response, next) => {
+      if (this.#endpoints === undefined) next();
+      else this.#endpoints(request, response, next);
+    };
+  }
+
+  #createEndpoints(): Middleware {
+    const { runtime } = this;
+    const { options, clock, random } = runtime;
+    return createEndpoints({
+      origin: options.origin,
+      endpoint: options.endpoint,
+      descriptor: () => runtime.descriptor(),
+      keyWord: (kid) => runtime.keyWord(kid),
+      health: () => ({ status: "pass", version }),
+      registry: runtime.registry,
+      handshake: runtime.handshake,
+      custody: runtime.custody,
+      assets: runtime.assets,
+      store: runtime.store,
+      clock,
+      random,
+      logger: options.logger,
+      signingKey: runtime.signingKey,
+      maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
+      maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer,
+      maxTravelsPerMinutePerAddress: options.maxTravelsPerMinutePerAddress,
+      refreshPeers: () => runtime.refreshPeers(),
+      travel: (request) => this.#gate.travel(request),
+      onVerifiedCall: (origin) => {
+        runtime.heardFrom(origin);
+      },
+    });
+  }
+
+  /** What an operator wants to know of a server that has just started, in one line. */
+  #sayHello(): void {
+    const { name, origin, endpoint, peers, worlds, logger } = this.runtime.options;
+    const { kid } = this.runtime.signingKey();
+    const list = (names: readonly string[]): string => names.join(", ") || "none";
+    logger.info(
+      `${name} is federated as ${origin} (${version}): worlds ${list(Object.keys(worlds))}; peers ${list(peers)}; key ${kid}`,
+      { origin, endpoint, keyId: kid, worlds: Object.keys(worlds), peers, version },
+    );
   }
 
   /** Where the host's presence is shared, several processes are this server. */

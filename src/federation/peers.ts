@@ -1,7 +1,19 @@
+import { z } from "zod";
+import { checkOptions, optionsSchema } from "../options.ts";
 import { type PeerSummary, approvePeer, summarizePeers } from "../operator/peers.ts";
 import type { BlockOutcome } from "../registry/blocking.ts";
 import { ALL_ROLES, type TrustRoles } from "../registry/federated-server.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
+
+const KEYS = "an array of key ids";
+const APPROVE_OPTIONS = optionsSchema(
+  {
+    keys: z.array(z.string("a key id"), KEYS).optional(),
+    inbound: z.boolean("true or false").optional(),
+    outbound: z.boolean("true or false").optional(),
+  } satisfies Record<keyof TrustRoles | "keys", z.ZodType>,
+  "options such as { outbound: false }",
+);
 
 /** The operator's view of the peers, and the decisions that are the operator's to take. */
 export class FederationPeers {
@@ -29,12 +41,14 @@ export class FederationPeers {
    * unblocked first. Nothing is pinned but the keys that you name (see {@link list}); a peer that is trusted
    * already needs none.
    *
-   * @throws TypeError for a peer that is not known, or blocked, or whose keys are not named.
+   * @throws TypeError for a peer that is not known, or blocked, or whose keys are not named, and for an
+   * option that is wrong.
    */
   async approve(
     origin: string,
-    { keys, ...roles }: Partial<TrustRoles> & { readonly keys?: readonly string[] } = {},
+    options: Partial<TrustRoles> & { readonly keys?: readonly string[] } = {},
   ): Promise<void> {
+    const { keys, ...roles } = checkOptions<typeof options>(APPROVE_OPTIONS, options, "approve");
     const asked = { roles: { ...ALL_ROLES, ...roles }, kids: keys };
     await approvePeer(this.#runtime.registry, origin, asked);
   }

@@ -100,6 +100,7 @@ export class HandshakeService {
     this.#refusedBy.set(origin, cause.code);
     logger.warn(
       `${origin}, which the configuration names, cannot be met (${cause.code}: ${cause.message}). Where it is its operator's to mend, there: npx aether-federation peers approve ${this.#options.origin}`,
+      { peer: origin, code: cause.code },
     );
   }
 

@@ -117,6 +117,7 @@ export class SessionKeeper {
       waiting.nextAt = clock.monotonic() + longest * (0.5 + random.fraction() / 2);
       logger.debug(
         `no handshake with ${origin} yet: ${cause instanceof Error ? cause.message : "unknown"}`,
+        { peer: origin },
       );
     } finally {
       waiting.busy = false;

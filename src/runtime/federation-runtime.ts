@@ -155,7 +155,8 @@ export class FederationRuntime {
   goOnline(): void {
     const { online, resources } = this.#parts();
     this.#online = true;
-    if (resources.keys.ring.recovery === undefined) {
+    // Who develops has nothing that could be stolen.
+    if (resources.keys.ring.recovery === undefined && !this.options.allowInsecure) {
       this.options.logger.warn(
         "this server has no recovery key: whoever steals its keys cannot be told from its owner. Make one at a terminal: npx aether-federation keys recovery",
       );

@@ -35,7 +35,7 @@ export async function takeOverChanges({
     const origin = key.slice(RETRY_PREFIX.length);
     await handshake.connect(origin).catch((cause: unknown) => {
       const why = cause instanceof Error ? cause.message : "unknown";
-      logger.warn(`the handshake with ${origin} failed: ${why}`);
+      logger.warn(`the handshake with ${origin} failed: ${why}`, { peer: origin });
     });
   }
   if (!(await keys.reload())) return;

@@ -35,6 +35,7 @@ export function tellOfPeers({ origin, registry, keys, clock, logger }: PeerNotic
     [strangersToldAt, untold] = [now, 0];
     logger.warn(
       `${server.origin} wants to be a peer and waits for you${more}: ${COMMAND} peers approve ${server.origin}`,
+      { peer: server.origin },
     );
   };
   registry.on((event) => {
@@ -49,12 +50,18 @@ export function tellOfPeers({ origin, registry, keys, clock, logger }: PeerNotic
       const came = keysOffered(server).map(({ kid }) => kid);
       logger.warn(
         `${server.origin} is quarantined, and its players stay out: nothing vouches for the key it comes with, ${came.join(", ")}. Ask its operator, by another way, which is right, then: ${COMMAND} peers approve ${server.origin}`,
+        { peer: server.origin },
       );
     } else if (type === "recovered") {
-      logger.warn(`${server.origin} has replaced all its keys by its recovery key`);
+      logger.warn(`${server.origin} has replaced all its keys by its recovery key`, {
+        peer: server.origin,
+      });
     } else if (type === "refuses-us") {
       const { code } = server.refusal ?? { code: "" };
-      logger.warn(`${server.origin} refuses this server (${code}). ${advice(code, server)}`);
+      logger.warn(`${server.origin} refuses this server (${code}). ${advice(code, server)}`, {
+        peer: server.origin,
+        code,
+      });
     }
   }
 

@@ -55,7 +55,10 @@ describe("attack: addresses written in another way", () => {
       "https://arena.example?",
       "http://arena.example",
     ]) {
-      assert.throws(() => resolve({ routes: [{ pattern: "*", server }] }), /^TypeError: routes:/u);
+      assert.throws(
+        () => resolve({ routes: [{ pattern: "*", server }] }),
+        /^TypeError: routes\[0\]\.server:/u,
+      );
     }
   });
 

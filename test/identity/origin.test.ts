@@ -17,7 +17,7 @@ describe("identity/origin", () => {
       assert.throws(() => resolveOptions({ origin, worlds: {} }), /^TypeError: origin:/u);
       assert.throws(
         () => resolveOptions({ origin: "https://a.example", worlds: {}, peers: [origin] }),
-        /^TypeError: peers:/u,
+        /^TypeError: peers\[0\]:/u,
       );
     }
   });

@@ -13,8 +13,10 @@ describe("runtime/peer-notices", () => {
   let clock: ManualClock;
   let registry: ServerRegistry;
   let lines: string[];
-  const say = (message: string): void => {
+  let fields: unknown[];
+  const say = (message: string, about?: unknown): void => {
     lines.push(message);
+    fields.push(about);
   };
   const ring = ringOf("own");
   const meet = async (origin: string, trust: TrustState): Promise<void> => {
@@ -24,7 +26,7 @@ describe("runtime/peer-notices", () => {
 
   beforeEach(() => {
     clock = new ManualClock();
-    lines = [];
+    [lines, fields] = [[], []];
     registry = new ServerRegistry({ store: new MemoryStore(clock), clock, maxPeers: 100 });
     const logger = { debug: say, info: say, warn: say, error: say };
     tellOfPeers({ origin: OWN, registry, keys: { ring }, clock, logger });
@@ -56,6 +58,7 @@ describe("runtime/peer-notices", () => {
       await registry.noteRefusal(A, "ERR_FED_BLOCKED");
     }
     assert.equal(lines.length, 1, "however often it says something else");
+    assert.deepEqual(fields, [{ peer: A, code: "ERR_FED_NOT_TRUSTED" }]);
     const command = `peers approve ${OWN} --key ${ring.current.kid}$`;
     assert.match(lines[0] ?? "", new RegExp(`^${A} refuses.*ERR_FED_NOT_TRUSTED.*${command}`, "u"));
     clock.advance(60_000);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type FederationOptions, resolveOptions } from "../../src/federation/options.ts";
+import type { FederationOptions } from "../../src/federation/federation-options.ts";
+import { resolveOptions } from "../../src/federation/options.ts";
 import { announceNextKey, switchToNextKey } from "../../src/identity/key-rotation.ts";
 import { systemClock, systemRandom } from "../../src/ports.ts";
 import { FederationRuntime } from "../../src/runtime/federation-runtime.ts";

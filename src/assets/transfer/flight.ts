@@ -301,8 +301,8 @@ export class Flight {
       this.#highest = 0;
     }
     const said = `asset ${reference.assetHash} from ${source.origin}: ${source.why}`;
-    if (action === HashMismatchAction.Reject) logger.info(said);
-    else logger.warn(said);
+    if (action === HashMismatchAction.Reject) logger.info(said, { peer: source.origin });
+    else logger.warn(said, { peer: source.origin });
     try {
       onMismatch({
         source: source.origin,

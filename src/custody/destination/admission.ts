@@ -32,7 +32,10 @@ export async function admitted(
   try {
     return await admit(request);
   } catch (cause) {
-    logger.error("the admission policy failed; the player was refused", cause);
+    logger.error("the admission policy failed; the player was refused", cause, {
+      peer: request.from,
+      player: request.player,
+    });
     return { admit: false, reason: "the admission policy failed" };
   }
 }

@@ -96,6 +96,7 @@ export class Arrivals {
       } catch (cause) {
         logger.debug(
           `${home} did not answer a claim: ${cause instanceof Error ? cause.message : "unknown"}`,
+          { peer: home },
         );
         return cause instanceof FederationError && isTrustRefusal(cause.code)
           ? refusal(cause.code, "the player's home does not deal with this server right now")
@@ -142,6 +143,7 @@ export class Arrivals {
         // Playing on without its belongings would put nothing in their place: it goes straight home.
         logger.warn(
           `${home} says of ${player} what cannot be carried: ${body.stateFault.path} ${body.stateFault.reason}`,
+          { peer: home, player },
         );
         this.#options.settlement.settleInBackground(player);
         await this.#options.seats.giveFree(seat);

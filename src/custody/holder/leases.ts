@@ -164,7 +164,7 @@ export class Leases {
     try {
       const answer = await this.#options.homeAt(home).renew({ players });
       if (!answer.ok) {
-        logger.warn(`${home} does not renew: ${answer.code}`);
+        logger.warn(`${home} does not renew: ${answer.code}`, { peer: home, code: answer.code });
         return rest;
       }
       const lost = new Set(answer.body.lost.map(({ player, epoch }) => `${player}#${epoch}`));
@@ -180,6 +180,7 @@ export class Leases {
     } catch (cause) {
       logger.debug(
         `${home} did not answer a renewal: ${cause instanceof Error ? cause.message : "unknown"}`,
+        { peer: home },
       );
     }
     return rest;
@@ -195,6 +196,8 @@ export class Leases {
       if (this.#said.isNews(`${session.player} ${path}`)) {
         this.#options.logger.error(
           `${session.player} is renewed without what it carries: ${path} ${reason}`,
+          undefined,
+          { player: session.player },
         );
       }
       return undefined;

@@ -85,7 +85,9 @@ export class Settlement {
   /** {@link settle}, without anybody waiting for it. */
   settleInBackground(player: string): void {
     this.settle(player).catch((cause: unknown) => {
-      this.#options.logger.error(`settling ${player} failed; the next start repeats it`, cause);
+      this.#options.logger.error(`settling ${player} failed; the next start repeats it`, cause, {
+        player,
+      });
     });
   }
 
@@ -105,7 +107,9 @@ export class Settlement {
         (held) => inPhase(held, "returning"),
       );
       this.settle(row.player).catch((cause: unknown) => {
-        this.#options.logger.error(`settling ${row.player} after the restart failed`, cause);
+        this.#options.logger.error(`settling ${row.player} after the restart failed`, cause, {
+          player: row.player,
+        });
       });
     }
     return found;
@@ -145,6 +149,7 @@ export class Settlement {
         failures += 1;
         this.#options.logger.debug(
           `${where} did not answer for ${player}: ${cause instanceof Error ? cause.message : "unknown"}`,
+          { player },
         );
       }
       if (failures > 0) await this.#backOff.wait(player, failures);
@@ -217,6 +222,7 @@ export class Settlement {
         failed = true;
         this.#options.logger.debug(
           `the store did not answer for ${player}: ${cause instanceof Error ? cause.message : "unknown"}`,
+          { player },
         );
       },
     );

@@ -108,7 +108,9 @@ export class Stays {
     ending.first = first;
     ending.stored = first.catch(async () => {
       ending.failed = true;
-      logger.warn(`that ${player} left cannot be stored yet: it is tried again until it can`);
+      logger.warn(`that ${player} left cannot be stored yet: it is tried again until it can`, {
+        player,
+      });
       await this.#backOff.wait(player, 1);
       await untilDone(this.#backOff, player, write, () => undefined);
     });

@@ -163,6 +163,7 @@ export class HomeSessions {
       logger.error(
         `what ${player} carries cannot be stored yet: it is tried again until it can`,
         cause,
+        { player },
       );
       this.#unstored.add(localId);
       void this.#save(localId, () =>
@@ -291,6 +292,7 @@ export class HomeSessions {
       .catch((cause: unknown) => {
         logger.debug(
           `${row.holder} cannot be asked to give ${player} back: ${cause instanceof Error ? cause.message : "unknown"}`,
+          { peer: row.holder, player },
         );
         return false;
       });

@@ -59,6 +59,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
     onNotKept: (localId, notice) => {
       logger.warn(
         `home did not keep all that ${localId} carried at ${notice.from}: ${notice.lost.map((path) => (path === "" ? "nothing of it" : path)).join(" ")}${notice.more > 0 ? ` and ${notice.more} more` : ""}`,
+        { peer: notice.from, player: `${localId}@${new URL(origin).host}` },
       );
       options.onNotKept?.(localId, notice);
     },
@@ -78,6 +79,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
       if (!refused.isNews(`${player} ${path} ${by}`)) return;
       logger.warn(
         `${by} renewed ${player} with what cannot be carried (${path === "" ? "the whole" : path}: ${reason}); the lease is renewed, the state is not`,
+        { peer: by, player },
       );
     },
   });

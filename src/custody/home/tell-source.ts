@@ -45,6 +45,7 @@ export function tellSource(
       if (tries < TRIES) return tell(tries + 1);
       logger.debug(
         `${transfer.from} was not told that ${player} departed: ${cause instanceof Error ? cause.message : "unknown"}`,
+        { peer: transfer.from, player },
       );
     }
   };

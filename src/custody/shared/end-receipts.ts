@@ -63,7 +63,9 @@ export class EndReceipts {
       await this.#countersign(end, claims);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : "unknown";
-      this.#options.logger.debug(`the receipt of ${end.transferId} is not complete: ${why}`);
+      this.#options.logger.debug(`the receipt of ${end.transferId} is not complete: ${why}`, {
+        transferId: end.transferId,
+      });
     }
   }
 
@@ -108,6 +110,7 @@ export class EndReceipts {
         : verified.reason;
       logger.warn(
         `the receipt of ${transferId} by ${home} does not verify and is not kept: ${why}`,
+        { peer: home, transferId },
       );
       return undefined;
     }

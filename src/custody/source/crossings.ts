@@ -249,6 +249,7 @@ export class Crossings implements CrossingsUnderWay {
     this.#options.logger.error(
       `the crossing of ${session.player} cannot be settled yet: it is tried again until it can`,
       cause,
+      { player: session.player, transferId, peer: destination.origin },
     );
     if (!session.ended) {
       session.body.undecided({ transferId, to: destination.uri, ...UNDECIDED });

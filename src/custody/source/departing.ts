@@ -188,6 +188,7 @@ export async function reserve(
     .catch((cause: unknown) => {
       logger.debug(
         `${destination.origin} did not reserve: ${cause instanceof Error ? cause.message : "unknown"}`,
+        { peer: destination.origin },
       );
       const { code, message } = failureOf(cause, NO_ANSWER);
       throw new Stay(code, message);

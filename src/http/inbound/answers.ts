@@ -66,6 +66,16 @@ export function closeToPages(response: ServerResponse): void {
   }
 }
 
+/** Answers a page's browser that asks whether it may send a call with the headers it needs. */
+export function answerPreflight(response: ServerResponse, allow: string): void {
+  response.setHeader("Allow", allow);
+  response.setHeader("Access-Control-Allow-Methods", allow);
+  response.setHeader("Access-Control-Allow-Headers", "Authorization, Content-Type");
+  response.setHeader("Access-Control-Max-Age", 86_400);
+  response.statusCode = 204;
+  response.end();
+}
+
 /** Lets pages of every origin read the answer, without credentials. */
 export function openToPages(response: ServerResponse): void {
   response.setHeader("Access-Control-Allow-Origin", "*");

@@ -13,6 +13,8 @@ export function addressLimiter(limit = 3_000): Middleware {
     standardHeaders: false,
     legacyHeaders: false,
     validate: false,
+    // Without Express nobody says what `request.ip` is.
+    keyGenerator: (request) => addressOf(request) ?? "",
     handler: (_request, response) => {
       send(response, refusal("ERR_FED_RATE_LIMITED", undefined, 60));
     },

@@ -52,7 +52,7 @@ export function readRawBody(
     return Promise.reject(
       new FederationError(
         "ERR_FED_UNAVAILABLE",
-        "A body parser ran ahead of the federation's endpoints: call federation.attach(server) and mount express.json() in the express callback, not before it.",
+        "A body parser ran ahead of the federation's endpoints: mount federation.middleware() before express.json().",
       ),
     );
   }

@@ -1,5 +1,5 @@
 /**
- * The endpoints (PROTOCOL 2–4, 6–11), as one Express middleware: runs a request through the table
+ * The endpoints (PROTOCOL 2–4, 6–11), as one middleware for Express and Node alike: runs a request through the table
  * of {@link ROUTES}.
  *
  * Order for every signed call: size → signature (PROTOCOL 3) → block list → live session → trust →
@@ -18,6 +18,7 @@ import type { ServerRegistry } from "../../registry/server-registry.ts";
 import {
   type Answer,
   type AnswerSigner,
+  answerPreflight,
   closeToPages,
   methodNotAllowed,
   openToPages,
@@ -157,6 +158,10 @@ class Router {
       send(response, refusal("ERR_FED_NOT_FOUND", `Nothing is served at ${path.slice(0, 200)}.`));
       return;
     }
+    if (method === "OPTIONS" && (cacheSeconds !== undefined || route.caller === "player")) {
+      answerPreflight(response, `${route.method}, OPTIONS`);
+      return;
+    }
     if (method !== route.method && !(method === "HEAD" && route.method === "GET")) {
       const allow = route.caller === "anybody" ? route.allow : undefined;
       send(response, methodNotAllowed(response, allow ?? route.method));
@@ -223,7 +228,9 @@ class Router {
     try {
       return { verified: true, answer: await this.#call(route, peer, message.body) };
     } catch (cause) {
-      this.#options.logger.error(`${route.path} from ${peer.origin} failed`, cause);
+      this.#options.logger.error(`${route.path} from ${peer.origin} failed`, cause, {
+        peer: peer.origin,
+      });
       const code =
         cause instanceof FederationError && cause.status === 503
           ? cause.code

@@ -3,7 +3,7 @@ import type { SeatHost } from "../../../src/custody/destination/seat-host.ts";
 import { Seats } from "../../../src/custody/destination/seats.ts";
 import { VisitorBook } from "../../../src/custody/holder/visitors.ts";
 import type { PassClaims } from "../../../src/identity/pass.ts";
-import { consoleLogger } from "../../../src/federation/options.ts";
+import { loggerOf } from "../../../src/federation/logging.ts";
 import { systemClock, systemRandom } from "../../../src/ports.ts";
 import { CustodyServers, bodyThatCarries } from "../../support/custody-servers.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -34,7 +34,7 @@ describe("custody/destination/seats", () => {
       seats: host,
       clock: systemClock,
       random: systemRandom,
-      logger: consoleLogger,
+      logger: loggerOf(console),
     });
     const results = await Promise.all(
       [T, U].map((transferId) => seats.seat(claims(transferId), SOURCE, {})),
@@ -69,7 +69,7 @@ describe("custody/destination/seats", () => {
     const visitors = new VisitorBook(store);
     const seats = new Seats({
       ...{ origin: HERE, store, visitors, issuerKey: () => undefined, seats: host },
-      ...{ clock: systemClock, random: systemRandom, logger: consoleLogger },
+      ...{ clock: systemClock, random: systemRandom, logger: loggerOf(console) },
     });
     for (let each = 0; each < 6; each += 1) {
       const asked = { ...claims(`${each}${T.slice(1)}`), jti: `pass-${each}` };

@@ -1,0 +1,107 @@
+import type { AssetIntegrityPolicy } from "../assets/verify/reference.ts";
+import type { AdmissionPolicy } from "../custody/destination/admission.ts";
+import type { OnAway } from "../custody/home/home-sessions.ts";
+import type { ImportPolicy } from "../custody/home/import-policy.ts";
+import type { TrustPolicy } from "../handshake/trust-policy.ts";
+import type { Identify } from "../identity/local-id.ts";
+import type { PortalRoute } from "../routing/routing-table.ts";
+import type { Adopt } from "../runtime/store-identity.ts";
+import type { HostLogger } from "./logging.ts";
+
+/** Options of `createFederation`. Only `origin` and `worlds` are needed. */
+export interface FederationOptions {
+  /** Public URL origin of this server, e.g. `https://worlds.example.com`. */
+  readonly origin: string;
+  /** World name → Colyseus room name. World names: 1–64 of `A-Za-z0-9_-`. */
+  readonly worlds: Readonly<Record<string, string>>;
+  /** Name shown to peers and operators. Default: the origin's authority. */
+  readonly name?: string;
+  /** Public URL of the federation endpoints. Default: `<origin>/federation`. */
+  readonly endpoint?: string;
+  /** Where portal URIs lead that name no peer directly. */
+  readonly routes?: readonly PortalRoute[];
+  /** Origins of servers the operator trusts; they, and the servers of `routes`, are sought out. */
+  readonly peers?: readonly string[];
+  /** Who else is trusted. Default `approve`: strangers wait for the operator. */
+  readonly trust?: TrustPolicy;
+  /** Folder for the key and the SQLite file. Default `.federation`. */
+  readonly dataDirectory?: string;
+  /** A Keyv, or an engine, with compare-and-set. Default: SQLite in `dataDirectory`. */
+  readonly store?: unknown;
+  /**
+   * For one start: that a key begins with an empty store (`fresh-store`), or a store with another key
+   * (`fresh-key`), is on purpose. Default: neither is, and the start is refused.
+   */
+  readonly adopt?: Adopt;
+  /**
+   * Takes the private recovery key, once, when a server is started for the first time: keep it offline.
+   * Default: it is shown on the terminal that the server was started from; where there is none, as its
+   * output may be kept in a log, no recovery key is made, and the log says how to make one.
+   */
+  readonly onRecoveryKey?: (recoveryKey: string) => void;
+  /** Allows `http:` and loopback: development only. Default false. */
+  readonly allowInsecure?: boolean;
+  /** Allows peers on private addresses. Default false. */
+  readonly allowPrivateNetwork?: boolean;
+  /** Most peers this server knows. Default 128. */
+  readonly maxPeers?: number;
+  /** Time a handshake has to complete. Default 10. */
+  readonly handshakeTimeoutSeconds?: number;
+  /** Time between two probes of one peer. Default 15. */
+  readonly healthCheckIntervalSeconds?: number;
+  /** Life of a visiting player's lease without renewal. Default 30, 5–3600. */
+  readonly leaseSeconds?: number;
+  /** How long a server that is stopped may take to send its players home. Default 20, 0–600. */
+  readonly stopTimeoutSeconds?: number;
+  /** Requests one address may send in a minute before any signature is checked. Default 3000. */
+  readonly maxRequestsPerMinutePerAddress?: number;
+  /**
+   * Signed requests one peer may send in a minute: so many that keep or end custody (renewals,
+   * returns, claims, cancellations, recalls), as many that begin a crossing (departures, seats), and
+   * as many others. Default 6000.
+   */
+  readonly maxRequestsPerMinutePerPeer?: number;
+  /** How often one player may begin to cross in a minute. Default 60. */
+  readonly maxCrossingsPerMinutePerPlayer?: number;
+  /** Crossings without a room (`Traveler.travel`) that one address may ask for in a minute. Default 60. */
+  readonly maxTravelsPerMinutePerAddress?: number;
+  /** Seats here in a minute for players of one peer's portals, home's own left out. Default 600. */
+  readonly maxSeatsPerMinutePerPeer?: number;
+  /** Rooms that may be made for those seats in a minute. Default 60. */
+  readonly maxRoomsPerMinutePerPeer?: number;
+  /** Default: `auth.id`, where the host's auth has a string or number of that name. */
+  readonly identify?: Identify;
+  /** Who may come in. Default: everybody whose home is trusted. */
+  readonly admit?: AdmissionPolicy;
+  /**
+   * What a visited server may change in carried state. Default, by member of the carried object:
+   * what a server leaves out is kept, and what another server brought is altered by that one alone.
+   */
+  readonly accept?: ImportPolicy;
+  /** The files that players wear and rooms show. */
+  readonly assets?: FederationAssetsOptions;
+  /**
+   * How long a room's `onJoin` may take for a player of the federation, who is sent home after it.
+   * Default 30, at most 30: clients wait a little longer.
+   */
+  readonly joinTimeoutSeconds?: number;
+  /** A player logs in at home while away: `recall` (default) or `refuse`. */
+  readonly onAway?: OnAway;
+  /**
+   * Where diagnostics go: whatever has `debug`, `info`, `warn` and `error`, as pino, winston and
+   * `console` have. Default: Colyseus' own logger (`defineServer({ logger })`).
+   */
+  readonly logger?: HostLogger;
+}
+
+/** Options of a server's assets. */
+export interface FederationAssetsOptions {
+  /** Folder; processes of one machine may share it. Default `assets` in `dataDirectory`. */
+  readonly directory?: string;
+  /** What all of them together may take; the least recently used give way. Default 1 GiB. */
+  readonly maxBytes?: number;
+  /** What is taken from others, and what is done about wrong bytes. */
+  readonly policy?: AssetIntegrityPolicy;
+  /** How long a crossing waits for the other server to have them. Default 30. */
+  readonly timeoutSeconds?: number;
+}

@@ -1,0 +1,117 @@
+/** What each option of `createFederation` must look like; a message says the rest of "expected …". */
+import { Keyv } from "keyv";
+import { z } from "zod";
+import { HashMismatchAction } from "../assets/verify/reference.ts";
+import { countOption, customOption, numberOption, optionsSchema, textOption } from "../options.ts";
+import { isCompareAndSetEngine } from "../storage/engine.ts";
+import type { FederationAssetsOptions, FederationOptions } from "./federation-options.ts";
+import { isLogger } from "./logging.ts";
+
+const ORIGIN = "a URL origin such as https://worlds.example.com";
+const ORIGINS = 'an array of origins such as ["https://arena.example.org"]';
+const ROUTES =
+  'an array of routes such as [{ pattern: "aether://arena/*", server: "https://arena.example.org" }]';
+const SWITCH = "true or false";
+const MAX_PER_MINUTE = 10_000_000;
+
+const one = (...allowed: readonly string[]): string =>
+  allowed.map((value) => `"${value}"`).join(" or ");
+const perMinute = countOption(1, MAX_PER_MINUTE).optional();
+const flag = z.boolean(SWITCH).optional();
+
+/** An engine, or a Keyv around one, that can keep the rules of custody. */
+function isStore(value: unknown): boolean {
+  return isCompareAndSetEngine(value instanceof Keyv ? value.store : value);
+}
+
+const actions = one(...Object.values(HashMismatchAction));
+
+const assets = optionsSchema(
+  {
+    directory: textOption(4096).optional(),
+    maxBytes: countOption(1024 ** 2, Number.MAX_SAFE_INTEGER).optional(),
+    policy: optionsSchema(
+      {
+        action: z.enum(HashMismatchAction, actions).optional(),
+        peers: z
+          .record(
+            z.string(),
+            z.enum(HashMismatchAction, actions),
+            "an object of origins to actions",
+          )
+          .optional(),
+        maxAssetBytes: countOption(1, Number.MAX_SAFE_INTEGER).optional(),
+        mediaTypes: z
+          .array(z.string('a media type such as "image/png"'), 'an array such as ["image/png"]')
+          .optional(),
+      },
+      'an object such as { action: "quarantine" }',
+    ).optional(),
+    timeoutSeconds: numberOption(1, 3600).optional(),
+  } satisfies Record<keyof FederationAssetsOptions, z.ZodType>,
+  "an object such as { maxBytes: 1073741824 }",
+);
+
+const route = optionsSchema(
+  {
+    pattern: z.string("a pattern such as aether://arena/*"),
+    server: z.string(ORIGIN),
+    priority: z.number("a number").optional(),
+    weight: z.number("a number of at least 0").min(0, "a number of at least 0").optional(),
+    world: z.string("the name of a world").optional(),
+  },
+  'a route such as { pattern: "aether://arena/*", server: "https://arena.example.org" }',
+);
+
+/** All options; what a URL or a name must be is checked where it is read. */
+export const FEDERATION_OPTIONS = optionsSchema(
+  {
+    origin: z.string(ORIGIN),
+    worlds: z.record(
+      z.string(),
+      z.string("the name of a Colyseus room").min(1, "the name of a Colyseus room"),
+      'an object of world names to room names such as { plaza: "plaza" }',
+    ),
+    name: z.string("a text of 1–64 characters").optional(),
+    endpoint: z.string("a URL such as https://worlds.example.com/federation").optional(),
+    routes: z.array(route, ROUTES).optional(),
+    peers: z.array(z.string(ORIGIN), ORIGINS).optional(),
+    trust: z
+      .union(
+        [z.enum(["open", "approve", "allowlist"]), customOption("a function")],
+        `${one("open", "approve", "allowlist")} or a function`,
+      )
+      .optional(),
+    dataDirectory: textOption(4096).optional(),
+    store: customOption(
+      "an engine with compare-and-set, such as new RedisEngine({ client }), or a Keyv around one (ERR_FED_STORE_WITHOUT_CAS)",
+      isStore,
+    ).optional(),
+    adopt: z.enum(["fresh-store", "fresh-key"], one("fresh-store", "fresh-key")).optional(),
+    onRecoveryKey: customOption("a function").optional(),
+    allowInsecure: flag,
+    allowPrivateNetwork: flag,
+    maxPeers: countOption(1, 100_000).optional(),
+    handshakeTimeoutSeconds: numberOption(1, 300).optional(),
+    healthCheckIntervalSeconds: numberOption(1, 3600).optional(),
+    leaseSeconds: numberOption(5, 3600).optional(),
+    stopTimeoutSeconds: numberOption(0, 600).optional(),
+    joinTimeoutSeconds: numberOption(1, 30).optional(),
+    maxRequestsPerMinutePerAddress: perMinute,
+    maxRequestsPerMinutePerPeer: perMinute,
+    maxCrossingsPerMinutePerPlayer: perMinute,
+    maxTravelsPerMinutePerAddress: perMinute,
+    maxSeatsPerMinutePerPeer: perMinute,
+    maxRoomsPerMinutePerPeer: perMinute,
+    identify: customOption("a function").optional(),
+    admit: customOption("a function").optional(),
+    accept: customOption("a function").optional(),
+    assets: assets.optional(),
+    onAway: z.enum(["recall", "refuse"], one("recall", "refuse")).optional(),
+    logger: customOption(
+      "a logger with debug, info, warn and error, such as pino() or console",
+      isLogger,
+    ).optional(),
+  } satisfies Record<keyof FederationOptions, z.ZodType>,
+  'options such as { origin: "https://worlds.example.com", worlds: { plaza: "plaza" } }',
+);
