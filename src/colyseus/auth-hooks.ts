@@ -151,6 +151,30 @@ export async function hostAuth(token: string | undefined): Promise<unknown> {
   return theHooked().inner(token as unknown as string, {}, context);
 }
 
+/** Whether everybody's `Room.onAuth` lets in who brings no token, so that a key may be the account. */
+export async function letsAnybodyIn(): Promise<boolean> {
+  if (!someRoomAsksNothing()) return false;
+  // Hosts throw to refuse.
+  return (await hostAuth(undefined).catch(() => false)) === true;
+}
+
+/** The static `onAuth` that rooms have of their own, among the rooms named, each asked once. */
+export function worldsAuth(
+  rooms: readonly string[],
+): readonly ((token: string | undefined) => Promise<unknown>)[] {
+  const handlers = Object.entries(matchMaker.getAllHandlers());
+  const own = handlers.flatMap(([name, { klass }]) => {
+    const { onAuth } = klass as unknown as { onAuth: StaticOnAuth };
+    return rooms.includes(name) && onAuth !== (Room as { onAuth: unknown }).onAuth
+      ? [wrappers.get(onAuth) ?? onAuth]
+      : [];
+  });
+  return [...new Set(own)].map((onAuth) => async (token) => {
+    const context = { token, headers: new Headers(), ip: "" } as AuthContext;
+    return onAuth(token as unknown as string, {}, context);
+  });
+}
+
 /** Whether a room class asks players itself, beyond what the host asks everybody. */
 function asksItself(roomClass: typeof Room): boolean {
   return (
@@ -167,26 +191,25 @@ export function someRoomAsksNothing(): boolean {
 }
 
 /**
- * Whether a room's own auth lets a player of this home in who comes by another door than matchmaking:
- * asked as there, with the token and the options that the connection brings. Throws to refuse, too.
+ * What a room's own auth says to a player of this home who comes by another door than matchmaking: asked
+ * as there, with the host's token and the options that the connection brings; a payload, true or what is
+ * as good as false. Throws to refuse, too.
  */
-export async function roomLetsIn(
+export async function askRoomAuth(
   room: Room,
   client: Client,
   options: unknown,
   context: AuthContext,
-): Promise<boolean> {
+): Promise<unknown> {
   const { onAuth } = room.constructor as unknown as { onAuth: StaticOnAuth };
-  // A proof is the federation's: to the host, whoever brings one brings no token.
-  const token = tokenType(context.token) === undefined ? context.token : undefined;
-  const asked = Object.create(context, { token: { value: token } }) as AuthContext;
+  const { token } = context;
   if (onAuth !== (Room as { onAuth: unknown }).onAuth) {
     const inner = wrappers.get(onAuth) ?? onAuth;
-    return Boolean(await inner(token as unknown as string, options, asked));
+    return inner(token as unknown as string, options, context);
   }
   // What the host asks everybody it has asked at the login.
   if (room.onAuth === Room.prototype.onAuth) return true;
-  return Boolean(await room.onAuth(client, options, asked));
+  return room.onAuth(client, options, context);
 }
 
 async function joinByPass(token: string, context: AuthContext): Promise<unknown> {

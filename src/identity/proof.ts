@@ -45,6 +45,21 @@ export interface ProofClaims {
   readonly jkt: string;
 }
 
+/** What stands between a proof and the host's own token where a connection brings both (PROTOCOL 5). */
+const BESIDE = "~";
+
+/** A connection's Colyseus auth token, taken apart: a proof, and what the host's own auth is to be asked. */
+export function splitToken(token: string | undefined): {
+  readonly proof: string | undefined;
+  readonly hostToken: string | undefined;
+} {
+  const at = token?.indexOf(BESIDE) ?? -1;
+  const head = token === undefined || at < 0 ? token : token.slice(0, at);
+  // A host's own token may have a tilde in it.
+  if (tokenType(head) !== PROOF_TYPE) return { proof: undefined, hostToken: token };
+  return { proof: head, hostToken: at < 0 ? undefined : token?.slice(at + 1) };
+}
+
 /** The federation's token types, told apart by their header; undefined for anything else. */
 export function tokenType(token: unknown): "aether-pop+jwt" | "aether-pass+jwt" | undefined {
   if (typeof token !== "string" || !token.startsWith("ey")) return undefined;
@@ -96,11 +111,16 @@ export async function verifyProof(
   if (claims.sid !== (typeof options.use === "string" ? undefined : options.use.seat)) {
     return refuse("ERR_FED_PROOF_INVALID", "the proof is for another seat");
   }
-  if (claims.exp <= now - CLOCK_SKEW_SECONDS || claims.exp - claims.iat > MAX_PROOF_SECONDS) {
-    return refuse("ERR_FED_PROOF_INVALID", "the proof has expired or lives too long");
+  if (claims.exp - claims.iat > MAX_PROOF_SECONDS) {
+    return refuse("ERR_FED_PROOF_INVALID", "the proof lives too long");
+  }
+  // Clients read the time here (PROTOCOL 5).
+  const clock = `this server's clock says ${now}`;
+  if (claims.exp <= now - CLOCK_SKEW_SECONDS) {
+    return refuse("ERR_FED_PROOF_INVALID", `the proof has expired: ${clock}`);
   }
   if (claims.iat > now + CLOCK_SKEW_SECONDS) {
-    return refuse("ERR_FED_PROOF_INVALID", "the proof is from the future: check the clock");
+    return refuse("ERR_FED_PROOF_INVALID", `the proof is from the future: ${clock}`);
   }
   return { verified: true, proof: { ...claims, jkt: result.key.kid } };
 }
