@@ -205,7 +205,9 @@ export async function askRoomAuth(
   const { token } = context;
   if (onAuth !== (Room as { onAuth: unknown }).onAuth) {
     const inner = wrappers.get(onAuth) ?? onAuth;
-    return inner(token as unknown as string, options, context);
+    const said = await inner(token as unknown as string, options, context);
+    // As at the door: true is no payload, and leaves the word to the room itself.
+    if (said !== true) return said;
   }
   // What the host asks everybody it has asked at the login.
   if (room.onAuth === Room.prototype.onAuth) return true;

@@ -125,8 +125,10 @@ export class Logins {
   #accountNames(): AccountNames {
     const { store, random } = this.#runtime;
     // The store of a federation that was stopped and started is another one.
-    if (this.#names?.store !== store) this.#names = new AccountNames({ store, random });
-    return this.#names;
+    let names = this.#names;
+    if (names === undefined || names.store !== store) names = new AccountNames({ store, random });
+    this.#names = names;
+    return names;
   }
 
   /** Verifies a proof of the player's key, for that one use. */
