@@ -1,7 +1,12 @@
 /** The server side of aether-federation. The client side is `aether-federation/client`. */
 export { type Federation, createFederation } from "./federation/federation.ts";
 export type { FederationAssetsOptions, FederationOptions } from "./federation/options.ts";
-export type { Identify, IdentifiedPlayer } from "./identity/local-id.ts";
+export {
+  type AccountId,
+  type Identify,
+  type IdentifiedPlayer,
+  identifyByAuthId,
+} from "./identity/local-id.ts";
 export type { FederatedPlayer } from "./colyseus/federated-player.ts";
 export type { JsonValue } from "./json.ts";
 export type { FederationEvents } from "./runtime/events.ts";
@@ -12,6 +17,13 @@ export type { FederationAssets } from "./federation/assets.ts";
 export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
 export type { Clock, Fetch, Logger, Random, Store } from "./ports.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
+export {
+  type LeftOut,
+  type RestoreOptions,
+  type SchemaField,
+  carrySchema,
+  restoreSchema,
+} from "./colyseus/schema-state.ts";
 
 export { HandshakeManager, type HandshakeManagerOptions } from "./handshake/handshake-manager.ts";
 export type {

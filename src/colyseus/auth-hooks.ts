@@ -209,9 +209,21 @@ export async function askRoomAuth(
     // As at the door: true is no payload, and leaves the word to the room itself.
     if (said !== true) return said;
   }
-  // What the host asks everybody it has asked at the login.
-  if (room.onAuth === Room.prototype.onAuth) return true;
+  if (room.onAuth === Room.prototype.onAuth) {
+    // What the host asks everybody it has asked at the login: this is for its payload.
+    const said = token === undefined ? true : await everybodysAuth(token, options, context);
+    return typeof said === "object" && said !== null ? said : true;
+  }
   return room.onAuth(client, options, context);
+}
+
+async function everybodysAuth(...args: Parameters<StaticOnAuth>): Promise<unknown> {
+  try {
+    return await theHooked().inner(...args);
+  } catch {
+    // Hosts throw to refuse.
+    return undefined;
+  }
 }
 
 async function joinByPass(token: string, context: AuthContext): Promise<unknown> {

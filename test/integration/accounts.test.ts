@@ -47,6 +47,8 @@ describe("a Traveler with an account at home", function () {
     assert.deepEqual([auth?.["id"], player?.id], [id, `${id}@${at.home.authority}`]);
     await cross(traveler, at.home, "instance");
     assert.equal((await whoAmI(traveler.room!)).auth?.["id"], id, "by a portal within the server");
+    await cross(traveler, at.home, "everybody");
+    assert.equal((await whoAmI(traveler.room!)).auth?.["id"], id, "asked by everybody's onAuth");
   });
 
   it("shows the token to home alone", async () => {
