@@ -51,7 +51,7 @@ const COLLECTIONS = {
   set: SetSchema,
   collection: CollectionSchema,
   stream: StreamSchema,
-} as const;
+};
 type Kind = keyof typeof COLLECTIONS;
 
 interface Field {
@@ -259,7 +259,7 @@ class Restoring {
       return this.#leaveOut(path, isMap ? "it must be an object" : "it must be a list");
     }
     // A class with decorators has none until it makes one.
-    const target: Items = isItems(present) ? present : new COLLECTIONS[kind]();
+    const target: Items = isItems(present) ? present : new (COLLECTIONS[kind] as new () => Items)();
     const entries = Object.entries(carried as Readonly<Record<string, JsonValue>>);
     if (entries.length > this.#maxItems) {
       this.#leaveOut(path, `more than ${this.#maxItems} items: the rest is left out`);
