@@ -11,6 +11,12 @@ export type { FederatedPlayer } from "./colyseus/federated-player.ts";
 export type { JsonValue } from "./json.ts";
 export type { FederationEvents } from "./runtime/events.ts";
 export { FederationRuntime } from "./runtime/federation-runtime.ts";
+export {
+  type ProvenKey,
+  type VerifiedPass,
+  verifyPass,
+  verifyProof,
+} from "./federation/host-routes.ts";
 export type { FederationPeers } from "./federation/peers.ts";
 export type { PeerSummary } from "./operator/peers.ts";
 export type { FederationAssets } from "./federation/assets.ts";

@@ -278,7 +278,13 @@ export class Traveler<Server extends ServerTypes = any> {
    * `allowReconnection`). Otherwise, and the first time, it joins `roomName` at home, which brings
    * the player back from wherever it is.
    */
-  resume(roomName: RoomName<Server>, options: object = {}): Promise<Room> {
+  resume<Name extends RoomName<Server>>(
+    roomName: Name,
+    options?: JoinOptions<RoomTypeOf<Server, Name>>,
+  ): Promise<RoomOf<Server, Name>>;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  resume<State>(roomName: RoomName<Server>, options?: object): Promise<Room<any, State>>;
+  resume(roomName: string, options: object = {}): Promise<Room> {
     return this.#run(this.#begin("join"), async (signal) => {
       this.#tellOfTrouble();
       const place = this.#places.read();

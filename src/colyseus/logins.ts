@@ -9,13 +9,15 @@ import {
   localIdOfKey,
 } from "../identity/local-id.ts";
 import { AccountNames } from "../runtime/account-names.ts";
+import { useProof } from "../runtime/used-proofs.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { shownText } from "../words.ts";
 import { hostAuth, letsAnybodyIn, someRoomAsksNothing, worldsAuth } from "./auth-hooks.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 
-const PROOF_MEMORY_MILLISECONDS = (60 + 60) * 1000;
+type UseProof = Parameters<typeof useProof> extends [unknown, ...infer Rest] ? Rest : never;
+
 /** What a client may wish to be called, and what a host may call its players (PROTOCOL 5). */
 const MAX_WISHED_LENGTH = 32;
 const MAX_NAME_LENGTH = 128;
@@ -141,23 +143,10 @@ export class Logins {
     return verified.verified ? verified.proof : refusal(verified.code, verified.reason);
   }
 
-  /**
-   * Uses a proof up (PROTOCOL 5). A login is one use in two steps: matchmaking uses its proof up for
-   * the one seat it starts (`startedSeat`), whose connection then takes it (`takenSeat`).
-   */
-  async useProof(
-    { jkt, jti }: Pick<ProofClaims, "jkt" | "jti">,
-    { startedSeat = "", takenSeat }: { startedSeat?: string; takenSeat?: string } = {},
-  ): Promise<JoinRefusal | undefined> {
-    const fresh = await this.#runtime.store.compareAndSet(
-      `proof/${jkt}/${jti}`,
-      takenSeat,
-      startedSeat,
-      PROOF_MEMORY_MILLISECONDS,
-    );
-    return fresh
-      ? undefined
-      : refusal("ERR_FED_PROOF_REPLAYED", "this proof has been used before: make a new one");
+  /** As `useProof` of used-proofs.ts. */
+  async useProof(...[proof, seats]: UseProof): Promise<JoinRefusal | undefined> {
+    const used = await useProof(this.#runtime.store, proof, seats);
+    return used === undefined ? undefined : refusal(used.code, used.reason);
   }
 
   /** A player of this home, before home has said what it knows of it. */

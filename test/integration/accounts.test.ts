@@ -154,6 +154,20 @@ describe("a Traveler with an account at home", function () {
     assert.equal((await whoAmI(account.room!)).player?.id, `${id}@${alone.late.authority}`);
   });
 
+  it("shows who it is at a route of the host's own, once", async () => {
+    const traveler = travelling({});
+    const token = (await traveler.prove("shop"))!;
+    const shop = async (): Promise<Record<string, string>> => {
+      const response = await fetch(`${at.home.origin}/shop`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return (await response.json()) as Record<string, string>;
+    };
+    assert.match((await shop())["player"] ?? "", /^key-[\w-]{43}@localhost:\d+$/u);
+    assert.deepEqual(await shop(), { code: "ERR_FED_PROOF_REPLAYED" });
+  });
+
   it("takes other addresses of home for it, or says which one it is", async () => {
     const { port } = new URL(at.home.origin);
     const aliases = [
