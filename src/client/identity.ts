@@ -74,7 +74,7 @@ export class Identity {
       this.key = kept === undefined ? PlayerKey.generate() : PlayerKey.load(kept);
     } catch (cause) {
       this.key = PlayerKey.generate();
-      const message = "Who you are cannot be kept here: you play as somebody new for this visit.";
+      const message = "Who you are cannot be kept here: you are somebody new for this visit.";
       this.trouble = { message, cause };
     }
   }
@@ -183,7 +183,7 @@ function originOf(home: string | URL): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^(?:http|ws)s?:$/u.test(url.protocol)) {
     throw new TypeError(
-      `home must be the URL of the player's home server, e.g. "https://worlds.example.com", got "${text}"`,
+      `home must be the URL of the player's home server, e.g. "https://a.example", got "${text}"`,
     );
   }
   return new URL(url.href.replace(/^ws/u, "http")).origin;

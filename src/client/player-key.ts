@@ -1,4 +1,4 @@
-import nacl from "tweetnacl";
+import nacl from "tweetnacl/nacl.js";
 import { decodeBase64Url, encodeBase64Url, encodeJson } from "./base64url.ts";
 import type { KeyStorage } from "./storage.ts";
 
@@ -43,9 +43,7 @@ export class PlayerKey {
       const seed = typeof kept === "string" ? decodeBase64Url(kept) : undefined;
       if (seed?.length === 32) return new PlayerKey(seed);
       throw new TypeError(
-        typeof kept === "string"
-          ? `what is kept as "${STORAGE_KEY}" is no player's key: remove it to begin anew`
-          : "storage must answer at once, not with a Promise: read the key before, and keep it in a Map",
+        `"${STORAGE_KEY}" in storage is no player's key: remove it to begin anew. Storage must answer at once.`,
       );
     }
     const fresh = nacl.randomBytes(32);

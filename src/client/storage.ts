@@ -27,5 +27,5 @@ export function checkedStorage(
   if (storage === null || storage === undefined) return storage;
   const { getItem, setItem } = storage as Partial<KeyStorage>;
   if (typeof getItem === "function" && typeof setItem === "function") return storage;
-  throw new TypeError(`${option} must have getItem and setItem, as localStorage does, or be null`);
+  throw new TypeError(`${option} must have getItem and setItem, or be null`);
 }

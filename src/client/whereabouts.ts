@@ -3,7 +3,7 @@
  * its server and to whom that server vouches for, whatever somebody on the way says.
  */
 import type { SeatReservation } from "@colyseus/sdk";
-import nacl from "tweetnacl";
+import nacl from "tweetnacl/nacl.js";
 import { decodeBase64Url } from "./base64url.ts";
 import type { Transit } from "./messages.ts";
 import { within } from "./patience.ts";

@@ -2,7 +2,12 @@
 import { type Client, Room, type Server, defineRoom, defineServer } from "@colyseus/core";
 import { schema, t } from "@colyseus/schema";
 import type { Client as SdkClient, Room as SdkRoom } from "@colyseus/sdk";
-import { type Arrival, Traveler } from "aether-federation/client";
+import {
+  type Arrival,
+  type JoinOptions,
+  type RoomTypeOf,
+  Traveler,
+} from "aether-federation/client";
 
 const PlazaState = schema({ coins: t.number() }, "PlazaState");
 type PlazaState = InstanceType<typeof PlazaState>;
@@ -38,7 +43,7 @@ export async function types(): Promise<void> {
   plaza.send("step", { x: 1 });
   // @ts-expect-error The message has another form.
   plaza.send("step", { y: 1 });
-  is<Same<Parameters<typeof typed.resume<"plaza">>[1], { team: string } | undefined>>();
+  is<Same<JoinOptions<RoomTypeOf<Game, "plaza">>, { team: string }>>();
 
   const resumed = await typed.resume("plaza");
   is<Same<typeof resumed.state.coins, number>>();
