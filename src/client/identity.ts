@@ -107,6 +107,11 @@ export class Identity {
     this.#home = says;
   }
 
+  /** Makes the player id, where it is known before any login: the key's, where no token is in play. */
+  async learnPlayerId(): Promise<void> {
+    if (this.#token === undefined) await this.#playerIs(undefined);
+  }
+
   /** The host's own token of this moment. @throws TypeError for anything but a text or nothing. */
   async token(): Promise<string | undefined> {
     const token: unknown = typeof this.#token === "function" ? await this.#token() : this.#token;
@@ -119,7 +124,7 @@ export class Identity {
   async login(): Promise<Login> {
     const token = await this.token();
     const proof = await this.prove(this.#home, "login");
-    await this.#learnPlayerId(token);
+    await this.#playerIs(token);
     return { token: token ?? proof, connection: beside(proof, token) };
   }
 
@@ -127,7 +132,7 @@ export class Identity {
   async travel(): Promise<{ readonly bearer: string; readonly proof: string | undefined }> {
     const token = await this.token();
     const proof = await this.prove(this.#home, "travel");
-    await this.#learnPlayerId(token);
+    await this.#playerIs(token);
     const bearer = token ?? proof;
     if (bearer === undefined) {
       throw new TypeError("travelling without a room needs a key or a token");
@@ -161,7 +166,7 @@ export class Identity {
   }
 
   /** Makes the player id of the key, where the key is the account and the platform can. */
-  async #learnPlayerId(token: string | undefined): Promise<void> {
+  async #playerIs(token: string | undefined): Promise<void> {
     const authority = new URL(this.#home).host;
     this.#playerId =
       token === undefined

@@ -287,6 +287,7 @@ export class Traveler<Server extends ServerTypes = any> {
   resume(roomName: string, options: object = {}): Promise<Room> {
     return this.#run(this.#begin("join"), async (signal) => {
       this.#tellOfTrouble();
+      await this.#identity.learnPlayerId();
       const place = this.#places.read();
       const found = place === undefined ? undefined : await this.#wayBack(place, signal);
       if (found === undefined) return this.#logIn(roomName, options, signal);
