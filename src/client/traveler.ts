@@ -269,6 +269,8 @@ export class Traveler<Server extends ServerTypes = any> {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   join<State = any>(roomName: string, options?: object): Promise<Room<any, State>>;
   join(roomName: string, options: object = {}): Promise<Room> {
+    // A room is what its caller says.
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-return
     return this.#run(this.#begin("join"), (signal) => this.#logIn(roomName, options, signal));
   }
 
@@ -285,6 +287,8 @@ export class Traveler<Server extends ServerTypes = any> {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   resume<State>(roomName: RoomName<Server>, options?: object): Promise<Room<any, State>>;
   resume(roomName: string, options: object = {}): Promise<Room> {
+    // A room is what its caller says.
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-return
     return this.#run(this.#begin("join"), async (signal) => {
       this.#tellOfTrouble();
       await this.#identity.learnPlayerId();
@@ -439,7 +443,10 @@ export class Traveler<Server extends ServerTypes = any> {
     const { trouble } = this.#identity;
     if (trouble === undefined || this.#toldOfTrouble) return;
     this.#toldOfTrouble = true;
-    if (!this.#storageTrouble.emit(trouble)) console.warn(trouble.message, trouble.cause);
+    if (this.#storageTrouble.emit(trouble)) return;
+    // Nobody listens, and silence would cost the player what it has.
+    // eslint-disable-next-line no-console
+    console.warn(trouble.message, trouble.cause);
   }
 
   async #through(transit: Transit, from: string | undefined, signal: AbortSignal): Promise<Found> {

@@ -159,7 +159,7 @@ function withToken(context: AuthContext, token: string | undefined): AuthContext
 
 /** Whether a connection has taken the seat, or the seat waits for one to come back. */
 function isTaken(seat: ReservedSeat): boolean {
-  return seat[2] || seat[3] === true;
+  return seat[2] === true || seat[3] === true;
 }
 
 function sealOf(seat: ReservedSeat | undefined): unknown {

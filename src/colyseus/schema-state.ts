@@ -82,7 +82,7 @@ interface Items {
 export function carrySchema<State extends Schema>(
   schema: State,
   fields?: readonly SchemaField<State>[],
-): { readonly [field: string]: JsonValue } {
+): Readonly<Record<string, JsonValue>> {
   return carryFields(schema, fieldsOf(schema, fields), 0);
 }
 
@@ -157,7 +157,7 @@ function carryFields(
   schema: Schema,
   fields: readonly Field[],
   depth: number,
-): { readonly [field: string]: JsonValue } {
+): Readonly<Record<string, JsonValue>> {
   const members = fields.flatMap(({ name }) => {
     const value = carryValue((schema as unknown as Record<string, unknown>)[name], depth + 1);
     return value === undefined ? [] : [[name, value] as const];
@@ -211,7 +211,7 @@ class Restoring {
       this.#leaveOut(path, "it must be an object");
       return;
     }
-    const members = carried as { readonly [key: string]: JsonValue };
+    const members = carried as Readonly<Record<string, JsonValue>>;
     const target = schema as unknown as Record<string, unknown>;
     for (const { name, type } of fields) {
       if (!Object.hasOwn(members, name)) continue;
@@ -332,7 +332,8 @@ function fitting(type: unknown, carried: JsonValue, maxTextLength: number): Fitt
     return Number.isFinite(Math.fround(carried)) ? yes(carried) : no("it is no float32");
   }
   if (type === "number" || type === "float64") return yes(carried);
-  const [, unsigned, bits] = INTEGER.exec(type as string) ?? [];
+  const scalar = typeof type === "string" ? type : "";
+  const [, unsigned, bits] = INTEGER.exec(scalar) ?? [];
   if (bits === undefined) return no("the schema's type is none that travels");
   const high = Math.min(
     2 ** (Number(bits) - (unsigned === "u" ? 0 : 1)) - 1,
@@ -341,7 +342,7 @@ function fitting(type: unknown, carried: JsonValue, maxTextLength: number): Fitt
   const low = unsigned === "u" ? 0 : Math.max(-high - 1, Number.MIN_SAFE_INTEGER);
   return Number.isInteger(carried) && carried >= low && carried <= high
     ? yes(carried)
-    : no(`it is no ${String(type)}`);
+    : no(`it is no ${scalar}`);
 }
 
 function fittingBigInt(type: string, carried: JsonValue): Fitting {

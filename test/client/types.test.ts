@@ -15,21 +15,24 @@ type PlazaState = InstanceType<typeof PlazaState>;
 class Plaza extends Room<{ state: PlazaState }> {
   override state = new PlazaState();
   override messages = { step: (_client: Client, _where: { x: number }): void => undefined };
-  override onJoin(_client: Client, _options: { team: string }): void {}
+  override onJoin(_client: Client, options: { team: string }): void {
+    this.state.coins += options.team.length;
+  }
 }
 
 class Arena extends Room {}
 
-type Game = ReturnType<typeof game>;
-
 /** As an `app.config.ts` has it. */
-function game() {
-  return defineServer({ rooms: { plaza: defineRoom(Plaza), arena: defineRoom(Arena) } });
-}
+export const game = () =>
+  defineServer({ rooms: { plaza: defineRoom(Plaza), arena: defineRoom(Arena) } });
+type Game = ReturnType<typeof game>;
 
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-const is = <_Check extends true>(): void => undefined;
+/** Compiles for a value of that very type, and no other. */
+const is = <Type>() => ({
+  of: <Given>(_value: Same<Given, Type> extends true ? Given : never): void => undefined,
+});
 
 /** Never called: its types are the test. */
 export async function types(): Promise<void> {
@@ -38,38 +41,38 @@ export async function types(): Promise<void> {
 
   const plaza = await typed.join("plaza", { team: "red" });
   const sdks = await client.joinOrCreate("plaza", { team: "red" });
-  is<Same<typeof plaza, typeof sdks>>();
-  is<Same<typeof plaza.state.coins, number>>();
+  is<typeof plaza>().of(sdks);
+  is<number>().of(plaza.state.coins);
   plaza.send("step", { x: 1 });
   // @ts-expect-error The message has another form.
   plaza.send("step", { y: 1 });
-  is<Same<JoinOptions<RoomTypeOf<Game, "plaza">>, { team: string }>>();
+  is<JoinOptions<RoomTypeOf<Game, "plaza">>>().of<{ team: string }>({ team: "red" });
 
   const resumed = await typed.resume("plaza");
-  is<Same<typeof resumed.state.coins, number>>();
+  is<number>().of(resumed.state.coins);
   // @ts-expect-error There is no such room.
   await typed.resume("pit");
 
   const byState = await typed.join<PlazaState>("anywhere");
-  is<Same<typeof byState.state.coins, number>>();
+  is<number>().of(byState.state.coins);
   const byRoom = await typed.join<Plaza>("anywhere", { team: "red" });
-  is<Same<typeof byRoom.state.coins, number>>();
+  is<number>().of(byRoom.state.coins);
 
   typed.onArrive((arrival) => {
     if (arrival.atHome && arrival.world === "plaza") {
-      is<Same<typeof arrival.room.state.coins, number>>();
+      is<number>().of(arrival.room.state.coins);
     }
-    is<Same<typeof arrival.origin, string>>();
+    is<string>().of(arrival.origin);
   });
 
   const untyped = new Traveler("https://home.example");
   const any = await untyped.join("plaza", { whatever: 1 });
   any.send("whatever");
   const state = await untyped.join<PlazaState>("plaza");
-  is<Same<typeof state.state.coins, number>>();
+  is<number>().of(state.state.coins);
   untyped.onArrive((arrival: Arrival) => {
-    is<Same<typeof arrival.room, SdkRoom>>();
-    is<Same<typeof arrival.world, string>>();
+    is<SdkRoom>().of(arrival.room);
+    is<string>().of(arrival.world);
   });
 
   const wide = new Traveler<Server>("https://home.example");

@@ -95,6 +95,8 @@ describe("colyseus/schema-state", () => {
       declare list: ArraySchema<number>;
       declare tags: SetSchema<string>;
     }
+    // Games that are older than `schema()` have it.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
     defineTypes(Old, { items: { map: Item }, list: ["uint8"], tags: { set: "string" } });
     const old = new Old();
     const carried = { items: { a: { name: "A", level: 1 } }, list: [1], tags: ["x"] };
@@ -200,7 +202,7 @@ describe("colyseus/schema-state", () => {
     const player = new Player();
     assert.throws(() => carrySchema(player, ["gold" as never]), /"gold" is no field of Player/u);
     assert.throws(() => restoreSchema(player, {}, { maxItems: -1 }), /maxItems/u);
-    assert.throws(() => carrySchema({} as Schema), /must be a Schema/u);
+    assert.throws(() => carrySchema(null as unknown as Schema), /must be a Schema/u);
   });
 
   it("says so when a schema contains itself", () => {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { Traveler, type TravelerOptions } from "aether-federation/client";
 import { SignJWT } from "jose";
 import { commandLine } from "../support/command-line.ts";
-import { eventually } from "../support/eventually.ts";
 import { fetchJson } from "../support/fetch-json.ts";
 import { memoryStorage } from "../support/memory-storage.ts";
 import { ACCOUNTS, type ServerProcess } from "../support/processes.ts";
@@ -140,7 +139,7 @@ describe("a Traveler with an account at home", function () {
     const { traveler: again } = await resident({ token: await tokenOf(mail) }, "everybody");
     assert.equal((await whoAmI(again.room!)).player?.id, first);
     const found = await commandLine(at.home, "players", "find", mail, "--json");
-    assert.equal((found.json() as { player: string }).player, first);
+    assert.equal(found.json<{ player: string }>().player, first);
   });
 
   it("gets in with a clock that is minutes wrong, at home and abroad", async () => {
@@ -222,8 +221,8 @@ async function cross(traveler: Traveler, to: ServerProcess, world = "open"): Pro
 }
 
 async function seenBy(server: ServerProcess): Promise<string> {
-  const { seen } = (await fetchJson(`${server.origin}/status`)) as { seen: string[] };
-  return eventually(() => seen.join("\n"));
+  const { seen } = await fetchJson<{ seen: string[] }>(`${server.origin}/status`);
+  return seen.join("\n");
 }
 
 function tokenOf(id: string): Promise<string> {
