@@ -340,7 +340,8 @@ export class Traveler<Server extends ServerTypes = any> {
    * @param purpose 1–64 of `A-Za-z0-9_-`, as the host calls it.
    * @param origin A server other than home that is to be shown it.
    */
-  prove(purpose: string, origin = this.home): Promise<string | undefined> {
+  async prove(purpose: string, origin = this.home): Promise<string | undefined> {
+    if (!/^[\w-]{1,64}$/u.test(purpose)) throw new TypeError("purpose must be 1–64 of A-Za-z0-9_-");
     return this.#identity.prove(origin, { purpose });
   }
 

@@ -81,18 +81,17 @@ export class Logins {
    * rooms take anybody, false.
    */
   async #hostSays(token: string): Promise<unknown> {
-    const asked = [
-      ...(someRoomAsksNothing() ? [hostAuth] : []),
-      ...worldsAuth(Object.values(this.#runtime.options.worlds)),
-    ];
+    const own = worldsAuth(Object.values(this.#runtime.options.worlds));
+    const everybodys = someRoomAsksNothing() ? [hostAuth] : [];
     let anybody = false;
-    for (const ask of asked) {
+    for (const ask of [...everybodys, ...own]) {
       // The host's own auth throws to refuse.
       const auth = await ask(token).catch(() => undefined);
       if (typeof auth === "object" && auth !== null) return auth;
       if (auth === true && ask === hostAuth) anybody = true;
     }
-    return anybody;
+    // Where tokens mean something, a wrong one makes nobody a player of another kind.
+    return anybody && own.length === 0;
   }
 
   /**

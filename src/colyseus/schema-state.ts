@@ -11,15 +11,19 @@
  * Not carried: fields that are `deprecated`, what is not in the schema, and which subclass of its declared
  * type an instance is.
  */
-import {
-  ArraySchema,
-  CollectionSchema,
-  MapSchema,
-  Schema,
-  SetSchema,
-  StreamSchema,
-} from "@colyseus/schema";
+import { Schema } from "@colyseus/schema";
 import { type JsonValue, MAX_STATE_DEPTH, checkState, pointerTo, shortPointer } from "../json.ts";
+
+import {
+  COLLECTIONS,
+  type Field,
+  type Items,
+  type SchemaClass,
+  collectionOf,
+  fieldsOf,
+  isItems,
+} from "./schema-fields.ts";
+import { fitting } from "./schema-scalars.ts";
 
 /** The declared fields of a schema, by their names. */
 export type SchemaField<State extends Schema> = Exclude<keyof State, keyof Schema> & string;
@@ -45,32 +49,6 @@ const MAX_ITEMS = 1000;
 const MAX_TEXT_LENGTH = 1000;
 /** More is not listed. */
 const MAX_LEFT_OUT = 100;
-const COLLECTIONS = {
-  map: MapSchema,
-  array: ArraySchema,
-  set: SetSchema,
-  collection: CollectionSchema,
-  stream: StreamSchema,
-};
-type Kind = keyof typeof COLLECTIONS;
-
-interface Field {
-  readonly name: string;
-  readonly type: unknown;
-  readonly deprecated?: boolean;
-}
-
-type SchemaClass = new () => Schema;
-
-/** What collections have in common, as far as it is used. */
-interface Items {
-  clear(): void;
-  add?(value: unknown): unknown;
-  push?(value: unknown): unknown;
-  set?(key: string, value: unknown): unknown;
-  forEach(callback: (value: unknown, key: unknown) => void): void;
-}
-
 /**
  * A schema's state as it can be carried: nested schemas and maps are objects, other collections lists,
  * BigInts texts. A field that is undefined or null is not there.
@@ -122,35 +100,6 @@ function bound(option: string, value: number | undefined, otherwise: number): nu
   throw new TypeError(`${option} must be a whole number from 0`);
 }
 
-/** @throws TypeError for a name that is not declared. */
-function fieldsOf(schema: Schema, names?: readonly string[]): readonly Field[] {
-  if (!(schema instanceof Schema)) throw new TypeError("the first argument must be a Schema");
-  const metadata = (schema.constructor as unknown as Record<symbol, unknown>)[Symbol.metadata] as
-    Record<string, unknown> | undefined;
-  const declared: Field[] = [];
-  // Inherited fields are in the metadata's prototypes.
-  for (const index in metadata) {
-    const field = metadata[index];
-    if (/^\d+$/u.test(index)) declared.push(field as Field);
-  }
-  const kept = declared.filter(({ deprecated }) => deprecated !== true);
-  if (names === undefined) return kept;
-  return names.map((name) => {
-    const field = kept.find((each) => each.name === name);
-    if (field !== undefined) return field;
-    throw new TypeError(
-      `fields: "${name}" is no field of ${schema.constructor.name}, which has ${kept.map((each) => each.name).join(", ")}`,
-    );
-  });
-}
-
-/** The kind of a collection, and the type of its items; undefined for anything else. */
-function collectionOf(type: unknown): { readonly kind: Kind; readonly of: unknown } | undefined {
-  if (typeof type !== "object" || type === null) return undefined;
-  const kind = (Object.keys(COLLECTIONS) as Kind[]).find((each) => Object.hasOwn(type, each));
-  return kind === undefined ? undefined : { kind, of: (type as Record<string, unknown>)[kind] };
-}
-
 // --- carrying --------------------------------------------------------------------------------
 
 function carryFields(
@@ -184,11 +133,6 @@ function carryValue(value: unknown, depth: number): JsonValue | undefined {
   return value.set !== undefined && value.push === undefined && value.add === undefined
     ? Object.fromEntries(items)
     : items.map(([, item]) => item);
-}
-
-function isItems(value: unknown): value is Items {
-  const { clear, forEach } = Object(value) as Partial<Items>;
-  return typeof clear === "function" && typeof forEach === "function";
 }
 
 // --- restoring -------------------------------------------------------------------------------
@@ -303,69 +247,4 @@ class Restoring {
     if (this.leftOut.length < MAX_LEFT_OUT) this.leftOut.push({ path: shortPointer(path), reason });
     return NOTHING;
   }
-}
-
-type Fitting =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly reason: string };
-
-/** Integers by the bits that the schema sends of them; 64 are more than a number holds. */
-const INTEGER = /^(u?)int(8|16|32|64)$/u;
-const BIGINT = /^big(u?)int64$/u;
-
-/** A carried value as a scalar field of that type takes it. */
-function fitting(type: unknown, carried: JsonValue, maxTextLength: number): Fitting {
-  if (type === "string") {
-    if (typeof carried !== "string") return no("it must be a text");
-    return carried.length > maxTextLength
-      ? no(`a text longer than ${maxTextLength} characters`)
-      : yes(carried);
-  }
-  if (type === "boolean") {
-    return typeof carried === "boolean" ? yes(carried) : no("it must be true or false");
-  }
-  if (typeof type === "string" && BIGINT.test(type)) return fittingBigInt(type, carried);
-  const isQuantized = typeof type === "object" && type !== null && Object.hasOwn(type, "quantized");
-  if (!isQuantized && typeof type !== "string") return no("the schema's type is none that travels");
-  if (typeof carried !== "number") return no("it must be a number");
-  if (isQuantized) return fittingQuantized(type, carried);
-  if (type === "float32") {
-    return Number.isFinite(Math.fround(carried)) ? yes(carried) : no("it is no float32");
-  }
-  if (type === "number" || type === "float64") return yes(carried);
-  const scalar = typeof type === "string" ? type : "";
-  const [, unsigned, bits] = INTEGER.exec(scalar) ?? [];
-  if (bits === undefined) return no("the schema's type is none that travels");
-  const high = Math.min(
-    2 ** (Number(bits) - (unsigned === "u" ? 0 : 1)) - 1,
-    Number.MAX_SAFE_INTEGER,
-  );
-  const low = unsigned === "u" ? 0 : Math.max(-high - 1, Number.MIN_SAFE_INTEGER);
-  return Number.isInteger(carried) && carried >= low && carried <= high
-    ? yes(carried)
-    : no(`it is no ${scalar}`);
-}
-
-function fittingBigInt(type: string, carried: JsonValue): Fitting {
-  if (typeof carried !== "string" || !/^-?\d{1,20}$/u.test(carried)) {
-    return no("it must be a whole number, as a text");
-  }
-  const value = BigInt(carried);
-  const held = type === "bigint64" ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value);
-  return held === value ? yes(value) : no(`it is no ${type}`);
-}
-
-function fittingQuantized(type: object, carried: number): Fitting {
-  const { min, max, wrap } = (type as { quantized: { min: number; max: number; wrap?: boolean } })
-    .quantized;
-  return wrap === true || (carried >= min && carried <= max)
-    ? yes(carried)
-    : no(`it must be from ${min} to ${max}`);
-}
-
-function yes(value: unknown): Fitting {
-  return { ok: true, value };
-}
-
-function no(reason: string): Fitting {
-  return { ok: false, reason };
 }

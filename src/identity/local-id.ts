@@ -8,8 +8,8 @@ export type AccountId = string | number | bigint;
 export interface IdentifiedPlayer {
   /**
    * The account's own id, stable for it: a number, a mail address, `auth0|…`. One that is a local id
-   * (1–64 of `A-Za-z0-9_-`, not beginning with `account-`, `key-` or `guest-`) is the player's local id;
-   * any other becomes `account-…`, from which nobody else learns it. A number has to be an integer that
+   * (1–64 of `A-Za-z0-9_-`, not beginning with `key-` or `guest-`) is the player's local id; any other
+   * becomes `account-` and 43 characters, from which nobody else learns it. A number has to be an integer that
    * JavaScript holds exactly.
    */
   readonly id: AccountId;
@@ -37,8 +37,11 @@ export const GUEST_PREFIX = "guest-";
 /** Local ids of accounts whose own id can be none start with this. */
 const ACCOUNT_PREFIX = "account-";
 
-/** No account's own id that begins so is taken as it is: keys, guests and accounts are kept apart by it. */
-const RESERVED_PREFIXES = [ACCOUNT_PREFIX, KEY_PREFIX, GUEST_PREFIX] as const;
+/** What {@link disguisedAccount} makes: no account's own id that looks so is taken as it is. */
+const DISGUISED = /^account-[A-Za-z0-9_-]{43}$/u;
+
+/** Nor one that begins so: keys, guests and accounts are kept apart by it. */
+const RESERVED_PREFIXES = [KEY_PREFIX, GUEST_PREFIX] as const;
 
 /** The local id of the player whom a key is, by the key's thumbprint. */
 export function localIdOfKey(thumbprint: string): string {
@@ -55,9 +58,9 @@ export function isAccountId(value: unknown): value is AccountId {
 /** The local id that an account's id is by itself; undefined for one that needs {@link disguisedAccount}. */
 export function plainAccount(id: AccountId): string | undefined {
   const text = String(id);
-  return isLocalId(text) && !RESERVED_PREFIXES.some((prefix) => text.startsWith(prefix))
-    ? text
-    : undefined;
+  const isReserved =
+    DISGUISED.test(text) || RESERVED_PREFIXES.some((prefix) => text.startsWith(prefix));
+  return isLocalId(text) && !isReserved ? text : undefined;
 }
 
 /**

@@ -182,6 +182,15 @@ describe("client/identity", () => {
     });
   });
 
+  it("proves for a purpose that can be one, and for no other", async () => {
+    const traveler = new Traveler(HOME, { storage: memoryStorage() });
+    assert.equal(typeof (await traveler.prove("a_b-1")), "string");
+    for (const purpose of ["", "a b", "é", "x".repeat(65)]) {
+      await assert.rejects(traveler.prove(purpose), /^TypeError: purpose must be/u);
+    }
+    assert.equal(await new Traveler(HOME, { storage: null }).prove("shop"), undefined);
+  });
+
   it("takes a text or a function for a token, and nothing else", () => {
     assert.throws(() => new Traveler(HOME, { token: 7 as never }), /^TypeError: token must be/u);
   });

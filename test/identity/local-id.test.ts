@@ -16,7 +16,7 @@ describe("identity/local-id", () => {
     plainAccount(id) ?? disguisedAccount(id, SECRET);
 
   it("leaves an account's id as it is where that is a local id", () => {
-    for (const id of ["ada", "Ada", "7", "a_b-c", "-1"]) assert.equal(localId(id), id);
+    for (const id of ["ada", "Ada", "7", "a_b-c", "-1", "account-7"]) assert.equal(localId(id), id);
     assert.deepEqual([localId(7), localId(7n), localId(-1)], ["7", "7", "-1"]);
   });
 
