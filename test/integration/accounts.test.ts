@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { Traveler, type TravelerOptions } from "aether-federation/client";
+import type { Room } from "@colyseus/sdk";
+import { PlayerKey, Traveler, type TravelerOptions } from "aether-federation/client";
 import { SignJWT } from "jose";
 import { commandLine } from "../support/command-line.ts";
 import { fetchJson } from "../support/fetch-json.ts";
 import { memoryStorage } from "../support/memory-storage.ts";
 import { ACCOUNTS, type ServerProcess } from "../support/processes.ts";
 import { running } from "../support/running.ts";
-import { portal } from "../support/sdk.ts";
+import { askSeat, portal, takeSeat } from "../support/sdk.ts";
 import { isBack, ledgerRow } from "../support/stored.ts";
 import { whoAmI } from "../support/visitor.ts";
 
@@ -18,8 +19,6 @@ describe("a Traveler with an account at home", function () {
     home: { script: ACCOUNTS },
     away: { script: ACCOUNTS, flags: ["--secret", "another secret"] },
   });
-  // Of no peer's: with a clock like that it is nobody's.
-  const alone = running({ late: { script: ACCOUNTS, flags: ["--ahead-seconds", "600"] } });
   const travelers: Traveler[] = [];
   afterEach(async () => {
     await Promise.all(travelers.splice(0).map((traveler) => traveler.leave()));
@@ -142,15 +141,66 @@ describe("a Traveler with an account at home", function () {
     assert.equal(found.json<{ player: string }>().player, first);
   });
 
-  it("gets in with a clock that is minutes wrong, at home and abroad", async () => {
-    const traveler = new Traveler(alone.late.origin, { ...kept(), comesHome: false });
-    travelers.push(traveler);
-    await assert.doesNotReject(traveler.join("open"));
-    const id = unique();
-    const account = new Traveler(alone.late.origin, { ...kept(), token: await tokenOf(id) });
-    travelers.push(account);
-    await account.join("members");
-    assert.equal((await whoAmI(account.room!)).player?.id, `${id}@${alone.late.authority}`);
+  for (const [how, seconds] of [
+    ["fast", 600],
+    ["slow", -600],
+  ] as const) {
+    it(`gets in, at home and abroad, with a clock that is minutes ${how}`, async () => {
+      const { now } = Date;
+      Date.now = () => now() + seconds * 1000;
+      try {
+        const { traveler, id } = await resident();
+        await cross(traveler, at.away);
+        assert.equal((await whoAmI(traveler.room!)).player?.id, `${id}@${at.home.authority}`);
+        const straight = travelling({ token: await tokenOf(unique()) });
+        await straight.travel(portal(at.away, "open"));
+        assert.equal(straight.origin, at.away.origin);
+      } finally {
+        Date.now = now;
+      }
+    });
+  }
+
+  describe("a proof beside the token", () => {
+    const key = PlayerKey.generate();
+    const enter = async (proof: string): Promise<Room> => {
+      const token = await tokenOf(unique());
+      const seat = await askSeat(at.home, "members", token);
+      return takeSeat(at.home, seat, `${proof}~${token}`);
+    };
+
+    it("is used up by the connection", async () => {
+      const proof = await key.prove(at.home.origin);
+      const room = await enter(proof);
+      await assert.rejects(enter(proof), /ERR_FED_PROOF_REPLAYED/u);
+      await room.leave();
+    });
+
+    it("lets nobody in who has none for this home and this use, and leaves the seat", async () => {
+      const token = await tokenOf(unique());
+      const seat = await askSeat(at.home, "members", token);
+      const others = [
+        await key.prove(at.away.origin),
+        await key.prove(at.home.origin, "travel"),
+        await key.prove(at.home.origin, { purpose: "shop" }),
+        await key.prove(at.home.origin, { seat: "another" }),
+      ];
+      for (const proof of others) {
+        await assert.rejects(
+          takeSeat(at.home, seat, `${proof}~${token}`),
+          /ERR_FED_PROOF_INVALID/u,
+        );
+      }
+      const room = await takeSeat(at.home, seat, `${await key.prove(at.home.origin)}~${token}`);
+      await room.leave();
+    });
+
+    it("is nothing to the host's own auth, which is asked with the token", async () => {
+      const token = await tokenOf(unique());
+      const seat = await askSeat(at.home, "instance", token);
+      const proof = await key.prove(at.home.origin);
+      await assert.rejects(takeSeat(at.home, seat, `${proof}~wrong`), /jwt malformed/u);
+    });
   });
 
   it("shows who it is at a route of the host's own, once", async () => {
