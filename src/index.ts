@@ -6,17 +6,35 @@ export type {
 } from "./federation/federation-options.ts";
 export type { HostLogger } from "./federation/logging.ts";
 export type { Middleware } from "./http/inbound/middleware.ts";
-export type { Identify, IdentifiedPlayer } from "./identity/local-id.ts";
+export {
+  type AccountId,
+  type Identify,
+  type IdentifiedPlayer,
+  identifyByAuthId,
+} from "./identity/local-id.ts";
 export type { FederatedPlayer } from "./colyseus/federated-player.ts";
 export type { JsonValue } from "./json.ts";
 export type { FederationEvents } from "./runtime/events.ts";
 export { FederationRuntime } from "./runtime/federation-runtime.ts";
+export {
+  type ProvenKey,
+  type VerifiedPass,
+  verifyPass,
+  verifyProof,
+} from "./federation/host-routes.ts";
 export type { FederationPeers } from "./federation/peers.ts";
 export type { PeerSummary } from "./operator/peers.ts";
 export type { FederationAssets } from "./federation/assets.ts";
 export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
 export type { Clock, Fetch, LogFields, Logger, Random, Store } from "./ports.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
+export {
+  type LeftOut,
+  type RestoreOptions,
+  type SchemaField,
+  carrySchema,
+  restoreSchema,
+} from "./colyseus/schema-state.ts";
 
 export { HandshakeManager, type HandshakeManagerOptions } from "./handshake/handshake-manager.ts";
 export type {

@@ -12,7 +12,7 @@ import { makeRecoveryKey, recoverAllKeys, revokeOneKey, rotateKeys, showKeys } f
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
 import { decidePeer, listPeers } from "./peers.ts";
 import { terminalText } from "../words.ts";
-import { forgetPlayer, listDamaged, listLate } from "./players.ts";
+import { findPlayer, forgetPlayer, listDamaged, listLate } from "./players.ts";
 
 const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
 
@@ -41,6 +41,7 @@ const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
   crossings <player>           where one of this home's players went, with receipts (--json)
   crossings <transfer id>      one crossing that began or ended here
 
+  players find <account>       which player an account of the server's own is, by the account's id
   players late [player]        what was brought back after the player had been played elsewhere
 
   players damaged              rows of the store that cannot be read, set aside
@@ -196,6 +197,7 @@ async function run(
     return within(verifyAuditLog);
   }
   if (command === "players") {
+    if (verb === "find") return within((deployment) => findPlayer(deployment, subject));
     if (verb === "late") return within((deployment) => listLate(deployment, subject));
     if (verb === "damaged" && subject === undefined) return within(listDamaged);
     if (verb === "forget") return within((deployment) => forgetPlayer(deployment, subject));

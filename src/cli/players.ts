@@ -1,7 +1,10 @@
-/** `players late|damaged|forget`: what came too late, and rows of the store that cannot be read. */
+/** `players find|late|damaged|forget`: who an account is, what came too late, rows that cannot be read. */
 import { LateReturns } from "../custody/home/late-returns.ts";
-import { systemClock } from "../ports.ts";
+import { isAccountId } from "../identity/local-id.ts";
+import { systemClock, systemRandom } from "../ports.ts";
 import { damagedRows, forgetDamaged } from "../rows/rows.ts";
+import { AccountNames } from "../runtime/account-names.ts";
+import { storeIdentity } from "../runtime/store-identity.ts";
 import type { Deployment } from "./deployment.ts";
 import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
 
@@ -26,6 +29,24 @@ export async function listLate(
         ? "Nothing came back too late (what does is kept for 90 days)."
         : `${table(["when", "player", "from", "epoch", "state"], rows)}\n\nNothing of it is in use: --json shows what each carried, and what home would have kept of it.`,
     json: { late },
+  };
+}
+
+/** The player that an account of the host's own is, by the account's id. */
+export async function findPlayer(
+  { store }: Deployment,
+  account: string | undefined,
+): Promise<CommandResult> {
+  if (account === undefined || !isAccountId(account)) {
+    throw new CommandError("name the account, by the id that your server knows it by", EXIT.usage);
+  }
+  const localId = await new AccountNames({ store, random: systemRandom }).localId(account);
+  const identity = await storeIdentity(store);
+  const player = identity === undefined ? localId : `${localId}@${new URL(identity.origin).host}`;
+  const known = (await store.get(`custody/${localId}`)) !== undefined;
+  return {
+    text: known ? player : `${player} (has never logged in)`,
+    json: { player, known },
   };
 }
 

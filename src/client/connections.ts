@@ -29,22 +29,40 @@ const PASSING_STATUS = new Set([424, 429, 500, 502, 503, 504]);
 
 /** Logs in at home and joins a room there. */
 export function joinAtHome(
-  { home, key, name }: Identity,
+  identity: Identity,
   whereabouts: Whereabouts,
   roomName: string,
-  options: Readonly<Record<string, unknown>>,
+  options: object,
   signal: AbortSignal,
 ): Promise<Room> {
   return within(LOGIN_MILLISECONDS, signal, async (ended) => {
+    await identity.findHome(whereabouts, ended);
+    const { home, name } = identity;
     const base = await whereabouts.baseOf(home, ended);
-    const client = new Connector(base, await key?.prove(home), ended);
-    return client.joinOrCreate(roomName, { ...(name === undefined ? {} : { name }), ...options });
+    return byTheRightTime(identity, home, async () => {
+      const client = new Connector(base, await identity.login(), ended);
+      return client.joinOrCreate(roomName, { ...(name === undefined ? {} : { name }), ...options });
+    });
   });
+}
+
+/** Tries once more, with another proof, when the server says that our clock is wrong. */
+export async function byTheRightTime<T>(
+  identity: Identity,
+  origin: string,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!identity.learnTime(origin, error)) throw error;
+    return attempt();
+  }
 }
 
 /** Takes the seat of a crossing; what may pass is tried again while the seat lasts, with a fresh proof. */
 export async function takeSeat(
-  { key }: Identity,
+  identity: Identity,
   whereabouts: Whereabouts,
   transit: Transit,
   signal: AbortSignal,
@@ -55,8 +73,10 @@ export async function takeSeat(
   for (let failures = 0; ; failures += 1) {
     try {
       const reservation = await whereabouts.vouchedFor(transit, signal);
-      const proof = await key?.prove(origin, { seat: reservation.sessionId });
-      return await new Connector(origin, proof, signal).consumeSeatReservation(reservation);
+      return await byTheRightTime(identity, origin, async () => {
+        const login = await identity.seat(origin, reservation.sessionId);
+        return new Connector(origin, login, signal).consumeSeatReservation(reservation);
+      });
     } catch (error) {
       const wait = backOff(failures, FIRST_RETRY_MILLISECONDS, LONGEST_RETRY_MILLISECONDS);
       if (signal.aborted || !mayPass(error) || performance.now() + wait > giveUpAt) throw error;

@@ -3,6 +3,7 @@
  * one that was given up stands in a room afterwards.
  */
 import { Client, type Room } from "@colyseus/sdk";
+import type { Login } from "./identity.ts";
 import { within } from "./patience.ts";
 
 const REQUEST_MILLISECONDS = 12_000;
@@ -13,18 +14,20 @@ const JOIN_MILLISECONDS = 40_000;
 /** A client for one way into a room. */
 export class Connector extends Client {
   readonly #signal: AbortSignal;
+  readonly #connection: string | undefined;
   #room: Room | undefined;
 
   /**
-   * @param token The SDK sends it with matchmaking and with the WebSocket.
+   * @param login What is shown; undefined: nothing.
    * @param signal Gives the connection up.
    */
-  constructor(origin: string, token: string | undefined, signal: AbortSignal) {
+  constructor(origin: string, login: Login | undefined, signal: AbortSignal) {
     super(origin, {
       fetchFn: (input, init) =>
         within(REQUEST_MILLISECONDS, signal, (ended) => fetch(input, { ...init, signal: ended })),
     });
-    this.http.authToken = token;
+    this.http.authToken = login?.token;
+    this.#connection = login?.connection;
     this.#signal = signal;
   }
 
@@ -32,6 +35,9 @@ export class Connector extends Client {
     ...args: Parameters<Client["consumeSeatReservation"]>
   ): Promise<Room> {
     this.#signal.throwIfAborted();
+    // The SDK puts it into the URL as it is.
+    this.http.authToken =
+      this.#connection === undefined ? undefined : encodeURIComponent(this.#connection);
     // The connection is there as soon as this has returned.
     const joined = super.consumeSeatReservation(...args);
     const room = this.#room;

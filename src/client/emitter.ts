@@ -8,8 +8,9 @@ export class Emitter<Event> {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Calls every listener. */
-  emit(event: Event): void {
+  /** Calls every listener; false when there is none. */
+  emit(event: Event): boolean {
     for (const listener of [...this.#listeners]) listener(event);
+    return this.#listeners.size > 0;
   }
 }

@@ -1,17 +1,36 @@
 /** What a `Traveler` tells those who listen. */
 import type { Room } from "@colyseus/sdk";
+import type { RoomName, RoomOf, ServerTypes } from "./server-types.ts";
 
-/** The player is in a world now: after `Traveler.join`, or at the end of a crossing. */
-export interface Arrival {
-  readonly room: Room;
+interface AnyArrival {
   /** Server the room is on. */
   readonly origin: string;
-  /** Room name on that server. */
-  readonly world: string;
   /** Server the player came from; undefined for a join. */
   readonly from: string | undefined;
   readonly transferId: string | undefined;
 }
+
+interface ArrivalIn<World extends string, RoomOfIt, AtHome extends boolean> extends AnyArrival {
+  readonly room: RoomOfIt;
+  /** Room name on that server. */
+  readonly world: World;
+  /** Whether that is the player's home: its rooms have the types of its own server. */
+  readonly atHome: AtHome;
+}
+
+/**
+ * The player is in a world now: after `Traveler.join`, or at the end of a crossing. With the type of the
+ * home server, `atHome` and `world` tell the type of `room`.
+ */
+// `any` is the SDK's own default for a server without a type.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Arrival<Server extends ServerTypes = any> =
+  string extends RoomName<Server>
+    ? ArrivalIn<string, Room, boolean>
+    : | {
+          [Name in RoomName<Server>]: ArrivalIn<Name, RoomOf<Server, Name>, true>;
+        }[RoomName<Server>]
+      | ArrivalIn<string, Room, false>;
 
 /** A crossing has begun: a seat is reserved on the other server. */
 export interface Departure {

@@ -11,6 +11,15 @@ export type {
   Progress,
   Recall,
 } from "./events.ts";
+export type { HostToken, StorageTrouble } from "./identity.ts";
+export type {
+  JoinOptions,
+  RoomName,
+  RoomOf,
+  RoomTypeOf,
+  RoomTypes,
+  ServerTypes,
+} from "./server-types.ts";
 export { PlayerKey } from "./player-key.ts";
 export type { ProofUse } from "./player-key.ts";
 export type { KeyStorage } from "./storage.ts";

@@ -1,4 +1,4 @@
-import nacl from "tweetnacl";
+import nacl from "tweetnacl/nacl.js";
 import { decodeBase64Url, encodeBase64Url, encodeJson } from "./base64url.ts";
 import type { KeyStorage } from "./storage.ts";
 
@@ -7,8 +7,12 @@ const PROOF_SECONDS = 55;
 /** What RFC 8410 puts before the 32 bytes of an Ed25519 private key. */
 const PKCS8_HEAD = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 
-/** What a proof is for: a login at home, travel without a room, or the seat of that session id. */
-export type ProofUse = "login" | "travel" | { readonly seat: string };
+/**
+ * What a proof is for: a login at home, travel without a room, the seat of that session id, or a purpose
+ * of a server's own, such as its shop.
+ */
+export type ProofUse =
+  "login" | "travel" | { readonly seat: string } | { readonly purpose: string };
 
 /**
  * The player's Ed25519 key. At a home without accounts it *is* the account: who holds it is the
@@ -27,11 +31,21 @@ export class PlayerKey {
     return new PlayerKey(nacl.randomBytes(32));
   }
 
-  /** The key kept in `storage`, made and kept there when there is none. */
+  /**
+   * The key kept in `storage`, made and kept there when there is none. What is kept already is never
+   * overwritten.
+   *
+   * @throws TypeError when what is kept there is no key; whatever `storage` throws.
+   */
   static load(storage: KeyStorage): PlayerKey {
-    const kept = storage.getItem(STORAGE_KEY);
-    const seed = kept === null ? undefined : decodeBase64Url(kept);
-    if (seed?.length === 32) return new PlayerKey(seed);
+    const kept: unknown = storage.getItem(STORAGE_KEY);
+    if (kept !== null && kept !== undefined) {
+      const seed = typeof kept === "string" ? decodeBase64Url(kept) : undefined;
+      if (seed?.length === 32) return new PlayerKey(seed);
+      throw new TypeError(
+        `"${STORAGE_KEY}" in storage is no player's key: remove it to begin anew. Storage must answer at once.`,
+      );
+    }
     const fresh = nacl.randomBytes(32);
     storage.setItem(STORAGE_KEY, encodeBase64Url(fresh));
     return new PlayerKey(fresh);
@@ -52,13 +66,15 @@ export class PlayerKey {
   /**
    * A proof of possession (PROTOCOL 5), for that use at `audience` and nothing else, once. Good for
    * under a minute.
+   *
+   * @param at What time it is there, in Unix milliseconds. Default: this machine's clock.
    */
-  async prove(audience: string, use: ProofUse = "login"): Promise<string> {
-    const iat = Math.floor(Date.now() / 1000);
+  async prove(audience: string, use: ProofUse = "login", at = Date.now()): Promise<string> {
+    const iat = Math.floor(at / 1000);
     const header = encodeJson({ alg: "EdDSA", typ: "aether-pop+jwt", jwk: this.jwk });
     const claims = encodeJson({
       aud: audience,
-      ...(typeof use === "string" ? { use } : { use: "seat", sid: use.seat }),
+      ...claimsOf(use),
       jti: encodeBase64Url(nacl.randomBytes(16)),
       iat,
       exp: iat + PROOF_SECONDS,
@@ -76,6 +92,11 @@ export class PlayerKey {
       ? nacl.sign.detached(message, this.#pair.secretKey)
       : new Uint8Array(await crypto.subtle.sign("Ed25519", key, message));
   }
+}
+
+function claimsOf(use: ProofUse): object {
+  if (typeof use === "string") return { use };
+  return "seat" in use ? { use: "seat", sid: use.seat } : { use: "host", purpose: use.purpose };
 }
 
 async function importNatively(seed: Uint8Array): Promise<CryptoKey | undefined> {

@@ -1,6 +1,8 @@
 /** Travel without a room, the client's side (PROTOCOL 8). */
 import { type Transit, parseTransit } from "./messages.ts";
 import { shownText } from "../words.ts";
+import { byTheRightTime } from "./connections.ts";
+import type { Identity } from "./identity.ts";
 import { within } from "./patience.ts";
 import type { Whereabouts } from "./whereabouts.ts";
 
@@ -10,26 +12,31 @@ const TRAVEL_MILLISECONDS = 30_000;
 /** `POST {endpoint}/travel` at home; the answer is a transit, as a room would send it. */
 export function requestTravel(
   whereabouts: Whereabouts,
-  home: string,
-  proof: string,
+  identity: Identity,
   body: Readonly<Record<string, string>>,
   outer: AbortSignal,
 ): Promise<Transit> {
-  return within(TRAVEL_MILLISECONDS, outer, async (signal) =>
-    request(await whereabouts.endpointOf(home, signal), proof, body, signal),
-  );
+  return within(TRAVEL_MILLISECONDS, outer, async (signal) => {
+    await identity.findHome(whereabouts, signal);
+    const { home } = identity;
+    const endpoint = await whereabouts.endpointOf(home, signal);
+    return byTheRightTime(identity, home, async () => {
+      const { bearer, proof } = await identity.travel();
+      return request(endpoint, bearer, { ...body, ...(proof && { proof }) }, signal);
+    });
+  });
 }
 
 async function request(
   endpoint: string,
-  proof: string,
+  bearer: string,
   body: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Transit> {
   const response = await fetch(`${endpoint}/travel`, {
     method: "POST",
     signal,
-    headers: { "content-type": "application/json", authorization: `Bearer ${proof}` },
+    headers: { "content-type": "application/json", authorization: `Bearer ${bearer}` },
     body: JSON.stringify(body),
   });
   const answer = (await response.json()) as { code?: unknown; detail?: unknown };

@@ -37,11 +37,19 @@ import type {
   Recall,
 } from "./events.ts";
 import { listenTo } from "./hearing.ts";
-import { Identity } from "./identity.ts";
+import { type HostToken, Identity, type StorageTrouble } from "./identity.ts";
 import type { Transit } from "./messages.ts";
 import { backOff, pause } from "./patience.ts";
 import { type Place, PlaceKeeper } from "./place.ts";
 import { watchPulse } from "./pulse.ts";
+import type {
+  JoinOptions,
+  RoomName,
+  RoomOf,
+  RoomTypeOf,
+  RoomTypes,
+  ServerTypes,
+} from "./server-types.ts";
 import type { KeyStorage } from "./storage.ts";
 import { requestTravel } from "./travel-request.ts";
 import { Whereabouts } from "./whereabouts.ts";
@@ -51,8 +59,15 @@ export interface TravelerOptions {
   /** Name the player wishes to be shown with; its home decides. */
   readonly name?: string;
   /**
+   * The login of the home server's own accounts: what the SDK has as `client.auth.token`, or a function
+   * that returns it, asked for every login. Goes to home and nowhere else. While there is none
+   * (undefined, null or an empty text), the key logs in. It may reject: then so does the join.
+   */
+  readonly token?: HostToken;
+  /**
    * Where the key is kept. Default: `localStorage` where there is one; otherwise the key lives as
-   * long as this object. `null` travels as a guest: no key, nothing kept, nothing proven.
+   * long as this object, and so it does where storage throws: see {@link Traveler.onStorageTrouble}.
+   * `null` travels as a guest: no key, nothing kept, nothing proven.
    */
   readonly storage?: KeyStorage | null;
   /**
@@ -78,7 +93,7 @@ export interface TravelerOptions {
 /** The room at home that the player goes to. */
 interface HomeRoom {
   readonly world: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: object;
 }
 
 /** A room that an attempt has got into. */
@@ -99,14 +114,19 @@ const LONGEST_WAIT_MILLISECONDS = 10_000;
 /** How often home may say no, for reasons that do not pass by themselves. */
 const MAX_REFUSALS_AT_HOME = 3;
 
-/** One player, travelling. */
-export class Traveler {
-  /** Origin of the player's home server. */
-  readonly home: string;
+/**
+ * One player, travelling.
+ *
+ * `Traveler<typeof server>` knows the home server's rooms by their types, as the SDK's
+ * `Client<typeof server>` does.
+ */
+// `any` is the SDK's own default for a server without a type.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export class Traveler<Server extends ServerTypes = any> {
   readonly #identity: Identity;
   readonly #places: PlaceKeeper;
   readonly #whereabouts = new Whereabouts();
-  readonly #arrive = new Emitter<Arrival>();
+  readonly #arrive = new Emitter<Arrival<Server>>();
   readonly #depart = new Emitter<Departure>();
   readonly #progress = new Emitter<Progress>();
   readonly #failed = new Emitter<Failure>();
@@ -115,6 +135,8 @@ export class Traveler {
   readonly #thawed = new Emitter<void>();
   readonly #recalled = new Emitter<Recall>();
   readonly #leave = new Emitter<Leave>();
+  readonly #storageTrouble = new Emitter<StorageTrouble>();
+  #toldOfTrouble = false;
   readonly #comesHome: boolean;
   readonly #silenceMilliseconds: number;
   #homeRoom: HomeRoom | undefined;
@@ -128,19 +150,28 @@ export class Traveler {
   #refused: Failure | undefined;
   #waitForWord: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param home URL of the server the player logs in at; its origin becomes the player's home. */
-  constructor(home: string, options: TravelerOptions = {}) {
-    const { name, storage, placeStorage, comesHome = true } = options;
+  /**
+   * @param home URL of the server the player logs in at, `http(s):` or `ws(s):`; its origin becomes the
+   * player's home.
+   * @throws TypeError naming the option that is wrong. Storage that throws is none: see
+   * {@link onStorageTrouble}.
+   */
+  constructor(home: string | URL, options: TravelerOptions = {}) {
+    const { name, storage, token, placeStorage, comesHome = true } = options;
     const { silenceSeconds = SILENCE_SECONDS } = options;
     if (!(silenceSeconds >= 1 && silenceSeconds <= MAX_SILENCE_SECONDS)) {
       throw new TypeError(`silenceSeconds must be 1 to ${MAX_SILENCE_SECONDS}`);
     }
     this.#silenceMilliseconds = silenceSeconds * 1000;
-    this.#identity = new Identity(home, name, storage);
-    this.home = this.#identity.home;
+    this.#identity = new Identity(home, { name, storage, token });
     this.#places = new PlaceKeeper(this.home, placeStorage);
     this.#comesHome = comesHome !== false;
     if (typeof comesHome === "string") this.#homeRoom = { world: comesHome, options: {} };
+  }
+
+  /** Origin of the player's home server, as that calls itself. */
+  get home(): string {
+    return this.#identity.home;
   }
 
   /** The room the player is in. */
@@ -153,13 +184,13 @@ export class Traveler {
     return this.#origin;
   }
 
-  /** `<local id>@<home authority>` where the key is the account; known after {@link join}. */
+  /** `<local id>@<home authority>` where the key is the account; known after {@link join}; undefined for an account. */
   get playerId(): string | undefined {
     return this.#identity.playerId;
   }
 
   /** Hears every arrival, the first join included. Returns how to stop. */
-  onArrive(listener: (arrival: Arrival) => void): () => void {
+  onArrive(listener: (arrival: Arrival<Server>) => void): () => void {
     return this.#arrive.on(listener);
   }
 
@@ -215,11 +246,31 @@ export class Traveler {
   }
 
   /**
+   * Hears, at the first login, that storage has not given or taken the key, so that the player plays
+   * under one that is gone with this object. Where nobody listens, it is said on the console.
+   */
+  onStorageTrouble(listener: (trouble: StorageTrouble) => void): () => void {
+    return this.#storageTrouble.on(listener);
+  }
+
+  /**
    * Logs in at home and joins a room there. Rejects with the SDK's error; its message begins with
    * the code where the federation refused, e.g. `ERR_FED_AWAY: …`. Whatever attempt is under way is
    * called off, and rejects.
    */
-  join(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
+  join<Name extends RoomName<Server>>(
+    roomName: Name,
+    options?: JoinOptions<RoomTypeOf<Server, Name>>,
+  ): Promise<RoomOf<Server, Name>>;
+  join<RoomType extends RoomTypes>(
+    roomName: string,
+    options?: JoinOptions<RoomType>,
+  ): Promise<Room<RoomType>>;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  join<State = any>(roomName: string, options?: object): Promise<Room<any, State>>;
+  join(roomName: string, options: object = {}): Promise<Room> {
+    // A room is what its caller says.
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-return
     return this.#run(this.#begin("join"), (signal) => this.#logIn(roomName, options, signal));
   }
 
@@ -229,8 +280,17 @@ export class Traveler {
    * `allowReconnection`). Otherwise, and the first time, it joins `roomName` at home, which brings
    * the player back from wherever it is.
    */
-  resume(roomName: string, options: Readonly<Record<string, unknown>> = {}): Promise<Room> {
+  resume<Name extends RoomName<Server>>(
+    roomName: Name,
+    options?: JoinOptions<RoomTypeOf<Server, Name>>,
+  ): Promise<RoomOf<Server, Name>>;
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  resume<State>(roomName: RoomName<Server>, options?: object): Promise<Room<any, State>>;
+  resume(roomName: string, options: object = {}): Promise<Room> {
+    // A room is what its caller says.
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-return
     return this.#run(this.#begin("join"), async (signal) => {
+      this.#tellOfTrouble();
       await this.#identity.learnPlayerId();
       const place = this.#places.read();
       const found = place === undefined ? undefined : await this.#wayBack(place, signal);
@@ -249,14 +309,12 @@ export class Traveler {
    */
   async travel(uri: string): Promise<Room> {
     if (this.#attempt?.transit !== undefined) throw new TypeError("a crossing is under way");
-    const { key, name } = this.#identity;
-    if (key === undefined) throw new TypeError("travelling without a room needs a key");
+    const { name } = this.#identity;
     const attempt = this.#begin("travel");
     return this.#run(attempt, async (signal) => {
-      await this.#identity.learnPlayerId();
+      this.#tellOfTrouble();
       const body = { to: uri, ...(name === undefined ? {} : { name }) };
-      const proof = await key.prove(this.home, "travel");
-      const transit = await requestTravel(this.#whereabouts, this.home, proof, body, signal);
+      const transit = await requestTravel(this.#whereabouts, this.#identity, body, signal);
       attempt.transit = transit;
       const { transferId, to, origin } = transit;
       this.#depart.emit({ transferId, to, origin });
@@ -273,6 +331,18 @@ export class Traveler {
     return Array.isArray(losses)
       ? losses.filter((loss): loss is string => typeof loss === "string")
       : undefined;
+  }
+
+  /**
+   * A proof of the player's key for a purpose of its home's own, such as its shop, which verifies it with
+   * `verifyProof`: good once, for under a minute, for nothing else. Undefined for a guest.
+   *
+   * @param purpose 1–64 of `A-Za-z0-9_-`, as the host calls it.
+   * @param origin A server other than home that is to be shown it.
+   */
+  async prove(purpose: string, origin = this.home): Promise<string | undefined> {
+    if (!/^[\w-]{1,64}$/u.test(purpose)) throw new TypeError("purpose must be 1–64 of A-Za-z0-9_-");
+    return this.#identity.prove(origin, { purpose });
   }
 
   /** Home's signed receipt of the crossing that led into this room, a JWS; undefined for a login. */
@@ -358,18 +428,26 @@ export class Traveler {
     // Listeners are called in the same turn, so that no message of the new room is missed.
     this.#enter(room, origin, world);
     if (former !== undefined) void leaveQuietly(former);
-    this.#arrive.emit({ room, origin, world, from, transferId });
+    const atHome = origin === this.home;
+    // What is told apart by type only is told apart by the listener.
+    this.#arrive.emit({ room, origin, world, from, transferId, atHome } as Arrival<Server>);
   }
 
-  async #logIn(
-    world: string,
-    options: Readonly<Record<string, unknown>>,
-    signal: AbortSignal,
-  ): Promise<Found> {
-    await this.#identity.learnPlayerId();
+  async #logIn(world: string, options: object, signal: AbortSignal): Promise<Found> {
+    this.#tellOfTrouble();
     const room = await joinAtHome(this.#identity, this.#whereabouts, world, options, signal);
     this.#homeRoom = { world, options };
     return { room, origin: this.home, world };
+  }
+
+  #tellOfTrouble(): void {
+    const { trouble } = this.#identity;
+    if (trouble === undefined || this.#toldOfTrouble) return;
+    this.#toldOfTrouble = true;
+    if (this.#storageTrouble.emit(trouble)) return;
+    // Nobody listens, and silence would cost the player what it has.
+    // eslint-disable-next-line no-console
+    console.warn(trouble.message, trouble.cause);
   }
 
   async #through(transit: Transit, from: string | undefined, signal: AbortSignal): Promise<Found> {

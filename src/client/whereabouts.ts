@@ -3,7 +3,7 @@
  * its server and to whom that server vouches for, whatever somebody on the way says.
  */
 import type { SeatReservation } from "@colyseus/sdk";
-import nacl from "tweetnacl";
+import nacl from "tweetnacl/nacl.js";
 import { decodeBase64Url } from "./base64url.ts";
 import type { Transit } from "./messages.ts";
 import { within } from "./patience.ts";
@@ -16,6 +16,8 @@ const MAX_KNOWN = 32;
 
 /** What a descriptor says that a client needs. */
 interface Described {
+  /** What the server calls itself. */
+  readonly origin: string;
   readonly endpoint: URL;
   /** Ed25519 public keys, by key id. */
   readonly keys: ReadonlyMap<string, Uint8Array>;
@@ -36,6 +38,11 @@ export class Whereabouts {
     return endpoint === undefined ? origin : endpoint.href.replace(/\/$/u, "");
   }
 
+  /** What the server at an address calls itself; undefined while it does not say. */
+  async nameOf(address: string, signal: AbortSignal): Promise<string | undefined> {
+    return (await this.#read(address, signal))?.origin;
+  }
+
   /** A seat's reservation, without an address that its server does not vouch for. */
   async vouchedFor(
     { origin, reservation, seat }: Pick<Transit, "origin" | "reservation" | "seat">,
@@ -51,8 +58,14 @@ export class Whereabouts {
     return isVouchedFor ? reservation : bare;
   }
 
-  /** Undefined when the origin does not say; it is asked again the next time. */
+  /** Undefined when the origin does not say, or is another's. */
   async #describe(origin: string, signal: AbortSignal): Promise<Described | undefined> {
+    const described = await this.#read(origin, signal);
+    return described?.origin === origin ? described : undefined;
+  }
+
+  /** Undefined when there is no answer; it is asked again the next time. */
+  async #read(origin: string, signal: AbortSignal): Promise<Described | undefined> {
     const known = this.#known.get(origin);
     if (known !== undefined && known.until > performance.now()) return known.described;
     const described = await within(READ_MILLISECONDS, signal, (ended) => read(origin, ended)).catch(
@@ -76,8 +89,9 @@ async function read(origin: string, signal: AbortSignal): Promise<Described | un
   const response = await fetch(url, { signal, redirect: "error" });
   const document = JSON.parse(await boundedText(response)) as { jws?: unknown };
   const payload = payloadOf(document.jws);
-  const { endpoint, keys } = payload ?? {};
-  if (payload?.["origin"] !== origin || typeof endpoint !== "string") return undefined;
+  const { origin: name, endpoint, keys } = payload ?? {};
+  if (typeof name !== "string" || new URL(name).origin !== name) return undefined;
+  if (typeof endpoint !== "string") return undefined;
   const at = new URL(endpoint);
   // What is private with the origin stays so.
   if (at.protocol !== "https:" && at.protocol !== new URL(origin).protocol) return undefined;
@@ -88,7 +102,7 @@ async function read(origin: string, signal: AbortSignal): Promise<Described | un
       ? [[kid, bytes] as const]
       : [];
   });
-  return { endpoint: at, keys: new Map(entries) };
+  return { origin: name, endpoint: at, keys: new Map(entries) };
 }
 
 async function boundedText(response: Response): Promise<string> {

@@ -184,6 +184,30 @@ export async function hostAuth(token: string | undefined): Promise<unknown> {
   return theHooked().inner.call(Room, token as unknown as string, {}, context);
 }
 
+/** Whether everybody's `Room.onAuth` lets in who brings no token, so that a key may be the account. */
+export async function letsAnybodyIn(): Promise<boolean> {
+  if (!someRoomAsksNothing()) return false;
+  // Hosts throw to refuse.
+  return (await hostAuth(undefined).catch(() => false)) === true;
+}
+
+/** The static `onAuth` that rooms have of their own, among the rooms named, each asked once. */
+export function worldsAuth(
+  rooms: readonly string[],
+): readonly ((token: string | undefined) => Promise<unknown>)[] {
+  const handlers = Object.entries(matchMaker.getAllHandlers());
+  const own = handlers.flatMap(([name, { klass }]) => {
+    const { onAuth } = klass as unknown as { onAuth: StaticOnAuth };
+    return rooms.includes(name) && onAuth !== (Room as { onAuth: unknown }).onAuth
+      ? [[wrappers.get(onAuth) ?? onAuth, klass] as const]
+      : [];
+  });
+  return [...new Map(own)].map(([onAuth, roomClass]) => async (token) => {
+    const context = { token, headers: new Headers(), ip: "" } as AuthContext;
+    return onAuth.call(roomClass, token as unknown as string, {}, context);
+  });
+}
+
 /** Whether a room class asks players itself, beyond what the host asks everybody. */
 function asksItself(roomClass: typeof Room): boolean {
   return (
@@ -200,26 +224,39 @@ export function someRoomAsksNothing(): boolean {
 }
 
 /**
- * Whether a room's own auth lets a player of this home in who comes by another door than matchmaking:
- * asked as there, with the token and the options that the connection brings. Throws to refuse, too.
+ * What a room's own auth says to a player of this home who comes by another door than matchmaking: asked
+ * as there, with the host's token and the options that the connection brings; a payload, true or what is
+ * as good as false. Throws to refuse, too.
  */
-export async function roomLetsIn(
+export async function askRoomAuth(
   room: Room,
   client: Client,
   options: unknown,
   context: AuthContext,
-): Promise<boolean> {
+): Promise<unknown> {
   const { onAuth } = room.constructor as unknown as { onAuth: StaticOnAuth };
-  // A proof is the federation's: to the host, whoever brings one brings no token.
-  const token = tokenType(context.token) === undefined ? context.token : undefined;
-  const asked = Object.create(context, { token: { value: token } }) as AuthContext;
+  const { token } = context;
   if (onAuth !== (Room as { onAuth: unknown }).onAuth) {
     const inner = wrappers.get(onAuth) ?? onAuth;
-    return Boolean(await inner.call(room.constructor, token as unknown as string, options, asked));
+    const said = await inner.call(room.constructor, token as unknown as string, options, context);
+    // As at the door: true is no payload, and leaves the word to the room itself.
+    if (said !== true) return said;
   }
-  // What the host asks everybody it has asked at the login.
-  if (room.onAuth === Room.prototype.onAuth) return true;
-  return Boolean(await room.onAuth(client, options, asked));
+  if (room.onAuth === Room.prototype.onAuth) {
+    // What the host asks everybody it has asked at the login: this is for its payload.
+    const said = token === undefined ? true : await everybodysAuth(token, options, context);
+    return typeof said === "object" && said !== null ? said : true;
+  }
+  return room.onAuth(client, options, context);
+}
+
+async function everybodysAuth(...args: Parameters<StaticOnAuth>): Promise<unknown> {
+  try {
+    return await theHooked().inner.apply(Room, args);
+  } catch {
+    // Hosts throw to refuse.
+    return undefined;
+  }
 }
 
 async function joinByPass(token: string, context: AuthContext): Promise<unknown> {

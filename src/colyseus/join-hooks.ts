@@ -7,7 +7,7 @@
  * the federation that is attached then, and do nothing of their own while there is none.
  */
 import { type AuthContext, type Client, Room } from "@colyseus/core";
-import { roomLetsIn } from "./auth-hooks.ts";
+import { askRoomAuth } from "./auth-hooks.ts";
 import { isExempt } from "./exempt-rooms.ts";
 import {
   type ClientInternals,
@@ -21,6 +21,7 @@ import { LettingIn, isConnected, orOver, refuseRestoredSeat } from "./letting-in
 import { type JoinRefusal, refusalError } from "./refusal.ts";
 import { type RoomPlayer, type RoomSessions } from "./room-sessions.ts";
 import { SEAL_MEMBER, type Seal, type Sealer } from "./seal.ts";
+import { splitToken } from "../identity/proof.ts";
 
 /** A sealed seat's client that may come in: its entry among the room's players, or its way back. */
 export interface Connected {
@@ -39,6 +40,10 @@ export interface JoinHost {
   readonly joinMilliseconds: number;
   /** Whether a seat's player is one of this home, about whom the room's own auth decides. */
   isOfThisHome(seal: Seal): boolean;
+  /** A seat of the host's own has a client that proves a key beside the host's token. */
+  prove(client: Client, proof: string): Promise<JoinRefusal | undefined>;
+  /** Whether the host's auth, asked for a seat of this home's player, means that very player. */
+  isAccountOf(seal: Seal, auth: unknown, options: unknown): Promise<boolean>;
   /** A sealed seat's client has connected: proof, then custody. */
   connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal>;
   /** After the room's own auth, before its `onJoin`: a local player's session starts. */
@@ -82,8 +87,15 @@ async function joinRoom(
   const seat = seats[client.sessionId];
   refuseRestoredSeat(internals, seat, client, options?.reconnectionToken);
   const sealText = sealOf(seat);
+  const { proof, hostToken } = splitToken(context.token);
+  // A proof is the federation's: to the host, whoever brings one alone brings no token.
+  const hostContext = proof === undefined ? context : withToken(context, hostToken);
   if (seat === undefined || sealText === undefined) {
-    return join.call(room, client, context, options);
+    if (seat !== undefined && proof !== undefined && hostToken !== undefined && !isTaken(seat)) {
+      const unproven = await host.prove(client, proof);
+      if (unproven !== undefined) throw refusalError(unproven);
+    }
+    return join.call(room, client, hostToken === undefined ? context : hostContext, options);
   }
   const seal = host.sealer().open(sealText, client.sessionId);
   if (seal === undefined) {
@@ -92,8 +104,11 @@ async function joinRoom(
       reason: "the seat's seal is not this server's",
     });
   }
-  await askRoom(host, room, client, seal, seat[0], context);
-  const connected = await host.connect(seal, context);
+  const auth = await askRoom(host, room, client, seal, seat[0], hostContext);
+  const connected = await host.connect(
+    seal,
+    proof === undefined ? context : withToken(context, proof),
+  );
   if (!connected.ok) throw refusalError(connected);
   // The seat's time may have run out, or the client gone, while home was asked.
   const stillThere = seats[client.sessionId] === seat && seat[2] === false;
@@ -105,9 +120,10 @@ async function joinRoom(
     });
   }
   const entry = connected.entry(room, client.sessionId);
-  seat[1] = entry.player;
+  // Who has an account here is who the host says, by whichever door it comes.
+  seat[1] = auth ?? entry.player;
   await orOver(
-    () => join.call(room, client, context, options),
+    () => join.call(room, client, hostContext, options),
     () => host.left(entry),
   );
 }
@@ -116,6 +132,7 @@ async function joinRoom(
  * One decision for every door: a player of this home who comes through a portal, from here or from
  * elsewhere, is asked what it would be asked at matchmaking. Visitors are admitted by `admit`.
  *
+ * @returns The payload of the host's own auth, where there is one.
  * @throws ServerError when the room's own auth says no, or takes too long.
  */
 async function askRoom(
@@ -125,26 +142,35 @@ async function askRoom(
   seal: Seal,
   options: unknown,
   context: AuthContext,
-): Promise<void> {
-  if (seal.kind === "login" || !host.isOfThisHome(seal)) return;
+): Promise<object | undefined> {
+  if (seal.kind === "login" || !host.isOfThisHome(seal)) return undefined;
   const reason = "This room does not let you in.";
   const no = refusalError({ code: "ERR_FED_JOIN_REFUSED", reason });
-  const asked = async (): Promise<boolean> => {
+  const asked = async (): Promise<unknown> => {
     try {
-      return await roomLetsIn(room, client, options, context);
+      const auth = await askRoomAuth(room, client, options, context);
+      return Boolean(auth) && (await host.isAccountOf(seal, auth, options)) ? auth : false;
     } catch {
       // Hosts throw to refuse.
       return false;
     }
   };
-  if (
-    !(await new LettingIn(host.clock).run(
-      client as Client & ClientInternals,
-      host.joinMilliseconds,
-      asked,
-    ))
-  )
-    throw no;
+  const auth = await new LettingIn(host.clock).run(
+    client as Client & ClientInternals,
+    host.joinMilliseconds,
+    asked,
+  );
+  if (!auth) throw no;
+  return typeof auth === "object" ? auth : undefined;
+}
+
+function withToken(context: AuthContext, token: string | undefined): AuthContext {
+  return Object.create(context, { token: { value: token, enumerable: true } }) as AuthContext;
+}
+
+/** Whether a connection has taken the seat, or the seat waits for one to come back. */
+function isTaken(seat: ReservedSeat): boolean {
+  return seat[2] === true || seat[3] === true;
 }
 
 function sealOf(seat: ReservedSeat | undefined): unknown {

@@ -3,79 +3,133 @@ import { type ProofClaims, type ProofUse, tokenType, verifyProof } from "../iden
 import {
   GUEST_PREFIX,
   type Identify,
-  type IdentifiedPlayer,
-  RESERVED_PREFIXES,
+  WHAT_ACCOUNTS_HAVE,
+  identifyByAuthId,
   isAccountId,
   localIdOfKey,
 } from "../identity/local-id.ts";
+import { AccountNames } from "../runtime/account-names.ts";
+import { useProof } from "../runtime/used-proofs.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { shownText } from "../words.ts";
-import { hostAuth, someRoomAsksNothing } from "./auth-hooks.ts";
+import { hostAuth, letsAnybodyIn, someRoomAsksNothing, worldsAuth } from "./auth-hooks.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 
-const PROOF_MEMORY_MILLISECONDS = (60 + 60) * 1000;
+type UseProof = Parameters<typeof useProof> extends [unknown, ...infer Rest] ? Rest : never;
+
 /** What a client may wish to be called, and what a host may call its players (PROTOCOL 5). */
 const MAX_WISHED_LENGTH = 32;
 const MAX_NAME_LENGTH = 128;
 
+/** A player by its account, as its home names it. */
+export interface KnownPlayer {
+  /** Local id. */
+  readonly id: string;
+  readonly name?: string;
+}
+
 /** Logins at one server. */
 export class Logins {
   readonly #runtime: FederationRuntime;
+  #names: AccountNames | undefined;
+  #saidThatIdIsMissing = false;
 
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
   }
 
-  /** The player of a home login: a key where the host lets anybody in, else the host's account. */
+  /**
+   * The player of a home login: a key where the host lets anybody in, else the host's account, which may
+   * prove a key beside its token.
+   */
   async traveller(
     token: string,
+    beside?: string,
   ): Promise<
     { ok: true; localId: string; jkt: string | undefined; name: string | undefined } | JoinRefusal
   > {
     const noLogin = refusal("ERR_FED_PROOF_INVALID", "this is no login at this server");
-    if (!someRoomAsksNothing()) {
+    const isKey = tokenType(token) === "aether-pop+jwt";
+    const said = isKey ? await letsAnybodyIn() : await this.#hostSays(token);
+    if (!said) {
+      if (someRoomAsksNothing()) return noLogin;
       const reason = "every room here asks its players itself: join one, and go from there";
       return refusal("ERR_FED_JOIN_REFUSED", reason);
     }
-    try {
-      if (tokenType(token) !== "aether-pop+jwt") {
-        const auth = await hostAuth(token);
-        if (auth === true || auth === undefined || auth === null || auth === false) return noLogin;
-        const account = await this.account(auth, { options: {}, sessionId: "" });
-        return account === undefined
-          ? refusal("ERR_FED_NOT_A_PLAYER", "this account is no player of the federation")
-          : { ok: true, localId: account.id, jkt: undefined, name: account.name };
-      }
-      if ((await hostAuth(undefined)) !== true) return noLogin;
-    } catch {
-      // The host's own auth throws to refuse.
-      return noLogin;
+    const isAccount = said !== true;
+    const account = isAccount
+      ? await this.account(said, { options: {}, sessionId: "" })
+      : undefined;
+    if (isAccount && account === undefined) {
+      return refusal("ERR_FED_NOT_A_PLAYER", "this account is no player of the federation");
     }
-    const proof = await this.proof(token, "travel");
+    const shown = isKey ? token : beside;
+    if (shown === undefined) {
+      if (account === undefined) return noLogin;
+      return { ok: true, localId: account.id, jkt: undefined, name: account.name };
+    }
+    const proof = await this.proof(shown, "travel");
     if ("ok" in proof) return proof;
     const used = await this.useProof(proof);
-    return used ?? { ok: true, localId: localIdOfKey(proof.jkt), jkt: proof.jkt, name: undefined };
+    const localId = account?.id ?? localIdOfKey(proof.jkt);
+    return used ?? { ok: true, localId, jkt: proof.jkt, name: account?.name };
+  }
+
+  /**
+   * What the host makes of a token outside of any room: the payload of a room that takes it, true where
+   * rooms take anybody, false.
+   */
+  async #hostSays(token: string): Promise<unknown> {
+    const own = worldsAuth(Object.values(this.#runtime.options.worlds));
+    const everybodys = someRoomAsksNothing() ? [hostAuth] : [];
+    let anybody = false;
+    for (const ask of [...everybodys, ...own]) {
+      // The host's own auth throws to refuse.
+      const auth = await ask(token).catch(() => undefined);
+      if (typeof auth === "object" && auth !== null) return auth;
+      if (auth === true && ask === hostAuth) anybody = true;
+    }
+    // Where tokens mean something, a wrong one makes nobody a player of another kind.
+    return anybody && own.length === 0;
   }
 
   /**
    * Whom the host's own auth names; undefined when that is no player of the federation.
    *
-   * @throws TypeError when `identify` answers with an id that can be no local id.
+   * @throws TypeError when `identify` answers with an id that can be no account's.
    */
-  async account(
-    auth: unknown,
-    context: Parameters<Identify>[1],
-  ): Promise<IdentifiedPlayer | undefined> {
+  async account(auth: unknown, context: Parameters<Identify>[1]): Promise<KnownPlayer | undefined> {
     const account = await this.#runtime.options.identify(auth, context);
-    if (account !== undefined && !isAccountId(account.id)) {
-      throw new TypeError(
-        `identify() must return an id of 1–64 of A-Za-z0-9_- that does not begin with "${RESERVED_PREFIXES.join('" or "')}"`,
-      );
+    if (account === undefined) {
+      this.#sayOnceThatIdIsMissing();
+      return undefined;
     }
-    if (account?.name === undefined) return account;
+    if (!isAccountId(account.id)) {
+      throw new TypeError(`the id that identify() returns ${WHAT_ACCOUNTS_HAVE}`);
+    }
+    const id = await this.#accountNames().localId(account.id);
     const name = cleanName(account.name, MAX_NAME_LENGTH);
-    return name === undefined ? { id: account.id } : { id: account.id, name };
+    return name === undefined ? { id } : { id, name };
+  }
+
+  #sayOnceThatIdIsMissing(): void {
+    const { identify, logger } = this.#runtime.options;
+    // A host that says itself who is a player means it.
+    if (identify !== identifyByAuthId || this.#saidThatIdIsMissing) return;
+    this.#saidThatIdIsMissing = true;
+    logger.warn(
+      "somebody whose client.auth has no id has logged in and is no player of the federation: pass identify to say who is",
+    );
+  }
+
+  #accountNames(): AccountNames {
+    const { store, random } = this.#runtime;
+    // The store of a federation that was stopped and started is another one.
+    let names = this.#names;
+    if (names === undefined || names.store !== store) names = new AccountNames({ store, random });
+    this.#names = names;
+    return names;
   }
 
   /** Verifies a proof of the player's key, for that one use. */
@@ -88,23 +142,10 @@ export class Logins {
     return verified.verified ? verified.proof : refusal(verified.code, verified.reason);
   }
 
-  /**
-   * Uses a proof up (PROTOCOL 5). A login is one use in two steps: matchmaking uses its proof up for
-   * the one seat it starts (`startedSeat`), whose connection then takes it (`takenSeat`).
-   */
-  async useProof(
-    { jkt, jti }: Pick<ProofClaims, "jkt" | "jti">,
-    { startedSeat = "", takenSeat }: { startedSeat?: string; takenSeat?: string } = {},
-  ): Promise<JoinRefusal | undefined> {
-    const fresh = await this.#runtime.store.compareAndSet(
-      `proof/${jkt}/${jti}`,
-      takenSeat,
-      startedSeat,
-      PROOF_MEMORY_MILLISECONDS,
-    );
-    return fresh
-      ? undefined
-      : refusal("ERR_FED_PROOF_REPLAYED", "this proof has been used before: make a new one");
+  /** As `useProof` of used-proofs.ts. */
+  async useProof(...[proof, seats]: UseProof): Promise<JoinRefusal | undefined> {
+    const used = await useProof(this.#runtime.store, proof, seats);
+    return used === undefined ? undefined : refusal(used.code, used.reason);
   }
 
   /** A player of this home, before home has said what it knows of it. */

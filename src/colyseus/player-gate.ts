@@ -9,7 +9,7 @@ import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
-import { type IdentifiedPlayer, localIdOfKey } from "../identity/local-id.ts";
+import { localIdOfKey } from "../identity/local-id.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
@@ -17,7 +17,7 @@ import { bringAssets } from "./belongings.ts";
 import { Connections } from "./connections.ts";
 import { Departures } from "./departures.ts";
 import type { Connected, JoinHost } from "./join-hooks.ts";
-import { Logins, wishedName } from "./logins.ts";
+import { type KnownPlayer, Logins, wishedName } from "./logins.ts";
 import { isHomeOf } from "../custody/shared/player-id.ts";
 import { Matchmaking } from "./matchmaking.ts";
 import type { PortalsHost } from "./portals.ts";
@@ -39,6 +39,8 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   readonly #logins: Logins;
   readonly #matchmaking: Matchmaking;
   readonly #connections: Connections;
+  /** Keys proven beside the host's own token, by their thumbprints. */
+  readonly #proven = new WeakMap<Client, string>();
   #sealer: Sealer | undefined;
   /** Rooms whose maker has been told that the federation does not run. */
   readonly #noticed = new Set<string>();
@@ -95,6 +97,20 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     return seal.kind === "login" || isHomeOf(this.#runtime.options.origin, seal.player);
   }
 
+  async prove(client: Client, token: string): Promise<JoinRefusal | undefined> {
+    const proof = await this.#logins.proof(token, "login");
+    if ("ok" in proof) return proof;
+    const used = await this.#logins.useProof(proof);
+    if (used === undefined) this.#proven.set(client, proof.jkt);
+    return used;
+  }
+
+  async isAccountOf(seal: Seal, auth: unknown, options: unknown): Promise<boolean> {
+    if (seal.kind === "login" || typeof auth !== "object" || auth === null) return true;
+    const account = await this.#logins.account(auth, { options, sessionId: seal.sessionId });
+    return account === undefined || this.#logins.player(account.id, undefined).id === seal.player;
+  }
+
   connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal> {
     return this.#connections.connect(seal, context);
   }
@@ -108,23 +124,25 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     if (known?.session !== undefined) return { ok: true };
     // Without the plugin a room is told who proved a key, so that player has a session like any other.
     // An account of the host's own stays the host's business there: a lobby beside the game, say.
-    if (this.sessions.portalsOf(room) === undefined && known === undefined) return { ok: true };
-    const jkt = known?.jkt;
+    const isBare = this.sessions.portalsOf(room) === undefined && known === undefined;
+    const jkt = known?.jkt ?? this.#proven.get(client);
     const wished = wishedName(options);
     const auth = client.auth as unknown;
     // An `onAuth` that answers true says yes and names nobody.
     const hasHostAuth =
       auth !== undefined && auth !== null && auth !== true && auth !== known?.player;
+    if (isBare && (hasHostAuth || jkt === undefined)) return { ok: true };
     const account = hasHostAuth
       ? await this.#logins.account(auth, { options, sessionId: client.sessionId })
       : undefined;
-    const identified: IdentifiedPlayer | undefined =
+    const identified: KnownPlayer | undefined =
       account ?? (jkt === undefined ? undefined : { id: localIdOfKey(jkt) });
     if (identified === undefined && hasHostAuth) return { ok: true };
     const localId = identified?.id ?? this.#logins.guestId();
     const name = identified?.name ?? wished;
     const player = this.#logins.player(localId, name);
     const entry = known ?? this.sessions.add(room, client.sessionId, player, false);
+    if (jkt !== undefined) entry.jkt = jkt;
     const login = await this.#runtime.custody.login(
       localId,
       { name, jkt, guest: identified === undefined },

@@ -17,7 +17,7 @@ export async function travelWithoutRoom(
     readonly logins: Logins;
     readonly departures: Departures;
   },
-  { token, to, name }: TravelRequest,
+  { token, proof, to, name }: TravelRequest,
 ): Promise<TravelAnswer> {
   const found = departures.destination(to);
   if (!found.ok) return found;
@@ -25,7 +25,7 @@ export async function travelWithoutRoom(
   if (local) {
     return refusal("ERR_FED_NO_ROUTE", "this is the player's home: join one of its rooms");
   }
-  const who = await logins.traveller(token);
+  const who = await logins.traveller(token, proof);
   if (!who.ok) return who;
   const { custody } = runtime;
   return new Promise((resolve) => {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { resolveIntegrityPolicy } from "../assets/verify/reference.ts";
 import { isShownName } from "../identity/descriptor.ts";
-import { type Identify, isAccountId } from "../identity/local-id.ts";
+import { identifyByAuthId } from "../identity/local-id.ts";
 import { normalizeEndpoint, normalizeOrigin } from "../identity/origin.ts";
 import { printRecoveryKey } from "../identity/recovery.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
@@ -135,12 +135,6 @@ function recoveryKeyTo(
     process.stdout.write(`\n${recoveryNotice(key)}\n\n`);
   };
 }
-
-const identifyByAuthId: Identify = (auth) => {
-  const id = (auth as { id?: unknown } | null | undefined)?.id;
-  const text = typeof id === "number" ? String(id) : id;
-  return isAccountId(text) ? { id: text } : undefined;
-};
 
 function originOption(option: string, value: string, allowInsecure: boolean): string {
   return normalized(option, value, (origin) => normalizeOrigin(origin, { allowInsecure }));

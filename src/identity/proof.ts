@@ -18,19 +18,31 @@ const jwkSchema = z.strictObject({
   use: z.string().max(8).optional(),
 });
 /** What a proof can be for. */
-const USES = ["login", "travel", "seat"] as const;
+const USES = ["login", "travel", "seat", "host"] as const;
+
+const PURPOSE = /^[A-Za-z0-9_-]{1,64}$/u;
 
 const claimsSchema = z.strictObject({
   aud: z.string().max(300),
   use: z.enum(USES),
   sid: z.string().max(128).optional(),
+  purpose: z.string().regex(PURPOSE).optional(),
   jti: z.string().min(1).max(128),
   iat: z.int().nonnegative(),
   exp: z.int().nonnegative(),
 });
 
-/** What a proof is for: a login at home, travel without a room, or the seat of that session id. */
-export type ProofUse = "login" | "travel" | { readonly seat: string };
+/**
+ * What a proof is for: a login at home, travel without a room, the seat of that session id, or a purpose
+ * of a server's own.
+ */
+export type ProofUse =
+  "login" | "travel" | { readonly seat: string } | { readonly purpose: string };
+
+/** Whether a text can be a purpose of a server's own. */
+export function isPurpose(value: unknown): value is string {
+  return typeof value === "string" && PURPOSE.test(value);
+}
 
 /** What a verified proof says. */
 export interface ProofClaims {
@@ -38,11 +50,28 @@ export interface ProofClaims {
   readonly use: (typeof USES)[number];
   /** The seat it is for; absent in any other. */
   readonly sid?: string | undefined;
+  /** The server's own purpose that it is for; absent in any other. */
+  readonly purpose?: string | undefined;
   readonly jti: string;
   readonly iat: number;
   readonly exp: number;
   /** Thumbprint of the key that was proven. */
   readonly jkt: string;
+}
+
+/** What stands between a proof and the host's own token where a connection brings both (PROTOCOL 5). */
+const BESIDE = "~";
+
+/** A connection's Colyseus auth token, taken apart: a proof, and what the host's own auth is to be asked. */
+export function splitToken(token: string | undefined): {
+  readonly proof: string | undefined;
+  readonly hostToken: string | undefined;
+} {
+  const at = token?.indexOf(BESIDE) ?? -1;
+  const head = token === undefined || at < 0 ? token : token.slice(0, at);
+  // A host's own token may have a tilde in it.
+  if (tokenType(head) !== PROOF_TYPE) return { proof: undefined, hostToken: token };
+  return { proof: head, hostToken: at < 0 ? undefined : token?.slice(at + 1) };
 }
 
 /** The federation's token types, told apart by their header; undefined for anything else. */
@@ -89,18 +118,31 @@ export async function verifyProof(
   if (claims.aud !== options.audience) {
     return refuse("ERR_FED_PROOF_INVALID", "the proof is for another server");
   }
-  const use = typeof options.use === "string" ? options.use : "seat";
+  const { use, sid, purpose } = expectedOf(options.use);
   if (claims.use !== use) {
     return refuse("ERR_FED_PROOF_INVALID", `the proof is for a ${claims.use}, not for a ${use}`);
   }
-  if (claims.sid !== (typeof options.use === "string" ? undefined : options.use.seat)) {
+  if (claims.sid !== sid) {
     return refuse("ERR_FED_PROOF_INVALID", "the proof is for another seat");
   }
-  if (claims.exp <= now - CLOCK_SKEW_SECONDS || claims.exp - claims.iat > MAX_PROOF_SECONDS) {
-    return refuse("ERR_FED_PROOF_INVALID", "the proof has expired or lives too long");
+  if (claims.purpose !== purpose) {
+    return refuse("ERR_FED_PROOF_INVALID", "the proof is for another purpose");
+  }
+  if (claims.exp - claims.iat > MAX_PROOF_SECONDS) {
+    return refuse("ERR_FED_PROOF_INVALID", "the proof lives too long");
+  }
+  // Clients read the time here (PROTOCOL 5).
+  const clock = `this server's clock says ${now}`;
+  if (claims.exp <= now - CLOCK_SKEW_SECONDS) {
+    return refuse("ERR_FED_PROOF_INVALID", `the proof has expired: ${clock}`);
   }
   if (claims.iat > now + CLOCK_SKEW_SECONDS) {
-    return refuse("ERR_FED_PROOF_INVALID", "the proof is from the future: check the clock");
+    return refuse("ERR_FED_PROOF_INVALID", `the proof is from the future: ${clock}`);
   }
   return { verified: true, proof: { ...claims, jkt: result.key.kid } };
+}
+
+function expectedOf(use: ProofUse): Pick<ProofClaims, "use" | "sid" | "purpose"> {
+  if (typeof use === "string") return { use };
+  return "seat" in use ? { use: "seat", sid: use.seat } : { use: "host", purpose: use.purpose };
 }

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { Logins, cleanName, wishedName } from "../../src/colyseus/logins.ts";
-import type { Identify } from "../../src/identity/local-id.ts";
+import { type Identify, identifyByAuthId } from "../../src/identity/local-id.ts";
 import type { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
+import { recordingLogger } from "../support/loggers.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { MemoryStore } from "../support/memory-store.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 describe("colyseus/Logins", () => {
   const context = { options: {}, sessionId: "" };
   const account = (identify: Identify): ReturnType<Logins["account"]> =>
-    new Logins({ options: { identify } } as unknown as FederationRuntime).account({}, context);
+    new Logins(runtimeWith({ identify })).account({}, context);
 
   it("takes an account as the host names it", async () => {
     const known = { id: "a-1", name: "Ada Lovelace" };
@@ -15,14 +19,28 @@ describe("colyseus/Logins", () => {
     assert.equal(await account(() => undefined), undefined);
   });
 
-  it("says so when the host's id can be none", async () => {
-    for (const id of ["", "a b", "a@b", "x".repeat(65), "guest-1", "key-1"]) {
+  it("gives an account a local id of its own whose id can be none", async () => {
+    for (const id of ["a b", "ada@example.com", "auth0|7", "x".repeat(65), "guest-1", "key-1"]) {
+      assert.match((await account(() => ({ id })))?.id ?? "", /^account-[\w-]{43}$/u, id);
+    }
+  });
+
+  it("says so when the host's id can be no account's", async () => {
+    for (const id of ["", 2 ** 53, 1.5, Number.NaN, null, {}, true] as never[]) {
       await assert.rejects(
         account(() => ({ id })),
         (cause: unknown) => cause instanceof TypeError && cause.message.includes("identify()"),
-        id,
+        String(id),
       );
     }
+  });
+
+  it("warns once of a payload without an id, where nobody says who a player is", async () => {
+    const logger = recordingLogger();
+    const logins = new Logins(runtimeWith({ identify: identifyByAuthId, logger }));
+    assert.equal(await logins.account({ mail: "ada@example.com" }, context), undefined);
+    assert.equal(await logins.account({}, context), undefined);
+    assert.equal(logger.lines.filter((line) => line.includes("pass identify")).length, 1);
   });
 
   it("cuts a name that no pass could carry", async () => {
@@ -31,6 +49,11 @@ describe("colyseus/Logins", () => {
     assert.deepEqual(await account(() => ({ id: "a-1", name: " \u0000 " })), { id: "a-1" });
   });
 });
+
+function runtimeWith(options: object): FederationRuntime {
+  const store = new MemoryStore(new ManualClock());
+  return { options, store, random: seededRandom("accounts") } as unknown as FederationRuntime;
+}
 
 describe("colyseus/cleanName", () => {
   it("drops what cannot be seen, and blanks around the rest", () => {

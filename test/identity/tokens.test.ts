@@ -9,7 +9,7 @@ import {
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { signJws, verifyJws } from "../../src/identity/jws.ts";
 import { type PassClaims, issuePass, verifyPass } from "../../src/identity/pass.ts";
-import { type ProofUse, tokenType, verifyProof } from "../../src/identity/proof.ts";
+import { type ProofUse, splitToken, tokenType, verifyProof } from "../../src/identity/proof.ts";
 import { issueReceipt, verifyReceipt } from "../../src/identity/receipt.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import { flipBit } from "../support/bits.ts";
@@ -434,4 +434,22 @@ describe("identity/jws", () => {
     });
     assert.equal(result.verified, false);
   });
+});
+
+describe("identity/proof splitToken", () => {
+  const proof = `${Buffer.from('{"typ":"aether-pop+jwt"}').toString("base64url")}.e30.c2ln`;
+  const cases: readonly [string, string | undefined, ReturnType<typeof splitToken>][] = [
+    ["nothing", undefined, { proof: undefined, hostToken: undefined }],
+    ["a proof alone", proof, { proof, hostToken: undefined }],
+    ["a token alone", "token", { proof: undefined, hostToken: "token" }],
+    ["both", `${proof}~token`, { proof, hostToken: "token" }],
+    ["a token with tildes", `${proof}~a~b`, { proof, hostToken: "a~b" }],
+    ["a tilde in a token alone", "a~b", { proof: undefined, hostToken: "a~b" }],
+    ["a proof second", `a~${proof}`, { proof: undefined, hostToken: `a~${proof}` }],
+  ];
+  for (const [what, token, parts] of cases) {
+    it(`takes apart ${what}`, () => {
+      assert.deepEqual(splitToken(token), parts);
+    });
+  }
 });

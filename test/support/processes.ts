@@ -17,6 +17,8 @@ export const WORLD = "example-server/world.ts";
 export const ROOMS = "test/fixtures/rooms-server.ts";
 /** Players who wear files. */
 export const ASSETS = "test/fixtures/assets-server.ts";
+/** Players with accounts and tokens. */
+export const ACCOUNTS = "test/fixtures/accounts-server.ts";
 /** One process of several that are one server. */
 export const SHARED = "test/fixtures/shared-server.ts";
 

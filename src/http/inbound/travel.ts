@@ -7,6 +7,8 @@ import { type Answer, answerOf, refusal } from "./answers.ts";
 export interface TravelRequest {
   /** The bearer token: what the client would send Colyseus as its auth token. */
   readonly token: string;
+  /** A proof of the player's key beside the host's own token. */
+  readonly proof: string | undefined;
   /** Portal URI. */
   readonly to: string;
   /** Name the player wishes to be shown with. */
@@ -21,6 +23,7 @@ export type TravelAnswer =
 const travelSchema = z.strictObject({
   to: z.string().max(2048),
   name: z.string().max(128).optional(),
+  proof: z.string().max(2048).optional(),
 });
 
 /** Parses the body, then asks `travel`. */
@@ -36,7 +39,7 @@ export async function answerTravel(
     return refusal("ERR_FED_MALFORMED", "The body is not JSON.");
   }
   const parsed = travelSchema.safeParse(body);
-  if (!parsed.success) return refusal("ERR_FED_MALFORMED", "The body must be {to, name?}.");
-  const { to, name } = parsed.data;
-  return answerOf(await travel({ token, to, name }));
+  if (!parsed.success) return refusal("ERR_FED_MALFORMED", "The body must be {to, name?, proof?}.");
+  const { to, name, proof } = parsed.data;
+  return answerOf(await travel({ token, to, name, proof }));
 }

@@ -88,7 +88,7 @@ describe("custody/destination/seats", () => {
       const store = new MemoryStore(systemClock);
       const seats = new Seats({
         ...{ origin: HERE, store, visitors: new VisitorBook(store), issuerKey: () => undefined },
-        ...{ clock: systemClock, random: systemRandom, logger: consoleLogger },
+        ...{ clock: systemClock, random: systemRandom, logger: loggerOf(console) },
         perMinute: { seats: 1, rooms: Infinity },
         seats: {
           hasWorld: () => true,

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { eventually } from "../support/eventually.ts";
+import { folderOfSuite } from "../support/folders.ts";
+import { rooms } from "../support/running.ts";
+import { portal } from "../support/sdk.ts";
+import { ledgerRow } from "../support/stored.ts";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** What the examples take for granted. */
+const SERVER = `
+import { type Client, Room, defineRoom, defineServer } from "@colyseus/core";
+import { schema, t } from "@colyseus/schema";
+const State = schema({ visitors: t.number() }, "State");
+class Plaza extends Room<{ state: InstanceType<typeof State> }> {
+  override state = new State();
+  override messages = { step: (_client: Client, _to: { x: number }): void => undefined };
+  override onJoin(_client: Client, _options: { team: string }): void {}
+}
+export const server = defineServer({ rooms: { plaza: defineRoom(Plaza) } });
+`;
+const OPTIONS = {
+  ...{ strict: true, target: "ES2023", module: "NodeNext", noEmit: true, skipLibCheck: true },
+  ...{ allowImportingTsExtensions: true, types: ["node"] },
+};
+
+describe("the examples in the docs", function () {
+  this.timeout(120_000);
+  const folder = folderOfSuite();
+  const at = rooms("home", "away");
+
+  before(async () => {
+    const modules = join(folder.path, "node_modules");
+    await mkdir(modules);
+    await symlink(root, join(modules, "aether-federation"));
+    for (const name of ["@colyseus", "@types", "express"]) {
+      await symlink(join(root, "node_modules", name), join(modules, name));
+    }
+    await writeFile(join(folder.path, "package.json"), '{ "type": "module" }');
+    await writeFile(join(folder.path, "server.ts"), SERVER);
+  });
+
+  it("compile", async () => {
+    const files = ["server.ts"];
+    for (const page of ["clients", "schema"]) {
+      for (const [index, code] of (await blocksOf(page, "ts")).entries()) {
+        files.push(`${page}-${index}.ts`);
+        await writeFile(join(folder.path, files.at(-1)!), `${code}\nexport {};\n`);
+      }
+    }
+    assert.ok(files.length > 6);
+    await writeFile(
+      join(folder.path, "tsconfig.json"),
+      JSON.stringify({ compilerOptions: OPTIONS, files }),
+    );
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const { stdout } = await run(process.execPath, [tsc, "-p", folder.path]).catch(
+      (cause: unknown) => cause as { stdout: string },
+    );
+    assert.equal(stdout, "");
+  });
+
+  it("restore a hero within the game's bounds", async () => {
+    const code = (await blocksOf("schema", "ts"))[1]!;
+    const file = join(folder.path, "hero.ts");
+    await writeFile(file, code);
+    const { arrive } = (await import(pathToFileURL(file).href)) as {
+      arrive: (carried: unknown) => { gold: number };
+    };
+    assert.equal(arrive({ gold: 7 }).gold, 7);
+    assert.equal(arrive({ gold: 5000 }).gold, 1000);
+    const { warn } = console;
+    const said: unknown[] = [];
+    console.warn = (line: unknown) => said.push(line);
+    try {
+      assert.equal(arrive({ gold: -1 }).gold, 0);
+    } finally {
+      console.warn = warn;
+    }
+    assert.match(String(said), /not restored: \/gold/u);
+  });
+
+  it("travel with the SDK as it comes", async () => {
+    const [code = ""] = await blocksOf("clients", "js");
+    const script = code
+      .replace("https://worlds.example.com", at.home.origin)
+      .replace('"plaza"', '"plain"');
+    assert.ok(script.includes(at.home.origin) && script.includes('"plain"'));
+    const told = `
+      const first = room;
+      room.onMessage("whoami", ({ player }) => console.log("is " + player.id));
+      room.send("whoami");
+      room.send("federation:enter", { to: ${JSON.stringify(portal(at.away))} });
+      while (room === first) await new Promise((resolve) => setTimeout(resolve, 20));
+      room.onMessage("whoami", ({ player }) => {
+        console.log("there " + player.id);
+        setInterval(() => undefined, 1000);
+      });
+      room.send("whoami");
+    `;
+    const file = join(folder.path, "stock.js");
+    await writeFile(file, `${script}\n${told}`);
+    const child = execFile(process.execPath, [file]);
+    try {
+      let out = "";
+      for (const stream of [child.stdout, child.stderr]) {
+        stream?.on("data", (text: string) => {
+          out += text;
+        });
+      }
+      const [, id, there] = await eventually(
+        () => {
+          const said = /is (\S+)[^]*there (\S+)/u.exec(out);
+          assert.ok(said !== null, out);
+          return said;
+        },
+        { timeoutMilliseconds: 20_000 },
+      );
+      assert.equal(there, id);
+      assert.equal(ledgerRow(at.home, id!)?.holder, at.away.origin);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+});
+
+async function blocksOf(page: string, language: string): Promise<string[]> {
+  const text = await readFile(join(root, "docs", `${page}.md`), "utf8");
+  return [...text.matchAll(/```(\w+)\n(.*?)```/gsu)]
+    .filter(([, said]) => said === language)
+    .map(([, , code]) => code!);
+}
