@@ -11,7 +11,7 @@ import { PeerHealthChecks } from "../../src/runtime/peer-health.ts";
 import { eventually } from "../support/eventually.ts";
 import { TestNetwork, type TestServer, plain } from "../support/federation.ts";
 import { quietLogger } from "../support/loggers.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { signedPost } from "../support/operator.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { ROOMS, type ServerProcess, Servers } from "../support/processes.ts";

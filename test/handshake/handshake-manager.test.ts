@@ -4,7 +4,7 @@ import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
 import { transcriptBytes } from "../../src/handshake/transcript.ts";
 import { type KeyRing } from "../../src/identity/server-keys.ts";
 import { flipBit } from "../support/bits.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 

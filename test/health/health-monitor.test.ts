@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { HealthStatus } from "../../src/health/peer-record.ts";
 import { type HealthEvent, HealthMonitor } from "../../src/health/health-monitor.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 const PEER = "https://peer.example";

@@ -8,8 +8,8 @@ import {
 import type { KeyRing, SigningKey } from "../../src/identity/server-keys.ts";
 import { ServerStatus, TrustState } from "../../src/registry/federated-server.ts";
 import { type RegistryEvent, ServerRegistry } from "../../src/registry/server-registry.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { type MemoryDisk, MemoryStore } from "../support/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { type MemoryDisk, MemoryStore } from "../../src/storage/memory-store.ts";
 import { ringOf, verifiedDescriptorOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 

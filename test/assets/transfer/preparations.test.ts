@@ -6,7 +6,7 @@ import {
 } from "../../../src/assets/verify/reference.ts";
 import { FederationError } from "../../../src/errors.ts";
 import { sriOf } from "../../support/assets.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 const SOURCE = "https://near.example";
 

@@ -5,7 +5,7 @@ import type { FederationAssetReference } from "../../../src/assets/verify/refere
 import { FederationError } from "../../../src/errors.ts";
 import type { PeerAnswer } from "../../../src/ports.ts";
 import { sriOf } from "../../support/assets.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 const DESTINATION = "https://far.example";
 
