@@ -57,7 +57,7 @@ async function handshake(): Promise<Section> {
         const challenge = await a.manager.createChallenge(B);
         const responded = await b.manager.respond(challenge, { origin: A, kid: a.key.kid });
         if (!responded.verified) throw new Error(responded.reason);
-        const done = await a.manager.complete(B, responded.response, { kid: b.key.kid });
+        const done = await a.manager.complete(responded.response, { origin: B, kid: b.key.kid });
         if (!done.verified) throw new Error(done.reason);
         const end = b.manager.finish(done.completion, { origin: A, kid: a.key.kid });
         if (!end.verified) throw new Error(end.reason);

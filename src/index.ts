@@ -31,8 +31,13 @@ export {
   type RoutingTableOptions,
 } from "./routing/routing-table.ts";
 export { type PortalUri, parsePortalUri } from "./routing/portal-uri.ts";
-export { HealthMonitor, type HealthMonitorOptions } from "./health/health-monitor.ts";
-export { type HealthSample, HealthStatus, type PeerHealth } from "./health/peer-record.ts";
+export {
+  HealthMonitor,
+  type HealthMonitorOptions,
+  type HealthProbe,
+  probeByFetch,
+} from "./health/health-monitor.ts";
+export { type HealthRecord, type HealthSample, HealthStatus } from "./health/peer-record.ts";
 export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossings.ts";
 export type {
   AdmissionDecision,

@@ -50,7 +50,7 @@ describe("handshake/handshake-manager", () => {
     return result.response;
   };
   const complete = async (by = a, to = b) => {
-    const result = await by.manager.complete(to.origin, await respond(by, to), to.from);
+    const result = await by.manager.complete(await respond(by, to), to.from);
     assert.ok(result.verified, JSON.stringify(result));
     return result.completion;
   };
@@ -68,7 +68,9 @@ describe("handshake/handshake-manager", () => {
     const completion = await complete();
     const result = b.manager.finish(completion, a.from);
     assert.ok(result.verified);
-    assert.equal(result.protocol, "aether/1");
+    const { protocol, peer, expiresAt } = result.session;
+    assert.deepEqual([protocol, peer], ["aether/1", A]);
+    assert.equal(expiresAt, Math.floor(clock.now() / 1000) + 24 * 3600);
     assert.equal(result.descriptor.origin, A);
     assert.equal(a.manager.open + b.manager.open, 0);
   });
@@ -125,7 +127,7 @@ describe("handshake/handshake-manager", () => {
       fc.assert(
         fc.asyncProperty(fc.anything(), async (value) => {
           refused(await b.manager.respond(value, a.from), "ERR_FED_MALFORMED");
-          refused(await b.manager.complete(A, value, a.from), "ERR_FED_MALFORMED");
+          refused(await b.manager.complete(value, a.from), "ERR_FED_MALFORMED");
           refused(b.manager.finish(value, a.from), "ERR_FED_MALFORMED");
         }),
       ));
@@ -134,28 +136,28 @@ describe("handshake/handshake-manager", () => {
   describe("complete refuses", () => {
     it("a response to a challenge never made", async () => {
       const response = await respond();
-      refused(await c.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+      refused(await c.manager.complete(response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
     });
     it("a response twice", async () => {
       const response = await respond();
-      assert.ok((await a.manager.complete(B, response, b.from)).verified);
-      refused(await a.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+      assert.ok((await a.manager.complete(response, b.from)).verified);
+      refused(await a.manager.complete(response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
     });
     it("a response from another than the one challenged", async () => {
       const response = await respond();
-      refused(await a.manager.complete(C, response, c.from), "ERR_FED_HANDSHAKE_MISMATCH");
-      assert.ok((await a.manager.complete(B, response, b.from)).verified, "and B still may");
+      refused(await a.manager.complete(response, c.from), "ERR_FED_HANDSHAKE_MISMATCH");
+      assert.ok((await a.manager.complete(response, b.from)).verified, "and B still may");
     });
     it("a response that came too late", async () => {
       const response = await respond();
       clock.advance(10_000);
-      refused(await a.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_EXPIRED");
+      refused(await a.manager.complete(response, b.from), "ERR_FED_HANDSHAKE_EXPIRED");
     });
     it("a proof with any one bit flipped", async () => {
       for (let bit = 0; bit < 86 * 8; bit += 1) {
         const response = await respond();
         const proof = flipBit(response.proof, bit);
-        const result = await a.manager.complete(B, { ...response, proof }, b.from);
+        const result = await a.manager.complete({ ...response, proof }, b.from);
         assert.equal(result.verified, false, `bit ${bit}`);
       }
     }).timeout(20_000);
@@ -163,13 +165,13 @@ describe("handshake/handshake-manager", () => {
       const response = await respond();
       const counterNonce = Buffer.alloc(32, 9).toString("base64url");
       refused(
-        await a.manager.complete(B, { ...response, counterNonce }, b.from),
+        await a.manager.complete({ ...response, counterNonce }, b.from),
         "ERR_FED_HANDSHAKE_PROOF",
       );
     });
     it("a version downgrade", async () => {
       const response = { ...(await respond()), protocol: "aether/0" };
-      refused(await a.manager.complete(B, response, b.from), "ERR_FED_PROTOCOL_UNSUPPORTED");
+      refused(await a.manager.complete(response, b.from), "ERR_FED_PROTOCOL_UNSUPPORTED");
     });
     it("a reflected proof: the initiator's role in the responder's place", async () => {
       const message = await challenge();
@@ -190,7 +192,6 @@ describe("handshake/handshake-manager", () => {
       );
       refused(
         await a.manager.complete(
-          B,
           { ...response.response, proof: Buffer.from(proof).toString("base64url") },
           b.from,
         ),
@@ -201,13 +202,13 @@ describe("handshake/handshake-manager", () => {
       const response = await respond();
       const { jws } = await descriptorOf(C, c.ring, clock.now());
       refused(
-        await a.manager.complete(B, { ...response, descriptor: jws }, b.from),
+        await a.manager.complete({ ...response, descriptor: jws }, b.from),
         "ERR_FED_DESCRIPTOR_INVALID",
       );
     });
     it("an unknown member", async () => {
       const response = { ...(await respond()), more: 1 };
-      refused(await a.manager.complete(B, response, b.from), "ERR_FED_MALFORMED");
+      refused(await a.manager.complete(response, b.from), "ERR_FED_MALFORMED");
     });
   });
 
@@ -338,7 +339,7 @@ describe("handshake/handshake-manager", () => {
             assert.deepEqual([message.by, message.to], [from, to]);
             messages.push({ kind: 2, by: to, to: from, body: result.response });
           } else if (kind === 2) {
-            const result = await to.manager.complete(from.origin, body, from.from);
+            const result = await to.manager.complete(body, from.from);
             if (!result.verified) continue;
             assert.deepEqual([message.by, message.to], [from, to]);
             proven.add(`${to.origin} to ${from.origin}: ${result.completion.handshakeId}`);

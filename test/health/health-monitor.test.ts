@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { HealthStatus } from "../../src/health/peer-record.ts";
-import { type HealthEvent, HealthMonitor } from "../../src/health/health-monitor.ts";
+import {
+  type HealthEvent,
+  HealthMonitor,
+  type HealthMonitorOptions,
+} from "../../src/health/health-monitor.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
@@ -9,7 +13,7 @@ const PEER = "https://peer.example";
 type Answer = "pass" | "warn" | "fail" | "refused" | "silent";
 
 /** A monitor over peers that answer as they are told, on a clock the test moves. */
-function setUp(options: Partial<ConstructorParameters<typeof HealthMonitor>[0]> = {}) {
+function setUp(options: HealthMonitorOptions = {}) {
   const clock = new ManualClock();
   const world = { answer: "pass" as Answer, delay: 0, probes: [] as number[], running: 0, most: 0 };
   const events: HealthEvent[] = [];
@@ -42,11 +46,12 @@ describe("health/health-monitor", () => {
   it("probes at once, and knows nothing before", async () => {
     const { clock, monitor } = setUp();
     monitor.watch(PEER);
-    assert.equal(monitor.status(PEER)?.status, undefined);
+    assert.equal(monitor.status(PEER), HealthStatus.Unknown);
     monitor.start();
     await clock.advanceAsync(1);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
-    assert.equal(monitor.status("https://other.example"), undefined);
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
+    assert.equal(monitor.status("https://other.example"), HealthStatus.Unknown);
+    assert.equal(monitor.record("https://other.example"), undefined);
   });
 
   it("finds a peer unreachable within two intervals, and back at its next answer", async () => {
@@ -56,14 +61,14 @@ describe("health/health-monitor", () => {
     await clock.advanceAsync(1_000);
     world.answer = "refused";
     await clock.advanceAsync(20_000);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
     world.answer = "pass";
     await clock.advanceAsync(11_500);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
     assert.deepEqual(
       events.map(({ from, to }) => [from, to]),
       [
-        [undefined, "healthy"],
+        ["unknown", "healthy"],
         ["healthy", "unreachable"],
         ["unreachable", "healthy"],
       ],
@@ -91,14 +96,14 @@ describe("health/health-monitor", () => {
     world.delay = 2_000;
     monitor.start();
     await clock.advanceAsync(3_000);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Degraded);
-    assert.equal(monitor.status(PEER)?.roundTripMilliseconds, 2_000);
+    assert.equal(monitor.status(PEER), HealthStatus.Degraded);
+    assert.equal(monitor.record(PEER)?.roundTripMilliseconds, 2_000);
     const told = setUp();
     told.world.answer = "warn";
     told.monitor.watch(PEER);
     told.monitor.start();
     await told.clock.advanceAsync(1_000);
-    assert.equal(told.monitor.status(PEER)?.status, HealthStatus.Degraded);
+    assert.equal(told.monitor.status(PEER), HealthStatus.Degraded);
   });
 
   it("counts a peer that reports fail as down", async () => {
@@ -107,7 +112,7 @@ describe("health/health-monitor", () => {
     monitor.watch(PEER);
     monitor.start();
     await clock.advanceAsync(1_000);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
   });
 
   it("gives up on a probe without answer", async () => {
@@ -116,9 +121,9 @@ describe("health/health-monitor", () => {
     monitor.watch(PEER);
     monitor.start();
     await clock.advanceAsync(2_900);
-    assert.equal(monitor.status(PEER)?.status, undefined);
+    assert.equal(monitor.status(PEER), HealthStatus.Unknown);
     await clock.advanceAsync(200);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
   });
 
   it("spreads its probes by jitter and never runs two of one peer at once", async () => {
@@ -160,7 +165,7 @@ describe("health/health-monitor", () => {
     world.answer = "pass";
     monitor.wake(PEER);
     await clock.advanceAsync(1);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
   });
 
   it("leaves a healthy peer alone when it is heard of", async () => {
@@ -197,7 +202,7 @@ describe("health/health-monitor", () => {
   it("weighs uptime by time, over an hour, a day and a month", async () => {
     const { clock, world, monitor } = setUp({ intervalSeconds: 60 });
     monitor.watch(PEER);
-    assert.deepEqual(monitor.status(PEER)?.uptime, {
+    assert.deepEqual(monitor.record(PEER)?.uptime, {
       hour: undefined,
       day: undefined,
       month: undefined,
@@ -206,14 +211,14 @@ describe("health/health-monitor", () => {
     await clock.advanceAsync(45 * 60_000);
     world.answer = "refused";
     await clock.advanceAsync(15 * 60_000);
-    const { hour, day, month } = monitor.status(PEER)!.uptime;
+    const { hour, day, month } = monitor.record(PEER)!.uptime;
     assert.ok(Math.abs((hour ?? 0) - 0.75) < 0.03, `hour ${hour}`);
     assert.ok(Math.abs((day ?? 0) - 0.75) < 0.03, `day ${day}`);
     assert.ok(Math.abs((month ?? 0) - 0.75) < 0.03, `month ${month}`);
     world.answer = "pass";
     monitor.wake(PEER);
     await clock.advanceAsync(3 * 3_600_000);
-    const later = monitor.status(PEER)!.uptime;
+    const later = monitor.record(PEER)!.uptime;
     assert.equal(later.hour, 1);
     assert.ok((later.day ?? 1) < 0.96 && (later.day ?? 0) > 0.9, `day ${later.day}`);
   });

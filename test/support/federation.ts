@@ -144,7 +144,6 @@ export class TestServer {
       transport: this.peers,
       store: this.store,
       clock,
-      random,
       logger: quietLogger(),
     });
     this.peers.reconnectBy((peer) => this.handshake.connect(peer));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Preparations } from "../../../src/assets/transfer/preparations.ts";
 import {
-  type FederationAssetReference,
+  type CompleteAssetReference,
   resolveIntegrityPolicy,
 } from "../../../src/assets/verify/reference.ts";
 import { FederationError } from "../../../src/errors.ts";
@@ -10,7 +10,7 @@ import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 const SOURCE = "https://near.example";
 
-function reference(name: string, size = 100): FederationAssetReference {
+function reference(name: string, size = 100): CompleteAssetReference {
   return {
     originServer: SOURCE,
     assetHash: sriOf(name),

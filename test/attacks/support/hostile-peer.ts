@@ -173,7 +173,7 @@ export async function shakeHandsAs(
   const { keyid = "" } = /keyid="(?<keyid>[^"]+)"/u.exec(offer.headers.get("signature-input") ?? "")
     ?.groups as { keyid?: string };
   const kid = keyid.slice(keyid.indexOf("#") + 1);
-  const completed = await manager.complete(victim.origin, offer.body, { kid });
+  const completed = await manager.complete(offer.body, { origin: victim.origin, kid });
   if (!completed.verified) throw new Error(completed.reason);
   return signedPost(signer, `${url}/complete`, completed.completion);
 }
