@@ -6,6 +6,7 @@ export type { FederatedPlayer } from "./colyseus/federated-player.ts";
 export type { JsonValue } from "./json.ts";
 export type { FederationEvents } from "./runtime/events.ts";
 export { FederationRuntime } from "./runtime/federation-runtime.ts";
+export type { RuntimeOptions } from "./runtime/settings.ts";
 export type { FederationPeers } from "./federation/peers.ts";
 export type { PeerSummary } from "./operator/peers.ts";
 export type { FederationAssets } from "./federation/assets.ts";
@@ -13,7 +14,18 @@ export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } 
 export type { Clock, Fetch, Logger, Random, Store } from "./ports.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
 
-export { HandshakeManager, type HandshakeManagerOptions } from "./handshake/handshake-manager.ts";
+export {
+  HandshakeManager,
+  type HandshakeManagerOptions,
+  type HandshakeSender,
+  HandshakeState,
+  type ProvenSession,
+} from "./handshake/handshake-manager.ts";
+export {
+  type CredentialsOptions,
+  type HandshakeCredentials,
+  createCredentials,
+} from "./handshake/credentials.ts";
 export type {
   HandshakeChallenge,
   HandshakeCompletion,
@@ -23,7 +35,8 @@ export type {
 export type { TrustCandidate, TrustDecision, TrustPolicy } from "./handshake/trust-policy.ts";
 export { type FederatedServer, ServerStatus, TrustState } from "./registry/federated-server.ts";
 export type { BlockOutcome } from "./registry/blocking.ts";
-export { ServerRegistry } from "./registry/server-registry.ts";
+export type { ServerListing } from "./registry/listing.ts";
+export { ServerRegistry, type ServerRegistryOptions } from "./registry/server-registry.ts";
 export {
   type PortalRoute,
   type ResolvedDestination,
@@ -43,6 +56,8 @@ export type {
   AdmissionDecision,
   AdmissionPolicy,
   AdmissionRequest,
+  FederationAuthRequest,
+  FederationAuthResult,
 } from "./custody/destination/admission.ts";
 export type { Arrival } from "./custody/destination/arrivals.ts";
 export type { ImportNotice } from "./custody/home/import-notices.ts";
@@ -62,11 +77,14 @@ export {
 } from "./identity/receipt.ts";
 export type { DatedKey } from "./identity/dated-key.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
+export { type MemoryDisk, MemoryStore } from "./storage/memory-store.ts";
 export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";
 export { SqliteEngine, type SqliteEngineOptions } from "./storage/sqlite-engine.ts";
 export type { CompareAndSetEngine } from "./storage/engine.ts";
 export {
   type AssetIntegrityPolicy,
+  type AssetMismatchPolicy,
+  type CompleteAssetReference,
   type FederationAssetReference,
   HashMismatchAction,
 } from "./assets/verify/reference.ts";
@@ -75,6 +93,7 @@ export {
   type AssetVerifier,
   type ExpectedAsset,
   type VerificationResult,
+  VerifiedBytes,
 } from "./assets/verify/verification.ts";
 export { ContentStore, type ContentStoreOptions } from "./assets/store/content-store.ts";
 export type { StoredAsset } from "./assets/store/stored-asset.ts";

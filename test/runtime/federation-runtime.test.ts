@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { resolveOptions } from "../../src/federation/options.ts";
 import { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
 import { folderOfTest } from "../support/folders.ts";
-import { NO_SEATS } from "../support/no-seats.ts";
 
 describe("runtime/federation-runtime", () => {
   const folder = folderOfTest();
@@ -19,20 +18,20 @@ describe("runtime/federation-runtime", () => {
     const keys = join(folder.path, "keys.json");
     await writeFile(keys, "no JSON");
     const first = runtime();
-    await assert.rejects(first.start(NO_SEATS), { code: "ERR_FED_KEY_FILE" });
+    await assert.rejects(first.start(), { code: "ERR_FED_KEY_FILE" });
     assert.equal(first.started, false);
     await rm(keys);
-    await first.start(NO_SEATS);
+    await first.start();
     await first.stop();
   });
 
   it("starts again after it has stopped, with the same key", async () => {
     const first = runtime();
-    await first.start(NO_SEATS);
+    await first.start();
     first.goOnline();
     const { kid } = first.signingKey();
     await first.stop();
-    await first.start(NO_SEATS);
+    await first.start();
     assert.equal(first.signingKey().kid, kid);
     await first.stop();
   });
@@ -43,8 +42,8 @@ describe("runtime/federation-runtime", () => {
 
   it("lets two servers not have one folder", async () => {
     const first = runtime();
-    await first.start(NO_SEATS);
-    await assert.rejects(runtime().start(NO_SEATS), { code: "ERR_FED_STORE_IN_USE" });
+    await first.start();
+    await assert.rejects(runtime().start(), { code: "ERR_FED_STORE_IN_USE" });
     await first.stop();
   });
 });
