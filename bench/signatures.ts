@@ -6,7 +6,7 @@ import { importVerifyKey } from "../src/identity/ed25519.ts";
 import { signRequest, verifyRequest } from "../src/identity/http-signatures.ts";
 import { type SigningKey, generateSigningKey } from "../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../src/ports.ts";
-import { freePort } from "../test/support/processes.ts";
+import { freePort } from "../src/testing/test-place.ts";
 import { Servers } from "../test/support/processes.ts";
 import { type Measured, type Section, cpuOf, measure, report, summary } from "./measure.ts";
 

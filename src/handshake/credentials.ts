@@ -37,8 +37,7 @@ export function createCredentials({
   clock = systemClock,
   random = systemRandom,
 }: CredentialsOptions = {}): HandshakeCredentials {
-  const fresh = given === undefined ? generateSigningKey(random) : undefined;
-  const signingKey = given ?? ((): SigningKey => fresh as SigningKey);
+  const signingKey = given ?? always(generateSigningKey(random));
   const origin = named ?? unreachableOrigin(signingKey());
   const ownDescriptor = async (): Promise<string> => {
     const { jws } = await signDescriptor(
@@ -60,4 +59,8 @@ export function createCredentials({
 /** A name that is the key's alone, and leads nowhere (RFC 6761). */
 export function unreachableOrigin({ kid }: Pick<SigningKey, "kid">): string {
   return `https://${Buffer.from(kid, "base64url").toString("hex").slice(0, 32)}.invalid`;
+}
+
+function always(key: SigningKey): () => SigningKey {
+  return () => key;
 }

@@ -65,7 +65,7 @@ export async function arrive<RoomType extends Room>(
   sdk.http.authToken = await player.key?.prove(origin, { seat: seat.sessionId });
   const joined = (await sdk.consumeSeatReservation(seat as never)) as ClientRoom<RoomType>;
   joined.reconnection.enabled = false;
-  const client = room.clients.getById(joined.sessionId);
+  const client = room.clients.get(joined.sessionId);
   if (client === undefined) {
     throw new Error(`${player.id} is not in room ${room.roomId}: is it a room of this process?`);
   }

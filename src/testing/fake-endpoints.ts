@@ -4,7 +4,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
-import { type AnswerSigner, sendSigned } from "../http/inbound/answers.ts";
+import { type AnswerSigner, send, sendSigned } from "../http/inbound/answers.ts";
 import type { Middleware } from "../http/inbound/middleware.ts";
 import { readRawBody } from "../http/inbound/raw-body.ts";
 import { peekKeyId } from "../identity/http-signatures.ts";
@@ -19,7 +19,7 @@ export interface HeardCall {
   readonly body: unknown;
 }
 
-/** An answer made by hand; it is signed, so that it is believed to come from the peer. */
+/** An answer made by hand; to a signed call it is signed, so that it is believed to come from the peer. */
 export interface HandMadeAnswer {
   readonly status: number;
   readonly body: unknown;
@@ -89,14 +89,15 @@ export class FakeEndpoints {
     const treatment = this.#treatments.get(path) ?? this.#treatments.get("*");
     const answer = await treatment?.(call);
     if (answer === "hang") return;
-    if (answer !== undefined) {
+    if (answer !== undefined && call.caller === undefined) send(response, answer);
+    else if (answer !== undefined) {
       const message = { method, targetUri: `${signer.origin}${url}`, headers, body: raw };
       await sendSigned(signer, message, response, answer);
-      return;
+    } else {
+      endpoints(replayed(request, raw), response, () => {
+        response.writeHead(404).end();
+      });
     }
-    endpoints(replayed(request, raw), response, () => {
-      response.writeHead(404).end();
-    });
   }
 }
 

@@ -46,7 +46,7 @@ export function storeConformance({
   name,
   open,
   makeClock = () => new ManualClock(),
-  runner = globalThis as unknown as TestRunner,
+  runner = globalRunner(),
 }: StoreConformanceOptions): void {
   if (typeof runner.describe !== "function" || typeof runner.it !== "function") {
     throw new TypeError("runner must have describe and it: this test runner has no global ones");
@@ -64,6 +64,14 @@ export function storeConformance({
       }),
     );
   });
+}
+
+/** What the test runner has put there, if it has. */
+function globalRunner(): TestRunner {
+  return {
+    describe: Reflect.get(globalThis, "describe") as TestRunner["describe"],
+    it: Reflect.get(globalThis, "it") as TestRunner["it"],
+  };
 }
 
 function declareCases(check: (title: string, test: (place: Place) => Promise<void>) => void): void {

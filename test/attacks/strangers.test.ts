@@ -12,7 +12,7 @@ import { eventually } from "../support/eventually.ts";
 import { TestNetwork, type TestServer, plain } from "../support/federation.ts";
 import { quietLogger } from "../support/loggers.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { signedPost } from "../support/operator.ts";
+import { signedPost } from "../../src/testing/signed-post.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { ROOMS, type ServerProcess, Servers } from "../support/processes.ts";
 import { seededRandom } from "../support/seeded-random.ts";

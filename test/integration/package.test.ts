@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import type * as client from "aether-federation/client";
 import { eventually } from "../support/eventually.ts";
 import { folderOfSuite } from "../support/folders.ts";
-import { freePort } from "../support/processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../", import.meta.url));
