@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
+import { createCredentials } from "../../src/handshake/credentials.ts";
+import {
+  HandshakeManager,
+  type HandshakeManagerOptions,
+  HandshakeState,
+} from "../../src/handshake/handshake-manager.ts";
 import { transcriptBytes } from "../../src/handshake/transcript.ts";
 import { type KeyRing } from "../../src/identity/server-keys.ts";
 import { flipBit } from "../support/bits.ts";
@@ -275,6 +280,121 @@ describe("handshake/handshake-manager", () => {
     clock.advance(10_000);
     clock.jumpWall(-60_000);
     refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_EXPIRED");
+  });
+
+  describe("alone", () => {
+    /** A manager that knows nobody's HTTP signatures. */
+    const alone = (options: HandshakeManagerOptions = {}) =>
+      new HandshakeManager({ clock, ...options });
+    const answered = async (by: HandshakeManager, to: HandshakeManager) => {
+      const result = await to.respond(await by.createChallenge(to.origin));
+      assert.ok(result.verified, JSON.stringify(result));
+      return result.response;
+    };
+    const proven = async (by: HandshakeManager, to: HandshakeManager) => {
+      const result = await by.complete(await answered(by, to));
+      assert.ok(result.verified, JSON.stringify(result));
+      return result.completion;
+    };
+
+    it("is a server with a key and a name of its own, which leads nowhere", async () => {
+      const [one, two] = [alone(), alone()];
+      assert.match(one.origin, /^https:\/\/[0-9a-f]{32}\.invalid$/u);
+      assert.notEqual(one.origin, two.origin);
+      const result = two.finish(await proven(one, two));
+      assert.ok(result.verified, JSON.stringify(result));
+      assert.equal(result.session.peer, one.origin);
+      assert.equal(result.descriptor.origin, one.origin);
+    });
+
+    it("answers as somebody else when it is given that one's credentials", async () => {
+      const manager = alone();
+      const arena = createCredentials({ origin: "https://arena.example", clock });
+      const answer = await manager.respond(await manager.createChallenge(arena.origin), arena);
+      assert.ok(answer.verified, JSON.stringify(answer));
+      const proof = await manager.complete(answer.response);
+      assert.ok(proof.verified, JSON.stringify(proof));
+      assert.equal(proof.descriptor.origin, arena.origin);
+      const result = manager.finish(proof.completion);
+      assert.ok(result.verified && result.session.peer === manager.origin);
+    });
+
+    it("gives no session to whoever shows another's descriptor without having its key", async () => {
+      const [victim, honest, thief] = [alone(), alone(), alone()];
+      const challenge = {
+        ...(await thief.createChallenge(victim.origin)),
+        descriptor: await honest.credentials.ownDescriptor(),
+      };
+      const answer = await victim.respond(challenge);
+      assert.ok(answer.verified, JSON.stringify(answer));
+      const { handshakeId, counterNonce, nonce, protocol } = answer.response;
+      const said = transcriptBytes({
+        ...{ role: "initiator", protocol, nonceA: nonce, nonceB: counterNonce },
+        ...{ originA: honest.origin, kidA: honest.credentials.signingKey().kid },
+        ...{ originB: victim.origin, kidB: victim.credentials.signingKey().kid },
+      });
+      const signed = thief.credentials.signingKey().sign(said);
+      const proof = Buffer.from(signed).toString("base64url");
+      refused(victim.finish({ handshakeId, proof }), "ERR_FED_HANDSHAKE_PROOF");
+    });
+
+    it("believes no response with another's descriptor", async () => {
+      const [one, two, other] = [alone(), alone(), alone()];
+      const response = await answered(one, two);
+      const descriptor = await other.credentials.ownDescriptor();
+      refused(await one.complete({ ...response, descriptor }), "ERR_FED_DESCRIPTOR_INVALID");
+    });
+
+    it("answers no challenge of its own", async () => {
+      const manager = alone();
+      const challenge = await manager.createChallenge("https://b.example");
+      const responder = manager.origin;
+      refused(await manager.respond({ ...challenge, responder }), "ERR_FED_HANDSHAKE_MISMATCH");
+    });
+
+    it("says how far a handshake is, on either side", async () => {
+      const [one, two] = [alone(), alone()];
+      const { Challenged, Responded, Completed } = HandshakeState;
+      const challenge = await one.createChallenge(two.origin);
+      assert.equal(one.state(challenge.nonce), Challenged);
+      const answer = await two.respond(challenge);
+      assert.ok(answer.verified);
+      const { handshakeId } = answer.response;
+      assert.equal(two.state(handshakeId), Responded);
+      const proof = await one.complete(answer.response);
+      assert.ok(proof.verified);
+      assert.equal(one.state(challenge.nonce), Completed);
+      two.finish(proof.completion);
+      assert.equal(two.state(handshakeId), Completed);
+      assert.equal(one.state("nobody's"), undefined);
+    });
+
+    it("says that one has failed, and that one took too long", async () => {
+      const [one, two] = [alone(), alone()];
+      const response = await answered(one, two);
+      await one.complete({ ...response, proof: "A".repeat(86) });
+      assert.equal(one.state(response.nonce), HandshakeState.Failed);
+      const late = await answered(one, two);
+      clock.advance(10_000);
+      assert.equal(one.state(late.nonce), HandshakeState.Expired);
+      await one.complete(late);
+      assert.equal(one.state(late.nonce), HandshakeState.Expired);
+      assert.equal(two.state(late.handshakeId), HandshakeState.Expired);
+    });
+
+    it("remembers how the last ones ended, and no more", async () => {
+      const [one, two] = [alone({ maxOpenHandshakes: 2 }), alone()];
+      const nonces: string[] = [];
+      for (let each = 0; each < 3; each += 1) {
+        const response = await answered(one, two);
+        nonces.push(response.nonce);
+        await one.complete(response);
+      }
+      assert.deepEqual(
+        nonces.map((nonce) => one.state(nonce)),
+        [undefined, HandshakeState.Completed, HandshakeState.Completed],
+      );
+    });
   });
 
   it("challenges not itself", async () => {

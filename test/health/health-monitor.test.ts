@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type Server, createServer } from "node:http";
 import { HealthStatus } from "../../src/health/peer-record.ts";
 import {
   type HealthEvent,
@@ -6,6 +7,7 @@ import {
   type HealthMonitorOptions,
 } from "../../src/health/health-monitor.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { hangUp, listen, nobodyThere } from "../support/loopback.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 const PEER = "https://peer.example";
@@ -225,5 +227,61 @@ describe("health/health-monitor", () => {
 
   it("names the option that is wrong", () => {
     assert.throws(() => setUp({ intervalSeconds: 0 }), /intervalSeconds/u);
+  });
+
+  it("watches whom it is asked to check", async () => {
+    const { monitor, world } = setUp();
+    assert.equal((await monitor.check(PEER)).status, HealthStatus.Healthy);
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
+    world.answer = "refused";
+    await monitor.check(PEER);
+    await monitor.check(PEER);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
+    assert.deepEqual(
+      monitor.list().map(({ origin }) => origin),
+      [PEER],
+    );
+  });
+
+  describe("alone, over HTTP", () => {
+    let server: Server;
+    let origin: string;
+    let answer: { status: number; body: string };
+    const asked: (string | undefined)[] = [];
+
+    before(async () => {
+      server = createServer((request, response) => {
+        asked.push(request.url);
+        response.writeHead(answer.status).end(answer.body);
+      });
+      ({ origin } = await listen(server));
+    });
+    after(() => hangUp(server));
+
+    it("reads a peer's health", async () => {
+      answer = { status: 200, body: '{"status":"warn","version":"1"}' };
+      const monitor = new HealthMonitor();
+      assert.equal((await monitor.check(origin)).status, HealthStatus.Degraded);
+      assert.equal(asked.at(-1), "/federation/health");
+    });
+
+    for (const [name, wrong] of Object.entries({
+      "another status": { status: 404, body: '{"status":"pass"}' },
+      "what is no health": { status: 200, body: '{"status":"fine"}' },
+      "what is no JSON": { status: 200, body: "hello" },
+      "far too much": { status: 200, body: " ".repeat(100_000) + '{"status":"pass"}' },
+    })) {
+      it(`counts a peer as down that answers ${name}`, async () => {
+        answer = wrong;
+        const monitor = new HealthMonitor();
+        assert.equal((await monitor.check(origin)).status, HealthStatus.Unreachable);
+      });
+    }
+
+    it("counts a peer as down where nobody listens", async () => {
+      const monitor = new HealthMonitor();
+      const { origin: nowhere } = await nobodyThere();
+      assert.equal((await monitor.check(nowhere)).status, HealthStatus.Unreachable);
+    });
   });
 });

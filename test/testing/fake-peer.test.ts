@@ -243,6 +243,24 @@ describe("testing: a fake peer and a server under test", () => {
     assert.deepEqual((returned?.body as { state?: unknown }).state, { coins: 1 });
   });
 
+  it("answers by hand what nobody has signed, too", async () => {
+    peer.refuse("/health", "ERR_FED_UNAVAILABLE");
+    const response = await fetch(`${peer.origin}/federation/health`);
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get("signature"), null);
+    peer.behave();
+    assert.equal((await fetch(`${peer.origin}/federation/health`)).status, 200);
+  });
+
+  it("leaves no connection open that it does not answer, once it stops", async () => {
+    const other = await FakePeer.start();
+    other.hang();
+    const unanswered = fetch(`${other.origin}/federation/health`);
+    await eventually(() => assert.equal(other.heard.length, 1));
+    await other.stop();
+    await assert.rejects(unanswered);
+  });
+
   it("names a path that is none", () => {
     assert.throws(() => peer.hang("custody/claim"), /path/u);
   });
