@@ -69,8 +69,8 @@ export function storeConformance({
 /** What the test runner has put there, if it has. */
 function globalRunner(): TestRunner {
   return {
-    describe: Reflect.get(globalThis, "describe") as TestRunner["describe"],
-    it: Reflect.get(globalThis, "it") as TestRunner["it"],
+    describe: Reflect.get(globalThis, "describe"),
+    it: Reflect.get(globalThis, "it"),
   };
 }
 

@@ -20,16 +20,18 @@ const parsed = new Map<string, ts.SourceFile | undefined>();
 /** What is wrong with a page's blocks, each with the place that the reader sees. */
 export function faultsOf(page: Page): string[] {
   const files = virtualFiles(page);
-  const host = ts.createCompilerHost(HOST_OPTIONS);
-  const { fileExists, readFile, getSourceFile, directoryExists } = host;
-  host.directoryExists = (path) => path === FOLDER || (directoryExists?.call(host, path) ?? true);
-  host.fileExists = (path) => files.has(path) || fileExists.call(host, path);
-  host.readFile = (path) => files.get(path)?.code ?? readFile.call(host, path);
-  host.getSourceFile = (path, target, ...rest) => {
-    const file = files.get(path);
-    if (file !== undefined) return ts.createSourceFile(path, file.code, target, true);
-    if (!parsed.has(path)) parsed.set(path, getSourceFile.call(host, path, target, ...rest));
-    return parsed.get(path);
+  const disk = ts.createCompilerHost(HOST_OPTIONS);
+  const host: ts.CompilerHost = {
+    ...disk,
+    directoryExists: (path) => path === FOLDER || (disk.directoryExists?.(path) ?? true),
+    fileExists: (path) => files.has(path) || disk.fileExists(path),
+    readFile: (path) => files.get(path)?.code ?? disk.readFile(path),
+    getSourceFile: (path, target, ...rest) => {
+      const file = files.get(path);
+      if (file !== undefined) return ts.createSourceFile(path, file.code, target, true);
+      if (!parsed.has(path)) parsed.set(path, disk.getSourceFile(path, target, ...rest));
+      return parsed.get(path);
+    },
   };
   const program = ts.createProgram([...files.keys()], HOST_OPTIONS, host);
   return [...files].flatMap(([path, { place, line }]) => {
