@@ -52,6 +52,18 @@ describe("docs: how blocks are read", function () {
     assert.equal(faultsOf(page(...files)).length, 1);
   });
 
+  it("takes the name of a block from the line before it, and files for granted", () => {
+    const named = ["`src/rooms/a.ts`:", "", "```ts", "export const a = 1;", "```"];
+    const granted = ["<!-- given file=b.d.ts", 'declare module "b" { const b: 1; }', "-->"];
+    const using = [
+      "```ts",
+      'import { a } from "./rooms/a.js";',
+      'import { b } from "b";',
+      "a + b;",
+    ];
+    assert.deepEqual(faultsOf(page(...named, ...granted, ...using, "```")), []);
+  });
+
   it("knows CommonJS, and JavaScript without types", () => {
     const common = ["```cjs", 'const { createFederation } = require("aether-federation");'];
     assert.deepEqual(faultsOf(page(...common, "createFederation;", "```")), []);

@@ -23,7 +23,9 @@ export function faultsOf(page: Page): string[] {
   const disk = ts.createCompilerHost(HOST_OPTIONS);
   const host: ts.CompilerHost = {
     ...disk,
-    directoryExists: (path) => path === FOLDER || (disk.directoryExists?.(path) ?? true),
+    directoryExists: (path) =>
+      [...files.keys()].some((file) => file.startsWith(`${path}/`)) ||
+      (disk.directoryExists?.(path) ?? true),
     fileExists: (path) => files.has(path) || disk.fileExists(path),
     readFile: (path) => files.get(path)?.code ?? disk.readFile(path),
     getSourceFile: (path, target, ...rest) => {
@@ -55,12 +57,13 @@ interface VirtualFile {
 }
 
 /** The blocks and what they take for granted, by the path that they pretend to have. */
-function virtualFiles({ name, given, blocks }: Page): Map<string, VirtualFile> {
+function virtualFiles({ name, given, files: whole, blocks }: Page): Map<string, VirtualFile> {
   const files = new Map<string, VirtualFile>();
   const declarations = `export {};\ndeclare global {\n${given}\n}\n`;
   files.set(`${FOLDER}/given.d.ts`, { code: declarations, place: `${name}:given`, line: -1 });
+  for (const [file, code] of whole) files.set(pathOf(file), { code, place: name, line: 0 });
   for (const [index, block] of blocks.entries()) {
-    const path = `${FOLDER}/${block.file ?? `block-${index}.${extensionOf(block)}`}`;
+    const path = pathOf(block.file ?? `block-${index}.${extensionOf(block)}`);
     const line = Number(block.place.slice(block.place.lastIndexOf(":") + 1)) + 1;
     // A module each, so that one may declare what another takes for granted.
     const module = /\.c[jt]s$/u.test(path) ? "" : "export {};\n";
@@ -71,4 +74,9 @@ function virtualFiles({ name, given, blocks }: Page): Map<string, VirtualFile> {
 
 function extensionOf({ extension }: Block): string {
   return extension === "js" ? "mjs" : extension;
+}
+
+/** Where a file is that a page names: in `src`, unless it says otherwise. */
+function pathOf(file: string): string {
+  return `${FOLDER}/${file.includes("/") ? file : `src/${file}`}`;
 }

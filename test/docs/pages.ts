@@ -6,11 +6,17 @@
  *
  * - `run`: it is run, too, and prints what its lines `console.log(…); // → …` say;
  * - `file=NAME`: other blocks of its page import it by that name; those of mocha (`*.test.ts`) are run.
+ *   A line before the block that is nothing but `` `NAME`: `` says the same. Without a name, or a folder
+ *   in it, a block is in `src`.
  *
- * What a page's blocks take for granted stands in a comment of the page, as declarations:
+ * What a page's blocks take for granted stands in comments of the page: declarations, or a whole file,
+ * such as the types of a package that is not installed here.
  *
  *     <!-- given
  *     const federation: import("aether-federation").Federation;
+ *     -->
+ *     <!-- given file=vite.d.ts
+ *     declare module "vite" { … }
  *     -->
  */
 import { readFileSync, readdirSync } from "node:fs";
@@ -37,7 +43,19 @@ export interface Page {
   readonly name: string;
   /** Declarations that its blocks take for granted. */
   readonly given: string;
+  /** Files that they do, by name. */
+  readonly files: ReadonlyMap<string, string>;
   readonly blocks: readonly Block[];
+}
+
+/** A block that is being read. */
+interface Fence {
+  readonly fence: string;
+  readonly info: string;
+  readonly line: number;
+  readonly code: string[];
+  /** Its name, by the line before it. */
+  readonly called: string | undefined;
 }
 
 const EXTENSIONS = new Set(["ts", "mts", "cts", "js", "mjs", "cjs"]);
@@ -56,11 +74,14 @@ export function pages(): Page[] {
 export function readPage(name: string, text: string): Page {
   const blocks: Block[] = [];
   const lines = text.split("\n");
-  let open: { fence: string; info: string; line: number; code: string[] } | undefined;
+  let open: Fence | undefined;
   for (const [index, line] of lines.entries()) {
     const [, indent = "", fence = "", info = ""] = /^(\s*)(`{3,}|~{3,})(.*)$/u.exec(line) ?? [];
     if (open === undefined) {
-      if (fence !== "") open = { fence: indent + fence, info, line: index + 1, code: [] };
+      if (fence !== "") {
+        const [, called] = /^\s*`([^`\s]+\.[cm]?[jt]s)`:$/u.exec(lines[index - 2] ?? "") ?? [];
+        open = { fence: indent + fence, info, line: index + 1, code: [], called };
+      }
     } else if (indent + fence === open.fence && info.trim() === "") {
       const block = readBlock(name, open);
       if (block !== undefined) blocks.push(block);
@@ -73,18 +94,21 @@ export function readPage(name: string, text: string): Page {
     ...granted,
     ...[...text.matchAll(/<!-- given\n(.*?)-->/gsu)].map(([, code]) => code ?? ""),
   ];
-  return { name, given: given.join("\n"), blocks };
+  const files = new Map(
+    [...text.matchAll(/<!-- given file=(\S+)\n(.*?)-->/gsu)].map(([, file = "", code = ""]) => [
+      file,
+      code,
+    ]),
+  );
+  return { name, given: given.join("\n"), files, blocks };
 }
 
-function readBlock(
-  page: string,
-  { info, line, code }: { info: string; line: number; code: readonly string[] },
-): Block | undefined {
+function readBlock(page: string, { info, line, code, called }: Fence): Block | undefined {
   const [language = "", ...words] = info.trim().split(/\s+/u);
   const extension = language === "typescript" ? "ts" : language === "javascript" ? "js" : language;
   if (!EXTENSIONS.has(extension)) return undefined;
   const place = `${page}:${line}`;
-  const file = words.find((word) => word.startsWith("file="))?.slice("file=".length);
+  const file = words.find((word) => word.startsWith("file="))?.slice("file=".length) ?? called;
   const run = words.includes("run");
   const strange = words.find((word) => word !== "run" && !word.startsWith("file="));
   if (strange !== undefined) throw new Error(`${place}: "${strange}" says nothing about a block`);
