@@ -40,7 +40,7 @@ export default {
       severity: "error",
       from: {
         path: "^src/",
-        pathNot: "^src/(colyseus|client|federation)/",
+        pathNot: "^src/(colyseus|client|federation|testing)/",
       },
       to: {
         path: "node_modules/(@colyseus|colyseus)",
@@ -51,7 +51,7 @@ export default {
       severity: "error",
       from: {
         path: "^src/",
-        pathNot: "^src/http/",
+        pathNot: "^src/(http|testing)/",
       },
       to: {
         path: "node_modules/(undici|express|express-rate-limit|ipaddr\\.js)/|^(http|https|net|dns|tls)$",

@@ -2,7 +2,7 @@
 import { type AssetChunks, hashChunks } from "../src/assets/verify/chunks.ts";
 import { ContentStore } from "../src/assets/store/content-store.ts";
 import {
-  type FederationAssetReference,
+  type CompleteAssetReference,
   resolveIntegrityPolicy,
 } from "../src/assets/verify/reference.ts";
 import { AssetTransfer } from "../src/assets/transfer/transfer.ts";
@@ -11,7 +11,7 @@ import { type Logger, systemClock, systemRandom } from "../src/ports.ts";
 
 /** What the parent asks for. */
 export interface FetchOrder {
-  readonly reference: FederationAssetReference;
+  readonly reference: CompleteAssetReference;
   /** Bytes of a chunk, where chunks are to be checked. */
   readonly chunkSize?: number;
 }

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StoredAsset } from "../src/assets/store/stored-asset.ts";
-import type { FederationAssetReference } from "../src/assets/verify/reference.ts";
+import type { CompleteAssetReference } from "../src/assets/verify/reference.ts";
 import { table } from "../src/cli/output.ts";
 import type { FetchOrder } from "./asset-receiver.ts";
 import { Samples, type Section, compare, summary } from "./measure.ts";
@@ -25,7 +25,7 @@ export async function benchAssetTransfer(): Promise<Section[]> {
       once(sender, "message"),
       once(receiver, "message"),
     ])) as [[{ origin: string; asset: StoredAsset }], unknown];
-    const reference: FederationAssetReference = {
+    const reference: CompleteAssetReference = {
       originServer: origin,
       assetHash: asset.hash,
       size: asset.size,

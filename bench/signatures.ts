@@ -6,7 +6,7 @@ import { importVerifyKey } from "../src/identity/ed25519.ts";
 import { signRequest, verifyRequest } from "../src/identity/http-signatures.ts";
 import { type SigningKey, generateSigningKey } from "../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../src/ports.ts";
-import { freePort } from "../test/support/processes.ts";
+import { freePort } from "../src/testing/test-place.ts";
 import { Servers } from "../test/support/processes.ts";
 import { type Measured, type Section, cpuOf, measure, report, summary } from "./measure.ts";
 
@@ -57,7 +57,7 @@ async function handshake(): Promise<Section> {
         const challenge = await a.manager.createChallenge(B);
         const responded = await b.manager.respond(challenge, { origin: A, kid: a.key.kid });
         if (!responded.verified) throw new Error(responded.reason);
-        const done = await a.manager.complete(B, responded.response, { kid: b.key.kid });
+        const done = await a.manager.complete(responded.response, { origin: B, kid: b.key.kid });
         if (!done.verified) throw new Error(done.reason);
         const end = b.manager.finish(done.completion, { origin: A, kid: a.key.kid });
         if (!end.verified) throw new Error(end.reason);

@@ -22,6 +22,7 @@ export {
   verifyPass,
   verifyProof,
 } from "./federation/host-routes.ts";
+export type { RuntimeOptions } from "./runtime/settings.ts";
 export type { FederationPeers } from "./federation/peers.ts";
 export type { PeerSummary } from "./operator/peers.ts";
 export type { FederationAssets } from "./federation/assets.ts";
@@ -36,7 +37,18 @@ export {
   restoreSchema,
 } from "./colyseus/schema-state.ts";
 
-export { HandshakeManager, type HandshakeManagerOptions } from "./handshake/handshake-manager.ts";
+export {
+  HandshakeManager,
+  type HandshakeManagerOptions,
+  type HandshakeSender,
+  HandshakeState,
+  type ProvenSession,
+} from "./handshake/handshake-manager.ts";
+export {
+  type CredentialsOptions,
+  type HandshakeCredentials,
+  createCredentials,
+} from "./handshake/credentials.ts";
 export type {
   HandshakeChallenge,
   HandshakeCompletion,
@@ -46,7 +58,8 @@ export type {
 export type { TrustCandidate, TrustDecision, TrustPolicy } from "./handshake/trust-policy.ts";
 export { type FederatedServer, ServerStatus, TrustState } from "./registry/federated-server.ts";
 export type { BlockOutcome } from "./registry/blocking.ts";
-export { ServerRegistry } from "./registry/server-registry.ts";
+export type { ServerListing } from "./registry/listing.ts";
+export { ServerRegistry, type ServerRegistryOptions } from "./registry/server-registry.ts";
 export {
   type PortalRoute,
   type ResolvedDestination,
@@ -54,13 +67,20 @@ export {
   type RoutingTableOptions,
 } from "./routing/routing-table.ts";
 export { type PortalUri, parsePortalUri } from "./routing/portal-uri.ts";
-export { HealthMonitor, type HealthMonitorOptions } from "./health/health-monitor.ts";
-export { type HealthSample, HealthStatus, type PeerHealth } from "./health/peer-record.ts";
+export {
+  HealthMonitor,
+  type HealthMonitorOptions,
+  type HealthProbe,
+  probeByFetch,
+} from "./health/health-monitor.ts";
+export { type HealthRecord, type HealthSample, HealthStatus } from "./health/peer-record.ts";
 export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossings.ts";
 export type {
   AdmissionDecision,
   AdmissionPolicy,
   AdmissionRequest,
+  FederationAuthRequest,
+  FederationAuthResult,
 } from "./custody/destination/admission.ts";
 export type { Arrival } from "./custody/destination/arrivals.ts";
 export type { ImportNotice } from "./custody/home/import-notices.ts";
@@ -80,11 +100,14 @@ export {
 } from "./identity/receipt.ts";
 export type { DatedKey } from "./identity/dated-key.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
+export { type MemoryDisk, MemoryStore } from "./storage/memory-store.ts";
 export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";
 export { SqliteEngine, type SqliteEngineOptions } from "./storage/sqlite-engine.ts";
 export type { CompareAndSetEngine } from "./storage/engine.ts";
 export {
   type AssetIntegrityPolicy,
+  type AssetMismatchPolicy,
+  type CompleteAssetReference,
   type FederationAssetReference,
   HashMismatchAction,
 } from "./assets/verify/reference.ts";
@@ -93,6 +116,7 @@ export {
   type AssetVerifier,
   type ExpectedAsset,
   type VerificationResult,
+  VerifiedBytes,
 } from "./assets/verify/verification.ts";
 export { ContentStore, type ContentStoreOptions } from "./assets/store/content-store.ts";
 export type { StoredAsset } from "./assets/store/stored-asset.ts";

@@ -5,7 +5,7 @@
  * ships also runs in a deterministic simulation.
  */
 import { randomBytes, randomUUID } from "node:crypto";
-import type { FederationErrorCode } from "./errors.ts";
+import { FederationError, type FederationErrorCode } from "./errors.ts";
 
 /** A pending timer. Opaque: hand it back to {@link Clock.clearTimeout}. */
 export type TimerHandle = object | number;
@@ -177,4 +177,45 @@ export const systemRandom: Random = {
   bytes: (length) => randomBytes(length),
   uuid: () => randomUUID(),
   fraction: () => Math.random(),
+};
+
+/**
+ * The machine's own network, for parts that stand alone: it goes wherever it is told, private addresses
+ * included. A federated server calls peers through a guard of its own instead.
+ */
+export const systemFetch: Fetch = async (request) => {
+  const { method, url, headers, body, timeoutMilliseconds = 10_000 } = request;
+  const deadline = AbortSignal.timeout(timeoutMilliseconds);
+  const signal =
+    request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
+  const unreachable = (cause: unknown): FederationError =>
+    new FederationError(
+      deadline.aborted ? "ERR_FED_TIMEOUT" : "ERR_FED_UNREACHABLE",
+      `${url} does not answer.`,
+      { cause },
+    );
+  const response = await fetch(url, {
+    ...{ method, headers: { ...headers }, signal, redirect: "manual" },
+    ...(body === undefined ? {} : { body: Uint8Array.from(body) }),
+  }).catch((cause: unknown) => {
+    throw unreachable(cause);
+  });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response.body ?? []) {
+      size += chunk.length;
+      if (size > (request.maxBodyBytes ?? Infinity)) {
+        throw new FederationError("ERR_FED_RESPONSE_TOO_LARGE", `${url} answers too much.`);
+      }
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw cause instanceof FederationError ? cause : unreachable(cause);
+  }
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: Buffer.concat(chunks),
+  };
 };

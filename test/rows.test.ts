@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { RowReader, damagedRows, forgetDamaged } from "../src/rows/rows.ts";
 import { recordingLogger } from "./support/loggers.ts";
-import { ManualClock } from "./support/manual-clock.ts";
-import { MemoryStore } from "./support/memory-store.ts";
+import { ManualClock } from "../src/testing/manual-clock.ts";
+import { MemoryStore } from "../src/storage/memory-store.ts";
 
 describe("rows", () => {
   const kind = (blocks: boolean) => ({

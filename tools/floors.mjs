@@ -7,7 +7,8 @@ export const FLOORS = [
   ["ports.ts", "json.ts"],
   ["rows", "limits"],
   ["identity", "routing", "health"],
-  ["registry", "storage"],
+  ["storage"],
+  ["registry"],
   ["handshake", "assets/verify", "custody/shared"],
   ["assets/store", "custody/holder", "custody/home"],
   ["assets/transfer", "custody/source", "custody/destination"],
@@ -16,7 +17,7 @@ export const FLOORS = [
   ["runtime", "operator"],
   ["colyseus"],
   ["federation", "cli"],
-  ["index.ts"],
+  ["index.ts", "testing"],
 ];
 
 /** Rooms that stand apart: they import nothing of the house. */

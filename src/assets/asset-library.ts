@@ -19,7 +19,7 @@ import {
 } from "./verify/manifest.ts";
 import { type PreparationStatus, Preparations } from "./transfer/preparations.ts";
 import { type PreparedAt, prepareAt } from "./transfer/prepare-at.ts";
-import type { FederationAssetReference, ResolvedIntegrityPolicy } from "./verify/reference.ts";
+import type { CompleteAssetReference, ResolvedIntegrityPolicy } from "./verify/reference.ts";
 import type { AssetTransfer } from "./transfer/transfer.ts";
 
 /** Options of {@link AssetLibrary}. */
@@ -69,7 +69,7 @@ export class AssetLibrary {
    * @throws TypeError for an asset that is not in the store, for more than 64, for one that is twice.
    */
   async addManifest(
-    references: readonly FederationAssetReference[],
+    references: readonly Pick<CompleteAssetReference, "assetHash">[],
     { player }: { readonly player?: string },
   ): Promise<StoredAsset> {
     const { origin, clock, signingKey } = this.#options;
@@ -88,7 +88,7 @@ export class AssetLibrary {
 
   /** Fetches what is not here. Resolves once each is here or has failed, with how it went. */
   prepare(
-    references: readonly FederationAssetReference[],
+    references: readonly CompleteAssetReference[],
     sources: readonly string[] = [],
   ): Promise<PreparationStatus> {
     this.#preparations.begin(references, sources);
@@ -98,7 +98,7 @@ export class AssetLibrary {
   /** Has another server fetch assets; resolves when it has them. */
   sendAhead(
     destination: string,
-    references: readonly FederationAssetReference[],
+    references: readonly CompleteAssetReference[],
     options: {
       readonly signal: AbortSignal;
       readonly onProgress: (status: PreparationStatus) => void;
@@ -109,14 +109,14 @@ export class AssetLibrary {
   }
 
   /** Tells another server what a player brings, without waiting for it. */
-  announce(destination: string, references: readonly FederationAssetReference[]): void {
+  announce(destination: string, references: readonly CompleteAssetReference[]): void {
     const { peers } = this.#options;
     // Best effort: it learns of them from the player's belongings, too.
     peers.call(destination, "/assets/prepare", { assets: references }).catch(() => undefined);
   }
 
   /** Fetches what a player wears and spares it from eviction until the returned function is called. */
-  hold(references: readonly FederationAssetReference[], sources: readonly string[]): () => void {
+  hold(references: readonly CompleteAssetReference[], sources: readonly string[]): () => void {
     this.#preparations.begin(references, sources);
     const releases = references.map(({ assetHash }) => this.store.hold(assetHash));
     return () => {
@@ -130,7 +130,7 @@ export class AssetLibrary {
   }
 
   async #obtain(
-    reference: FederationAssetReference,
+    reference: CompleteAssetReference,
     sources: readonly string[],
     onProgress: (receivedBytes: number, totalBytes: number) => void,
   ): Promise<void> {
@@ -148,7 +148,7 @@ export class AssetLibrary {
 
   async #obtainAll(
     manifest: AssetManifest,
-    { size: manifestBytes }: FederationAssetReference,
+    { size: manifestBytes }: CompleteAssetReference,
     sources: readonly string[],
     onProgress: (receivedBytes: number, totalBytes: number) => void,
   ): Promise<void> {
@@ -170,7 +170,7 @@ export class AssetLibrary {
     );
   }
 
-  async #readManifest(reference: FederationAssetReference): Promise<AssetManifest> {
+  async #readManifest(reference: CompleteAssetReference): Promise<AssetManifest> {
     const { clock, issuerKey, allowInsecure } = this.#options;
     const open = await this.store.open(reference.assetHash);
     if (open === undefined) throw new FederationError("ERR_FED_ASSET_UNAVAILABLE");
@@ -195,13 +195,13 @@ export class AssetLibrary {
   /** What a manifest says of one of this server's assets. */
   async #describe({
     assetHash,
-    size,
-    mediaType,
-  }: FederationAssetReference): Promise<AssetManifest["assets"][number]> {
-    const open = await this.store.open(assetHash);
-    if (open === undefined) {
+  }: Pick<CompleteAssetReference, "assetHash">): Promise<AssetManifest["assets"][number]> {
+    const stored = await this.store.stat(assetHash);
+    const open = stored === undefined ? undefined : await this.store.open(assetHash);
+    if (stored === undefined || open === undefined) {
       throw new TypeError(`references: ${assetHash} is not in this server's store: add it first`);
     }
+    const { size, mediaType } = stored;
     try {
       const hashes = size > DEFAULT_CHUNK_BYTES ? await hashChunks(open.stream()) : {};
       return { assetHash, size, mediaType, ...hashes };

@@ -1,5 +1,5 @@
 /** `doctor <origin>`: reaches a server as a stranger would and says what is wrong. */
-import { SUPPORTED_PROTOCOLS } from "../handshake/handshake-manager.ts";
+import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { type ServerDescriptor, verifyDescriptor } from "../identity/descriptor.ts";
 import { normalizeOrigin } from "../identity/origin.ts";

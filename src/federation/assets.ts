@@ -2,7 +2,12 @@ import { z } from "zod";
 import { checkOptions, optionsSchema } from "../options.ts";
 import type { Quarantine } from "../assets/store/quarantine.ts";
 import type { PreparationStatus } from "../assets/transfer/preparations.ts";
-import { type FederationAssetReference, parseAssetReference } from "../assets/verify/reference.ts";
+import {
+  type CompleteAssetReference,
+  type FederationAssetReference,
+  completed,
+  parseAssetReference,
+} from "../assets/verify/reference.ts";
 import type { StoredAsset } from "../assets/store/stored-asset.ts";
 import { parseAssetHash } from "../assets/verify/integrity.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
@@ -36,7 +41,7 @@ export class FederationAssets {
   async add(
     source: Uint8Array | AsyncIterable<Uint8Array>,
     options: { readonly mediaType: string },
-  ): Promise<FederationAssetReference> {
+  ): Promise<CompleteAssetReference> {
     checkOptions(ADD_OPTIONS, options, "add");
     return this.#reference(await this.#runtime.assets.store.add(source, options));
   }
@@ -45,7 +50,7 @@ export class FederationAssets {
   async addFile(
     path: string,
     options: { readonly mediaType: string },
-  ): Promise<FederationAssetReference> {
+  ): Promise<CompleteAssetReference> {
     checkOptions(ADD_OPTIONS, options, "addFile");
     return this.#reference(await this.#runtime.assets.addFile(path, options));
   }
@@ -58,15 +63,15 @@ export class FederationAssets {
    * @throws TypeError for an asset that is not in the store, or is named twice.
    */
   async manifest(
-    references: readonly FederationAssetReference[],
+    references: readonly Pick<FederationAssetReference, "assetHash">[],
     options: { readonly player?: string } = {},
-  ): Promise<FederationAssetReference> {
+  ): Promise<CompleteAssetReference> {
     checkOptions(MANIFEST_OPTIONS, options, "manifest");
     return this.#reference(await this.#runtime.assets.addManifest(references, options));
   }
 
   /** Reads a reference that came from somewhere else; undefined when this server takes no such asset. */
-  read(value: unknown): FederationAssetReference | undefined {
+  read(value: unknown): CompleteAssetReference | undefined {
     const { assets, options } = this.#runtime;
     const parsed = parseAssetReference(value, {
       ...assets.policy,
@@ -78,10 +83,15 @@ export class FederationAssets {
   /**
    * Fetches what is not here yet, from the reference's server or any other that has it. Resolves
    * once each asset is here or has failed, with `failed` naming those; never rejects for what other
-   * servers do.
+   * servers do. A reference without `size` or `mediaType` has failed (`ERR_FED_MALFORMED`).
    */
-  prepare(references: readonly FederationAssetReference[]): Promise<PreparationStatus> {
-    return this.#runtime.assets.prepare(references);
+  async prepare(references: readonly FederationAssetReference[]): Promise<PreparationStatus> {
+    const complete = references.flatMap((reference) => completed(reference) ?? []);
+    const status = await this.#runtime.assets.prepare(complete);
+    const lacking = references
+      .filter((reference) => completed(reference) === undefined)
+      .map(({ assetHash }) => ({ assetHash, code: "ERR_FED_MALFORMED" }) as const);
+    return { ...status, failed: [...status.failed, ...lacking] };
   }
 
   /** Where players of this server load an asset from. */
@@ -99,7 +109,7 @@ export class FederationAssets {
     return this.#runtime.assets.store.quarantine;
   }
 
-  #reference({ hash, size, mediaType }: StoredAsset): FederationAssetReference {
+  #reference({ hash, size, mediaType }: StoredAsset): CompleteAssetReference {
     return { originServer: this.#runtime.options.origin, assetHash: hash, size, mediaType };
   }
 }

@@ -11,30 +11,47 @@ import { type Refusal, refuse } from "../errors.ts";
 import { type ServerDescriptor, verifyDescriptor } from "../identity/descriptor.ts";
 import { importVerifyKey } from "../identity/ed25519.ts";
 import { CLOCK_SKEW_SECONDS } from "../identity/pass.ts";
-import type { SigningKey } from "../identity/server-keys.ts";
-import type { Clock, Random } from "../ports.ts";
+import { type Clock, type Random, systemClock, systemRandom } from "../ports.ts";
+import {
+  type CredentialsOptions,
+  type HandshakeCredentials,
+  createCredentials,
+} from "./credentials.ts";
 import {
   type HandshakeChallenge,
   type HandshakeCompletion,
   type HandshakeResponse,
+  type HandshakeSession,
+  SUPPORTED_PROTOCOLS,
   challengeSchema,
   completionSchema,
   responseSchema,
 } from "./messages.ts";
 import { transcriptBytes } from "./transcript.ts";
 
-/** Protocol versions this implementation speaks, best first. */
-export const SUPPORTED_PROTOCOLS = ["aether/1"] as const;
+/** No session lives longer, whatever the other side says. */
+export const SESSION_SECONDS = 24 * 3600;
 
-/** Options of {@link HandshakeManager}. */
-export interface HandshakeManagerOptions {
-  /** Our origin. */
-  readonly origin: string;
-  readonly signingKey: () => SigningKey;
-  /** Our descriptor as a JWS. */
-  readonly ownDescriptor: () => Promise<string>;
-  readonly clock: Clock;
-  readonly random: Random;
+/** How far a handshake is, as one side sees it. */
+export const HandshakeState = {
+  /** We have asked, and wait for the response. */
+  Challenged: "challenged",
+  /** We have answered, and wait for the completion. */
+  Responded: "responded",
+  /** The other side has proven its key to us. */
+  Completed: "completed",
+  /** What the other side sent was refused: it begins anew. */
+  Failed: "failed",
+  /** It took longer than `handshakeTimeoutSeconds`. */
+  Expired: "expired",
+} as const;
+export type HandshakeState = (typeof HandshakeState)[keyof typeof HandshakeState];
+
+/**
+ * Options of {@link HandshakeManager}. Who we are (`origin`, `signingKey`, `ownDescriptor`), clock and
+ * randomness default as {@link createCredentials} says.
+ */
+export interface HandshakeManagerOptions extends CredentialsOptions {
   /** A handshake not completed within this time is gone. Default 10. */
   readonly handshakeTimeoutSeconds?: number;
   /** Handshakes open at once, on each side. Default 1024. */
@@ -48,6 +65,9 @@ export interface HandshakeSender {
   readonly kid: string;
 }
 
+/** What a handshake has come to, on the side that was asked. */
+export type ProvenSession = Omit<HandshakeSession, "trust" | "keys">;
+
 interface OpenChallenge {
   readonly responder: string;
   readonly nonce: string;
@@ -60,6 +80,8 @@ interface OpenResponse {
   readonly nonceA: string;
   readonly nonceB: string;
   readonly protocol: string;
+  /** As whom it was answered. */
+  readonly responder: string;
   readonly kid: string;
   readonly descriptor: ServerDescriptor;
   readonly until: number;
@@ -68,18 +90,28 @@ interface OpenResponse {
 /** A responder's open handshake, as the processes of one server share it. */
 export type SharedResponse = Omit<OpenResponse, "until">;
 
-/** Both sides of the handshake of one server. */
+/** Both sides of the handshake of one server. Stands alone: `new HandshakeManager()` is a server of its own. */
 export class HandshakeManager {
   readonly handshakeTimeoutSeconds: number;
-  readonly #options: HandshakeManagerOptions;
+  /** As whom it shakes hands. */
+  readonly credentials: HandshakeCredentials;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #allowInsecure: boolean;
   readonly #maxOpen: number;
   /** By nonce. */
   readonly #challenges = new Map<string, OpenChallenge>();
   /** By handshake id. */
   readonly #responses = new Map<string, OpenResponse>();
+  /** How the last ones ended, by nonce or handshake id. */
+  readonly #ended = new Map<string, HandshakeState>();
 
-  constructor(options: HandshakeManagerOptions) {
-    this.#options = options;
+  /** @throws TypeError for a `handshakeTimeoutSeconds` or `maxOpenHandshakes` that is too small. */
+  constructor(options: HandshakeManagerOptions = {}) {
+    this.credentials = createCredentials(options);
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#allowInsecure = options.allowInsecure ?? false;
     this.handshakeTimeoutSeconds = options.handshakeTimeoutSeconds ?? 10;
     this.#maxOpen = options.maxOpenHandshakes ?? 1024;
     if (!(this.handshakeTimeoutSeconds > 0)) {
@@ -93,9 +125,26 @@ export class HandshakeManager {
     return this.#challenges.size + this.#responses.size;
   }
 
-  /** Initiator, first step. */
+  /** Our origin. */
+  get origin(): string {
+    return this.credentials.origin;
+  }
+
+  /**
+   * How far a handshake is: by its challenge's `nonce` where we began it, by its `handshakeId` where we
+   * answered. Undefined for one that is not known, or that has given way to others.
+   */
+  state(id: string): HandshakeState | undefined {
+    const open = this.#challenges.get(id) ?? this.#responses.get(id);
+    if (open === undefined) return this.#ended.get(id);
+    if (open.until <= this.#clock.monotonic()) return HandshakeState.Expired;
+    return this.#challenges.has(id) ? HandshakeState.Challenged : HandshakeState.Responded;
+  }
+
+  /** Initiator, first step: asks `responder`, an origin. @throws TypeError for our own. */
   async createChallenge(responder: string): Promise<HandshakeChallenge> {
-    const { origin, clock, random, ownDescriptor, signingKey } = this.#options;
+    const { origin, ownDescriptor, signingKey } = this.credentials;
+    const [clock, random] = [this.#clock, this.#random];
     if (responder === origin) throw new TypeError("responder is this very server");
     const nonce = Buffer.from(random.bytes(32)).toString("base64url");
     const descriptor = await ownDescriptor();
@@ -115,25 +164,29 @@ export class HandshakeManager {
   }
 
   /**
-   * Responder, second step: the challenge of a verified sender. `read` is the descriptor that the
-   * sender's own origin serves, where it was read: what the challenge carries says nothing beside it.
+   * Responder, second step. `read` is the descriptor that the sender's own origin serves, where it was
+   * read: what the challenge carries says nothing beside it.
+   *
+   * @param by - Who signed the message that carried the challenge; or as whom it is answered, where that
+   * is somebody else than this manager. Without a signer, whose challenge it is goes by the descriptor in
+   * it: the completion proves it.
    */
   async respond(
     challenge: unknown,
-    from: HandshakeSender,
+    by?: HandshakeSender | HandshakeCredentials,
     read?: ServerDescriptor,
   ): Promise<
     { verified: true; response: HandshakeResponse; descriptor: ServerDescriptor } | Refusal
   > {
-    const { origin, clock, random, signingKey, ownDescriptor, allowInsecure } = this.#options;
+    const [clock, random] = [this.#clock, this.#random];
+    const own = by !== undefined && "signingKey" in by ? by : this.credentials;
+    const signer = by !== undefined && "kid" in by ? by : undefined;
+    const { origin, signingKey, ownDescriptor } = own;
     const shape = challengeSchema.safeParse(challenge);
     if (!shape.success) return malformed(shape.error);
     const { responder, protocols, descriptor, nonce, issuedAt } = shape.data;
     if (responder !== origin) {
       return refuse("ERR_FED_HANDSHAKE_MISMATCH", `the challenge is for ${responder}`);
-    }
-    if (from.origin === origin) {
-      return refuse("ERR_FED_HANDSHAKE_MISMATCH", "a server does not shake hands with itself");
     }
     const skew = issuedAt - Math.floor(clock.now() / 1000);
     if (Math.abs(skew) > CLOCK_SKEW_SECONDS) {
@@ -144,10 +197,14 @@ export class HandshakeManager {
     }
     const verified = await verifyDescriptor(descriptor, {
       now: clock.now(),
-      origin: from.origin,
-      allowInsecure: allowInsecure ?? false,
+      ...(signer === undefined ? {} : { origin: signer.origin }),
+      allowInsecure: this.#allowInsecure,
     });
     if (!verified.verified) return verified;
+    const from = signer ?? { origin: verified.descriptor.origin, kid: verified.signedBy };
+    if (from.origin === origin) {
+      return refuse("ERR_FED_HANDSHAKE_MISMATCH", "a server does not shake hands with itself");
+    }
     if (!verified.descriptor.keys.some(({ kid }) => kid === from.kid)) {
       return refuse("ERR_FED_HANDSHAKE_MISMATCH", "the descriptor is not of the key that signed");
     }
@@ -166,6 +223,7 @@ export class HandshakeManager {
       nonceA: nonce,
       nonceB: counterNonce,
       protocol,
+      responder: origin,
       kid: key.kid,
       descriptor: read ?? verified.descriptor,
       until: this.#until(),
@@ -198,11 +256,16 @@ export class HandshakeManager {
     };
   }
 
-  /** Initiator, third step: the response of `responder`, whose verified signature used `from.kid`. */
+  /**
+   * Initiator, third step: holds the other side to its proof and gives our own, to be sent to it. A
+   * session is what the other side makes of that.
+   *
+   * @param from - Who signed the message that carried the response. Default: whom the challenge was for,
+   * with the key that signed the descriptor in the response: the proof is of that key.
+   */
   async complete(
-    responder: string,
     response: unknown,
-    from: { readonly kid: string },
+    from?: HandshakeSender,
   ): Promise<
     | {
         verified: true;
@@ -212,7 +275,8 @@ export class HandshakeManager {
       }
     | Refusal
   > {
-    const { origin, clock, signingKey, allowInsecure } = this.#options;
+    const { origin, signingKey } = this.credentials;
+    const clock = this.#clock;
     const shape = responseSchema.safeParse(response);
     if (!shape.success) return malformed(shape.error);
     const { handshakeId, protocol, descriptor, nonce, counterNonce, proof } = shape.data;
@@ -220,23 +284,27 @@ export class HandshakeManager {
     if (open === undefined) {
       return refuse("ERR_FED_HANDSHAKE_UNKNOWN", "no open challenge has this nonce");
     }
+    const responder = from?.origin ?? open.responder;
     if (open.responder !== responder) {
       return refuse("ERR_FED_HANDSHAKE_MISMATCH", `the challenge was for ${open.responder}`);
     }
     this.#challenges.delete(nonce);
     if (open.until <= clock.monotonic()) {
+      this.#end(nonce, HandshakeState.Expired);
       return refuse("ERR_FED_HANDSHAKE_EXPIRED", "the response came too late");
     }
+    this.#end(nonce, HandshakeState.Failed);
     if (!(SUPPORTED_PROTOCOLS as readonly string[]).includes(protocol)) {
       return refuse("ERR_FED_PROTOCOL_UNSUPPORTED", `"${protocol}" was not offered`);
     }
     const verified = await verifyDescriptor(descriptor, {
       now: clock.now(),
       origin: responder,
-      allowInsecure: allowInsecure ?? false,
+      allowInsecure: this.#allowInsecure,
     });
     if (!verified.verified) return verified;
-    const jwk = verified.descriptor.keys.find(({ kid }) => kid === from.kid);
+    const kidB = from?.kid ?? verified.signedBy;
+    const jwk = verified.descriptor.keys.find(({ kid }) => kid === kidB);
     if (jwk === undefined) {
       return refuse("ERR_FED_HANDSHAKE_MISMATCH", "the descriptor is not of the key that signed");
     }
@@ -244,7 +312,7 @@ export class HandshakeManager {
       originA: origin,
       originB: responder,
       kidA: open.kid,
-      kidB: from.kid,
+      kidB,
       nonceA: nonce,
       nonceB: counterNonce,
       protocol,
@@ -259,6 +327,7 @@ export class HandshakeManager {
       return refuse("ERR_FED_HANDSHAKE_MISMATCH", "our own key changed meanwhile: start again");
     }
     const own = key.sign(transcriptBytes({ role: "initiator", ...parts }));
+    this.#end(nonce, HandshakeState.Completed);
     return {
       verified: true,
       protocol,
@@ -267,23 +336,31 @@ export class HandshakeManager {
     };
   }
 
-  /** Responder, fourth step: the completion of a verified sender. Each handshake finishes once. */
+  /**
+   * Responder, fourth step: a session, once the initiator has proven itself too. Each handshake finishes
+   * once.
+   *
+   * @param by - Who signed the message that carried the completion. Default: whose challenge it was.
+   */
   finish(
     completion: unknown,
-    from: HandshakeSender,
-  ): { verified: true; descriptor: ServerDescriptor; protocol: string } | Refusal {
-    const { origin, clock } = this.#options;
+    by?: HandshakeSender,
+  ): { verified: true; descriptor: ServerDescriptor; session: ProvenSession } | Refusal {
+    const clock = this.#clock;
     const shape = completionSchema.safeParse(completion);
     if (!shape.success) return malformed(shape.error);
     const { handshakeId, proof } = shape.data;
     const open = this.#responses.get(handshakeId);
-    if (open === undefined || open.sender.origin !== from.origin) {
+    const from = by ?? open?.sender;
+    if (open === undefined || from === undefined || open.sender.origin !== from.origin) {
       return refuse("ERR_FED_HANDSHAKE_UNKNOWN", "no such handshake is open with you");
     }
     this.#responses.delete(handshakeId);
     if (open.until <= clock.monotonic()) {
+      this.#end(handshakeId, HandshakeState.Expired);
       return refuse("ERR_FED_HANDSHAKE_EXPIRED", "the completion came too late");
     }
+    this.#end(handshakeId, HandshakeState.Failed);
     if (open.sender.kid !== from.kid) {
       return refuse("ERR_FED_HANDSHAKE_MISMATCH", "another key than the challenge's signed");
     }
@@ -294,7 +371,7 @@ export class HandshakeManager {
         transcriptBytes({
           role: "initiator",
           originA: from.origin,
-          originB: origin,
+          originB: open.responder,
           kidA: from.kid,
           kidB: open.kid,
           nonceA: open.nonceA,
@@ -303,13 +380,18 @@ export class HandshakeManager {
         }),
         Buffer.from(proof, "base64url"),
       );
-    return proven
-      ? {
-          verified: true,
-          descriptor: open.descriptor,
-          protocol: open.protocol,
-        }
-      : refuse("ERR_FED_HANDSHAKE_PROOF", "the initiator's proof does not verify");
+    if (!proven) return refuse("ERR_FED_HANDSHAKE_PROOF", "the initiator's proof does not verify");
+    this.#end(handshakeId, HandshakeState.Completed);
+    return {
+      verified: true,
+      descriptor: open.descriptor,
+      session: {
+        sessionId: this.#random.uuid(),
+        peer: from.origin,
+        protocol: open.protocol,
+        expiresAt: Math.floor(clock.now() / 1000) + SESSION_SECONDS,
+      },
+    };
   }
 
   /** An open handshake that this process answered, for the other processes of this server. */
@@ -334,7 +416,7 @@ export class HandshakeManager {
   }
 
   #until(): number {
-    return this.#options.clock.monotonic() + this.handshakeTimeoutSeconds * 1000;
+    return this.#clock.monotonic() + this.handshakeTimeoutSeconds * 1000;
   }
 
   #remember<Open extends { readonly until: number }>(
@@ -342,13 +424,22 @@ export class HandshakeManager {
     id: string,
     open: Open,
   ): void {
-    const now = this.#options.clock.monotonic();
+    const now = this.#clock.monotonic();
     // Insertion order is expiry order, so the expired ones are at the front.
     for (const [key, { until }] of map) {
       if (until > now && map.size < this.#maxOpen) break;
       map.delete(key);
+      if (until <= now) this.#end(key, HandshakeState.Expired);
     }
     map.set(id, open);
+  }
+
+  #end(id: string, state: HandshakeState): void {
+    this.#ended.delete(id);
+    this.#ended.set(id, state);
+    if (this.#ended.size <= this.#maxOpen) return;
+    const [oldest = ""] = this.#ended.keys();
+    this.#ended.delete(oldest);
   }
 }
 

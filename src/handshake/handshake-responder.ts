@@ -11,14 +11,14 @@ import type { ServerDescriptor } from "../identity/descriptor.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import { type SignedMessageParts, peekKeyId, verifyRequest } from "../identity/http-signatures.ts";
 import { isOrigin } from "../identity/origin.ts";
-import type { Clock, Logger, Random, Store } from "../ports.ts";
+import type { Clock, Logger, Store } from "../ports.ts";
 import { type RowKind, RowReader } from "../rows/rows.ts";
 import { TrustState } from "../registry/federated-server.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
 import { type HandshakeSession, challengeSchema, completionSchema } from "./messages.ts";
 import { type PeerDescriptors, keyIn } from "./peer-descriptors.ts";
-import { SESSION_SECONDS, recordSession } from "./session-record.ts";
+import { recordSession } from "./session-record.ts";
 import { type TrustPolicy, decideTrust } from "./trust-policy.ts";
 
 /** An answer to a handshake message; only those to verified callers are signed. */
@@ -49,7 +49,6 @@ export interface HandshakeResponderOptions {
   readonly named: readonly string[];
   readonly store: Store;
   readonly clock: Clock;
-  readonly random: Random;
   /** Hears of damaged rows. Default: nobody does. */
   readonly logger?: Logger;
   readonly allowInsecure?: boolean;
@@ -66,6 +65,7 @@ const OPEN_ROW: RowKind<SharedResponse> = {
     nonceA: z.string().max(64),
     nonceB: z.string().max(64),
     protocol: z.string().max(32),
+    responder: z.string().max(300),
     kid: z.string().max(64),
     descriptor: z.looseObject({
       origin: z.string().max(300),
@@ -141,7 +141,7 @@ export class HandshakeResponder {
 
   /** `POST /handshake/complete`; `address` is the network address that it came from. */
   async handleCompletion(request: SignedMessageParts, address?: string): Promise<HandshakeAnswer> {
-    const { manager, registry, clock, random, policy, named } = this.#options;
+    const { manager, registry, clock, policy, named } = this.#options;
     const claimed = peekKeyId(request.headers);
     if (claimed === undefined) {
       return unsigned(refuse("ERR_FED_SIGNATURE_MISSING", "sign the request (PROTOCOL 3)"));
@@ -192,11 +192,8 @@ export class HandshakeResponder {
       );
     }
     const session: HandshakeSession = {
-      sessionId: random.uuid(),
-      peer: from.origin,
-      protocol: result.protocol,
+      ...result.session,
       trust: server.trust,
-      expiresAt: Math.floor(clock.now() / 1000) + SESSION_SECONDS,
       keys: server.keys
         .filter(({ retiredAt }) => retiredAt === undefined)
         .map(({ jwk }) => jwk.kid),

@@ -122,7 +122,7 @@ export class HandshakeService {
     const challenge = await manager.createChallenge(origin);
     const response = await transport.exchange(origin, `${endpoint}/handshake`, challenge, keyFor);
     if (response.status !== 200) throw peerRefusal(origin, response.body);
-    const completed = await manager.complete(origin, response.body, { kid: response.kid });
+    const completed = await manager.complete(response.body, { origin, kid: response.kid });
     if (!completed.verified) throw refusalError(origin, completed);
     const final = await transport.exchange(
       origin,

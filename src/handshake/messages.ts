@@ -2,6 +2,9 @@
 import { z } from "zod";
 import { MAX_TOKEN_LENGTH, isCanonicalBase64url } from "../identity/jws.ts";
 
+/** Protocol versions this implementation speaks, best first. */
+export const SUPPORTED_PROTOCOLS = ["aether/1"] as const;
+
 const nonceSchema = z
   .string()
   .length(43)

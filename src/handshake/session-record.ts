@@ -1,6 +1,6 @@
 import type { Clock } from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
-import type { HandshakeManager } from "./handshake-manager.ts";
+import { type HandshakeManager, SESSION_SECONDS } from "./handshake-manager.ts";
 import type { HandshakeSession } from "./messages.ts";
 
 /** What recording a session takes. */
@@ -10,8 +10,6 @@ export interface SessionRecording {
   readonly manager: HandshakeManager;
 }
 
-/** No session lives longer, whatever the other side says. */
-export const SESSION_SECONDS = 24 * 3600;
 /** None is shorter: whoever ends one sooner says so when it is called. */
 const SHORTEST_SECONDS = 60;
 

@@ -5,21 +5,36 @@
  * {@link HealthMonitorOptions.maxConcurrentProbes} at a time. A peer that is down is probed less and
  * less often, up to four intervals apart; {@link HealthMonitor.wake} ends that at once.
  */
-import type { Clock, Random, TimerHandle } from "../ports.ts";
 import {
+  type Clock,
+  type Fetch,
+  type Random,
+  type TimerHandle,
+  systemClock,
+  systemFetch,
+  systemRandom,
+} from "../ports.ts";
+import {
+  type HealthRecord,
   type HealthSample,
-  type HealthStatus,
-  type PeerHealth,
+  HealthStatus,
   PeerRecord,
   type StatusChange,
 } from "./peer-record.ts";
 
+/** Asks a peer how it is; rejects when it does not answer. */
+export type HealthProbe = (
+  origin: string,
+) => Promise<{ readonly status: "pass" | "warn" | "fail" }>;
+
 /** Options of {@link HealthMonitor}. */
 export interface HealthMonitorOptions {
-  /** Asks a peer; rejects when it does not answer. */
-  readonly probe: (origin: string) => Promise<{ readonly status: "pass" | "warn" | "fail" }>;
-  readonly clock: Clock;
-  readonly random: Random;
+  /** Default: {@link probeByFetch}, which reads `<origin>/federation/health`. */
+  readonly probe?: HealthProbe;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** Default: the machine's. */
+  readonly random?: Random;
   /** Default 15. */
   readonly intervalSeconds?: number;
   /** A probe without answer fails after this. Default: the smaller of 5 and the interval. */
@@ -37,15 +52,15 @@ export interface HealthMonitorOptions {
 /** A change of status. */
 export interface HealthEvent {
   readonly origin: string;
-  readonly from: HealthStatus | undefined;
+  readonly from: HealthStatus;
   readonly to: HealthStatus;
-  readonly health: PeerHealth;
+  readonly health: HealthRecord;
 }
 
 interface Watched {
   readonly record: PeerRecord;
   timer: TimerHandle | undefined;
-  running: Promise<PeerHealth> | undefined;
+  running: Promise<HealthRecord> | undefined;
 }
 
 const JITTER = 0.1;
@@ -54,7 +69,26 @@ const BACK_OFF_AFTER_FAILURES = 10;
 /** A second look soon after the first failure decides faster than a whole interval. */
 const RECHECK_SHARE = 0.4;
 
-/** Watches peers. */
+const HEALTH_MAX_BYTES = 16 * 1024;
+
+/** A probe that reads a peer's health over HTTP; `fetch` default: the machine's, which goes anywhere. */
+export function probeByFetch(fetch: Fetch = systemFetch): HealthProbe {
+  return async (origin) => {
+    const { status, body } = await fetch({
+      method: "GET",
+      url: `${origin}/federation/health`,
+      headers: { accept: "application/health+json" },
+      maxBodyBytes: HEALTH_MAX_BYTES,
+    });
+    if (status !== 200) throw new Error(`answered ${status}`);
+    const said = (JSON.parse(Buffer.from(body).toString("utf8")) as { status?: unknown } | null)
+      ?.status;
+    if (said === "pass" || said === "warn" || said === "fail") return { status: said };
+    throw new Error("answered with no health");
+  };
+}
+
+/** Watches peers. Stands alone: `new HealthMonitor()` probes over HTTP whomever it is asked about. */
 export class HealthMonitor {
   readonly #options: Required<HealthMonitorOptions>;
   readonly #watched = new Map<string, Watched>();
@@ -63,11 +97,14 @@ export class HealthMonitor {
   #probing = 0;
   #started = false;
 
-  constructor(options: HealthMonitorOptions) {
+  /** @throws TypeError for an `intervalSeconds` of 0 or less. */
+  constructor(options: HealthMonitorOptions = {}) {
     const intervalSeconds = options.intervalSeconds ?? 15;
     if (!(intervalSeconds > 0)) throw new TypeError("intervalSeconds must be more than 0");
     this.#options = {
-      ...options,
+      probe: options.probe ?? probeByFetch(),
+      clock: options.clock ?? systemClock,
+      random: options.random ?? systemRandom,
       intervalSeconds,
       timeoutSeconds: options.timeoutSeconds ?? Math.min(5, intervalSeconds),
       degradedAfterMilliseconds: options.degradedAfterMilliseconds ?? 1_000,
@@ -79,11 +116,15 @@ export class HealthMonitor {
 
   /** Begins to watch a peer; its first probe comes at once. */
   watch(origin: string): void {
-    if (this.#watched.has(origin)) return;
+    if (!this.#watched.has(origin)) this.#add(origin);
+  }
+
+  #add(origin: string): Watched {
     const record = new PeerRecord(origin, this.#options);
     const peer: Watched = { record, timer: undefined, running: undefined };
     this.#watched.set(origin, peer);
     if (this.#started) this.#schedule(peer, 0);
+    return peer;
   }
 
   /** Stops watching a peer and forgets its history. */
@@ -93,24 +134,28 @@ export class HealthMonitor {
     this.#watched.delete(origin);
   }
 
-  /** Probes a peer now; a probe under way is shared. @throws TypeError for one not watched. */
-  check(origin: string): Promise<PeerHealth> {
-    const peer = this.#watched.get(origin);
-    if (peer === undefined) throw new TypeError(`"${origin}" is not watched`);
+  /** Probes a peer now, and watches it from now on; a probe under way is shared. Never rejects. */
+  check(origin: string): Promise<HealthRecord> {
+    const peer = this.#watched.get(origin) ?? this.#add(origin);
     peer.running ??= this.#probe(peer).finally(() => {
       peer.running = undefined;
     });
     return peer.running;
   }
 
+  /** How a peer is; {@link HealthStatus.Unknown} for one that has not been probed, or is not watched. */
+  status(origin: string): HealthStatus {
+    return this.record(origin)?.status ?? HealthStatus.Unknown;
+  }
+
   /** What is known of a peer; undefined for one not watched. */
-  status(origin: string): PeerHealth | undefined {
+  record(origin: string): HealthRecord | undefined {
     const peer = this.#watched.get(origin);
     return peer?.record.describe(this.#options.clock.now());
   }
 
   /** What is known of every peer. */
-  list(): PeerHealth[] {
+  list(): HealthRecord[] {
     const now = this.#options.clock.now();
     return [...this.#watched.values()].map(({ record }) => record.describe(now));
   }
@@ -176,7 +221,7 @@ export class HealthMonitor {
     return interval * Math.min(LONGEST_BACK_OFF_INTERVALS, 2 ** Math.min(doublings, 8)) * jitter;
   }
 
-  async #probe({ record }: Watched): Promise<PeerHealth> {
+  async #probe({ record }: Watched): Promise<HealthRecord> {
     const { clock } = this.#options;
     await this.#slot();
     const startedAt = clock.monotonic();

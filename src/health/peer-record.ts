@@ -6,6 +6,8 @@ import { type Uptime, UptimeHistory } from "./uptime-history.ts";
 
 /** How a peer is. */
 export const HealthStatus = {
+  /** Not probed yet. */
+  Unknown: "unknown",
   Healthy: "healthy",
   /** Answers, but slowly, or says of itself that it is not well. */
   Degraded: "degraded",
@@ -24,10 +26,9 @@ export interface HealthSample {
 }
 
 /** What is known of one peer. */
-export interface PeerHealth {
+export interface HealthRecord {
   readonly origin: string;
-  /** Undefined before the first probe. */
-  readonly status: HealthStatus | undefined;
+  readonly status: HealthStatus;
   /** Smoothed over the last probes. */
   readonly roundTripMilliseconds: number | undefined;
   /** Unix milliseconds. */
@@ -40,7 +41,7 @@ export interface PeerHealth {
 
 /** A change of status. */
 export interface StatusChange {
-  readonly from: HealthStatus | undefined;
+  readonly from: HealthStatus;
   readonly to: HealthStatus;
 }
 
@@ -63,7 +64,7 @@ export class PeerRecord {
   readonly #rules: StatusRules;
   readonly #uptime = new UptimeHistory();
   readonly #samples: HealthSample[] = [];
-  #status: HealthStatus | undefined;
+  #status: HealthStatus = HealthStatus.Unknown;
   #roundTrip: number | undefined;
   #lastCheckedAt: number | undefined;
   #lastOkAt: number | undefined;
@@ -107,13 +108,13 @@ export class PeerRecord {
     }
     const from = this.#status;
     const to = this.#judge(sample);
-    if (to === undefined || to === from) return undefined;
+    if (to === from) return undefined;
     this.#status = to;
     return { from, to };
   }
 
   /** What is known of the peer at `now`, Unix milliseconds. */
-  describe(now: number): PeerHealth {
+  describe(now: number): HealthRecord {
     return {
       origin: this.origin,
       status: this.#status,
@@ -126,10 +127,11 @@ export class PeerRecord {
   }
 
   /** The status after a probe that has been counted. */
-  #judge(sample: HealthSample): HealthStatus | undefined {
+  #judge(sample: HealthSample): HealthStatus {
     const { failuresToUnreachable, successesToHealthy, degradedAfterMilliseconds } = this.#rules;
     if (!sample.ok) {
-      const decided = this.#failures >= failuresToUnreachable || this.#status === undefined;
+      const decided =
+        this.#failures >= failuresToUnreachable || this.#status === HealthStatus.Unknown;
       return decided ? HealthStatus.Unreachable : this.#status;
     }
     const isBack = this.#successes >= successesToHealthy;

@@ -55,7 +55,7 @@ export function summarizePeers({
   return registry
     .list()
     .map((server): PeerSummary => {
-      const state = health.status(server.origin);
+      const state = health.record(server.origin);
       const suspended = server.trust !== TrustState.Trusted;
       return {
         origin: server.origin,

@@ -10,7 +10,8 @@ import { FederationError, type FederationErrorCode, type Refusal, refuse } from 
 import type { DatedKey } from "../identity/dated-key.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
 import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
-import type { Clock, Logger, Store } from "../ports.ts";
+import { type Clock, type Logger, type Store, systemClock } from "../ports.ts";
+import { MemoryStore } from "../storage/memory-store.ts";
 import { type BlockEntry, readBlockEntry } from "./block-entry.ts";
 import { BlockList, matchesOrigin } from "./block-list.ts";
 import { type BlockOutcome, type Reach, keysOf, publishedBy, reachOf } from "./blocking.ts";
@@ -24,6 +25,7 @@ import {
 import { ConflictError, PeerRows } from "./peer-rows.ts";
 import { whoGivesWay } from "./places.ts";
 import { approvedPins, judgeDescriptor } from "./descriptor-verdict.ts";
+import { type ServerListing, describeListing } from "./listing.ts";
 import { hasActiveKey, pinAll, verifyingKey, vouches } from "./pinned-keys.ts";
 
 /** What changed about a peer. */
@@ -47,9 +49,24 @@ export interface RegistryEvent {
   readonly fromStore?: boolean;
 }
 
+/** Options of {@link ServerRegistry}. */
+export interface ServerRegistryOptions {
+  /** Default: one in memory. */
+  readonly store?: Store;
+  /** Default: the machine's. */
+  readonly clock?: Clock;
+  /** Default 128. */
+  readonly maxPeers?: number;
+  /** Origins that the configuration names. Default: none. */
+  readonly named?: readonly string[] | undefined;
+  /** Hears of damaged rows. Default: nobody does. */
+  readonly logger?: Pick<Logger, "error">;
+}
+
+const DEFAULT_MAX_PEERS = 128;
 const CONFLICT_TRIES = 8;
 const REFUSAL_SECONDS = 60;
-/** The registry of one server. */
+/** The registry of one server. Stands alone: `new ServerRegistry()` keeps what it knows in memory. */
 export class ServerRegistry {
   readonly #clock: Clock;
   readonly #maxPeers: number;
@@ -61,21 +78,16 @@ export class ServerRegistry {
   /** Changes of one process are applied one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(options: {
-    store: Store;
-    clock: Clock;
-    maxPeers: number;
-    /** Origins that the configuration names. Default: none. */
-    named?: readonly string[];
-    /** Hears of damaged rows. Default: nobody does. */
-    logger?: Pick<Logger, "error">;
-  }) {
-    if (!(options.maxPeers >= 1)) throw new TypeError("maxPeers must be at least 1");
-    this.#clock = options.clock;
-    this.#maxPeers = options.maxPeers;
-    this.#named = new Set(options.named);
-    this.#rows = new PeerRows(options.store, options.logger);
-    this.#blocks = new BlockList(options.store);
+  /** @throws TypeError for a `maxPeers` below 1. */
+  constructor(options: ServerRegistryOptions = {}) {
+    const { clock = systemClock, maxPeers = DEFAULT_MAX_PEERS, named, logger } = options;
+    if (!(maxPeers >= 1)) throw new TypeError("maxPeers must be at least 1");
+    const store = options.store ?? new MemoryStore(clock);
+    this.#clock = clock;
+    this.#maxPeers = maxPeers;
+    this.#named = new Set(named);
+    this.#rows = new PeerRows(store, logger);
+    this.#blocks = new BlockList(store);
   }
 
   /** Reads what the store has. */
@@ -153,19 +165,25 @@ export class ServerRegistry {
   }
 
   /**
-   * Adds a server at first sight and pins its keys; one that is known already is left as it is. `via` is
-   * the network address that it came from.
+   * Adds a server, which one that is known already stays as it is by. By its descriptor: at first sight, its
+   * keys are pinned. By a listing: it has no keys until its own origin has said them, and is pending or what
+   * its operator says.
    *
+   * @param options - `trust`, default `pending`; `via`: the network address that it came from.
    * @throws FederationError `ERR_FED_TOO_MANY_PEERS`, `ERR_FED_BLOCKED`.
+   * @throws TypeError for a listing whose `endpoint` is no URL of a server.
    */
   register(
-    descriptor: ServerDescriptor,
-    options: { readonly trust: TrustState; readonly via?: string | undefined },
+    server: ServerDescriptor | ServerListing,
+    options: { readonly trust?: TrustState; readonly via?: string | undefined } = {},
   ): Promise<FederatedServer> {
+    const listed = "keys" in server ? undefined : server;
+    const descriptor = "keys" in server ? server : describeListing(server);
     return this.#serially(async () => {
       const known = this.#servers.get(descriptor.origin);
       if (known !== undefined) return known;
-      if (descriptor.keys.some(({ kid }) => this.isBlocked(descriptor.origin, kid))) {
+      const kids = descriptor.keys.map(({ kid }) => kid);
+      if ([undefined, ...kids].some((kid) => this.isBlocked(descriptor.origin, kid))) {
         throw new FederationError("ERR_FED_BLOCKED");
       }
       await this.#makeRoom(descriptor.origin, options.via);
@@ -175,9 +193,9 @@ export class ServerRegistry {
         ...told(descriptor),
         keys: pinAll(descriptor.keys, now),
         ...(descriptor.recovery === undefined ? {} : { recovery: descriptor.recovery }),
-        status: ServerStatus.Offline,
-        trust: options.trust,
-        ...(this.#named.has(descriptor.origin) ? {} : { byPolicy: true }),
+        status: listed?.status ?? ServerStatus.Offline,
+        trust: options.trust ?? TrustState.Pending,
+        ...(this.#named.has(descriptor.origin) || listed !== undefined ? {} : { byPolicy: true }),
         ...(options.via === undefined ? {} : { via: options.via }),
         session: undefined,
         lastHandshakeAt: undefined,
@@ -274,8 +292,8 @@ export class ServerRegistry {
       const now = this.#seconds();
       const pins = judgeDescriptor(server, verified, now);
       if (!pins.verified) {
-        if (server.trust === TrustState.Pending) {
-          // Nobody has trusted it yet: it is the stranger of this origin, with whatever key.
+        if (server.trust === TrustState.Pending || server.keys.length === 0) {
+          // Nobody has trusted a key of it yet: it is the stranger of this origin, with whatever key.
           await this.#write(
             {
               ...{ ...server, ...told(descriptor), keys: pinAll(descriptor.keys, now) },

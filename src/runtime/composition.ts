@@ -91,7 +91,7 @@ export function composeParts(from: CompositionOptions): Parts {
     handshakeTimeoutSeconds: options.handshakeTimeoutSeconds,
   });
   const handshake = new HandshakeService({
-    ...{ origin, manager, registry, named, store, clock, random, logger, allowInsecure },
+    ...{ origin, manager, registry, named, store, clock, logger, allowInsecure },
     ...{ policy: options.trust, transport: peers, shared: link !== undefined },
   });
   peers.reconnectBy((peer) => handshake.connect(peer));

@@ -4,7 +4,7 @@ import type { Arrival } from "../custody/destination/arrivals.ts";
 import type { LateReturn } from "../custody/home/late-returns.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { CrossingOutcome, CrossingProgress } from "../custody/source/crossings.ts";
-import type { PeerHealth } from "../health/peer-record.ts";
+import type { HealthRecord } from "../health/peer-record.ts";
 import type { Logger } from "../ports.ts";
 import type { RegistryEvent } from "../registry/server-registry.ts";
 
@@ -13,7 +13,7 @@ export interface FederationEvents {
   /** A peer was added, changed trust, keys or status, or was removed. */
   peer: RegistryEvent;
   /** A peer's health changed. */
-  health: { readonly origin: string; readonly health: PeerHealth };
+  health: { readonly origin: string; readonly health: HealthRecord };
   /** A crossing that leaves this server got further. */
   progress: CrossingProgress;
   /** A crossing that left this server ended. */

@@ -4,7 +4,7 @@
  */
 import type { AssetLibrary } from "../assets/asset-library.ts";
 import type { Custody } from "../custody/custody.ts";
-import type { SeatHost } from "../custody/destination/seat-host.ts";
+import { NO_SEATS, type SeatHost } from "../custody/destination/seat-host.ts";
 import type { HandshakeService } from "../handshake/handshake-service.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { type DatedKey, signDatedKey } from "../identity/dated-key.ts";
@@ -18,10 +18,13 @@ import { type Parts, composeParts } from "./composition.ts";
 import { EventBus, type FederationEvents } from "./events.ts";
 import { startAll, stopAll } from "./part.ts";
 import { openResources } from "./resources.ts";
-import type { ResolvedOptions } from "./settings.ts";
+import { type ResolvedOptions, type RuntimeOptions, withDefaults } from "./settings.ts";
 import type { ProcessLink } from "./sibling-processes.ts";
 
-/** Owns the parts of one federated server and runs its cross-instance transactions. */
+/**
+ * Owns the parts of one federated server and runs its cross-instance transactions. Stands alone:
+ * without a `dataDirectory` it is another server at each start, and keeps nothing.
+ */
 export class FederationRuntime {
   readonly options: ResolvedOptions;
   readonly clock: Clock = systemClock;
@@ -32,7 +35,8 @@ export class FederationRuntime {
   #running: Parts | undefined;
   #online = false;
 
-  constructor(options: ResolvedOptions) {
+  constructor(given: RuntimeOptions = {}) {
+    const options = withDefaults(given, this.random);
     this.options = options;
     this.#events = new EventBus(options.logger);
     this.routes = new RoutingTable({
@@ -128,12 +132,13 @@ export class FederationRuntime {
    * Opens the store and the key, loads what is known, and settles what a former run left open.
    * Calls no peer yet: that is {@link goOnline}. When it fails, everything is as before.
    *
+   * @param seats Where players play. Default: nowhere.
    * @param link What the host offers where several processes are this server; none: it is the only
    * process.
    * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`,
    * `ERR_FED_STORE_IN_USE`, `ERR_FED_STORE_NEWER`, `ERR_FED_STORE_IDENTITY`, `ERR_FED_KEY_FILE`.
    */
-  async start(seats: SeatHost, link?: ProcessLink): Promise<void> {
+  async start(seats: SeatHost = NO_SEATS, link?: ProcessLink): Promise<void> {
     if (this.#running !== undefined) return;
     const { options, clock, random } = this;
     const resources = await openResources({ options, link, clock, random });
@@ -227,7 +232,7 @@ export class FederationRuntime {
   #parts(): Parts {
     if (this.#running === undefined) {
       throw new TypeError(
-        "the federation does not run yet: call federation.attach(server) and await server.listen()",
+        "the federation does not run yet: call federation.attach(server) and await server.listen(), or await runtime.start() where it stands alone",
       );
     }
     return this.#running;

@@ -46,11 +46,11 @@ export class PeerHealthChecks implements Part {
     const trusted = this.#registry.list({ trust: TrustState.Trusted });
     const watched = new Set(trusted.map(({ origin }) => origin));
     for (const { origin } of health.list()) if (!watched.has(origin)) health.unwatch(origin);
-    for (const origin of watched) if (health.status(origin) === undefined) health.watch(origin);
+    for (const origin of watched) health.watch(origin);
   }
 }
 
-function statusOf(status: HealthStatus | undefined): ServerStatus {
+function statusOf(status: HealthStatus): ServerStatus {
   if (status === HealthStatus.Healthy) return ServerStatus.Online;
   return status === HealthStatus.Degraded ? ServerStatus.Degraded : ServerStatus.Offline;
 }

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { ContentStore } from "../assets/store/content-store.ts";
 import type { Clock, Random, Store } from "../ports.ts";
 import { AuditLog } from "../storage/audit-log.ts";
-import { checkDataFolder } from "../storage/private-files.ts";
+import { MemoryStore } from "../storage/memory-store.ts";
+import { checkDataFolder, makeTemporaryFolder } from "../storage/private-files.ts";
 import { lockFolder } from "../storage/file-lock.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { RedisEngine } from "../storage/redis-engine.ts";
 import { openFormat } from "../storage/store-format.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
-import { DATA_FILES } from "./data-folder.ts";
+import { ASSETS_FOLDER, DATA_FILES } from "./data-folder.ts";
 import { OwnKeys } from "./own-keys.ts";
 import { type Part, stopAll } from "./part.ts";
 import type { ResolvedOptions } from "./settings.ts";
@@ -43,19 +44,22 @@ export async function openResources({
   readonly clock: Clock;
   readonly random: Random;
 }): Promise<Resources> {
-  const { dataDirectory, logger } = options;
+  const { logger } = options;
   const closing: Part[] = [];
-  const warning = checkDataFolder(dataDirectory);
-  if (warning !== undefined) logger.warn(warning);
+  const dataDirectory = options.dataDirectory ?? (await temporaryFolder(closing));
   try {
+    const warning = checkDataFolder(dataDirectory);
+    if (warning !== undefined) logger.warn(warning);
     if (options.store === undefined && link === undefined) {
       closing.push({ stop: lockFolder(join(dataDirectory, DATA_FILES.lock)) });
     }
     const engine =
       options.store ??
       link?.engine() ??
-      new SqliteEngine({ path: join(dataDirectory, DATA_FILES.store), clock });
-    const store = new KeyvStore(engine);
+      (options.dataDirectory === undefined
+        ? new MemoryStore(clock)
+        : new SqliteEngine({ path: join(dataDirectory, DATA_FILES.store), clock }));
+    const store = engine instanceof MemoryStore ? engine : new KeyvStore(engine);
     closing.push({ stop: () => store.close() });
     if (options.store === undefined && engine instanceof RedisEngine) {
       const doubt = await engine.durability();
@@ -66,7 +70,7 @@ export async function openResources({
     const path = join(dataDirectory, DATA_FILES.keys);
     const asked = { path, origin, store, adopt, random, logger, clock, onRecoveryKey };
     const keys = await OwnKeys.open(asked);
-    const { directory, maxBytes } = options.assets;
+    const { directory = join(dataDirectory, ASSETS_FOLDER), maxBytes } = options.assets;
     const files = await ContentStore.open({ directory, maxBytes, clock, logger });
     closing.push({ stop: () => files.close() });
     const audit = new AuditLog(join(dataDirectory, DATA_FILES.audit));
@@ -75,4 +79,11 @@ export async function openResources({
     await stopAll(closing).catch(() => undefined);
     throw cause;
   }
+}
+
+/** A folder that is gone once everything is closed. */
+async function temporaryFolder(closing: Part[]): Promise<string> {
+  const { path, remove } = await makeTemporaryFolder();
+  closing.push({ stop: remove });
+  return path;
 }

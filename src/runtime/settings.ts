@@ -1,12 +1,17 @@
 /** What the runtime is told: the host's options with every default filled in. */
-import type { ResolvedIntegrityPolicy } from "../assets/verify/reference.ts";
+import {
+  type AssetIntegrityPolicy,
+  type ResolvedIntegrityPolicy,
+  resolveIntegrityPolicy,
+} from "../assets/verify/reference.ts";
 import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { Identify } from "../identity/local-id.ts";
+import { normalizeOrigin } from "../identity/origin.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
-import type { Logger } from "../ports.ts";
+import { type Logger, type Random, systemRandom } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
 import type { Adopt } from "./store-identity.ts";
 
@@ -19,7 +24,8 @@ export interface ResolvedOptions {
   readonly routes: readonly PortalRoute[];
   readonly peers: readonly string[];
   readonly trust: TrustPolicy;
-  readonly dataDirectory: string;
+  /** Undefined: nothing is kept after a stop, and each start has a fresh key and an empty store. */
+  readonly dataDirectory: string | undefined;
   readonly store: unknown;
   readonly adopt: Adopt | undefined;
   readonly onRecoveryKey: ((key: SigningKey) => void) | undefined;
@@ -41,11 +47,103 @@ export interface ResolvedOptions {
   readonly admit: AdmissionPolicy | undefined;
   readonly accept: ImportPolicy | undefined;
   readonly assets: {
-    readonly directory: string;
+    /** Undefined: `assets` in the data folder. */
+    readonly directory: string | undefined;
     readonly maxBytes: number;
     readonly policy: ResolvedIntegrityPolicy;
     readonly timeoutSeconds: number;
   };
   readonly onAway: OnAway;
   readonly logger: Logger;
+}
+
+/** Options of a `FederationRuntime` that stands alone; what is left out has the default of `createFederation`. */
+export interface RuntimeOptions extends Partial<Omit<ResolvedOptions, "assets" | "origin">> {
+  /** Default: a random name below `.invalid`, where no peer can reach it. */
+  readonly origin?: string;
+  /** Default: none are kept after a stop. */
+  readonly assets?: {
+    readonly directory?: string | undefined;
+    readonly maxBytes?: number;
+    readonly policy?: AssetIntegrityPolicy | ResolvedIntegrityPolicy;
+    readonly timeoutSeconds?: number;
+  };
+}
+
+/** What every server does unless it is told otherwise. */
+export const DEFAULTS = Object.freeze({
+  trust: "approve",
+  allowInsecure: false,
+  allowPrivateNetwork: false,
+  maxPeers: 128,
+  handshakeTimeoutSeconds: 10,
+  healthCheckIntervalSeconds: 15,
+  leaseSeconds: 30,
+  stopTimeoutSeconds: 20,
+  joinTimeoutSeconds: 30,
+  maxRequestsPerMinutePerAddress: 3_000,
+  maxRequestsPerMinutePerPeer: 6_000,
+  maxCrossingsPerMinutePerPlayer: 60,
+  maxTravelsPerMinutePerAddress: 60,
+  maxSeatsPerMinutePerPeer: 600,
+  maxRoomsPerMinutePerPeer: 60,
+  onAway: "recall",
+} as const);
+const ASSET_DEFAULTS = { maxBytes: 1024 ** 3, timeoutSeconds: 30 } as const;
+
+/** Warnings and errors as warnings of the process. */
+const processLogger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message) => {
+    process.emitWarning(message, "FederationWarning");
+  },
+  error: (message, cause) => {
+    const why = cause instanceof Error ? ` (${cause.message})` : "";
+    process.emitWarning(`${message}${why}`, "FederationWarning");
+  },
+};
+
+/**
+ * Fills in what is left out.
+ *
+ * @throws TypeError naming the option that is wrong.
+ */
+export function withDefaults(
+  { assets, ...given }: RuntimeOptions,
+  random: Random = systemRandom,
+): ResolvedOptions {
+  const name = Buffer.from(random.bytes(16)).toString("hex");
+  const { allowInsecure = DEFAULTS.allowInsecure } = given;
+  const origin =
+    given.origin === undefined
+      ? `https://${name}.invalid`
+      : normalizeOrigin(given.origin, { allowInsecure });
+  for (const [option, value] of Object.entries(given)) {
+    const counts = typeof DEFAULTS[option as keyof typeof DEFAULTS] === "number";
+    if (counts && !(typeof value === "number" && value >= 0)) {
+      throw new TypeError(`${option} must be a number of at least 0, got ${String(value)}`);
+    }
+  }
+  return Object.freeze({
+    ...DEFAULTS,
+    ...{ worlds: {}, routes: [], peers: [], logger: processLogger },
+    ...{ name: new URL(origin).host.slice(0, 64), endpoint: `${origin}/federation` },
+    ...{ dataDirectory: undefined, store: undefined, adopt: undefined, onRecoveryKey: undefined },
+    ...{ identify: () => undefined, admit: undefined, accept: undefined },
+    ...given,
+    origin,
+    assets: {
+      ...ASSET_DEFAULTS,
+      directory: undefined,
+      ...assets,
+      policy: isResolved(assets?.policy) ? assets.policy : resolveIntegrityPolicy(assets?.policy),
+    },
+  });
+}
+
+function isResolved(
+  policy: AssetIntegrityPolicy | ResolvedIntegrityPolicy | undefined,
+): policy is ResolvedIntegrityPolicy {
+  return policy?.peers instanceof Map;
 }

@@ -1,5 +1,8 @@
 /** Files that are this server's alone: no links that lead elsewhere, in a folder that nobody else can change. */
 import { constants, lstatSync, statSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { FederationError } from "../errors.ts";
 
 /** For `open`: fails with ELOOP at a symbolic link. Windows has no such flag. */
@@ -30,4 +33,13 @@ export function checkDataFolder(path: string): string | undefined {
   return (mode & GROUP_WRITES) === 0
     ? undefined
     : `the group of the data folder ${path} can write in it, and so be this server: run chmod 700 on it unless that is meant`;
+}
+
+/** A folder of this process's own for what is not to be kept, mode 0700, and how it is removed. */
+export async function makeTemporaryFolder(): Promise<{
+  readonly path: string;
+  readonly remove: () => Promise<void>;
+}> {
+  const path = await mkdtemp(join(tmpdir(), "aether-federation-"));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }

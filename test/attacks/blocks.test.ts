@@ -10,7 +10,7 @@ import { CLI, commandLine, runScript } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { TestNetwork, type TestServer } from "../support/federation.ts";
 import { folderOfTest } from "../support/folders.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { ROOMS, type ServerProcess, Servers } from "../support/processes.ts";
 import { portal } from "../support/sdk.ts";

@@ -1,6 +1,7 @@
 /** A trusted peer says that its endpoint is another server's: what is meant for it is said there. */
 import assert from "node:assert/strict";
-import { assertRefused, operatorKey, signedPost } from "../support/operator.ts";
+import { signedPost } from "../../src/testing/signed-post.ts";
+import { assertRefused, operatorKey } from "../support/operator.ts";
 import { ROOMS, type ServerProcess, Servers } from "../support/processes.ts";
 import { portal, takeSeat } from "../support/sdk.ts";
 import { isBack, ledgerRow } from "../support/stored.ts";

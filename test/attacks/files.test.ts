@@ -11,7 +11,6 @@ import { loadKeyRing, loadOrCreateKeyRing } from "../../src/storage/key-file.ts"
 import { SqliteEngine } from "../../src/storage/sqlite-engine.ts";
 import { CLI, runScript } from "../support/command-line.ts";
 import { folderOfTest } from "../support/folders.ts";
-import { NO_SEATS } from "../support/no-seats.ts";
 import { ROOMS, type ServerProcess, Servers } from "../support/processes.ts";
 
 const ENTRY = { at: "2026-01-01T00:00:00Z", by: "operator", what: "block" } as const;
@@ -59,7 +58,7 @@ describe("attack: a link where a file of the server should be", () => {
     const options = resolveOptions({
       ...{ origin: "https://here.example", worlds: {}, dataDirectory: folder.path },
     });
-    await assert.rejects(new FederationRuntime(options).start(NO_SEATS), {
+    await assert.rejects(new FederationRuntime(options).start(), {
       code: "ERR_FED_STORE_UNAVAILABLE",
     });
     await unchanged();
@@ -79,7 +78,7 @@ describe("attack: a data folder that others can write in", function () {
         logger: { debug: ignore, info: ignore, error: ignore, warn },
       }),
     );
-    await runtime.start(NO_SEATS);
+    await runtime.start();
     await runtime.stop();
     return warnings;
   };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { TrustPolicy } from "../../src/handshake/trust-policy.ts";
 import { TrustState } from "../../src/registry/federated-server.ts";
 import { TestNetwork, type TestServer } from "../support/federation.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { ringOf } from "../support/parties.ts";
 
 const VICTIM = "https://victim.example";

@@ -7,7 +7,7 @@ import type { Logger } from "../../src/ports.ts";
 import { quietServer } from "../fixtures/quiet-server.ts";
 import { folderOfTest } from "../support/folders.ts";
 import { quietLogger, recordingLogger } from "../support/loggers.ts";
-import { freePort } from "../support/processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
 import { leave, sdkClient } from "../support/sdk.ts";
 
 class Hall extends Room {}

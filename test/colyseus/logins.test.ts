@@ -3,8 +3,8 @@ import { Logins, cleanName, wishedName } from "../../src/colyseus/logins.ts";
 import { type Identify, identifyByAuthId } from "../../src/identity/local-id.ts";
 import type { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
 import { recordingLogger } from "../support/loggers.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { MemoryStore } from "../support/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 describe("colyseus/Logins", () => {

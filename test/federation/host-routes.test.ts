@@ -5,7 +5,6 @@ import { resolveOptions } from "../../src/federation/options.ts";
 import { type PassClaims, issuePass } from "../../src/identity/pass.ts";
 import { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
 import { folderOfTest } from "../support/folders.ts";
-import { NO_SEATS } from "../support/no-seats.ts";
 
 const ORIGIN = "https://here.example";
 
@@ -17,7 +16,7 @@ describe("federation/host-routes", () => {
   beforeEach(async () => {
     const options = { origin: ORIGIN, worlds: {}, dataDirectory: folder.path };
     runtime = new FederationRuntime(resolveOptions(options));
-    await runtime.start(NO_SEATS);
+    await runtime.start();
   });
   afterEach(() => runtime.stop());
 

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
+import { createCredentials } from "../../src/handshake/credentials.ts";
+import {
+  HandshakeManager,
+  type HandshakeManagerOptions,
+  HandshakeState,
+} from "../../src/handshake/handshake-manager.ts";
 import { transcriptBytes } from "../../src/handshake/transcript.ts";
 import { type KeyRing } from "../../src/identity/server-keys.ts";
 import { flipBit } from "../support/bits.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
@@ -50,7 +55,7 @@ describe("handshake/handshake-manager", () => {
     return result.response;
   };
   const complete = async (by = a, to = b) => {
-    const result = await by.manager.complete(to.origin, await respond(by, to), to.from);
+    const result = await by.manager.complete(await respond(by, to), to.from);
     assert.ok(result.verified, JSON.stringify(result));
     return result.completion;
   };
@@ -68,7 +73,9 @@ describe("handshake/handshake-manager", () => {
     const completion = await complete();
     const result = b.manager.finish(completion, a.from);
     assert.ok(result.verified);
-    assert.equal(result.protocol, "aether/1");
+    const { protocol, peer, expiresAt } = result.session;
+    assert.deepEqual([protocol, peer], ["aether/1", A]);
+    assert.equal(expiresAt, Math.floor(clock.now() / 1000) + 24 * 3600);
     assert.equal(result.descriptor.origin, A);
     assert.equal(a.manager.open + b.manager.open, 0);
   });
@@ -125,7 +132,7 @@ describe("handshake/handshake-manager", () => {
       fc.assert(
         fc.asyncProperty(fc.anything(), async (value) => {
           refused(await b.manager.respond(value, a.from), "ERR_FED_MALFORMED");
-          refused(await b.manager.complete(A, value, a.from), "ERR_FED_MALFORMED");
+          refused(await b.manager.complete(value, a.from), "ERR_FED_MALFORMED");
           refused(b.manager.finish(value, a.from), "ERR_FED_MALFORMED");
         }),
       ));
@@ -134,28 +141,28 @@ describe("handshake/handshake-manager", () => {
   describe("complete refuses", () => {
     it("a response to a challenge never made", async () => {
       const response = await respond();
-      refused(await c.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+      refused(await c.manager.complete(response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
     });
     it("a response twice", async () => {
       const response = await respond();
-      assert.ok((await a.manager.complete(B, response, b.from)).verified);
-      refused(await a.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
+      assert.ok((await a.manager.complete(response, b.from)).verified);
+      refused(await a.manager.complete(response, b.from), "ERR_FED_HANDSHAKE_UNKNOWN");
     });
     it("a response from another than the one challenged", async () => {
       const response = await respond();
-      refused(await a.manager.complete(C, response, c.from), "ERR_FED_HANDSHAKE_MISMATCH");
-      assert.ok((await a.manager.complete(B, response, b.from)).verified, "and B still may");
+      refused(await a.manager.complete(response, c.from), "ERR_FED_HANDSHAKE_MISMATCH");
+      assert.ok((await a.manager.complete(response, b.from)).verified, "and B still may");
     });
     it("a response that came too late", async () => {
       const response = await respond();
       clock.advance(10_000);
-      refused(await a.manager.complete(B, response, b.from), "ERR_FED_HANDSHAKE_EXPIRED");
+      refused(await a.manager.complete(response, b.from), "ERR_FED_HANDSHAKE_EXPIRED");
     });
     it("a proof with any one bit flipped", async () => {
       for (let bit = 0; bit < 86 * 8; bit += 1) {
         const response = await respond();
         const proof = flipBit(response.proof, bit);
-        const result = await a.manager.complete(B, { ...response, proof }, b.from);
+        const result = await a.manager.complete({ ...response, proof }, b.from);
         assert.equal(result.verified, false, `bit ${bit}`);
       }
     }).timeout(20_000);
@@ -163,13 +170,13 @@ describe("handshake/handshake-manager", () => {
       const response = await respond();
       const counterNonce = Buffer.alloc(32, 9).toString("base64url");
       refused(
-        await a.manager.complete(B, { ...response, counterNonce }, b.from),
+        await a.manager.complete({ ...response, counterNonce }, b.from),
         "ERR_FED_HANDSHAKE_PROOF",
       );
     });
     it("a version downgrade", async () => {
       const response = { ...(await respond()), protocol: "aether/0" };
-      refused(await a.manager.complete(B, response, b.from), "ERR_FED_PROTOCOL_UNSUPPORTED");
+      refused(await a.manager.complete(response, b.from), "ERR_FED_PROTOCOL_UNSUPPORTED");
     });
     it("a reflected proof: the initiator's role in the responder's place", async () => {
       const message = await challenge();
@@ -190,7 +197,6 @@ describe("handshake/handshake-manager", () => {
       );
       refused(
         await a.manager.complete(
-          B,
           { ...response.response, proof: Buffer.from(proof).toString("base64url") },
           b.from,
         ),
@@ -201,13 +207,13 @@ describe("handshake/handshake-manager", () => {
       const response = await respond();
       const { jws } = await descriptorOf(C, c.ring, clock.now());
       refused(
-        await a.manager.complete(B, { ...response, descriptor: jws }, b.from),
+        await a.manager.complete({ ...response, descriptor: jws }, b.from),
         "ERR_FED_DESCRIPTOR_INVALID",
       );
     });
     it("an unknown member", async () => {
       const response = { ...(await respond()), more: 1 };
-      refused(await a.manager.complete(B, response, b.from), "ERR_FED_MALFORMED");
+      refused(await a.manager.complete(response, b.from), "ERR_FED_MALFORMED");
     });
   });
 
@@ -276,6 +282,121 @@ describe("handshake/handshake-manager", () => {
     refused(b.manager.finish(completion, a.from), "ERR_FED_HANDSHAKE_EXPIRED");
   });
 
+  describe("alone", () => {
+    /** A manager that knows nobody's HTTP signatures. */
+    const alone = (options: HandshakeManagerOptions = {}) =>
+      new HandshakeManager({ clock, ...options });
+    const answered = async (by: HandshakeManager, to: HandshakeManager) => {
+      const result = await to.respond(await by.createChallenge(to.origin));
+      assert.ok(result.verified, JSON.stringify(result));
+      return result.response;
+    };
+    const proven = async (by: HandshakeManager, to: HandshakeManager) => {
+      const result = await by.complete(await answered(by, to));
+      assert.ok(result.verified, JSON.stringify(result));
+      return result.completion;
+    };
+
+    it("is a server with a key and a name of its own, which leads nowhere", async () => {
+      const [one, two] = [alone(), alone()];
+      assert.match(one.origin, /^https:\/\/[0-9a-f]{32}\.invalid$/u);
+      assert.notEqual(one.origin, two.origin);
+      const result = two.finish(await proven(one, two));
+      assert.ok(result.verified, JSON.stringify(result));
+      assert.equal(result.session.peer, one.origin);
+      assert.equal(result.descriptor.origin, one.origin);
+    });
+
+    it("answers as somebody else when it is given that one's credentials", async () => {
+      const manager = alone();
+      const arena = createCredentials({ origin: "https://arena.example", clock });
+      const answer = await manager.respond(await manager.createChallenge(arena.origin), arena);
+      assert.ok(answer.verified, JSON.stringify(answer));
+      const proof = await manager.complete(answer.response);
+      assert.ok(proof.verified, JSON.stringify(proof));
+      assert.equal(proof.descriptor.origin, arena.origin);
+      const result = manager.finish(proof.completion);
+      assert.ok(result.verified && result.session.peer === manager.origin);
+    });
+
+    it("gives no session to whoever shows another's descriptor without having its key", async () => {
+      const [victim, honest, thief] = [alone(), alone(), alone()];
+      const challenge = {
+        ...(await thief.createChallenge(victim.origin)),
+        descriptor: await honest.credentials.ownDescriptor(),
+      };
+      const answer = await victim.respond(challenge);
+      assert.ok(answer.verified, JSON.stringify(answer));
+      const { handshakeId, counterNonce, nonce, protocol } = answer.response;
+      const said = transcriptBytes({
+        ...{ role: "initiator", protocol, nonceA: nonce, nonceB: counterNonce },
+        ...{ originA: honest.origin, kidA: honest.credentials.signingKey().kid },
+        ...{ originB: victim.origin, kidB: victim.credentials.signingKey().kid },
+      });
+      const signed = thief.credentials.signingKey().sign(said);
+      const proof = Buffer.from(signed).toString("base64url");
+      refused(victim.finish({ handshakeId, proof }), "ERR_FED_HANDSHAKE_PROOF");
+    });
+
+    it("believes no response with another's descriptor", async () => {
+      const [one, two, other] = [alone(), alone(), alone()];
+      const response = await answered(one, two);
+      const descriptor = await other.credentials.ownDescriptor();
+      refused(await one.complete({ ...response, descriptor }), "ERR_FED_DESCRIPTOR_INVALID");
+    });
+
+    it("answers no challenge of its own", async () => {
+      const manager = alone();
+      const challenge = await manager.createChallenge("https://b.example");
+      const responder = manager.origin;
+      refused(await manager.respond({ ...challenge, responder }), "ERR_FED_HANDSHAKE_MISMATCH");
+    });
+
+    it("says how far a handshake is, on either side", async () => {
+      const [one, two] = [alone(), alone()];
+      const { Challenged, Responded, Completed } = HandshakeState;
+      const challenge = await one.createChallenge(two.origin);
+      assert.equal(one.state(challenge.nonce), Challenged);
+      const answer = await two.respond(challenge);
+      assert.ok(answer.verified);
+      const { handshakeId } = answer.response;
+      assert.equal(two.state(handshakeId), Responded);
+      const proof = await one.complete(answer.response);
+      assert.ok(proof.verified);
+      assert.equal(one.state(challenge.nonce), Completed);
+      two.finish(proof.completion);
+      assert.equal(two.state(handshakeId), Completed);
+      assert.equal(one.state("nobody's"), undefined);
+    });
+
+    it("says that one has failed, and that one took too long", async () => {
+      const [one, two] = [alone(), alone()];
+      const response = await answered(one, two);
+      await one.complete({ ...response, proof: "A".repeat(86) });
+      assert.equal(one.state(response.nonce), HandshakeState.Failed);
+      const late = await answered(one, two);
+      clock.advance(10_000);
+      assert.equal(one.state(late.nonce), HandshakeState.Expired);
+      await one.complete(late);
+      assert.equal(one.state(late.nonce), HandshakeState.Expired);
+      assert.equal(two.state(late.handshakeId), HandshakeState.Expired);
+    });
+
+    it("remembers how the last ones ended, and no more", async () => {
+      const [one, two] = [alone({ maxOpenHandshakes: 2 }), alone()];
+      const nonces: string[] = [];
+      for (let each = 0; each < 3; each += 1) {
+        const response = await answered(one, two);
+        nonces.push(response.nonce);
+        await one.complete(response);
+      }
+      assert.deepEqual(
+        nonces.map((nonce) => one.state(nonce)),
+        [undefined, HandshakeState.Completed, HandshakeState.Completed],
+      );
+    });
+  });
+
   it("challenges not itself", async () => {
     await assert.rejects(a.manager.createChallenge(A), TypeError);
   });
@@ -338,7 +459,7 @@ describe("handshake/handshake-manager", () => {
             assert.deepEqual([message.by, message.to], [from, to]);
             messages.push({ kind: 2, by: to, to: from, body: result.response });
           } else if (kind === 2) {
-            const result = await to.manager.complete(from.origin, body, from.from);
+            const result = await to.manager.complete(body, from.from);
             if (!result.verified) continue;
             assert.deepEqual([message.by, message.to], [from, to]);
             proven.add(`${to.origin} to ${from.origin}: ${result.completion.handshakeId}`);

@@ -13,7 +13,7 @@ import {
   plain,
   twoServers,
 } from "../support/federation.ts";
-import type { ManualClock } from "../support/manual-clock.ts";
+import type { ManualClock } from "../../src/testing/manual-clock.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { turn } from "../support/turn.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { SessionKeeper } from "../../src/handshake/session-keeper.ts";
 import { quietLogger } from "../support/loggers.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 
 const A = "https://a.example";
 

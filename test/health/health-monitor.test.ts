@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
+import { type Server, createServer } from "node:http";
 import { HealthStatus } from "../../src/health/peer-record.ts";
-import { type HealthEvent, HealthMonitor } from "../../src/health/health-monitor.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import {
+  type HealthEvent,
+  HealthMonitor,
+  type HealthMonitorOptions,
+} from "../../src/health/health-monitor.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { hangUp, listen, nobodyThere } from "../support/loopback.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 const PEER = "https://peer.example";
@@ -9,7 +15,7 @@ const PEER = "https://peer.example";
 type Answer = "pass" | "warn" | "fail" | "refused" | "silent";
 
 /** A monitor over peers that answer as they are told, on a clock the test moves. */
-function setUp(options: Partial<ConstructorParameters<typeof HealthMonitor>[0]> = {}) {
+function setUp(options: HealthMonitorOptions = {}) {
   const clock = new ManualClock();
   const world = { answer: "pass" as Answer, delay: 0, probes: [] as number[], running: 0, most: 0 };
   const events: HealthEvent[] = [];
@@ -42,11 +48,12 @@ describe("health/health-monitor", () => {
   it("probes at once, and knows nothing before", async () => {
     const { clock, monitor } = setUp();
     monitor.watch(PEER);
-    assert.equal(monitor.status(PEER)?.status, undefined);
+    assert.equal(monitor.status(PEER), HealthStatus.Unknown);
     monitor.start();
     await clock.advanceAsync(1);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
-    assert.equal(monitor.status("https://other.example"), undefined);
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
+    assert.equal(monitor.status("https://other.example"), HealthStatus.Unknown);
+    assert.equal(monitor.record("https://other.example"), undefined);
   });
 
   it("finds a peer unreachable within two intervals, and back at its next answer", async () => {
@@ -56,14 +63,14 @@ describe("health/health-monitor", () => {
     await clock.advanceAsync(1_000);
     world.answer = "refused";
     await clock.advanceAsync(20_000);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
     world.answer = "pass";
     await clock.advanceAsync(11_500);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
     assert.deepEqual(
       events.map(({ from, to }) => [from, to]),
       [
-        [undefined, "healthy"],
+        ["unknown", "healthy"],
         ["healthy", "unreachable"],
         ["unreachable", "healthy"],
       ],
@@ -91,14 +98,14 @@ describe("health/health-monitor", () => {
     world.delay = 2_000;
     monitor.start();
     await clock.advanceAsync(3_000);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Degraded);
-    assert.equal(monitor.status(PEER)?.roundTripMilliseconds, 2_000);
+    assert.equal(monitor.status(PEER), HealthStatus.Degraded);
+    assert.equal(monitor.record(PEER)?.roundTripMilliseconds, 2_000);
     const told = setUp();
     told.world.answer = "warn";
     told.monitor.watch(PEER);
     told.monitor.start();
     await told.clock.advanceAsync(1_000);
-    assert.equal(told.monitor.status(PEER)?.status, HealthStatus.Degraded);
+    assert.equal(told.monitor.status(PEER), HealthStatus.Degraded);
   });
 
   it("counts a peer that reports fail as down", async () => {
@@ -107,7 +114,7 @@ describe("health/health-monitor", () => {
     monitor.watch(PEER);
     monitor.start();
     await clock.advanceAsync(1_000);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
   });
 
   it("gives up on a probe without answer", async () => {
@@ -116,9 +123,9 @@ describe("health/health-monitor", () => {
     monitor.watch(PEER);
     monitor.start();
     await clock.advanceAsync(2_900);
-    assert.equal(monitor.status(PEER)?.status, undefined);
+    assert.equal(monitor.status(PEER), HealthStatus.Unknown);
     await clock.advanceAsync(200);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Unreachable);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
   });
 
   it("spreads its probes by jitter and never runs two of one peer at once", async () => {
@@ -160,7 +167,7 @@ describe("health/health-monitor", () => {
     world.answer = "pass";
     monitor.wake(PEER);
     await clock.advanceAsync(1);
-    assert.equal(monitor.status(PEER)?.status, HealthStatus.Healthy);
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
   });
 
   it("leaves a healthy peer alone when it is heard of", async () => {
@@ -197,7 +204,7 @@ describe("health/health-monitor", () => {
   it("weighs uptime by time, over an hour, a day and a month", async () => {
     const { clock, world, monitor } = setUp({ intervalSeconds: 60 });
     monitor.watch(PEER);
-    assert.deepEqual(monitor.status(PEER)?.uptime, {
+    assert.deepEqual(monitor.record(PEER)?.uptime, {
       hour: undefined,
       day: undefined,
       month: undefined,
@@ -206,19 +213,75 @@ describe("health/health-monitor", () => {
     await clock.advanceAsync(45 * 60_000);
     world.answer = "refused";
     await clock.advanceAsync(15 * 60_000);
-    const { hour, day, month } = monitor.status(PEER)!.uptime;
+    const { hour, day, month } = monitor.record(PEER)!.uptime;
     assert.ok(Math.abs((hour ?? 0) - 0.75) < 0.03, `hour ${hour}`);
     assert.ok(Math.abs((day ?? 0) - 0.75) < 0.03, `day ${day}`);
     assert.ok(Math.abs((month ?? 0) - 0.75) < 0.03, `month ${month}`);
     world.answer = "pass";
     monitor.wake(PEER);
     await clock.advanceAsync(3 * 3_600_000);
-    const later = monitor.status(PEER)!.uptime;
+    const later = monitor.record(PEER)!.uptime;
     assert.equal(later.hour, 1);
     assert.ok((later.day ?? 1) < 0.96 && (later.day ?? 0) > 0.9, `day ${later.day}`);
   });
 
   it("names the option that is wrong", () => {
     assert.throws(() => setUp({ intervalSeconds: 0 }), /intervalSeconds/u);
+  });
+
+  it("watches whom it is asked to check", async () => {
+    const { monitor, world } = setUp();
+    assert.equal((await monitor.check(PEER)).status, HealthStatus.Healthy);
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
+    world.answer = "refused";
+    await monitor.check(PEER);
+    await monitor.check(PEER);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
+    assert.deepEqual(
+      monitor.list().map(({ origin }) => origin),
+      [PEER],
+    );
+  });
+
+  describe("alone, over HTTP", () => {
+    let server: Server;
+    let origin: string;
+    let answer: { status: number; body: string };
+    const asked: (string | undefined)[] = [];
+
+    before(async () => {
+      server = createServer((request, response) => {
+        asked.push(request.url);
+        response.writeHead(answer.status).end(answer.body);
+      });
+      ({ origin } = await listen(server));
+    });
+    after(() => hangUp(server));
+
+    it("reads a peer's health", async () => {
+      answer = { status: 200, body: '{"status":"warn","version":"1"}' };
+      const monitor = new HealthMonitor();
+      assert.equal((await monitor.check(origin)).status, HealthStatus.Degraded);
+      assert.equal(asked.at(-1), "/federation/health");
+    });
+
+    for (const [name, wrong] of Object.entries({
+      "another status": { status: 404, body: '{"status":"pass"}' },
+      "what is no health": { status: 200, body: '{"status":"fine"}' },
+      "what is no JSON": { status: 200, body: "hello" },
+      "far too much": { status: 200, body: " ".repeat(100_000) + '{"status":"pass"}' },
+    })) {
+      it(`counts a peer as down that answers ${name}`, async () => {
+        answer = wrong;
+        const monitor = new HealthMonitor();
+        assert.equal((await monitor.check(origin)).status, HealthStatus.Unreachable);
+      });
+    }
+
+    it("counts a peer as down where nobody listens", async () => {
+      const monitor = new HealthMonitor();
+      const { origin: nowhere } = await nobodyThere();
+      assert.equal((await monitor.check(nowhere)).status, HealthStatus.Unreachable);
+    });
   });
 });

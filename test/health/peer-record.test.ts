@@ -18,7 +18,7 @@ describe("health/peer-record", () => {
     );
     const { Healthy, Unreachable } = HealthStatus;
     assert.deepEqual(changes, [
-      { from: undefined, to: Healthy },
+      { from: HealthStatus.Unknown, to: Healthy },
       ...[undefined, undefined],
       { from: Healthy, to: Unreachable },
       ...[undefined, undefined],
@@ -27,7 +27,10 @@ describe("health/peer-record", () => {
   });
 
   it("takes the first probe's word, whatever it is", () => {
-    assert.deepEqual(record().add(lost(0)), { from: undefined, to: HealthStatus.Unreachable });
+    assert.deepEqual(record().add(lost(0)), {
+      from: HealthStatus.Unknown,
+      to: HealthStatus.Unreachable,
+    });
   });
 
   it("smooths round trips, so that one slow answer degrades nobody", () => {

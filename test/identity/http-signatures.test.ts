@@ -20,8 +20,8 @@ import {
 } from "../../src/identity/server-keys.ts";
 import { SIGNATURE_VECTORS, signatureVectors } from "../fixtures/signature-vectors.ts";
 import { flipBit } from "../support/bits.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { MemoryStore } from "../support/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 const A = "https://a.example";

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { Room } from "@colyseus/sdk";
 import { Traveler } from "aether-federation/client";
 import { eventually } from "../support/eventually.ts";
-import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
+import { type ServerProcess, Servers } from "../support/processes.ts";
 import { Visitor } from "../support/visitor.ts";
 
 describe("what a room says its players carry", function () {

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { runScript } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { currentKid } from "../support/operator.ts";
-import { Servers, WORLD, freePort } from "../support/processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
+import { Servers, WORLD } from "../support/processes.ts";
 
 describe("npm run world", function () {
   this.timeout(30_000);

@@ -4,7 +4,8 @@ import { type Arrival, Traveler } from "aether-federation/client";
 import { eventually } from "../support/eventually.ts";
 import { hangUp, listen } from "../support/loopback.ts";
 import { memoryStorage } from "../support/memory-storage.ts";
-import { ROOMS, type ServerProcess, Servers, freePort } from "../support/processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
+import { ROOMS, type ServerProcess, Servers } from "../support/processes.ts";
 import { whoAmI } from "../support/visitor.ts";
 
 describe("a server whose game is on another host than its origin", function () {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { verifyDescriptor } from "../../src/identity/descriptor.ts";
-import { assertRefused, callAs, operatorKey, signedPost } from "../support/operator.ts";
+import { signedPost } from "../../src/testing/signed-post.ts";
+import { assertRefused, callAs, operatorKey } from "../support/operator.ts";
 import { ROOMS } from "../support/processes.ts";
 import { worlds } from "../support/running.ts";
 

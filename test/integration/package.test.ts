@@ -6,29 +6,13 @@ import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type * as client from "aether-federation/client";
+import { README_GIVEN } from "../docs/readme.ts";
 import { eventually } from "../support/eventually.ts";
 import { folderOfSuite } from "../support/folders.ts";
-import { freePort } from "../support/processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../", import.meta.url));
-
-/** What the README's examples take for granted. */
-const GRANTED = `
-import type { Room } from "@colyseus/sdk";
-import type { Federation, FederationAssetReference } from "aether-federation";
-declare global {
-  function show(room: Room, origin: string): void;
-  function tell(message: string): void;
-  const federation: Federation;
-  const bytes: Uint8Array;
-  const carried: { hat: FederationAssetReference };
-  const carry: () => { hat: FederationAssetReference };
-  const state: { hatUrl: string };
-  const hatUrl: string;
-  const hat: FederationAssetReference;
-}
-`;
 
 describe("the package as it is published", function () {
   this.timeout(60_000);
@@ -57,7 +41,7 @@ describe("the package as it is published", function () {
       // A module each, so that one may declare what another takes for granted.
       await writeFile(join(folder, name), `${blocks[index]!}\nexport {};\n`);
     }
-    await writeFile(join(folder, "granted.ts"), GRANTED);
+    await writeFile(join(folder, "granted.ts"), `export {};\ndeclare global {${README_GIVEN}}\n`);
     const flags = ["--noEmit", "--strict", "--skipLibCheck", "--verbatimModuleSyntax"];
     const target = ["--target", "ES2023", "--module", "NodeNext", "--types", "node"];
     const compiler = join(root, "node_modules/typescript/bin/tsc");

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { type Failure, type Leave, Traveler } from "aether-federation/client";
 import { Wire } from "../chaos/proxy.ts";
 import { eventually } from "../support/eventually.ts";
-import { type ServerProcess, Servers, freePort } from "../support/processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
+import { type ServerProcess, Servers } from "../support/processes.ts";
 import { ledgerRow, visitorRow } from "../support/stored.ts";
 
 const SCRIPT = "test/fixtures/rooms-server.ts";

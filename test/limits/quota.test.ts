@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Quota } from "../../src/limits/quota.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 
 describe("limits/Quota", () => {
   it("grants so many at once, and as many again in a minute", () => {

@@ -8,8 +8,8 @@ import {
 import type { KeyRing, SigningKey } from "../../src/identity/server-keys.ts";
 import { ServerStatus, TrustState } from "../../src/registry/federated-server.ts";
 import { type RegistryEvent, ServerRegistry } from "../../src/registry/server-registry.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { type MemoryDisk, MemoryStore } from "../support/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { type MemoryDisk, MemoryStore } from "../../src/storage/memory-store.ts";
 import { ringOf, verifiedDescriptorOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
@@ -49,6 +49,67 @@ describe("registry/server-registry", () => {
     assert.equal(await registry.remove(A), false);
     assert.equal(registry.has(A), false);
     assert.equal((await open()).size, 1);
+  });
+
+  describe("a server that is registered by its address", () => {
+    const listing = { endpoint: A, status: ServerStatus.Online, worlds: ["plaza", "arena"] };
+
+    it("stands alone: a registry of its own keeps it in memory", async () => {
+      const server = await new ServerRegistry().register(listing);
+      assert.deepEqual(
+        [server.origin, server.endpoint, server.name, server.worlds, server.status, server.trust],
+        [A, `${A}/federation`, "a.example", ["plaza", "arena"], "online", "pending"],
+      );
+    });
+
+    it("is there after a restart, and has no key until its origin has said one", async () => {
+      await registry.register(listing);
+      const again = await open();
+      assert.deepEqual(again.get(A)?.keys, []);
+      assert.equal(again.hasPinnedKey(A), false);
+      const applied = await again.applyDescriptor(await describeNow(A));
+      assert.deepEqual(applied, { accepted: true });
+      assert.ok(again.hasPinnedKey(A));
+      assert.equal(again.get(A)?.trust, TrustState.Pending);
+    });
+
+    it("stays trusted when its operator has trusted it before it was met, and then is held to its key", async () => {
+      await registry.register(listing);
+      await registry.setTrust(A, TrustState.Trusted);
+      await registry.applyDescriptor(await describeNow(A));
+      assert.equal(registry.get(A)?.trust, TrustState.Trusted);
+      const other = await describeNow(A, ringOf("another key"));
+      const applied = await registry.applyDescriptor(other);
+      assert.ok("code" in applied && applied.code === "ERR_FED_KEY_CHANGED");
+      assert.equal(registry.get(A)?.trust, TrustState.Quarantined);
+    });
+
+    it("may have its endpoint elsewhere on its origin", async () => {
+      const server = await registry.register({ endpoint: `${A}/games/federation/` });
+      assert.deepEqual([server.origin, server.endpoint], [A, `${A}/games/federation`]);
+    });
+
+    it("leaves one that is known as it is", async () => {
+      await meet(A);
+      assert.equal((await registry.register(listing)).trust, TrustState.Trusted);
+      assert.equal(registry.get(A)?.keys.length, 1);
+    });
+
+    it("is not registered while it is blocked", async () => {
+      await registry.block(A);
+      await assert.rejects(registry.register(listing), { code: "ERR_FED_BLOCKED" });
+    });
+
+    for (const [wrong, changes] of Object.entries({
+      "an endpoint that is no URL": { endpoint: "worlds" },
+      "an endpoint of another scheme": { endpoint: "ftp://a.example" },
+      "an endpoint with a query": { endpoint: `${A}/federation?x=1` },
+      "a world that is no name": { worlds: ["a b"] },
+    })) {
+      it(`refuses ${wrong}`, () => {
+        assert.throws(() => registry.register({ ...listing, ...changes }), TypeError);
+      });
+    }
   });
 
   it("keeps everything but the status over a restart", async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { AccountNames } from "../../src/runtime/account-names.ts";
 import { coded } from "../support/coded.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { type MemoryDisk, MemoryStore } from "../support/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { type MemoryDisk, MemoryStore } from "../../src/storage/memory-store.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 describe("runtime/account-names", () => {

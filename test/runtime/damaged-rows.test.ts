@@ -7,7 +7,6 @@ import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { SqliteEngine } from "../../src/storage/sqlite-engine.ts";
 import { folderOfTest } from "../support/folders.ts";
 import { recordingLogger } from "../support/loggers.ts";
-import { NO_SEATS } from "../support/no-seats.ts";
 
 const HERE = "https://here.example";
 const body = {
@@ -35,7 +34,7 @@ describe("damaged rows of the store", () => {
         logger: recordingLogger(lines),
       }),
     );
-    await runtime.start(NO_SEATS);
+    await runtime.start();
     await runtime.stop();
   });
   afterEach(() => runtime.stop());
@@ -65,7 +64,7 @@ describe("damaged rows of the store", () => {
         await store.set("custody/ada", text);
         await store.set("custody/bob", sound("bob"));
       });
-      await runtime.start(NO_SEATS);
+      await runtime.start();
       const bob = await login("bob");
       assert.ok(bob.ok);
       assert.deepEqual(bob.state, { gold: 1 });
@@ -78,7 +77,7 @@ describe("damaged rows of the store", () => {
       assert.equal(await runtime.store.get("damaged/custody/ada"), text);
       await runtime.stop();
       await withStore((store) => store.set("custody/ada", sound("ada", { gold: 7 })));
-      await runtime.start(NO_SEATS);
+      await runtime.start();
       const restored = await login("ada");
       assert.ok(restored.ok, "the operator has put the row back");
       assert.deepEqual(restored.state, { gold: 7 });
@@ -92,7 +91,7 @@ describe("damaged rows of the store", () => {
       await store.set("custody/ada", "{");
       await store.set("custody/bob", away("bob"));
     });
-    await runtime.start(NO_SEATS);
+    await runtime.start();
     const players = ["ada", "bob"].map((id) => ({ player: `${id}@here.example`, epoch: 3 }));
     const renewed = await runtime.custody.answer("https://there.example", "renew", { players }, 1);
     assert.ok(renewed.ok);
@@ -118,7 +117,7 @@ describe("damaged rows of the store", () => {
       await store.set("late/bob/0000000000000001", '{"player":');
       await store.set("history/bob/0000000000000001", '{"transferId":{}}');
     });
-    await runtime.start(NO_SEATS);
+    await runtime.start();
     assert.equal(runtime.registry.get(peer), undefined);
     assert.equal(runtime.registry.isDamaged(peer), true);
     const descriptor = {

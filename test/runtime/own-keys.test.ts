@@ -6,8 +6,8 @@ import { OwnKeys } from "../../src/runtime/own-keys.ts";
 import { loadKeyRing, saveKeyRing } from "../../src/storage/key-file.ts";
 import { folderOfTest } from "../support/folders.ts";
 import { quietLogger } from "../support/loggers.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { MemoryStore } from "../support/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { MemoryStore } from "../../src/storage/memory-store.ts";
 
 describe("runtime/own-keys", () => {
   const folder = folderOfTest();

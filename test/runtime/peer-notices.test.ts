@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { TrustState } from "../../src/registry/federated-server.ts";
 import { ServerRegistry } from "../../src/registry/server-registry.ts";
 import { tellOfPeers } from "../../src/runtime/peer-notices.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { MemoryStore } from "../support/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { ringOf, verifiedDescriptorOf } from "../support/parties.ts";
 
 const OWN = "https://own.example";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Repeating } from "../../src/runtime/repeating.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { turn } from "../support/turn.ts";
 
 describe("runtime/repeating", () => {

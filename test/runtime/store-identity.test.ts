@@ -11,7 +11,6 @@ import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { SqliteEngine } from "../../src/storage/sqlite-engine.ts";
 import { folderOfTest } from "../support/folders.ts";
 import { quietLogger, recordingLogger } from "../support/loggers.ts";
-import { NO_SEATS } from "../support/no-seats.ts";
 
 describe("runtime/store-identity", () => {
   const folder = folderOfTest();
@@ -28,7 +27,7 @@ describe("runtime/store-identity", () => {
       }),
     );
     running.push(runtime);
-    await runtime.start(NO_SEATS);
+    await runtime.start();
     return runtime;
   }
   const startAndStop = async (options: Partial<FederationOptions> = {}): Promise<string> => {

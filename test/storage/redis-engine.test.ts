@@ -4,10 +4,10 @@ import { Keyv } from "keyv";
 import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { RedisEngine } from "../../src/storage/redis-engine.ts";
 import { coded } from "../support/coded.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { storeConformance } from "../../src/testing/store-conformance.ts";
 import { RedisServer } from "../support/redis.ts";
 import { requireProgram } from "../support/requirements.ts";
-import { describeStore } from "./store-conformance.ts";
 
 /** Redis counts by its own clock: moving time on means taking it off every time to live. */
 const ADVANCE = `
@@ -50,14 +50,12 @@ describe("storage/redis-engine", function () {
   const engine = (keyPrefix = `suite-${suite}`, on: Redis = client): RedisEngine =>
     new RedisEngine({ client: on, keyPrefix });
 
-  describeStore(
-    "Redis",
-    (clock) =>
-      Promise.resolve(
-        new KeyvStore(new RedisEngine({ client, keyPrefix: `suite-${suite}`, clock }), { clock }),
-      ),
-    () => new RedisClock(client),
-  );
+  storeConformance({
+    name: "Redis",
+    open: (clock) =>
+      new KeyvStore(new RedisEngine({ client, keyPrefix: `suite-${suite}`, clock }), { clock }),
+    makeClock: () => new RedisClock(client),
+  });
 
   it("keeps servers with prefixes of their own apart, and Keyv's namespaces too", async () => {
     const stores = [

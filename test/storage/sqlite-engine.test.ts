@@ -8,20 +8,16 @@ import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { SqliteEngine } from "../../src/storage/sqlite-engine.ts";
 import { coded } from "../support/coded.ts";
 import { folderOfTest } from "../support/folders.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { describeStore } from "./store-conformance.ts";
+import { storeConformance } from "../../src/testing/store-conformance.ts";
 
 describe("storage/sqlite-engine", () => {
   const folder = folderOfTest();
 
-  describeStore(
-    "SQLite",
-    (clock) =>
-      Promise.resolve(
-        new KeyvStore(new SqliteEngine({ path: join(folder.path, "s.sqlite"), clock }), { clock }),
-      ),
-    () => new ManualClock(),
-  );
+  storeConformance({
+    name: "SQLite",
+    open: (clock) =>
+      new KeyvStore(new SqliteEngine({ path: join(folder.path, "s.sqlite"), clock }), { clock }),
+  });
 
   it("serves through a Keyv with a namespace, apart from others", async () => {
     const engine = () => new SqliteEngine({ path: join(folder.path, "shared.sqlite") });

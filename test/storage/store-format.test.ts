@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type FormatStep, openFormat } from "../../src/storage/store-format.ts";
 import { coded } from "../support/coded.ts";
-import { ManualClock } from "../support/manual-clock.ts";
-import { MemoryStore } from "../support/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { MemoryStore } from "../../src/storage/memory-store.ts";
 
 describe("storage/store-format", () => {
   const steps: FormatStep[] = [

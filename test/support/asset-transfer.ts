@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ContentStore } from "../../src/assets/store/content-store.ts";
 import {
   type AssetIntegrityPolicy,
-  type FederationAssetReference,
+  type CompleteAssetReference,
   resolveIntegrityPolicy,
 } from "../../src/assets/verify/reference.ts";
 import type { AssetMismatch } from "../../src/assets/transfer/flight.ts";
@@ -91,8 +91,8 @@ export class TransferBench {
   reference(
     peer: { readonly origin: string },
     bytes: Uint8Array,
-    changes: Partial<FederationAssetReference> = {},
-  ): FederationAssetReference {
+    changes: Partial<CompleteAssetReference> = {},
+  ): CompleteAssetReference {
     return {
       originServer: peer.origin,
       assetHash: sriOf(bytes),

@@ -8,8 +8,8 @@ import { type CallAnswer, ERROR_CODES, type FederationErrorCode } from "../../sr
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { PeerAnswer } from "../../src/ports.ts";
-import { ManualClock } from "./manual-clock.ts";
-import { type MemoryDisk, MemoryStore } from "./memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { type MemoryDisk, MemoryStore } from "../../src/storage/memory-store.ts";
 import { seededRandom } from "./seeded-random.ts";
 
 /** What a test's room is: it carries what the test says, and remembers what it is told. */

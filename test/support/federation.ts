@@ -13,8 +13,8 @@ import type { KeyRing } from "../../src/identity/server-keys.ts";
 import type { Fetch, FetchRequest, FetchResponse } from "../../src/ports.ts";
 import { ServerRegistry } from "../../src/registry/server-registry.ts";
 import { quietLogger } from "./loggers.ts";
-import { ManualClock } from "./manual-clock.ts";
-import { type MemoryDisk, MemoryStore } from "./memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { type MemoryDisk, MemoryStore } from "../../src/storage/memory-store.ts";
 import { descriptorOf, ringOf } from "./parties.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -144,7 +144,6 @@ export class TestServer {
       transport: this.peers,
       store: this.store,
       clock,
-      random,
       logger: quietLogger(),
     });
     this.peers.reconnectBy((peer) => this.handshake.connect(peer));

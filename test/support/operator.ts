@@ -2,14 +2,13 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { signRequest } from "../../src/identity/http-signatures.ts";
 import { type PassClaims, issuePass } from "../../src/identity/pass.ts";
 import {
   type PrivateJwk,
   type SigningKey,
   importSigningKey,
 } from "../../src/identity/server-keys.ts";
-import { systemClock, systemRandom } from "../../src/ports.ts";
+import { type RawAnswer, signedPost } from "../../src/testing/signed-post.ts";
 import { fetchJson } from "./fetch-json.ts";
 import type { ServerProcess } from "./processes.ts";
 
@@ -46,10 +45,7 @@ export function passOf(claims: PassClaims, key: SigningKey): Promise<string> {
 }
 
 /** What a call was answered. */
-export interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
+export type Answer = Pick<RawAnswer, "status" | "body">;
 
 /** A signed call of one server to another, at a path below its endpoint. */
 export async function callAs(
@@ -57,7 +53,7 @@ export async function callAs(
   to: ServerProcess,
   path: string,
   body: unknown,
-): ReturnType<typeof signedPost> {
+): Promise<RawAnswer> {
   const signer = { origin: from.origin, key: await operatorKey(from) };
   return signedPost(signer, `${to.origin}/federation${path}`, body);
 }
@@ -72,29 +68,4 @@ export async function currentKid({ origin }: { readonly origin: string }): Promi
   const { jws } = await fetchJson<{ jws: string }>(`${origin}/.well-known/aether-federation`);
   const [header = ""] = jws.split(".");
   return (JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: string }).kid;
-}
-
-/** A signed POST as `from` would send it to whose URL it is, or meant for another; the raw answer. */
-export async function signedPost(
-  from: { readonly origin: string; readonly key: SigningKey },
-  url: string,
-  body: unknown,
-  recipient = new URL(url).origin,
-): Promise<Answer & { readonly headers: Headers }> {
-  const bytes = new TextEncoder().encode(JSON.stringify(body));
-  const { headers } = await signRequest(
-    { method: "POST", targetUri: url, recipient, body: bytes },
-    { origin: from.origin, key: from.key },
-    { clock: systemClock, random: systemRandom },
-  );
-  const response = await fetch(url, {
-    method: "POST",
-    headers: { ...headers, "content-type": "application/json" },
-    body: bytes,
-  });
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: (await response.json()) as Record<string, unknown>,
-  };
 }

@@ -1,10 +1,10 @@
 /** Real server processes for tests, on free ports, with folders of their own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../src/testing/test-place.ts";
 import { eventually } from "./eventually.ts";
 import { fetchJson } from "./fetch-json.ts";
 import { keptBytes } from "./inspector.ts";
@@ -254,18 +254,4 @@ export class Servers {
     if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true });
     this.#folder = undefined;
   }
-}
-
-/** A port nobody listens at. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, () => {
-      const address = server.address();
-      server.close(() => {
-        resolve(typeof address === "object" && address !== null ? address.port : 0);
-      });
-    });
-  });
 }

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
 import { leaveOut } from "./left-out.ts";
-import { freePort } from "./processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
 
 /** Debian's python3, where its packages are; another Python on the path does not see them. */
 export const PYTHON = "/usr/bin/python3";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { eventually } from "./eventually.ts";
-import { freePort } from "./processes.ts";
+import { freePort } from "../../src/testing/test-place.ts";
 
 /** Starts it, gives clients, and clears it away. */
 export class RedisServer {

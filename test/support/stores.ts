@@ -7,7 +7,7 @@ import type { StoredAsset } from "../../src/assets/store/stored-asset.ts";
 import { expectedOf, hexOf } from "./assets.ts";
 import { folderOfTest } from "./folders.ts";
 import { recordingLogger } from "./loggers.ts";
-import { ManualClock } from "./manual-clock.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 
 /** The media type of bytes that look like nothing. */
 export const TYPE = "application/octet-stream";

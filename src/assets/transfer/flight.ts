@@ -14,7 +14,7 @@ import { type ExchangeEnd, exchange } from "./exchange.ts";
 import type { AssetHash } from "../verify/integrity.ts";
 import { type Source, type SourceFailure, type SourceLimits, Sources } from "./flight-sources.ts";
 import {
-  type FederationAssetReference,
+  type CompleteAssetReference,
   HashMismatchAction,
   type ResolvedIntegrityPolicy,
   mismatchAction,
@@ -40,7 +40,7 @@ export interface AssetMismatch {
   readonly source: string;
   /** All that had a part in them; `""` for what an earlier attempt had left. */
   readonly sources: readonly string[];
-  readonly reference: FederationAssetReference;
+  readonly reference: CompleteAssetReference;
   /** What differs; of one chunk, when `chunk` is given. */
   readonly result: IncomingResult | VerificationResult;
   /** What was done. A wrong chunk is dropped where the action is quarantine. */
@@ -65,7 +65,7 @@ export interface FlightHost extends SourceLimits {
 /** What is wanted; two askers share a flight when they want the same. */
 export interface Wanted {
   readonly hash: AssetHash;
-  readonly reference: FederationAssetReference;
+  readonly reference: CompleteAssetReference;
   readonly chunks: AssetChunks | undefined;
 }
 

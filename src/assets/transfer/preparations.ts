@@ -7,7 +7,7 @@ import { z } from "zod";
 import { type CallAnswer, FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { Clock } from "../../ports.ts";
 import {
-  type FederationAssetReference,
+  type CompleteAssetReference,
   type ReferenceLimits,
   parseAssetReference,
 } from "../verify/reference.ts";
@@ -28,7 +28,7 @@ export interface PreparationsOptions {
   readonly limits: ReferenceLimits;
   /** Fetches one asset unless it is here already; rejects with a coded error. */
   readonly fetch: (
-    reference: FederationAssetReference,
+    reference: CompleteAssetReference,
     options: {
       readonly sources: readonly string[];
       readonly onProgress: (receivedBytes: number, totalBytes: number) => void;
@@ -73,7 +73,7 @@ export class Preparations {
       const reason = "the body must be {assets: [reference, …]}, at most 32 references";
       return { ok: false, code: "ERR_FED_MALFORMED", reason };
     }
-    const references: FederationAssetReference[] = [];
+    const references: CompleteAssetReference[] = [];
     for (const asset of parsed.data.assets) {
       const read = parseAssetReference(asset, this.#options.limits);
       if (!read.verified) return { ok: false, code: read.code, reason: read.reason };
@@ -85,7 +85,7 @@ export class Preparations {
   }
 
   /** Begins to fetch what is not here; goes on where it has begun. */
-  begin(references: readonly FederationAssetReference[], sources: readonly string[]): void {
+  begin(references: readonly CompleteAssetReference[], sources: readonly string[]): void {
     for (const reference of references) {
       const known = this.#tasks.get(reference.assetHash);
       if (known !== undefined && !this.#isStale(known)) continue;
@@ -96,7 +96,7 @@ export class Preparations {
   }
 
   /** How far these assets have got; one that was never begun counts as failed. */
-  status(references: readonly FederationAssetReference[]): PreparationStatus {
+  status(references: readonly CompleteAssetReference[]): PreparationStatus {
     let [receivedBytes, totalBytes, complete] = [0, 0, true];
     const failed: { assetHash: string; code: FederationErrorCode }[] = [];
     for (const { assetHash, size } of references) {
@@ -112,7 +112,7 @@ export class Preparations {
   }
 
   /** Resolves once none of these assets is on its way any more. */
-  async settled(references: readonly FederationAssetReference[]): Promise<PreparationStatus> {
+  async settled(references: readonly CompleteAssetReference[]): Promise<PreparationStatus> {
     await Promise.all(
       references.flatMap(({ assetHash }) => this.#tasks.get(assetHash)?.over ?? []),
     );
@@ -125,7 +125,7 @@ export class Preparations {
     return task?.state === "open" ? task.over : undefined;
   }
 
-  #start(reference: FederationAssetReference, sources: readonly string[]): Task {
+  #start(reference: CompleteAssetReference, sources: readonly string[]): Task {
     const { fetch, clock } = this.#options;
     let task: Task | undefined = undefined as Task | undefined;
     const end = (state: Task["state"]): void => {
@@ -164,7 +164,7 @@ export class Preparations {
   }
 
   /** Waits until they are all settled, but not for long. */
-  async #news(references: readonly FederationAssetReference[]): Promise<void> {
+  async #news(references: readonly CompleteAssetReference[]): Promise<void> {
     const { clock } = this.#options;
     await new Promise<void>((resolve) => {
       const timer = clock.setTimeout(resolve, ANSWER_MILLISECONDS);

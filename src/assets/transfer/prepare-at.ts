@@ -12,7 +12,7 @@ import {
 } from "../../errors.ts";
 import type { Clock, PeerCalls } from "../../ports.ts";
 import { MAX_REFERENCES } from "../verify/references-in.ts";
-import type { FederationAssetReference } from "../verify/reference.ts";
+import type { CompleteAssetReference } from "../verify/reference.ts";
 import type { PreparationStatus } from "./preparations.ts";
 
 /** A source asks no sooner than this, however fast the answers come. */
@@ -50,7 +50,7 @@ export type PreparedAt =
  */
 export async function prepareAt(
   destination: string,
-  references: readonly FederationAssetReference[],
+  references: readonly CompleteAssetReference[],
   options: {
     readonly peers: PeerCalls;
     readonly clock: Clock;

@@ -19,7 +19,7 @@ import {
   type Wanted,
 } from "./flight.ts";
 import { parseAssetHash } from "../verify/integrity.ts";
-import type { FederationAssetReference, ResolvedIntegrityPolicy } from "../verify/reference.ts";
+import type { CompleteAssetReference, ResolvedIntegrityPolicy } from "../verify/reference.ts";
 import { Slots } from "./slots.ts";
 
 /** Options of {@link AssetTransfer}. */
@@ -111,7 +111,7 @@ export class AssetTransfer {
    * @throws TypeError when `chunks` do not fit the reference's size.
    */
   async fetch(
-    reference: FederationAssetReference,
+    reference: CompleteAssetReference,
     options: FetchAssetOptions = {},
   ): Promise<StoredAsset> {
     const { signal } = options;
@@ -164,7 +164,7 @@ export class AssetTransfer {
     return flight;
   }
 
-  #check(reference: FederationAssetReference, chunks: AssetChunks | undefined): Wanted {
+  #check(reference: CompleteAssetReference, chunks: AssetChunks | undefined): Wanted {
     const { policy } = this.#options;
     const { size, mediaType } = reference;
     const hash = parseAssetHash(reference.assetHash);
@@ -191,13 +191,13 @@ export class AssetTransfer {
     return { hash, reference, chunks };
   }
 
-  #take(stored: StoredAsset, reference: FederationAssetReference): StoredAsset {
+  #take(stored: StoredAsset, reference: CompleteAssetReference): StoredAsset {
     if (stored.size !== reference.size) throw wrongSize(reference);
     return stored;
   }
 }
 
-function wrongSize({ assetHash, size }: FederationAssetReference): FederationError {
+function wrongSize({ assetHash, size }: CompleteAssetReference): FederationError {
   return new FederationError(
     "ERR_FED_ASSET_MISMATCH",
     `The asset ${assetHash} has not the ${size} bytes that the reference says.`,

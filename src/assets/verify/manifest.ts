@@ -8,7 +8,7 @@ import type { SigningKey } from "../../identity/server-keys.ts";
 import { type AssetChunks, chunksFit } from "./chunks.ts";
 import { parseAssetHash } from "./integrity.ts";
 import { isMediaType } from "./media-type.ts";
-import type { FederationAssetReference } from "./reference.ts";
+import type { CompleteAssetReference } from "./reference.ts";
 
 /** Of a manifest that is an asset itself. */
 export const MANIFEST_MEDIA_TYPE = "application/aether-assets+jwt";
@@ -153,7 +153,7 @@ export async function verifyManifest(
 export function manifestReference(
   manifest: AssetManifest,
   entry: ManifestEntry,
-): { readonly reference: FederationAssetReference; readonly chunks: AssetChunks | undefined } {
+): { readonly reference: CompleteAssetReference; readonly chunks: AssetChunks | undefined } {
   const { assetHash, size, mediaType, chunkSize, chunks } = entry;
   return {
     reference: { originServer: manifest.iss, assetHash, size, mediaType },

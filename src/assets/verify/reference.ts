@@ -18,7 +18,14 @@ export const HashMismatchAction = {
 } as const;
 export type HashMismatchAction = (typeof HashMismatchAction)[keyof typeof HashMismatchAction];
 
-/** One asset, by who has it and what its bytes are. */
+/** What is done about wrong bytes of one asset. */
+// eslint-disable-next-line @typescript-eslint/consistent-type-definitions -- an interface is no JSON to the compiler
+export type AssetMismatchPolicy = { readonly onMismatch: HashMismatchAction };
+
+/**
+ * One asset, by who has it and what its bytes are. Without `size` and `mediaType` it names what is here, or
+ * in the caller's hands; other servers take it with both only, as `federation.assets.add` gives it.
+ */
 // eslint-disable-next-line @typescript-eslint/consistent-type-definitions -- an interface is no JSON to the compiler
 export type FederationAssetReference = {
   /** Origin of the server that has it first. */
@@ -26,12 +33,38 @@ export type FederationAssetReference = {
   /** SRI, sha256. */
   readonly assetHash: string;
   /** Bytes. */
-  readonly size: number;
+  readonly size?: number;
   /** Lower case, without parameters. */
-  readonly mediaType: string;
+  readonly mediaType?: string;
   /** What its sender wishes in case of a mismatch, where that is more than the operator wants. */
+  readonly policy?: HashMismatchAction | AssetMismatchPolicy | undefined;
+};
+
+/** A reference that other servers take. */
+export type CompleteAssetReference = Omit<FederationAssetReference, "policy"> & {
+  readonly size: number;
+  readonly mediaType: string;
   readonly policy?: HashMismatchAction | undefined;
 };
+
+/** A reference as other servers take it; undefined for one that lacks `size` or `mediaType`. */
+export function completed({
+  originServer,
+  assetHash,
+  size,
+  mediaType,
+  policy,
+}: FederationAssetReference): CompleteAssetReference | undefined {
+  if (size === undefined || mediaType === undefined) return undefined;
+  const wish = wishOf(policy);
+  const bytes = { originServer, assetHash, size, mediaType };
+  return wish === undefined ? bytes : { ...bytes, policy: wish };
+}
+
+/** What a reference's sender wishes, in one word. */
+export function wishOf(policy: FederationAssetReference["policy"]): HashMismatchAction | undefined {
+  return typeof policy === "object" ? policy.onMismatch : policy;
+}
 
 /** What the operator takes from peers, and what is done about bytes that are wrong. */
 export interface AssetIntegrityPolicy {
@@ -117,7 +150,9 @@ const referenceSchema = z.strictObject({
   assetHash: z.string().max(128),
   size: z.int().nonnegative(),
   mediaType: z.string().max(127),
-  policy: actionSchema.optional(),
+  policy: z
+    .union([actionSchema, z.strictObject({ onMismatch: actionSchema }).transform(wishOf)])
+    .optional(),
 });
 
 /** What references are taken. */
@@ -130,7 +165,7 @@ export interface ReferenceLimits {
 
 /** A reference that this server takes, or why it does not. */
 export type ParsedAssetReference =
-  { readonly verified: true; readonly reference: FederationAssetReference } | Refusal;
+  { readonly verified: true; readonly reference: CompleteAssetReference } | Refusal;
 
 /**
  * Reads a reference from a peer. A hash in hex comes out as SRI.

@@ -1,6 +1,6 @@
 /** Finds the assets that a player's belongings name, wherever in them they are named. */
 import type { JsonValue } from "../../json.ts";
-import { type FederationAssetReference, parseAssetReference } from "./reference.ts";
+import { type CompleteAssetReference, parseAssetReference } from "./reference.ts";
 
 /** Assets one player may bring along. */
 export const MAX_REFERENCES = 32;
@@ -9,11 +9,11 @@ export const MAX_REFERENCES = 32;
 const ANYTHING = { maxAssetBytes: Infinity, mediaTypes: { has: () => true }, allowInsecure: true };
 
 /**
- * Every {@link FederationAssetReference} in a value, each hash once, in the order in which they
+ * Every {@link CompleteAssetReference} in a value, each hash once, in the order in which they
  * stand there; at most {@link MAX_REFERENCES}, what comes after them is left out.
  */
-export function referencesIn(value: JsonValue | undefined): FederationAssetReference[] {
-  const found = new Map<string, FederationAssetReference>();
+export function referencesIn(value: JsonValue | undefined): CompleteAssetReference[] {
+  const found = new Map<string, CompleteAssetReference>();
   const visit = (part: JsonValue): void => {
     if (typeof part !== "object" || part === null || found.size >= MAX_REFERENCES) return;
     if ("assetHash" in part) {

@@ -9,6 +9,7 @@ import { open } from "node:fs/promises";
 import { FederationError } from "../../errors.ts";
 import { READ_NOW, feedFile } from "./file-reading.ts";
 import { type AssetHash, assetHash, parseAssetHash } from "./integrity.ts";
+import { type FederationAssetReference, HashMismatchAction, wishOf } from "./reference.ts";
 
 /** What the bytes should be. */
 export interface ExpectedAsset {
@@ -40,8 +41,53 @@ export type AssetSource = Uint8Array | AsyncIterable<Uint8Array> | ReadableStrea
 /** Bytes in memory are hashed in pieces of this size, and others get their turn in between. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
+/** Bytes that have been verified. */
+export class VerifiedBytes {
+  /** What was found. */
+  readonly result: VerificationResult;
+  /** What is to be done about wrong bytes, by the reference they were held against. Default `reject`. */
+  readonly onMismatch: HashMismatchAction;
+
+  constructor(result: VerificationResult, onMismatch: HashMismatchAction) {
+    this.result = result;
+    this.onMismatch = onMismatch;
+  }
+
+  /** Whether the bytes are those the hash names, and as many as were expected. */
+  isValid(): boolean {
+    return this.result.valid;
+  }
+}
+
 /** Verifies bytes against a hash and a size. Keeps nothing between calls. */
 export class AssetVerification {
+  /**
+   * Verifies bytes in memory at once, against a hash, an {@link ExpectedAsset} or a reference. Nothing
+   * else runs meanwhile, for about a second a gigabyte: larger ones are for {@link verify}.
+   *
+   * @throws FederationError `ERR_FED_ASSET_HASH_INVALID` when the hash is none.
+   * @throws TypeError when the size is no size, or the bytes are none.
+   */
+  static verify(
+    bytes: Uint8Array,
+    expected: string | ExpectedAsset | FederationAssetReference,
+  ): VerifiedBytes {
+    const reference =
+      typeof expected === "object" && "assetHash" in expected ? expected : undefined;
+    const asked: ExpectedAsset =
+      typeof expected === "string"
+        ? { hash: expected }
+        : "assetHash" in expected
+          ? { hash: expected.assetHash, size: expected.size }
+          : expected;
+    const verifier = new AssetVerifier(asked);
+    verifier.update(bytes);
+    return new VerifiedBytes(
+      verifier.result(),
+      wishOf(reference?.policy) ?? HashMismatchAction.Reject,
+    );
+  }
+
   /**
    * Verifies bytes or a stream. A stream that is longer than expected is cancelled there.
    *

@@ -17,6 +17,12 @@ export interface AdmissionRequest {
 /** Yes, or no with a reason the player is shown. */
 export type AdmissionDecision = true | { readonly admit: false; readonly reason: string };
 
+/** A player of another server asks to be let in: its pass has been verified. */
+export type FederationAuthRequest = AdmissionRequest;
+
+/** Whether it is. */
+export type FederationAuthResult = AdmissionDecision;
+
 /** Decides who may come in; asked after the pass is verified and before a seat is taken. */
 export type AdmissionPolicy = (
   request: AdmissionRequest,

@@ -43,3 +43,16 @@ export interface SeatClaim {
   readonly caller: string;
   readonly transferId: string;
 }
+
+/** A place where nobody comes. */
+export const NO_SEATS: SeatHost = {
+  hasWorld: () => false,
+  reserve: () =>
+    Promise.resolve({
+      ok: false,
+      code: "ERR_FED_WORLD_UNKNOWN",
+      reason: "nobody plays on this server",
+    }),
+  isReserved: () => Promise.resolve(false),
+  release: () => Promise.resolve(),
+};

@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { Preparations } from "../../../src/assets/transfer/preparations.ts";
 import {
-  type FederationAssetReference,
+  type CompleteAssetReference,
   resolveIntegrityPolicy,
 } from "../../../src/assets/verify/reference.ts";
 import { FederationError } from "../../../src/errors.ts";
 import { sriOf } from "../../support/assets.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 const SOURCE = "https://near.example";
 
-function reference(name: string, size = 100): FederationAssetReference {
+function reference(name: string, size = 100): CompleteAssetReference {
   return {
     originServer: SOURCE,
     assetHash: sriOf(name),

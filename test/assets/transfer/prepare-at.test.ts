@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import type { PreparationStatus } from "../../../src/assets/transfer/preparations.ts";
 import { prepareAt } from "../../../src/assets/transfer/prepare-at.ts";
-import type { FederationAssetReference } from "../../../src/assets/verify/reference.ts";
+import type { CompleteAssetReference } from "../../../src/assets/verify/reference.ts";
 import { FederationError } from "../../../src/errors.ts";
 import type { PeerAnswer } from "../../../src/ports.ts";
 import { sriOf } from "../../support/assets.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 const DESTINATION = "https://far.example";
 
 describe("assets/transfer/prepare-at", () => {
-  const hat: FederationAssetReference = {
+  const hat: CompleteAssetReference = {
     originServer: "https://near.example",
     assetHash: sriOf(Buffer.from("hat")),
     size: 100,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import {
+  completed,
   HashMismatchAction,
   mismatchAction,
   parseAssetReference,
@@ -30,6 +31,25 @@ describe("assets/reference", () => {
       const wish = { ...reference, policy };
       assert.deepEqual(parseAssetReference(wish, limits), { verified: true, reference: wish });
     }
+  });
+
+  it("takes a wish in an object, and gives it back in one word", () => {
+    const policy = { onMismatch: HashMismatchAction.Quarantine };
+    assert.deepEqual(parseAssetReference({ ...reference, policy }, limits), {
+      verified: true,
+      reference: { ...reference, policy: "quarantine" },
+    });
+    refused({ policy: { onMismatch: "ignore" } }, "ERR_FED_MALFORMED");
+    refused({ policy: { ...policy, more: 1 } }, "ERR_FED_MALFORMED");
+  });
+
+  it("takes none without size or type from others, and completes none", () => {
+    refused({ size: undefined }, "ERR_FED_MALFORMED");
+    refused({ mediaType: undefined }, "ERR_FED_MALFORMED");
+    const { size: _size, ...sizeless } = reference;
+    assert.equal(completed(sizeless), undefined);
+    const policy = { onMismatch: HashMismatchAction.Report };
+    assert.deepEqual(completed({ ...reference, policy }), { ...reference, policy: "report" });
   });
 
   it("gives a hash in hex back as SRI", () => {

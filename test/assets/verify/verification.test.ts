@@ -35,6 +35,40 @@ describe("assets/verification", () => {
     path = join(folder.path, "asset");
   });
 
+  describe("of bytes in memory, at once", () => {
+    it("says yes to the right ones, by hash, by hash and size, by reference", () => {
+      const reference = { originServer: "https://a.example", assetHash: hash };
+      for (const expected of [hash, { hash, size: bytes.length }, reference]) {
+        assert.equal(AssetVerification.verify(bytes, expected).isValid(), true);
+      }
+    });
+
+    it("says no to others, and what a reference wishes then", () => {
+      const wrong = bytes.subarray(1);
+      const verified = AssetVerification.verify(wrong, hash);
+      assert.deepEqual([verified.isValid(), verified.onMismatch], [false, "reject"]);
+      assert.ok(!verified.result.valid);
+      assert.deepEqual(verified.result.mismatches, ["hash"]);
+      const reference = { originServer: "https://a.example", assetHash: hash };
+      for (const policy of ["quarantine", { onMismatch: "quarantine" }] as const) {
+        const held = AssetVerification.verify(wrong, { ...reference, policy });
+        assert.equal(held.onMismatch, "quarantine");
+      }
+    });
+
+    it("counts the size that a reference names", () => {
+      const reference = { originServer: "https://a.example", assetHash: hash, size: 1 };
+      assert.equal(AssetVerification.verify(bytes, reference).isValid(), false);
+    });
+
+    it("refuses a hash that is none, and bytes that are none", () => {
+      assert.throws(() => AssetVerification.verify(bytes, "md5-x"), {
+        code: "ERR_FED_ASSET_HASH_INVALID",
+      });
+      assert.throws(() => AssetVerification.verify("text" as never, hash), TypeError);
+    });
+  });
+
   /** Each way of handing bytes over; the answer must not depend on it. */
   const ways: Record<
     string,

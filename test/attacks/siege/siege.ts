@@ -2,7 +2,8 @@
  * A federation under its normal load, first in peace and then besieged by a trusted but hostile peer,
  * strangers and hostile players, who come from addresses of their own: what do honest players feel?
  */
-import { Servers, ROOMS, type ServerProcess, freePort } from "../../support/processes.ts";
+import { freePort } from "../../../src/testing/test-place.ts";
+import { Servers, ROOMS, type ServerProcess } from "../../support/processes.ts";
 import { Wire } from "../../chaos/proxy.ts";
 import { HostilePeer } from "../support/hostile-peer.ts";
 import { type Besieger, type Gate, besiegersOf } from "./besiegers.ts";

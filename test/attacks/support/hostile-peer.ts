@@ -2,25 +2,19 @@
  * A server with its own key and endpoint that speaks the protocol by hand, and says in it whatever an
  * attacker wants: it may well be trusted.
  */
-import { type IncomingMessage, type Server, createServer } from "node:http";
 import { HandshakeManager } from "../../../src/handshake/handshake-manager.ts";
 import type { ServerDescriptor } from "../../../src/identity/descriptor.ts";
-import { peekKeyId, signResponse } from "../../../src/identity/http-signatures.ts";
 import { type PassClaims, issuePass } from "../../../src/identity/pass.ts";
 import { type KeyRing, generateSigningKey } from "../../../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../../../src/ports.ts";
-import { hangUp } from "../../support/loopback.ts";
-import { type Answer, signedPost } from "../../support/operator.ts";
+import {
+  FakeEndpoints,
+  type HandMadeAnswer,
+  type HeardCall,
+} from "../../../src/testing/fake-endpoints.ts";
+import { signedPost } from "../../../src/testing/signed-post.ts";
+import type { Answer } from "../../support/operator.ts";
 import { descriptorOf } from "../../support/parties.ts";
-import { freePort } from "../../support/processes.ts";
-
-/** A call that came in; nobody has looked at its signature. */
-export interface HeardCall {
-  readonly caller: string;
-  /** Below the endpoint. */
-  readonly path: string;
-  readonly body: unknown;
-}
 
 /** A peer that keeps to no rule but those that a test wants it to keep to. */
 export class HostilePeer {
@@ -33,49 +27,41 @@ export class HostilePeer {
   /** Calls that came in, handshakes left out. */
   readonly heard: HeardCall[] = [];
   /** What it answers to calls beside the handshake. */
-  onCall: (call: HeardCall) => { readonly status: number; readonly body: unknown } = () => ({
+  onCall: (call: HeardCall) => HandMadeAnswer = () => ({
     status: 200,
     body: {},
   });
-  readonly #server: Server;
+  readonly #endpoints: FakeEndpoints;
   readonly #manager: HandshakeManager;
 
-  private constructor(port: number, ring: KeyRing) {
-    this.authority = `localhost:${port}`;
-    this.origin = `http://${this.authority}`;
+  private constructor(origin: string, endpoints: FakeEndpoints, ring: KeyRing) {
+    this.origin = origin;
+    this.authority = new URL(origin).host;
     this.ring = ring;
+    this.#endpoints = endpoints;
+    const signingKey = () => this.ring.current;
     this.#manager = new HandshakeManager({
-      origin: this.origin,
-      signingKey: () => this.ring.current,
+      ...{ origin, signingKey, allowInsecure: true },
       ownDescriptor: async () => (await this.descriptor()).jws,
-      clock: systemClock,
-      random: systemRandom,
-      allowInsecure: true,
     });
-    this.#server = createServer((request, response) => {
-      this.#answer(request)
-        .then(({ status, headers, body }) => {
-          response.writeHead(status, { "content-type": "application/json", ...headers }).end(body);
-        })
-        .catch(() => {
-          response.writeHead(500).end();
-        });
-    });
+    endpoints.treat("*", (call) => this.#said(call));
+    endpoints.serve = {
+      endpoints: (_request, _response, next) => next(),
+      signer: { origin, signingKey, clock: systemClock, random: systemRandom },
+    };
   }
 
   /** One that listens, with a key of its own. */
   static async start(
     options: { readonly port?: number; readonly ring?: KeyRing } = {},
   ): Promise<HostilePeer> {
-    const port = options.port ?? (await freePort());
-    const ring = options.ring ?? freshRing();
-    const peer = new HostilePeer(port, ring);
-    await new Promise<void>((resolve) => peer.#server.listen(port, () => resolve()));
-    return peer;
+    const endpoints = new FakeEndpoints();
+    const origin = await endpoints.listen(options.port ?? 0);
+    return new HostilePeer(origin, endpoints, options.ring ?? freshRing());
   }
 
   stop(): Promise<void> {
-    return hangUp(this.#server);
+    return this.#endpoints.close();
   }
 
   /** Its descriptor as it is now. */
@@ -115,47 +101,24 @@ export class HostilePeer {
     );
   }
 
-  async #answer(
-    request: IncomingMessage,
-  ): Promise<{ status: number; headers: Record<string, string>; body: Buffer }> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const raw = Buffer.concat(chunks);
-    const path = (request.url ?? "").replace(/^\/federation/u, "");
-    if (path === "/.well-known/aether-federation") return plain(200, await this.descriptor());
-    if (path === "/health") return plain(200, { status: "pass", version: "1" });
-    const from = peekKeyId(request.headers);
-    if (from === undefined) return plain(401, { code: "ERR_FED_SIGNATURE_MISSING" });
-    const json: unknown = JSON.parse(raw.toString() || "null");
-    const { status, body } = await this.#said(path, json, from);
-    const bytes = Buffer.from(JSON.stringify(body));
-    const targetUri = `${this.origin}${request.url ?? ""}`;
-    const { headers } = await signResponse(
-      { status, body: bytes },
-      { method: request.method ?? "", targetUri, headers: request.headers, body: raw },
-      { origin: this.origin, key: this.ring.current },
-      { clock: systemClock, random: systemRandom },
-    );
-    return { status, headers, body: bytes };
-  }
-
-  async #said(
-    path: string,
-    body: unknown,
-    from: { readonly origin: string; readonly kid: string },
-  ): Promise<{ status: number; body: unknown }> {
+  async #said(call: HeardCall): Promise<HandMadeAnswer> {
+    const { caller, path, body } = call;
+    if (path === "/.well-known/aether-federation") {
+      return { status: 200, body: await this.descriptor() };
+    }
+    if (path === "/health") return { status: 200, body: { status: "pass", version: "1" } };
+    if (caller === undefined) return { status: 401, body: { code: "ERR_FED_SIGNATURE_MISSING" } };
     if (path === "/handshake") {
-      const result = await this.#manager.respond(body, from);
+      const result = await this.#manager.respond(body);
       return result.verified ? { status: 200, body: result.response } : { status: 400, body: {} };
     }
     if (path === "/handshake/complete") {
       const session = {
-        ...{ sessionId: crypto.randomUUID(), peer: from.origin, protocol: "aether/1" },
+        ...{ sessionId: crypto.randomUUID(), peer: caller, protocol: "aether/1" },
         ...{ trust: "trusted", expiresAt: Math.floor(Date.now() / 1000) + 3600 },
       };
       return { status: 200, body: session };
     }
-    const call = { caller: from.origin, path, body };
     this.heard.push(call);
     return this.onCall(call);
   }
@@ -173,7 +136,7 @@ export async function shakeHandsAs(
   const { keyid = "" } = /keyid="(?<keyid>[^"]+)"/u.exec(offer.headers.get("signature-input") ?? "")
     ?.groups as { keyid?: string };
   const kid = keyid.slice(keyid.indexOf("#") + 1);
-  const completed = await manager.complete(victim.origin, offer.body, { kid });
+  const completed = await manager.complete(offer.body, { origin: victim.origin, kid });
   if (!completed.verified) throw new Error(completed.reason);
   return signedPost(signer, `${url}/complete`, completed.completion);
 }
@@ -192,8 +155,6 @@ export function shakeHandsAsThief(
     origin: owner.origin,
     signingKey: () => ring.current,
     ownDescriptor: async () => (await descriptorOf(owner.origin, ring, Date.now(), says)).jws,
-    clock: systemClock,
-    random: systemRandom,
     allowInsecure: true,
   });
   return shakeHandsAs({ origin: owner.origin, manager, ring }, victim);
@@ -202,11 +163,4 @@ export function shakeHandsAsThief(
 /** A ring of one new key. */
 export function freshRing(): KeyRing {
   return { current: generateSigningKey(systemRandom), next: undefined, retired: [] };
-}
-
-function plain(
-  status: number,
-  body: unknown,
-): { status: number; headers: Record<string, string>; body: Buffer } {
-  return { status, headers: {}, body: Buffer.from(JSON.stringify(body)) };
 }

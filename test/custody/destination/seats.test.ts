@@ -7,7 +7,7 @@ import { loggerOf } from "../../../src/federation/logging.ts";
 import { systemClock, systemRandom } from "../../../src/ports.ts";
 import { CustodyServers, bodyThatCarries } from "../../support/custody-servers.ts";
 import { eventually } from "../../support/eventually.ts";
-import { MemoryStore } from "../../support/memory-store.ts";
+import { MemoryStore } from "../../../src/storage/memory-store.ts";
 
 const HERE = "https://here.example";
 const HOME = "https://home.example";

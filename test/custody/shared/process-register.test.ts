@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { ProcessRegister } from "../../../src/custody/shared/process-register.ts";
 import { quietLogger } from "../../support/loggers.ts";
-import { ManualClock } from "../../support/manual-clock.ts";
-import { type MemoryDisk, MemoryStore } from "../../support/memory-store.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
+import { type MemoryDisk, MemoryStore } from "../../../src/storage/memory-store.ts";
 import { seededRandom } from "../../support/seeded-random.ts";
 
 describe("custody/shared/process-register", () => {

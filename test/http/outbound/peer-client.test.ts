@@ -11,7 +11,7 @@ import {
   twoServers,
 } from "../../support/federation.ts";
 import { signDatedKey } from "../../../src/identity/dated-key.ts";
-import type { ManualClock } from "../../support/manual-clock.ts";
+import type { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { ringOf } from "../../support/parties.ts";
 
 describe("http/peer-client", () => {

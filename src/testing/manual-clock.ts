@@ -1,5 +1,4 @@
-import type { Clock, TimerHandle } from "../../src/ports.ts";
-import { turn } from "./turn.ts";
+import type { Clock, TimerHandle } from "../ports.ts";
 
 interface ManualTimer {
   readonly dueAt: number;
@@ -66,12 +65,12 @@ export class ManualClock implements Clock {
    */
   async advanceAsync(milliseconds: number): Promise<void> {
     const end = this.#monotonicMilliseconds + milliseconds;
-    await turn(3);
+    await settle();
     for (let due = this.#nextDue(end); due !== undefined; due = this.#nextDue(end)) {
       this.#timers.delete(due.order);
       this.#moveTo(due.dueAt);
       due.callback();
-      await turn(3);
+      await settle();
     }
     this.#moveTo(end);
   }
@@ -95,5 +94,12 @@ export class ManualClock implements Clock {
     const step = Math.max(0, monotonicMilliseconds - this.#monotonicMilliseconds);
     this.#monotonicMilliseconds += step;
     this.#wallMilliseconds += step;
+  }
+}
+
+/** Lets everything that is ready to run, run. */
+async function settle(): Promise<void> {
+  for (let times = 0; times < 3; times += 1) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }

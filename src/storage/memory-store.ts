@@ -1,5 +1,6 @@
-import { FederationError } from "../../src/errors.ts";
-import type { Clock, Store } from "../../src/ports.ts";
+/** A store that forgets: for tests, and for parts that stand alone. */
+import { FederationError } from "../errors.ts";
+import { type Clock, type Store, systemClock } from "../ports.ts";
 
 interface MemoryEntry {
   readonly value: string;
@@ -8,7 +9,8 @@ interface MemoryEntry {
 }
 
 /**
- * A {@link Store} in memory, for tests: the whole port, with expiry on the given clock.
+ * A {@link Store} in memory: the whole port, with expiry on the given clock. What it has is lost with
+ * its process, so no player's home keeps its players in one. Unbounded.
  *
  * Two stores built over the same `disk` behave as two processes over one database, and a second
  * store over the first one's `disk` as a restart.
@@ -20,7 +22,11 @@ export class MemoryStore implements Store {
   /** While true, every call rejects with `ERR_FED_STORE_UNAVAILABLE`. */
   failing = false;
 
-  constructor(clock: Pick<Clock, "now">, disk: MemoryDisk = new Map()) {
+  /**
+   * @param clock - Default: the machine's.
+   * @param disk - What an earlier store left. Default: nothing.
+   */
+  constructor(clock: Pick<Clock, "now"> = systemClock, disk: MemoryDisk = new Map()) {
     this.#clock = clock;
     this.#disk = disk;
   }

@@ -1,0 +1,60 @@
+/** Where a server under test lives: a free port, a folder and a store of its own, gone afterwards. */
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { type MemoryDisk, MemoryStore } from "../storage/memory-store.ts";
+import { makeTemporaryFolder } from "../storage/private-files.ts";
+import { systemClock } from "../ports.ts";
+
+/** Options of `createFederation` for a server that a test starts; the test's own go after them. */
+export interface TestOptions {
+  readonly origin: string;
+  readonly allowInsecure: true;
+  readonly dataDirectory: string;
+  /** In memory; each time it is read another one over what the one before has left. */
+  readonly store: MemoryStore;
+  readonly stopTimeoutSeconds: number;
+  readonly onRecoveryKey: () => void;
+}
+
+/** A place for one server at a time. */
+export interface TestPlace {
+  /** To listen at. */
+  readonly port: number;
+  /** `http://127.0.0.1:<port>` */
+  readonly origin: string;
+  readonly options: TestOptions;
+  /** Removes the folder; the server has to be stopped. */
+  remove(): Promise<void>;
+}
+
+const STOP_SECONDS = 2;
+
+/** Finds a place. */
+export async function testPlace(): Promise<TestPlace> {
+  const port = await freePort();
+  const folder = await makeTemporaryFolder();
+  const origin = `http://127.0.0.1:${port}`;
+  const disk: MemoryDisk = new Map();
+  const options: TestOptions = {
+    origin,
+    allowInsecure: true,
+    dataDirectory: folder.path,
+    get store() {
+      return new MemoryStore(systemClock, disk);
+    },
+    stopTimeoutSeconds: STOP_SECONDS,
+    onRecoveryKey: () => undefined,
+  };
+  return { port, origin, options, remove: folder.remove };
+}
+
+/** A port at which nobody listens. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(0, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
