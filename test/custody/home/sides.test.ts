@@ -94,7 +94,7 @@ describe("custody/home, where the simulation does not go", () => {
     const cancel = () => home.custody.answer(ARENA, "cancel", request, 0);
     // Its answer is lost.
     assert.ok((await cancel()).ok);
-    await servers.clock.advance(40_000);
+    servers.clock.advance(40_000);
     assert.ok(!(await cancel()).ok);
     const state = { of: player, crown: 1 };
     const returned = await home.custody.answer(ARENA, "return", { player, epoch, state }, 0);
