@@ -26,7 +26,16 @@ const MUTANT_RUNS = 30;
 const SHOWN_LINES = 60;
 const TRACED_LINES = 2_000;
 /** Faults of rooms, clients and peers that misbehave, switched off. */
-const MISBEHAVIOUR = { rubbish: 0, unruly: 0, fickle: 0, unwell: 0, lie: 0, picky: 0, rot: 0 };
+const MISBEHAVIOUR = {
+  rubbish: 0,
+  unruly: 0,
+  fickle: 0,
+  unwell: 0,
+  lie: 0,
+  picky: 0,
+  hostage: 0,
+  rot: 0,
+};
 
 if (values["list-mutants"]) {
   const rows = Object.entries(MUTANTS).map(([name, { rule }]) => [name, rule]);
@@ -103,11 +112,11 @@ if ((result.violation === undefined) === (mutant !== undefined)) process.exitCod
 
 /**
  * What strikes a mutant. Rooms, clients and peers that misbehave leave fewer crossings to be seen: they
- * do so only where one of their faults is asked for.
+ * do so only where one of their faults is asked for; nor does a holder keep players but where that is.
  */
 function faultsOf({ faults = {} }: Mutant): Partial<Faults> {
   const asked = Object.keys(MISBEHAVIOUR).some((kind) => kind in faults);
-  return asked ? faults : { ...MISBEHAVIOUR, ...faults };
+  return { hostage: 0, ...(asked ? {} : MISBEHAVIOUR), ...faults };
 }
 
 /** Whether a line of the trace is about the player, or about what happened to all. */

@@ -764,6 +764,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
+    seed: "10.6",
   },
   handedOn: {
     rule: "what a server brought stays its own while home's rooms only hand it on",
