@@ -78,8 +78,9 @@ export class PeerTrust {
 
   /** The known peer with an authority. */
   withAuthority(authority: string): string | undefined {
-    return this.#registry.list().find((server) => new URL(server.origin).host === authority)
-      ?.origin;
+    const server =
+      this.#registry.get(`https://${authority}`) ?? this.#registry.get(`http://${authority}`);
+    return server?.origin;
   }
 
   /** Sessions are wanted with whoever the operator named and with every peer that is trusted. */

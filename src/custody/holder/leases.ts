@@ -41,6 +41,8 @@ export interface LeasesOptions {
 /** Keeps the leases of all visiting players alive, in batches per home. */
 export class Leases {
   readonly #options: LeasesOptions;
+  /** Sessions with a lease, by home: a beat costs what its own home's players cost. */
+  readonly #homes = new Map<string, Set<PlayerSession>>();
   readonly #leases = new Map<PlayerSession, Lease>();
   readonly #said = new SaidOnce();
   readonly #heartbeats = new Map<string, { readonly at: number; readonly timer: TimerHandle }>();
@@ -68,6 +70,7 @@ export class Leases {
     const until = sentAt + seconds * 1000;
     const old = this.#leases.get(session);
     if (old !== undefined) clock.clearTimeout(old.timer);
+    else this.#ofHome(session.home).add(session);
     const timer = clock.setTimeout(
       () => session.freeze("lease"),
       Math.max(0, until - clock.monotonic()),
@@ -85,6 +88,15 @@ export class Leases {
     if (lease === undefined) return;
     this.#options.clock.clearTimeout(lease.timer);
     this.#leases.delete(session);
+    const mine = this.#homes.get(session.home);
+    mine?.delete(session);
+    if (mine?.size === 0) this.#homes.delete(session.home);
+  }
+
+  #ofHome(home: string): Set<PlayerSession> {
+    const mine = this.#homes.get(home) ?? new Set<PlayerSession>();
+    this.#homes.set(home, mine);
+    return mine;
   }
 
   /** Takes a lease off one session, to give it to another of the same player and epoch. */
@@ -117,9 +129,10 @@ export class Leases {
         this.#beating.add(home);
         void this.#beat(home).finally(() => {
           this.#beating.delete(home);
-          const due = [...this.#leases]
-            .filter(([session]) => session.home === home)
-            .reduce((first, [, { renewAt }]) => Math.min(first, renewAt), Infinity);
+          let due = Infinity;
+          for (const session of this.#homes.get(home) ?? []) {
+            due = Math.min(due, this.#leases.get(session)?.renewAt ?? Infinity);
+          }
           if (due < Infinity) this.#schedule(home, due);
         });
       },
@@ -130,7 +143,7 @@ export class Leases {
 
   async #beat(home: string): Promise<void> {
     const { clock } = this.#options;
-    const mine = [...this.#leases.keys()].filter((session) => session.home === home);
+    const mine = [...(this.#homes.get(home) ?? [])];
     for (const session of mine) {
       const lease = this.#leases.get(session);
       // Unless home answers, it is asked again a third later.
