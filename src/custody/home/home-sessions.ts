@@ -10,6 +10,9 @@ import { type PlayerBody, PlayerSession, type PlayerSessions } from "../shared/p
 import type { Siblings } from "../shared/siblings.ts";
 import type { CrossingsUnderWay } from "../shared/under-way.ts";
 
+/** Rooms that are asked in one go what a player carries: a few milliseconds of the event loop. */
+const SAVED_AT_ONCE = 100;
+
 /** What to do when a player logs in at home while another server holds it. */
 export type OnAway = "recall" | "refuse";
 
@@ -197,16 +200,23 @@ export class HomeSessions {
     if (state !== undefined) await this.#options.keepLate(localId, { player, epoch, state });
   }
 
-  /** Stores what players at home carry, so that a crash loses little. */
+  /** Stores what players at home carry, so that a crash loses little: some at a time, others come in between. */
   async saveAll(): Promise<void> {
-    const saves = this.#sessions.all().map(async (session) => {
-      const localId = this.#ledger.localId(session.player);
-      if (!session.atHome || session.guest || localId === undefined) return;
-      await this.#save(localId, async () => {
-        if (!session.frozen) await this.#ledger.save(localId, session.epoch, session.carry());
-      });
+    const sessions = this.#sessions.all();
+    for (let at = 0; at < sessions.length; at += SAVED_AT_ONCE) {
+      await Promise.all(
+        sessions.slice(at, at + SAVED_AT_ONCE).map((session) => this.#saveNow(session)),
+      );
+    }
+  }
+
+  async #saveNow(session: PlayerSession): Promise<void> {
+    const localId = this.#ledger.localId(session.player);
+    if (!session.atHome || session.guest || localId === undefined) return;
+    await this.#save(localId, async () => {
+      if (session.frozen) return;
+      await this.#ledger.save(localId, session.epoch, session.carry());
     });
-    await Promise.all(saves);
   }
 
   /** A guest whose session is over is gone for ever: nobody can log in as it again. */

@@ -7,6 +7,7 @@ import {
   bodyThatCarries,
 } from "../../support/custody-servers.ts";
 import { eventually } from "../../support/eventually.ts";
+import { turn } from "../../support/turn.ts";
 
 const HOME = "https://home.example";
 const ARENA = "https://arena.example";
@@ -114,6 +115,36 @@ describe("custody/home, where the simulation does not go", () => {
     session.thaw("process");
     await home.custody.saveAll();
     assert.deepEqual((await rowOf("ada"))?.state, { gold: 2 });
+  });
+
+  it("stores some at a time, and nothing of who leaves meanwhile", async () => {
+    const bodies = await Promise.all(
+      Array.from({ length: 250 }, async (_, index) => {
+        const body = bodyThatCarries({ index });
+        return { body, session: await login(`p${index}`, body) };
+      }),
+    );
+    let asked = 0;
+    for (const { body } of bodies) {
+      body.carry = () => {
+        asked += 1;
+        return body.carried as never;
+      };
+    }
+    const write = home.store.compareAndSet.bind(home.store);
+    home.store.compareAndSet = async (...args) => {
+      await turn();
+      return write(...args);
+    };
+    const saved = home.custody.saveAll();
+    await turn(1);
+    assert.ok(asked > 0 && asked <= 100, `${asked} in one turn`);
+    const last = bodies.at(-1);
+    assert.ok(last !== undefined);
+    await home.custody.leave(last.session);
+    last.body.carried = { index: "gone" };
+    await saved;
+    assert.deepEqual((await rowOf("p249"))?.state, { index: 249 });
   });
 
   it("stores nothing of a guest", async () => {
