@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { eventually } from "../support/eventually.ts";
@@ -8,6 +8,7 @@ import { folderOfSuite } from "../support/folders.ts";
 import { rooms } from "../support/running.ts";
 import { portal } from "../support/sdk.ts";
 import { ledgerRow } from "../support/stored.ts";
+import { install } from "./reader.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -16,14 +17,8 @@ describe("the examples in the docs", function () {
   const folder = folderOfSuite();
   const at = rooms("home", "away");
 
-  before(async () => {
-    const modules = join(folder.path, "node_modules");
-    await mkdir(modules);
-    await symlink(root, join(modules, "aether-federation"));
-    for (const name of ["@colyseus", "express"]) {
-      await symlink(join(root, "node_modules", name), join(modules, name));
-    }
-    await writeFile(join(folder.path, "package.json"), '{ "type": "module" }');
+  before(() => {
+    install(folder.path);
   });
 
   it("restore a hero within the game's bounds", async () => {

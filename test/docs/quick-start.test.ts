@@ -3,7 +3,7 @@ import { freePort } from "../../src/testing/test-place.ts";
 import { eventually } from "../support/eventually.ts";
 import { folderOfSuite } from "../support/folders.ts";
 import { pages } from "./pages.ts";
-import { Started, TSX, projectOf } from "./reader.ts";
+import { NODE, Started, TSX, install, writeFiles } from "./reader.ts";
 
 describe("docs: the quick start", function () {
   this.timeout(90_000);
@@ -17,8 +17,9 @@ describe("docs: the quick start", function () {
       string,
       string,
     ];
-    projectOf(page, folder.path, (code) => code.replaceAll("2567", one).replaceAll("2568", two));
-    const start = (...[args, env]: [string[], NodeJS.ProcessEnv?]): Started => {
+    install(folder.path);
+    writeFiles(page, folder.path, (code) => code.replaceAll("2567", one).replaceAll("2568", two));
+    const start = (...[args, env]: [[string, ...string[]], NodeJS.ProcessEnv?]): Started => {
       const it = new Started(folder.path, args, env);
       started.push(it);
       return it;
@@ -28,7 +29,7 @@ describe("docs: the quick start", function () {
       [two, one],
     ] as const) {
       const env = { PORT: port, PEERS: `http://localhost:${peer}`, DATA: `.federation-${port}` };
-      const server = start([TSX, "src/index.ts"], env);
+      const server = start([...TSX, "src/index.ts"], env);
       await eventually(() => assert.match(server.output, /Listening on/u, server.output), {
         timeoutMilliseconds: 20_000,
       });
@@ -37,7 +38,7 @@ describe("docs: the quick start", function () {
     await eventually(
       async () => {
         // A reader walks when both know each other; this one tries until they do.
-        const walk = start(["walk.mjs"]);
+        const walk = start([...NODE, "walk.mjs"]);
         try {
           await eventually(() => assert.match(walk.output, /(?:has[^]*){2}|ERR_FED/u, walk.output));
         } finally {

@@ -4,12 +4,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Page, ROOT } from "./pages.ts";
 
-/** Makes a project of the page's named files, changed by `edit`, with this package and its peers installed. */
-export function projectOf(
-  page: Page,
-  folder: string,
-  edit: (code: string) => string = (code) => code,
-): void {
+/** A project in `folder`, with this package and its peers installed. */
+export function install(folder: string): void {
   const modules = join(folder, "node_modules");
   mkdirSync(modules, { recursive: true });
   symlinkSync(ROOT, join(modules, "aether-federation"));
@@ -17,6 +13,14 @@ export function projectOf(
     symlinkSync(join(ROOT, "node_modules", name), join(modules, name));
   }
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+}
+
+/** Writes a page's named files into a project, changed by `edit`. */
+export function writeFiles(
+  page: Page,
+  folder: string,
+  edit: (code: string) => string = (code) => code,
+): void {
   for (const { file, code } of page.blocks) {
     if (file === undefined) continue;
     mkdirSync(dirname(join(folder, file)), { recursive: true });
@@ -29,10 +33,14 @@ export class Started {
   output = "";
   readonly #child: ChildProcess;
 
-  constructor(folder: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  constructor(
+    folder: string,
+    [program, ...args]: readonly [string, ...string[]],
+    env: NodeJS.ProcessEnv = {},
+  ) {
     // What this very run was given is not the reader's.
     const { NODE_OPTIONS: _ours, NODE_ENV: _mocha, ...own } = process.env;
-    this.#child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
+    this.#child = spawn(program, args, {
       cwd: folder,
       env: { ...own, ...env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -55,5 +63,6 @@ export class Started {
   }
 }
 
-/** The path of this repository's tsx, which readers run by npx. */
-export const TSX = join(ROOT, "node_modules/tsx/dist/cli.mjs");
+/** `node`, and `npx tsx`. */
+export const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"] as const;
+export const TSX = [...NODE, join(ROOT, "node_modules/tsx/dist/cli.mjs")] as const;
