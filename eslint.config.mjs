@@ -10,7 +10,7 @@ export default tseslint.config(
       "coverage/",
       ".data/",
       ".federation/",
-      "/site/",
+      "site/",
     ],
   },
   js.configs.recommended,
