@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { decodeProtectedHeader } from "jose";
 import { freePort } from "../../src/testing/test-place.ts";
 import { eventually } from "../support/eventually.ts";
 import { folderOfSuite } from "../support/folders.ts";
@@ -80,6 +81,40 @@ describe("docs: servers behind nginx and Caddy", function () {
       );
     });
   }
+
+  it("are the same server again by a key from a secret, on the same Redis", async () => {
+    const place = join(folder.path, "project-secret");
+    mkdirSync(place);
+    install(place);
+    writeFiles(page("quick-start"), place);
+    writeFiles(page("deploying"), place);
+    const store = await RedisServer.start(redis);
+    stores.push(store);
+    const port = String(await freePort());
+    const origin = `http://localhost:${port}`;
+    const kid = async (data: string, command: readonly [string, ...string[]]): Promise<string> => {
+      const env = { PORT: port, DATA: join(place, data), REDIS_URI: store.url };
+      const one = start(place, command, env);
+      const token = await eventually(
+        async () => {
+          const answer = await fetch(`${origin}/.well-known/aether-federation`);
+          assert.equal(answer.status, 200, one.output);
+          return ((await answer.json()) as { jws: string }).jws;
+        },
+        { timeoutMilliseconds: 20_000, what: "the server answers" },
+      );
+      await one.stop();
+      return (decodeProtectedHeader(token) as { kid: string }).kid;
+    };
+
+    const first = await kid("first", [...TSX, "src/index.ts"]);
+    const [script = ""] = /^#!\/bin\/sh\n.*?(?=^```$)/msu.exec(text) ?? [];
+    const edited = script
+      .replaceAll("/run/secrets/federation-keys", join(place, "first/keys.json"))
+      .replace("exec node build/index.js", `exec ${TSX.join(" ")} src/index.ts`);
+    assert.ok(edited.includes("first/keys.json") && edited.includes("src/index.ts"));
+    assert.equal(await kid("second", ["/bin/sh", "-c", edited]), first);
+  });
 
   async function deployed(processes: number): Promise<Deployed> {
     const free = Array.from({ length: processes + 1 }, async () => String(await freePort()));
