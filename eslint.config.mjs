@@ -2,7 +2,17 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["dist/", "node_modules/", "test-results/", "coverage/", ".data/", ".federation/"] },
+  {
+    ignores: [
+      "dist/",
+      "node_modules/",
+      "test-results/",
+      "coverage/",
+      ".data/",
+      ".federation/",
+      "site/",
+    ],
+  },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -87,7 +87,6 @@ export const ERROR_CODES = {
   ERR_FED_CROSSING_ABANDONED: [409, "The crossing was given up"],
   ERR_FED_CROSSING_BUSY: [409, "The player is crossing already"],
   ERR_FED_NOT_A_PLAYER: [403, "This connection is not a player of the federation"],
-  ERR_FED_LEASE_EXPIRED: [409, "Home could not be reached in time"],
   // Assets (PROTOCOL 9)
   ERR_FED_ASSET_HASH_INVALID: [400, "The hash is neither sha256-, sha384-, sha512- (SRI) nor hex"],
   ERR_FED_ASSET_UNKNOWN: [404, "This server has no such asset"],

@@ -98,7 +98,7 @@ const countersignatureSchema = z.strictObject({
  */
 export type CountersignatureClaims = z.infer<typeof countersignatureSchema>;
 
-/** An end's word on a crossing, as {@link verifyCountersignature} finds it. */
+/** An end's word on a crossing, as `verifyCountersignature` finds it. */
 export interface Countersigned {
   /** Origin of the end. */
   readonly by: string;

@@ -1,69 +1,24 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import { eventually } from "../support/eventually.ts";
 import { folderOfSuite } from "../support/folders.ts";
 import { rooms } from "../support/running.ts";
 import { portal } from "../support/sdk.ts";
 import { ledgerRow } from "../support/stored.ts";
+import { install } from "./reader.ts";
 
-const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../", import.meta.url));
-
-/** What the examples take for granted. */
-const SERVER = `
-import { type Client, Room, defineRoom, defineServer } from "@colyseus/core";
-import { schema, t } from "@colyseus/schema";
-const State = schema({ visitors: t.number() }, "State");
-class Plaza extends Room<{ state: InstanceType<typeof State> }> {
-  override state = new State();
-  override messages = { step: (_client: Client, _to: { x: number }): void => undefined };
-  override onJoin(_client: Client, _options: { team: string }): void {}
-}
-export const server = defineServer({ rooms: { plaza: defineRoom(Plaza) } });
-`;
-const OPTIONS = {
-  ...{ strict: true, target: "ES2023", module: "NodeNext", noEmit: true, skipLibCheck: true },
-  ...{ allowImportingTsExtensions: true, types: ["node"] },
-};
 
 describe("the examples in the docs", function () {
   this.timeout(120_000);
   const folder = folderOfSuite();
   const at = rooms("home", "away");
 
-  before(async () => {
-    const modules = join(folder.path, "node_modules");
-    await mkdir(modules);
-    await symlink(root, join(modules, "aether-federation"));
-    for (const name of ["@colyseus", "@types", "express"]) {
-      await symlink(join(root, "node_modules", name), join(modules, name));
-    }
-    await writeFile(join(folder.path, "package.json"), '{ "type": "module" }');
-    await writeFile(join(folder.path, "server.ts"), SERVER);
-  });
-
-  it("compile", async () => {
-    const files = ["server.ts"];
-    for (const page of ["clients", "schema"]) {
-      for (const [index, code] of (await blocksOf(page, "ts")).entries()) {
-        files.push(`${page}-${index}.ts`);
-        await writeFile(join(folder.path, files.at(-1)!), `${code}\nexport {};\n`);
-      }
-    }
-    assert.ok(files.length > 6);
-    await writeFile(
-      join(folder.path, "tsconfig.json"),
-      JSON.stringify({ compilerOptions: OPTIONS, files }),
-    );
-    const tsc = join(root, "node_modules/typescript/bin/tsc");
-    const { stdout } = await run(process.execPath, [tsc, "-p", folder.path]).catch(
-      (cause: unknown) => cause as { stdout: string },
-    );
-    assert.equal(stdout, "");
+  before(() => {
+    install(folder.path);
   });
 
   it("restore a hero within the game's bounds", async () => {

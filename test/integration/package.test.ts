@@ -35,7 +35,7 @@ describe("the package as it is published", function () {
   });
 
   it("has README examples that compile against its types", async () => {
-    assert.equal(blocks.length, 3);
+    assert.equal(blocks.length, 4);
     const files = blocks.map((_code, index) => `example-${index}.ts`);
     for (const [index, name] of files.entries()) {
       // A module each, so that one may declare what another takes for granted.
@@ -80,15 +80,16 @@ describe("the package as it is published", function () {
       ['"https://worlds.example.com"', `"${origin}", allowInsecure: true`],
       ["https://arena.example.org", `http://localhost:${other}`],
       ["aether://arena.example.org/pit", `aether://localhost:${other}/plaza`],
-      ["listen(2567)", `listen(${port})`],
     ].reduce((code, [from, to]) => {
       assert.ok(code.includes(from!), `the README says ${from!}`);
       return code.replace(from!, to!);
     }, blocks[0]!);
     const home = join(folder, `server-${port}`);
     await mkdir(home);
-    await writeFile(join(home, "server.ts"), replaced);
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "server.ts"], {
+    await writeFile(join(home, "app.config.ts"), replaced);
+    const listening = `import app from "./app.config.ts";\nawait app.listen(${port});\n`;
+    await writeFile(join(home, "index.ts"), listening);
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "index.ts"], {
       cwd: home,
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -5,6 +5,9 @@ import { leaveOut } from "./left-out.ts";
 
 const NEEDS = {
   chromium: { what: "browser tests", add: "apt-get install chromium" },
+  nginx: { what: "tests behind nginx", add: "apt-get install nginx-light" },
+  caddy: { what: "tests behind Caddy", add: "apt-get install caddy" },
+  openssl: { what: "tests with certificates", add: "apt-get install openssl" },
   "redis-server": { what: "Redis tests", add: "apt-get install redis-server" },
 } as const;
 

@@ -74,7 +74,7 @@ export interface AssetIntegrityPolicy {
   readonly peers?: Readonly<Record<string, HashMismatchAction>> | undefined;
   /** The largest asset taken. Default 64 MiB. */
   readonly maxAssetBytes?: number | undefined;
-  /** The types taken. Default {@link DEFAULT_MEDIA_TYPES}: none that a browser would run. */
+  /** The types taken. Default: images, sounds, videos, models, fonts, JSON and text, none that a browser would run. */
   readonly mediaTypes?: readonly string[] | undefined;
 }
 

@@ -13,7 +13,7 @@ import { type FederationAssetReference, HashMismatchAction, wishOf } from "./ref
 
 /** What the bytes should be. */
 export interface ExpectedAsset {
-  /** SRI or hex, as {@link parseAssetHash} reads it. */
+  /** SRI or hex, as `parseAssetHash` reads it. */
   readonly hash: string;
   /** Bytes. With it, reading stops at the first byte too many. */
   readonly size?: number | undefined;

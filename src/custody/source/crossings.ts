@@ -34,7 +34,7 @@ export type CrossingOutcome =
       readonly kind: "stayed";
       readonly transferId: string;
       readonly to: string;
-      /** What kept the player here; a client can show {@link message} to it. */
+      /** What kept the player here; a client can show `message` to it. */
       readonly code: FederationErrorCode;
       readonly message: string;
     }

@@ -2,6 +2,7 @@ import { ERROR_CODES, type FederationErrorCode } from "../../errors.ts";
 
 /** An error document of RFC 9457, as PROTOCOL 11 fills it. */
 export interface Problem {
+  /** A URI reference: where in this repository and package the code is explained. */
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -19,7 +20,7 @@ export function problem(
 ): Problem {
   const [status, title] = ERROR_CODES[code];
   return {
-    type: `urn:aether-federation:error:${code.slice("ERR_FED_".length).toLowerCase().replaceAll("_", "-")}`,
+    type: `docs/errors.md#${code.toLowerCase()}`,
     title,
     status,
     code,
