@@ -30,7 +30,7 @@ describe("with versions that are too old", function () {
         const program = ["--input-type=module", "-e", `import "${entry}"`];
         const { stderr, status } = run(lacking, program);
         assert.notEqual(status, 0);
-        assert.match(stderr, /Error: aether-federation needs Colyseus 0\.18 .*npm install/u);
+        assert.match(stderr, /Error: aether-federation needs Colyseus 0\.18, .*npm install/u);
       });
     }
   }
