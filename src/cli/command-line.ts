@@ -8,12 +8,17 @@ import { listCrossings } from "./crossings.ts";
 import { type Deployment, withDeployment } from "./deployment.ts";
 import { diagnose } from "./doctor.ts";
 import { makeRecoveryKey, recoverAllKeys, revokeOneKey, rotateKeys, showKeys } from "./keys.ts";
+import { initialise } from "./init.ts";
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
 import { decidePeer, listPeers } from "./peers.ts";
 import { terminalText } from "../words.ts";
 import { findPlayer, forgetPlayer, listDamaged, listLate } from "./players.ts";
 
 const USAGE = `Usage: aether-federation <command> [--data .federation] [--json]
+
+  init [file]                  put a federation into the game server of this folder
+        --origin <origin>      where players and peers reach it
+        --peer <origin>        a server that it trusts (several: --peer a --peer b)
 
   keys show                    key ids of this server
   keys rotate                  announce the next key
@@ -84,6 +89,7 @@ export async function commandLine(args: readonly string[]): Promise<number> {
       keepKeys: values["keep-keys"] ?? false,
       origin: values.origin,
       keys: values.key,
+      peers: values.peer ?? [],
       roles: rolesOf(values["inbound-only"] ?? false, values["outbound-only"] ?? false),
       allowInsecure: values["allow-insecure"] ?? false,
       assets: values.assets,
@@ -118,6 +124,7 @@ function readArguments(args: readonly string[]) {
         from: { type: "string" },
         "keep-keys": { type: "boolean" },
         origin: { type: "string" },
+        peer: { type: "string", multiple: true },
         "inbound-only": { type: "boolean" },
         "outbound-only": { type: "boolean" },
         "allow-insecure": { type: "boolean" },
@@ -151,6 +158,7 @@ async function run(
     readonly keepKeys: boolean;
     readonly origin: string | undefined;
     readonly keys: readonly string[] | undefined;
+    readonly peers: readonly string[];
     readonly roles: TrustRoles;
     readonly allowInsecure: boolean;
     readonly assets: string | undefined;
@@ -159,6 +167,10 @@ async function run(
   const [command, verb, subject, ...rest] = positionals;
   const within = (work: (deployment: Deployment) => Promise<CommandResult>) =>
     withDeployment(flags.data, work);
+  if (command === "init") {
+    if (subject !== undefined) throw usage("init takes one file");
+    return initialise({ ...flags, folder: ".", file: verb });
+  }
   if (command === "doctor") {
     if (subject !== undefined) throw usage("doctor takes one origin");
     return diagnose(verb, flags);
