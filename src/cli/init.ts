@@ -41,8 +41,13 @@ export async function initialise(options: InitOptions): Promise<CommandResult> {
   const { file, entry, code } = await findEntry(options);
   const federation = posix.join(posix.dirname(file), `federation${extname(file)}`);
   const changes = [
-    await federationFile(options, federation, entry),
-    attachCall(file, federation, entry, code, manifest),
+    // Where the server is attached, the federation is wherever its author has it.
+    ...(entry.attached
+      ? []
+      : [
+          await federationFile(options, federation, entry),
+          attachCall(file, federation, entry, code, manifest),
+        ]),
     ...(await ignoreLines(options.folder)),
   ].filter((change) => change !== undefined);
   for (const change of changes) {
@@ -51,7 +56,10 @@ export async function initialise(options: InitOptions): Promise<CommandResult> {
     await writeFile(path, change.text);
   }
   return {
-    text: changes.length === 0 ? nothingToDo(file, federation) : told(changes, federation, entry),
+    text:
+      changes.length === 0
+        ? `Nothing to do: ${file} is attached already.`
+        : told(changes, federation, entry),
     json: { entry: file, federation, changed: changes.map((each) => each.file) },
   };
 }
@@ -162,8 +170,7 @@ function attachCall(
   entry: Entry,
   code: string,
   manifest: { readonly type?: unknown },
-): Change | undefined {
-  if (entry.attached) return undefined;
+): Change {
   const ending = entry.ending ?? (manifest.type === "module" ? ".js" : "");
   const text = entry.attach(`./${posix.basename(federation, extname(federation))}${ending}`);
   if (text === undefined) {
@@ -185,10 +192,6 @@ async function ignoreLines(folder: string): Promise<readonly Change[]> {
     changes.push({ file, text: `${before ?? ""}${IGNORED}\n`, what: `${IGNORED} put in` });
   }
   return changes;
-}
-
-function nothingToDo(file: string, federation: string): string {
-  return `Nothing to do: ${file} is attached, and ${federation} says to what.`;
 }
 
 function told(changes: readonly Change[], federation: string, { rooms }: Entry): string {

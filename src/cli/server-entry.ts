@@ -37,7 +37,9 @@ export function readEntry(code: string): Entry | undefined {
   const configured = configuredBy(code, masked);
   if (made.length === 0 && configured === undefined) return undefined;
   return {
-    attached: /\.\s*attach\b/u.test(masked),
+    attached:
+      /\bfederation\s*\.\s*attach\b/u.test(masked) ||
+      (/["']aether-federation["']/u.test(code) && /\.\s*attach\b/u.test(masked)),
     commonJs,
     rooms: roomsOf(code, masked),
     ending: endingOf(code),

@@ -85,6 +85,18 @@ describe("cli/init", () => {
     assert.equal(await text(".gitignore"), ".federation/\n");
   });
 
+  it("leaves alone what is attached by other names, and takes no other attach() for ours", async () => {
+    const own = `import { Server } from "colyseus";
+import { createFederation } from "aether-federation";
+const world = createFederation({});
+world.attach(new Server());
+`;
+    assert.equal(await attached("src/index.ts", own), own);
+    await assert.rejects(text("src/federation.ts"));
+    const other = 'import { Server } from "colyseus";\nsocket.attach(http);\nnew Server();\n';
+    assert.match(await attached("src/index.ts", other), /federation\.attach\(new Server\(\)\);/u);
+  });
+
   it("takes the origin and the peers it is told", async () => {
     await given({ "src/app.config.ts": STARTER });
     await init({
