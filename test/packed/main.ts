@@ -3,15 +3,18 @@
  * `--list` lists them.
  */
 import { parseArgs } from "node:util";
+import { browser } from "./browser.ts";
 import { Elsewhere } from "./elsewhere.ts";
+import { nodes, older } from "./nodes.ts";
 import { SERVERS } from "./servers.ts";
+import { types } from "./types.ts";
 import { Workshop } from "./workshop.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { list: { type: "boolean", default: false } },
 });
-const trials = SERVERS;
+const trials: typeof SERVERS = { ...SERVERS, browser, types, nodes, older };
 const names = positionals.length === 0 ? Object.keys(trials) : positionals;
 const unknown = names.filter((name) => !Object.hasOwn(trials, name));
 if (values.list || unknown.length > 0) {

@@ -211,10 +211,15 @@ async function pm2(bench: Bench): Promise<void> {
   const project = await bench.workshop.project("pm2", typescriptStarter());
   await project.edit("src/app.config.ts", {
     "import {\n":
-      'import { RedisDriver } from "@colyseus/redis-driver";\nimport { RedisPresence } from "@colyseus/redis-presence";\nimport {\n',
+      'import { RedisDriver } from "@colyseus/redis-driver";\nimport { RedisPresence } from "@colyseus/redis-presence";\nimport {\n  matchMaker,\n',
     "defineServer({\n": `defineServer({
   presence: new RedisPresence(process.env.REDIS_URL),
   driver: new RedisDriver(process.env.REDIS_URL),
+  // A room is in the other process than the one that is asked for it.
+  selectProcessIdToCreateRoom: async () => {
+    const all = await matchMaker.stats.fetchAll();
+    return all.find(({ processId }) => processId !== matchMaker.processId).processId;
+  },
   publicAddress: \`localhost:\${Number(process.env.PORT) + Number(process.env.NODE_APP_INSTANCE)}\`,
 `,
   });
