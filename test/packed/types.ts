@@ -136,8 +136,12 @@ async function compile(
   const others = errors.filter((line) =>
     /^(?:\.\.\/)*node_modules\/(?!aether-federation\/)/u.test(line),
   );
+  const packages = new Set(
+    others.map((line) => /node_modules\/((?:@[^/]+\/)?[^/]+)/u.exec(line)?.[1] ?? ""),
+  );
+  const theirs = others.length === 0 ? "" : `, and ${others.length} in ${[...packages].join(", ")}`;
   console.log(
-    `  TypeScript ${compiler}, ${name}: ${errors.length - others.length} errors${others.length === 0 ? "" : `, and ${others.length} in other packages`}`,
+    `  TypeScript ${compiler}, ${name}: ${errors.length - others.length} errors${theirs}`,
   );
   if (errors.length === 0 && output.includes("ended with")) return [output];
   return errors
