@@ -1,4 +1,5 @@
 /** The server side of aether-federation. The client side is `aether-federation/client`. */
+import "./colyseus/version.ts";
 export { type Federation, createFederation } from "./federation/federation.ts";
 export type {
   FederationAssetsOptions,

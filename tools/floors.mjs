@@ -3,7 +3,7 @@
  * room beside it, never upwards. The rules and the picture in docs/DESIGN.md are made of this list.
  */
 export const FLOORS = [
-  ["errors.ts", "words.ts", "options.ts"],
+  ["errors.ts", "words.ts", "options.ts", "node-version.ts"],
   ["ports.ts", "json.ts"],
   ["rows", "limits"],
   ["identity", "routing", "health"],

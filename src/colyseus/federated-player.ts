@@ -1,3 +1,4 @@
+import { authorityOf, isOrigin } from "../identity/origin.ts";
 import type { JsonValue } from "../json.ts";
 
 /** Who a client is, wherever it comes from: what a room finds in `client.auth`. */
@@ -12,4 +13,12 @@ export interface FederatedPlayer {
   readonly carried: JsonValue | undefined;
   /** Origin it came from through a portal; undefined when it logged in here. */
   readonly from: string | undefined;
+}
+
+/** Whether a `client.auth` is what the federation has put there, and no account of the host's own. */
+export function isFederatedPlayer(auth: unknown): boolean {
+  if (typeof auth !== "object" || auth === null) return false;
+  const { id, name, home } = auth as Partial<Record<string, unknown>>;
+  if (typeof id !== "string" || typeof name !== "string" || typeof home !== "string") return false;
+  return isOrigin(home, { allowInsecure: true }) && id.endsWith(`@${authorityOf(home)}`);
 }

@@ -5,7 +5,8 @@
  * A room that did not get through with its `onJoin` hears of the leave once it does, so that it never
  * takes off the board whom it puts there a moment later.
  */
-import { CloseCode, type Client } from "@colyseus/core";
+import * as core from "@colyseus/core";
+import type { Client } from "@colyseus/core";
 import type { ClientInternals, ReservedSeat, RoomInternals } from "./internals.ts";
 import type { Clock } from "../ports.ts";
 import { refusalError } from "./refusal.ts";
@@ -106,6 +107,6 @@ export function refuseRestoredSeat(
     reason: "This server has restarted: join again.",
   } as const;
   // What the transport closes with by itself would have the SDK try this seat again and again.
-  client.leave(CloseCode.FAILED_TO_RECONNECT, `${refusal.code}: ${refusal.reason}`);
+  client.leave(core.CloseCode.FAILED_TO_RECONNECT, `${refusal.code}: ${refusal.reason}`);
   throw refusalError(refusal);
 }

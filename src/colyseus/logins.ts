@@ -13,7 +13,7 @@ import { useProof } from "../runtime/used-proofs.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { shownText } from "../words.ts";
 import { hostAuth, letsAnybodyIn, someRoomAsksNothing, worldsAuth } from "./auth-hooks.ts";
-import type { FederatedPlayer } from "./federated-player.ts";
+import { type FederatedPlayer, isFederatedPlayer } from "./federated-player.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 
 type UseProof = Parameters<typeof useProof> extends [unknown, ...infer Rest] ? Rest : never;
@@ -34,6 +34,7 @@ export class Logins {
   readonly #runtime: FederationRuntime;
   #names: AccountNames | undefined;
   #saidThatIdIsMissing = false;
+  #saidThatAuthIsOurs = false;
 
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
@@ -100,6 +101,10 @@ export class Logins {
    * @throws TypeError when `identify` answers with an id that can be no account's.
    */
   async account(auth: unknown, context: Parameters<Identify>[1]): Promise<KnownPlayer | undefined> {
+    if (isFederatedPlayer(auth)) {
+      this.#sayOnceThatAuthIsOurs();
+      return undefined;
+    }
     const account = await this.#runtime.options.identify(auth, context);
     if (account === undefined) {
       this.#sayOnceThatIdIsMissing();
@@ -120,6 +125,15 @@ export class Logins {
     this.#saidThatIdIsMissing = true;
     logger.warn(
       "somebody whose client.auth has no id has logged in and is no player of the federation: pass identify to say who is",
+    );
+  }
+
+  /** Such as by Colyseus' QueueRoom: nobody shall become a second player by the name of the first. */
+  #sayOnceThatAuthIsOurs(): void {
+    if (this.#saidThatAuthIsOurs) return;
+    this.#saidThatAuthIsOurs = true;
+    this.#runtime.options.logger.warn(
+      "a seat was reserved with the client.auth of a player of the federation, who is nobody's player in that room: let it go there by this.plugins.federation.enter(client, uri), which keeps what it is and carries",
     );
   }
 

@@ -6,30 +6,35 @@
  * shows at most {@link PEERS_PER_PAGE} peers and further ones get rooms of their own.
  */
 import { Room } from "@colyseus/core";
-import { schema, t } from "@colyseus/schema";
+import * as schemas from "@colyseus/schema";
 
 /** Peers in one room's state. */
 export const PEERS_PER_PAGE = 60;
 
-const PeerState = schema(
+const PeerState = schemas.schema(
   {
-    name: t.string(),
-    status: t.string(),
-    trust: t.string(),
-    roundTripMilliseconds: t.number(),
-    uptimeHour: t.string(),
-    uptimeDay: t.string(),
-    uptimeMonth: t.string(),
-    worlds: t.string(),
-    lastHandshake: t.string(),
-    lastSeen: t.string(),
-    wrongAssets: t.number(),
+    name: schemas.t.string(),
+    status: schemas.t.string(),
+    trust: schemas.t.string(),
+    roundTripMilliseconds: schemas.t.number(),
+    uptimeHour: schemas.t.string(),
+    uptimeDay: schemas.t.string(),
+    uptimeMonth: schemas.t.string(),
+    worlds: schemas.t.string(),
+    lastHandshake: schemas.t.string(),
+    lastSeen: schemas.t.string(),
+    wrongAssets: schemas.t.number(),
   },
   "FederationPeer",
 );
 
-const PeersState = schema(
-  { origin: t.string(), page: t.number(), known: t.number(), peers: t.map(PeerState) },
+const PeersState = schemas.schema(
+  {
+    origin: schemas.t.string(),
+    page: schemas.t.number(),
+    known: schemas.t.number(),
+    peers: schemas.t.map(PeerState),
+  },
   "FederationPeers",
 );
 

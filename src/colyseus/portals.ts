@@ -7,7 +7,8 @@
  * What it costs: nothing for a player who stays. While a crossing is open the player is frozen: its
  * messages are not delivered, and a room that moves players by itself must ask `isFrozen`.
  */
-import { type Client, type Room, RoomPlugin } from "@colyseus/core";
+import * as core from "@colyseus/core";
+import type { Client, Room } from "@colyseus/core";
 import { z } from "zod";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
@@ -104,7 +105,7 @@ export const FEDERATION_MESSAGES: ReadonlySet<string> = new Set([
 ]);
 
 /** The `federation` plugin of a room. */
-export class FederationPortals extends RoomPlugin {
+export class FederationPortals extends core.RoomPlugin {
   override readonly pluginName = "federation" as const;
   readonly #host: PortalsHost;
   readonly #options: PortalsOptions;

@@ -4,7 +4,8 @@
  * Sessions are kept by room and session id, not by client object, so that Colyseus' reconnection,
  * which makes a new client object, changes nothing.
  */
-import { type Client, CloseCode, type Room } from "@colyseus/core";
+import * as core from "@colyseus/core";
+import type { Client, Room } from "@colyseus/core";
 import type {
   FailedMessage,
   FreezeReason,
@@ -238,7 +239,7 @@ function end(entry: RoomPlayer, code: FederationErrorCode | undefined, reason: s
   if (code !== undefined) client?.send("federation:recalled", { code, message: reason });
   const text = code === undefined ? reason : `${code}: ${reason}`;
   client?.leave(
-    CloseCode.CONSENTED,
+    core.CloseCode.CONSENTED,
     Buffer.from(text).subarray(0, MAX_CLOSE_REASON_BYTES).toString("utf8"),
   );
 }

@@ -1,19 +1,13 @@
 /** What a class of `@colyseus/schema` declares, and what its collections have in common. */
-import {
-  ArraySchema,
-  CollectionSchema,
-  MapSchema,
-  Schema,
-  SetSchema,
-  StreamSchema,
-} from "@colyseus/schema";
+import { ArraySchema, CollectionSchema, MapSchema, Schema, SetSchema } from "@colyseus/schema";
+import * as schemas from "@colyseus/schema";
 
 export const COLLECTIONS = {
   map: MapSchema,
   array: ArraySchema,
   set: SetSchema,
   collection: CollectionSchema,
-  stream: StreamSchema,
+  stream: schemas.StreamSchema,
 };
 export type Kind = keyof typeof COLLECTIONS;
 

@@ -8,7 +8,7 @@
 import { EventEmitter } from "node:events";
 import { closeSync, constants, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "./sqlite.ts";
 import { type KeyvStorageCapability, keyvStorageCapability } from "keyv";
 import { FederationError } from "../errors.ts";
 import { type Clock, systemClock } from "../ports.ts";

@@ -1,4 +1,5 @@
 /** For tests of hosts and of engines: `aether-federation/testing`. Nothing of it is for production. */
+import "../colyseus/version.ts";
 export { type ArriveOptions, type ArrivedPlayer, arrive } from "./arrive.ts";
 export type { HandMadeAnswer, HeardCall, Treatment } from "./fake-endpoints.ts";
 export { FakePeer, type FakePeerOptions, type ServerRef } from "./fake-peer.ts";

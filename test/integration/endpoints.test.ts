@@ -115,17 +115,17 @@ describe("the endpoints of a live server", function () {
   });
 
   it("answers too many requests from one address with 429, before reading any further", async () => {
-    const busy = await at.servers.launch({ name: "busy", script: ROOMS, flags: ["--limit", "20"] });
+    const busy = await at.servers.launch({ name: "busy", script: ROOMS, flags: ["--limit", "5"] });
     await busy.ready();
     const url = `${busy.origin}/federation/custody/claim`;
     const codes: unknown[] = [];
     let last: Response | undefined;
-    for (let request = 0; request < 25; request += 1) {
+    for (let request = 0; request < 10; request += 1) {
       last = await fetch(url, { method: "POST", body: "{}" });
       codes.push(((await last.json()) as { code: unknown }).code);
     }
-    assert.ok(codes.slice(0, 20).every((code) => code === "ERR_FED_SIGNATURE_MISSING"));
-    assert.ok(codes.slice(20).every((code) => code === "ERR_FED_RATE_LIMITED"));
+    assert.ok(codes.slice(0, 5).every((code) => code === "ERR_FED_SIGNATURE_MISSING"));
+    assert.ok(codes.slice(5).every((code) => code === "ERR_FED_RATE_LIMITED"));
     assert.equal(last?.status, 429);
     assert.ok(Number(last?.headers.get("retry-after")) > 0);
   });

@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "../../storage/sqlite.ts";
 import { type StoreFolder, codeOf, isHex } from "./store-folder.ts";
 
 const LOCK = "lock";

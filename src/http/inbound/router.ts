@@ -29,7 +29,7 @@ import {
 import { createAssetServer } from "./asset-server.ts";
 import { type CallerParts, type Peer, loginOf, peerOf } from "./caller.ts";
 import type { Middleware } from "./middleware.ts";
-import { addressLimiter, addressOf } from "./rate-limits.ts";
+import { addressOf } from "./rate-limits.ts";
 import { hangUpUnread, readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
 
@@ -74,7 +74,10 @@ const MAX_LEVELS = 40;
 export function createEndpoints(options: EndpointsOptions): Middleware {
   const endpoint = options.endpoint.replace(/\/$/u, "");
   const base = new URL(options.endpoint).pathname.replace(/\/$/u, "");
-  const limitAddress = addressLimiter(options.maxRequestsPerMinutePerAddress);
+  const perAddress = new Quota({
+    clock: options.clock,
+    perMinute: options.maxRequestsPerMinutePerAddress ?? 3_000,
+  });
   const router = new Router(options);
 
   return (request, response, next) => {
@@ -98,20 +101,24 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
     };
     hangUpUnread(request, response);
     closeToPages(response);
-    limitAddress(request, response, () => {
-      router.run(route, exchange).catch((cause: unknown) => {
-        const code = cause instanceof FederationError ? cause.code : undefined;
-        const known = code !== undefined && new FederationError(code).status !== 500;
-        if (!known || code === "ERR_FED_UNAVAILABLE" || code === "ERR_FED_STORE_UNAVAILABLE") {
-          options.logger.error(`${request.method ?? ""} ${path} failed`, cause);
-        }
-        send(
-          response,
-          known && cause instanceof FederationError
-            ? refusal(cause.code, undefined, cause.retryAfterSeconds)
-            : refusal("ERR_FED_UNAVAILABLE"),
-        );
-      });
+    // Before anything about it is looked at: a signature costs more than a count.
+    const waitSeconds = perAddress.take(addressOf(request) ?? "");
+    if (waitSeconds > 0) {
+      send(response, refusal("ERR_FED_RATE_LIMITED", undefined, waitSeconds));
+      return;
+    }
+    router.run(route, exchange).catch((cause: unknown) => {
+      const code = cause instanceof FederationError ? cause.code : undefined;
+      const known = code !== undefined && new FederationError(code).status !== 500;
+      if (!known || code === "ERR_FED_UNAVAILABLE" || code === "ERR_FED_STORE_UNAVAILABLE") {
+        options.logger.error(`${request.method ?? ""} ${path} failed`, cause);
+      }
+      send(
+        response,
+        known && cause instanceof FederationError
+          ? refusal(cause.code, undefined, cause.retryAfterSeconds)
+          : refusal("ERR_FED_UNAVAILABLE"),
+      );
     });
   };
 }
