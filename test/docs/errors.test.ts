@@ -31,9 +31,13 @@ describe("docs: error codes", () => {
 
   it("is where the type of every problem document leads", () => {
     const anchors = anchorsOf(page);
+    const { repository: said } = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8")) as {
+      repository: { url: string };
+    };
+    const repository = said.url.replace(/^git\+|\.git$/gu, "");
     for (const code of CODES) {
       const [file, anchor = ""] = problem(code).type.split("#");
-      assert.equal(file, "docs/errors.md");
+      assert.equal(file, `${repository}/blob/main/docs/errors.md`);
       assert.ok(anchors.has(anchor), anchor);
     }
   });

@@ -1,8 +1,12 @@
 import { ERROR_CODES, type FederationErrorCode } from "../../errors.ts";
 
+/** The page of this package's repository that explains every code. */
+const ERRORS_PAGE =
+  "https://github.com/aether-federation/aether-federation/blob/main/docs/errors.md";
+
 /** An error document of RFC 9457, as PROTOCOL 11 fills it. */
 export interface Problem {
-  /** A URI reference: where in this repository and package the code is explained. */
+  /** Where the code is explained; whoever acts on a problem goes by `code`. */
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -20,7 +24,7 @@ export function problem(
 ): Problem {
   const [status, title] = ERROR_CODES[code];
   return {
-    type: `docs/errors.md#${code.toLowerCase()}`,
+    type: `${ERRORS_PAGE}#${code.toLowerCase()}`,
     title,
     status,
     code,
