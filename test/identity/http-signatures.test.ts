@@ -13,6 +13,7 @@ import {
   verifyRequest,
   verifyResponse,
 } from "../../src/identity/http-signatures.ts";
+import { signatureBase } from "../../src/identity/signature-base.ts";
 import {
   type SigningKey,
   generateSigningKey,
@@ -63,6 +64,10 @@ const parametersAt = (created: number, life = 60): [string, string][] => [
   ["tag", '"aether-federation"'],
 ];
 
+const anotherNonce = parametersAt(START).map(([name, value]): [string, string] =>
+  name === "nonce" ? [name, '"DDDDDDDDDDDDDDDDDDDDDA"'] : [name, value],
+);
+
 /** Signs by hand, from RFC 9421 2.5, what the wrapper would never sign. */
 function craft(options: Crafted = {}): Headers {
   const { key = keyA, label = "aether", method = "POST", covered = REQUEST_COVERED } = options;
@@ -73,6 +78,10 @@ function craft(options: Crafted = {}): Headers {
     "content-digest": digest,
     "aether-recipient": options.recipient ?? B,
     "x-other": "1",
+    "@authority": "b.example:8443",
+    "@path": "/federation/custody/claim",
+    "@query": "?x=1",
+    "@scheme": "https",
   };
   const parameters = (options.parameters ?? parametersAt(START))
     .map(([name, value]) => `;${name}=${value}`)
@@ -179,6 +188,38 @@ describe("identity/http-signatures", () => {
             ...ours,
             signature: `${theirs["signature"]}, ${ours["signature"]}`,
             "signature-input": `${theirs["signature-input"]}, ${ours["signature-input"]}`,
+          })
+        ).verified,
+      );
+    });
+
+    it("verifies what covers more than it must", async () => {
+      const covered = [...REQUEST_COVERED, "x-other", "@authority", "@path", "@query", "@scheme"];
+      assert.ok((await verify(craft({ covered }))).verified);
+      await refusal(
+        verify({ ...craft({ covered, parameters: anotherNonce }), "x-other": "2" }),
+        "ERR_FED_SIGNATURE_INVALID",
+      );
+    });
+
+    for (const name of ["x-none", "@status", "@none", "@signature-params", "constructor", ""]) {
+      it(`refuses a signature that covers ${name || "nothing by name"}, which a request has not`, async () => {
+        const covered = [...REQUEST_COVERED, name];
+        await refusal(verify(craft({ covered })), "ERR_FED_SIGNATURE_INVALID");
+      });
+    }
+
+    it("takes spaces and parameters where structured fields may have them", async () => {
+      const headers = await sign();
+      assert.ok(
+        (
+          await verify({
+            ...headers,
+            "signature-input": `  ${headers["signature-input"]}  `
+              .replace('("', '(  "')
+              .replace('" "', '"   "')
+              .replaceAll(";", ";  "),
+            signature: `other;a, \t${headers["signature"]};a=1 `,
           })
         ).verified,
       );
@@ -555,6 +596,21 @@ describe("identity/http-signatures", () => {
       await refused({ ...of, response: { ...of.response, body } }, "ERR_FED_DIGEST_MISMATCH");
     });
 
+    it("does not answer a request that is not signed", async () => {
+      const request = { method: "POST", targetUri: URL_B, body: BODY, headers: craft() };
+      for (const missing of ["signature", "aether-recipient"]) {
+        await assert.rejects(
+          signResponse(
+            { status: 200, body: ANSWER },
+            { ...request, headers: { ...request.headers, [missing]: undefined } },
+            { origin: B, key: keyB },
+            { clock, random: seededRandom(5) },
+          ),
+          TypeError,
+        );
+      }
+    });
+
     it("refuses an answer signed by somebody else", async () => {
       await refused(await exchange(200, keyA, A), "ERR_FED_UNKNOWN_KEY");
     });
@@ -620,24 +676,35 @@ describe("identity/http-signatures", () => {
         "content-type",
         "content-length",
       ].map((name) => `"${name}"`);
-      const lines = httpbis.createSignatureBase(
-        { fields },
-        {
-          method: "POST",
-          url: "https://example.com/foo?param=Value&Pet=dog",
-          headers: {
-            host: "example.com",
-            date: "Tue, 20 Apr 2021 02:07:55 GMT",
-            "content-type": "application/json",
-            "content-length": "18",
-          },
+      const message = {
+        method: "POST",
+        targetUri: "https://example.com/foo?param=Value&Pet=dog",
+        headers: {
+          host: "example.com",
+          date: "Tue, 20 Apr 2021 02:07:55 GMT",
+          "content-type": "application/json",
+          "content-length": "18",
         },
-      );
+      };
+      const lines = httpbis.createSignatureBase({ fields }, { ...message, url: message.targetUri });
       lines.push([
         '"@signature-params"',
         [`(${fields.join(" ")});created=1618884473;keyid="test-key-ed25519"`],
       ]);
       const base = Buffer.from(httpbis.formatSignatureBase(lines));
+      const input = `(${fields.join(" ")});created=1618884473;keyid="test-key-ed25519"`;
+      assert.deepEqual(
+        signatureBase(
+          fields.map((identifier) => ({
+            name: identifier.slice(1, -1),
+            parameters: new Map<string, string>(),
+            identifier,
+          })),
+          input,
+          message,
+        ),
+        base,
+      );
       const expected =
         "wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==";
       assert.equal(Buffer.from(key.sign(base)).toString("base64"), expected);
