@@ -4,7 +4,7 @@
  * signatures beside ours.
  */
 
-/** A token, a byte sequence, a date or a display string: told from a string, and kept as written. */
+/** A decimal, a token, a byte sequence, a date or a display string: only its canonical form counts. */
 export interface Other {
   /** In canonical form. */
   readonly text: string;
@@ -14,7 +14,7 @@ export interface Other {
   readonly spelling?: string;
 }
 
-/** The value of an item or a parameter. */
+/** The value of an item or a parameter; a number is an integer. */
 export type BareItem = string | number | boolean | Other;
 /** Parameters in order. */
 export type Parameters = ReadonlyMap<string, BareItem>;
@@ -76,7 +76,7 @@ function serializeBareItem(value: BareItem): string {
     case "string":
       return `"${/["\\]/u.test(value) ? value.replaceAll(/["\\]/gu, "\\$&") : value}"`;
     case "number":
-      return Number.isInteger(value) ? String(value) : value.toFixed(3).replace(/0+$/u, "");
+      return String(value);
     case "boolean":
       return value ? "?1" : "?0";
     default:
@@ -210,16 +210,16 @@ class Reader {
     return this.#run(KEY);
   }
 
-  #number(): number {
+  #number(): number | Other {
     const from = this.#at;
     this.#skip(DASH);
     const whole = this.#run(DIGIT);
     if (whole === "" || whole.length > 15) throw MALFORMED;
-    if (this.#skip(DOT)) {
-      const fraction = this.#run(DIGIT);
-      if (whole.length > 12 || fraction === "" || fraction.length > 3) throw MALFORMED;
-    }
-    return Number(this.#text.slice(from, this.#at));
+    if (!this.#skip(DOT)) return Number(this.#text.slice(from, this.#at));
+    const fraction = this.#run(DIGIT);
+    if (whole.length > 12 || fraction === "" || fraction.length > 3) throw MALFORMED;
+    const value = Number(this.#text.slice(from, this.#at));
+    return { text: value.toFixed(3).replace(/0{1,2}$/u, "") };
   }
 
   #string(): string {

@@ -301,6 +301,7 @@ describe("identity/http-signatures", () => {
       ["alg", "ed25519", "an algorithm as a token"],
       ["created", '"now"', "created as a string"],
       ["expires", "1.5", "a fractional expires"],
+      ["created", `${START}.0`, "created as a decimal"],
     ];
     for (const [name, value, what] of wrong) {
       it(`refuses ${what}`, async () => {
