@@ -1,44 +1,40 @@
 /** Finds our signature in a message's headers, and reads what it says of itself. Nothing is verified. */
 import { type Refusal, refuse } from "../errors.ts";
 import { type Component, type Headers, componentOf } from "./signature-base.ts";
-import { SIGNATURE_LABEL, SIGNATURE_TAG } from "./signature-policy.ts";
+import { COVERAGES, SIGNATURE_LABEL, SIGNATURE_TAG } from "./signature-policy.ts";
 import { type Parameters, parseDictionary, serializeParameters } from "./structured-fields.ts";
 
 const MAX_SIGNATURE_HEADER_LENGTH = 4096;
 /** More than any policy asks for; what a stranger names is looked up before it is verified. */
 const MAX_COVERED_COMPONENTS = 16;
 const PARAMETERS = ["created", "expires", "nonce", "keyid", "alg", "tag"];
+const MAX_KEY_ID_LENGTH = 400;
 
 /** Our signature as it came. */
 export interface FoundSignature {
   readonly components: readonly Component[];
-  readonly parameters: Parameters;
   /** Covered components and parameters in canonical form: the last line of the signature base. */
   readonly input: string;
   readonly signature: Uint8Array;
+  readonly keyId: KeyId | undefined;
+  /** What the parameters say, or what is wrong with them. */
+  readonly claims: SignatureClaims | Refusal;
+}
+
+/** Who says to have signed. */
+export interface KeyId {
+  readonly origin: string;
+  readonly kid: string;
 }
 
 /** What a signature that keeps to the policy says. */
-export interface SignatureClaims {
-  readonly origin: string;
-  readonly kid: string;
+export interface SignatureClaims extends KeyId {
   readonly nonce: string;
   /** Unix seconds. */
   readonly created: number;
   /** Unix seconds. */
   readonly expires: number;
 }
-
-/** The last answer: a caller is looked up by its key id before the same headers are verified. */
-let last: {
-  readonly inputs: string;
-  readonly signatures: string;
-  readonly found: FoundSignature | Refusal;
-} = {
-  inputs: "",
-  signatures: "",
-  found: refuse("ERR_FED_SIGNATURE_MISSING", 'no signature has tag "aether-federation"'),
-};
 
 /** Shape, then exactly one signature with our tag. */
 export function findSignature(headers: Headers): FoundSignature | Refusal {
@@ -53,10 +49,29 @@ export function findSignature(headers: Headers): FoundSignature | Refusal {
   ) {
     return refuse("ERR_FED_SIGNATURE_MALFORMED", "the signature headers are too long");
   }
-  if (last.inputs !== inputs || last.signatures !== signatures) {
-    last = { inputs, signatures, found: find(inputs, signatures) };
-  }
-  return last.found;
+  return asWeWriteIt(inputs, signatures) ?? find(inputs, signatures);
+}
+
+/** The one form that our own signing has, and most others'. */
+const LABELLED = `${SIGNATURE_LABEL}=`;
+const OUR_SIGNATURE = /^aether=:([A-Za-z0-9+/]{85}[AQgw]==):$/u;
+const OUR_PARAMETERS =
+  /^;created=([1-9]\d{0,14});expires=([1-9]\d{0,14});nonce="([\w-]{22})";keyid="(https?:\/\/[!$-.0->@-[\]-~]+)#([\w-]{43})";alg="ed25519";tag="aether-federation"$/u;
+
+/** Reads that form at a glance; undefined for every other, whatever {@link find} makes of it. */
+function asWeWriteIt(inputs: string, signatures: string): FoundSignature | undefined {
+  const [, base64] = OUR_SIGNATURE.exec(signatures) ?? [];
+  if (base64 === undefined || !inputs.startsWith(LABELLED)) return undefined;
+  const coverage = COVERAGES.find(({ text }) => inputs.startsWith(text, LABELLED.length));
+  if (coverage === undefined) return undefined;
+  const input = inputs.slice(LABELLED.length);
+  const match = OUR_PARAMETERS.exec(input.slice(coverage.text.length));
+  if (match === null) return undefined;
+  const [, created, expires, nonce = "", origin = "", kid = ""] = match;
+  if (origin.length + 1 + kid.length > MAX_KEY_ID_LENGTH) return undefined;
+  const claims = { origin, kid, nonce, created: Number(created), expires: Number(expires) };
+  const signature = Buffer.from(base64, "base64");
+  return { components: coverage.components, input, signature, keyId: claims, claims };
 }
 
 function textOf(value: string | string[] | undefined): string | undefined {
@@ -95,26 +110,32 @@ function find(inputHeader: string, signatureHeader: string): FoundSignature | Re
   const { parameters } = input;
   const components = input.items.map(componentOf);
   const names = components.map(({ identifier }) => identifier).join(" ");
+  const keyId = splitKeyId(parameters.get("keyid"));
   return {
     components,
-    parameters,
     input: `(${names})${serializeParameters(parameters)}`,
     signature: value.bytes,
+    keyId,
+    claims: claimsOf(parameters, keyId),
   };
 }
 
 /** Required components and parameters. */
 export function checkPolicy(
-  { components, parameters }: FoundSignature,
+  { components, claims }: FoundSignature,
   required: readonly Component[],
 ): SignatureClaims | Refusal {
+  if (components === required) return claims;
   const wrongly = (what: string): Refusal => refuse("ERR_FED_SIGNATURE_COMPONENTS", what);
   const identifiers = new Set(components.map(({ identifier }) => identifier));
   const missing = required.filter(({ identifier }) => !identifiers.has(identifier));
   if (missing.length > 0) {
     return wrongly(`not covered: ${missing.map(({ identifier }) => identifier).join(" ")}`);
   }
-  if (identifiers.size !== components.length) return wrongly("a component is covered twice");
+  return identifiers.size === components.length ? claims : wrongly("a component is covered twice");
+}
+
+function claimsOf(parameters: Parameters, keyId: KeyId | undefined): SignatureClaims | Refusal {
   const wrong = (what: string): Refusal => refuse("ERR_FED_SIGNATURE_PARAMETERS", what);
   for (const name of PARAMETERS) {
     if (!parameters.has(name)) return wrong(`${name} is missing`);
@@ -129,7 +150,6 @@ export function checkPolicy(
   if (!isInteger(created) || !isInteger(expires)) {
     return wrong("created and expires must be integers");
   }
-  const keyId = splitKeyId(parameters.get("keyid"));
   if (keyId === undefined) return wrong('keyid must be "<origin>#<kid>"');
   return { ...keyId, nonce, created, expires };
 }
@@ -141,11 +161,13 @@ function isInteger(value: unknown): value is number {
 /** The unverified `keyid` of our signature, for limits and look-ups before verification. */
 export function peekKeyId(headers: Headers): { origin: string; kid: string } | undefined {
   const found = findSignature(headers);
-  return "verified" in found ? undefined : splitKeyId(found.parameters.get("keyid"));
+  if ("verified" in found || found.keyId === undefined) return undefined;
+  const { origin, kid } = found.keyId;
+  return { origin, kid };
 }
 
-function splitKeyId(value: unknown): { origin: string; kid: string } | undefined {
-  if (typeof value !== "string" || value.length > 400) return undefined;
+function splitKeyId(value: unknown): KeyId | undefined {
+  if (typeof value !== "string" || value.length > MAX_KEY_ID_LENGTH) return undefined;
   const match = /^(https?:\/\/[^#/?\s]+)#([A-Za-z0-9_-]{43})$/u.exec(value);
   const [, origin, kid] = match ?? [];
   return origin === undefined || kid === undefined ? undefined : { origin, kid };

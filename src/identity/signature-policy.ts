@@ -28,6 +28,8 @@ export const BODY_COVERAGE = coverage(
 export const ANSWER_COVERAGE = coverage(
   '("@status" "content-digest" "@method";req "@target-uri";req "aether-recipient";req "signature";req;key="aether")',
 );
+/** All there are. */
+export const COVERAGES = [BODY_COVERAGE, ANSWER_COVERAGE, REQUEST_COVERAGE];
 
 function coverage(text: string): Coverage {
   const [list] = parseList(text) ?? [];

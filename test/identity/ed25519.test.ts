@@ -112,6 +112,12 @@ describe("identity/ed25519", () => {
     });
   }
 
+  it("takes a key that begins as one of small order does", () => {
+    for (const [point] of smallOrder.slice(0, 10)) {
+      assert.equal(showHex(`${point.slice(0, 62)}11`).jwk.kty, "OKP");
+    }
+  });
+
   it("refuses a signature with a small-order R, which its own key can make to satisfy the equation", () => {
     const secret = Buffer.from(seededRandom(1).bytes(32));
     const key = generateSigningKey(seededRandom(1));
