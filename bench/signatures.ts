@@ -53,7 +53,12 @@ async function requests(): Promise<Section[]> {
     }),
   );
   let turn = 0;
-  const next = (): (typeof exchanges)[number] => exchanges[(turn += 1) % exchanges.length]!;
+  const next = (): (typeof exchanges)[number] => {
+    turn += 1;
+    const exchange = exchanges[turn % exchanges.length];
+    if (exchange === undefined) throw new Error("no exchange");
+    return exchange;
+  };
   // What is signed is about as long as this.
   const base = Buffer.from("x".repeat(430));
   const signature = sign(null, base, key.privateKey);

@@ -106,7 +106,10 @@ function cachedKey(jwk: JwkParts): CachedKey {
   const hit = recent.get(x);
   if (hit !== undefined) return hit;
   const cached = older.get(x) ?? { key: readKey(x), onCurve: false };
-  if (recent.size >= CACHE_SIZE / 2) [older, recent] = [recent, new Map()];
+  if (recent.size >= CACHE_SIZE / 2) {
+    older = recent;
+    recent = new Map();
+  }
   recent.set(x, cached);
   return cached;
 }

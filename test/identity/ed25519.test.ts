@@ -225,13 +225,13 @@ describe("identity/ed25519", () => {
     const unused = generateSigningKey(seededRandom("unused"));
     const [usedKey, unusedKey] = [used, unused].map(({ jwk }) => importVerifyKey(jwk));
     for (let index = 0; index < 4_200; index += 1) {
-      const { jwk } = generateSigningKey(seededRandom(index));
-      assert.equal(importVerifyKey(jwk).kid, jwk.kid);
+      const shown = showHex(`11${index.toString(16).padStart(8, "0")}`.padEnd(64, "0"));
+      assert.equal(shown.kid, thumbprint(shown.jwk.x));
       if (index % 500 === 0) assert.equal(importVerifyKey(used.jwk), usedKey);
     }
     assert.equal(importVerifyKey(used.jwk), usedKey);
     assert.notEqual(importVerifyKey(unused.jwk), unusedKey);
-  }).timeout(20_000);
+  });
 
   it("does not take another kind of key for one that it keeps", () => {
     const { x } = importVerifyKey(generateSigningKey(seededRandom(9)).jwk).jwk;
