@@ -147,15 +147,11 @@ function claimsOf(parameters: Parameters, keyId: KeyId | undefined): SignatureCl
   }
   const created = parameters.get("created");
   const expires = parameters.get("expires");
-  if (!isInteger(created) || !isInteger(expires)) {
+  if (typeof created !== "number" || typeof expires !== "number") {
     return wrong("created and expires must be integers");
   }
   if (keyId === undefined) return wrong('keyid must be "<origin>#<kid>"');
   return { ...keyId, nonce, created, expires };
-}
-
-function isInteger(value: unknown): value is number {
-  return Number.isSafeInteger(value);
 }
 
 /** The unverified `keyid` of our signature, for limits and look-ups before verification. */
