@@ -209,6 +209,16 @@ describe("identity/http-signatures", () => {
       });
     }
 
+    it("reads a number with zeros before it, and none where there is no digit", async () => {
+      const headers = await sign();
+      const respelt = (spelling: string): Headers => ({
+        ...headers,
+        "signature-input": (headers["signature-input"] ?? "").replace("created=1", spelling),
+      });
+      assert.ok((await verify(respelt("created=001"))).verified);
+      await refusal(verify(respelt("created=;x=1")), "ERR_FED_SIGNATURE_MALFORMED");
+    });
+
     it("takes spaces and parameters where structured fields may have them", async () => {
       const headers = await sign();
       assert.ok(
