@@ -43,8 +43,17 @@ export async function measure(
   subjects: Readonly<Record<string, () => unknown>>,
   options: { readonly roundMilliseconds?: number } = {},
 ): Promise<Measured[]> {
+  const { byName } = await sample(subjects, options);
+  return [...byName].map(([name, values]) => summary(name, values));
+}
+
+/** As {@link measure}, round by round. */
+export async function sample(
+  subjects: Readonly<Record<string, () => unknown>>,
+  options: { readonly roundMilliseconds?: number } = {},
+): Promise<Samples> {
   const roundMilliseconds = options.roundMilliseconds ?? 60;
-  const samples = new Map<string, number[]>();
+  const samples = new Samples();
   for (let round = -2; round < ROUNDS; round += 1) {
     for (const [name, subject] of Object.entries(subjects)) {
       const until = performance.now() + roundMilliseconds;
@@ -55,10 +64,10 @@ export async function measure(
         count += 8;
       }
       const each = ((performance.now() - from) * 1000) / count;
-      if (round >= 0) samples.set(name, [...(samples.get(name) ?? []), each]);
+      if (round >= 0) samples.add(name, each);
     }
   }
-  return [...samples].map(([name, values]) => summary(name, values));
+  return samples;
 }
 
 /** Median and spread of some samples. */

@@ -3,16 +3,33 @@ import { sign, verify } from "node:crypto";
 import { HandshakeManager } from "../src/handshake/handshake-manager.ts";
 import { signDescriptor } from "../src/identity/descriptor.ts";
 import { importVerifyKey } from "../src/identity/ed25519.ts";
-import { signRequest, verifyRequest } from "../src/identity/http-signatures.ts";
+import {
+  signRequest,
+  signResponse,
+  verifyRequest,
+  verifyResponse,
+} from "../src/identity/http-signatures.ts";
+import { signJws } from "../src/identity/jws.ts";
 import { type SigningKey, generateSigningKey } from "../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../src/ports.ts";
 import { freePort } from "../src/testing/test-place.ts";
 import { Servers } from "../test/support/processes.ts";
-import { type Measured, type Section, cpuOf, measure, report, summary } from "./measure.ts";
+import {
+  type Measured,
+  type Section,
+  compare,
+  cpuOf,
+  measure,
+  report,
+  sample,
+  summary,
+} from "./measure.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 const A = "https://a.example";
 const B = "https://b.example";
+const VERIFY = "verifyRequest, whole policy";
+const VERIFY_ANSWER = "verifyResponse, whole policy";
 const TARGET = `${B}/federation/custody/claim`;
 
 export async function benchSignatures(): Promise<Section[]> {
@@ -22,30 +39,66 @@ export async function benchSignatures(): Promise<Section[]> {
 async function requests(): Promise<Section[]> {
   const key = generateSigningKey(systemRandom);
   const verifyKey = importVerifyKey(key.jwk);
-  const body = Buffer.from(JSON.stringify({ transferId: crypto.randomUUID() }));
+  const claims = { transferId: crypto.randomUUID(), iss: A, aud: B, iat: 1, exp: 61, name: "x" };
+  const body = Buffer.from(JSON.stringify(claims));
   const request = { method: "POST", targetUri: TARGET, recipient: B, body };
-  const signed = await signRequest(request, by(A, key), ports);
-  const message = { method: "POST", targetUri: TARGET, headers: signed.headers, body };
+  const response = { status: 200, body };
+  // In turn, since what is read twice in a row is read once.
+  const exchanges = await Promise.all(
+    Array.from({ length: 64 }, async () => {
+      const { headers } = await signRequest(request, by(A, key), ports);
+      const message = { method: "POST", targetUri: TARGET, headers, body };
+      const signed = await signResponse(response, message, by(B, key), ports);
+      return { message, answer: { ...response, ...signed } };
+    }),
+  );
+  let turn = 0;
+  const next = (): (typeof exchanges)[number] => {
+    turn += 1;
+    const exchange = exchanges[turn % exchanges.length];
+    if (exchange === undefined) throw new Error("no exchange");
+    return exchange;
+  };
   // What is signed is about as long as this.
   const base = Buffer.from("x".repeat(430));
   const signature = sign(null, base, key.privateKey);
-  const check = {
-    clock: systemClock,
-    recipient: B,
-    keyFor: () => verifyKey,
-    consumeNonce: () => Promise.resolve(true),
+  const verifyNext = () =>
+    verifyRequest(next().message, {
+      clock: systemClock,
+      recipient: B,
+      keyFor: () => verifyKey,
+      consumeNonce: () => Promise.resolve(true),
+    });
+  const verifyNextAnswer = () => {
+    const { answer, message } = next();
+    return verifyResponse(answer, message, {
+      clock: systemClock,
+      origin: B,
+      keyFor: () => verifyKey,
+    });
   };
-  const valid = await verifyRequest(message, check);
-  if (!valid.verified) throw new Error(`the benchmark's own request is refused: ${valid.reason}`);
-  const verifying = await measure({
+  for (const verdict of [await verifyNext(), await verifyNextAnswer()]) {
+    if (!verdict.verified) throw new Error(`the benchmark's own is refused: ${verdict.reason}`);
+  }
+  const verifying = await sample({
     "node:crypto verify": () => verify(null, base, verifyKey.keyObject, signature),
-    "verifyRequest, whole policy": () => verifyRequest(message, check),
+    [VERIFY]: verifyNext,
+    [VERIFY_ANSWER]: verifyNextAnswer,
   });
-  const signing = await measure({
+  const signing = await sample({
     "node:crypto sign": () => sign(null, base, key.privateKey),
     "signRequest, end to end": () => signRequest(request, by(A, key), ports),
+    "signResponse, end to end": () => signResponse(response, next().message, by(B, key), ports),
+    "a token": () => signJws(claims, "aether-pass+jwt", key),
   });
-  return [section("verify a request", verifying), section("sign a request", signing)];
+  return [
+    compare(verifying, {
+      title: "verify a message",
+      ratio: "speed",
+      targets: { [VERIFY]: 0.85, [VERIFY_ANSWER]: 0.85 },
+    }),
+    compare(signing, { title: "sign a message", ratio: "speed" }),
+  ];
 }
 
 async function handshake(): Promise<Section> {

@@ -2,7 +2,13 @@
  * Seals what this server writes into a seat's auth data, so that no room and no client can forge
  * it, on any process that shares the key file.
  */
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import {
+  type KeyObject,
+  createHash,
+  createHmac,
+  createSecretKey,
+  timingSafeEqual,
+} from "node:crypto";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { Random } from "../ports.ts";
 
@@ -43,13 +49,14 @@ export type Seal = ArrivalSeal | LoginSeal | MoveSeal;
 
 /** Makes and opens seals. */
 export class Sealer {
-  readonly #key: Uint8Array;
+  readonly #key: KeyObject;
 
   constructor(signingKey: SigningKey) {
     // Ed25519 signs deterministically, so every process with the key derives the same secret.
-    this.#key = createHash("sha256")
+    const secret = createHash("sha256")
       .update(signingKey.sign(Buffer.from("aether-federation/seat-seal/1\0")))
       .digest();
+    this.#key = createSecretKey(secret);
   }
 
   /** Seals; the result is a plain string. */

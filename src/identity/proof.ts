@@ -1,7 +1,7 @@
 /** Proofs of possession (PROTOCOL 5): a client shows that it holds the player's key. */
 import { z } from "zod";
 import { type Refusal, refuse } from "../errors.ts";
-import { importVerifyKey } from "./ed25519.ts";
+import { importShownKey, isOnCurve } from "./ed25519.ts";
 import { peekHeader, verifyJws } from "./jws.ts";
 import { CLOCK_SKEW_SECONDS } from "./pass.ts";
 
@@ -97,6 +97,8 @@ export async function verifyProof(
     readonly use: ProofUse;
   },
 ): Promise<{ verified: true; proof: ProofClaims } | Refusal> {
+  const weak = refuse("ERR_FED_WEAK_KEY", "the key is malformed or weak");
+  let shown: { readonly x: string } | undefined;
   const result = verifyJws(token, {
     typ: PROOF_TYPE,
     invalid: "ERR_FED_PROOF_INVALID",
@@ -104,13 +106,15 @@ export async function verifyProof(
       const jwk = jwkSchema.safeParse(header["jwk"]);
       if (!jwk.success) return refuse("ERR_FED_PROOF_INVALID", "the header needs an Ed25519 jwk");
       try {
-        return importVerifyKey(jwk.data);
+        const key = importShownKey(jwk.data);
+        shown = jwk.data;
+        return key;
       } catch {
-        return refuse("ERR_FED_WEAK_KEY", "the key is malformed or weak");
+        return weak;
       }
     },
   });
-  if (!result.verified) return result;
+  if (!result.verified) return shown === undefined || isOnCurve(shown) ? result : weak;
   const shape = claimsSchema.safeParse(result.payload);
   if (!shape.success) return refuse("ERR_FED_PROOF_INVALID", "the claims are malformed");
   const claims = shape.data;

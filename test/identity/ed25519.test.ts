@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
-import { createHash, createPrivateKey, sign } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import nacl from "tweetnacl";
-import { importVerifyKey, thumbprint } from "../../src/identity/ed25519.ts";
+import {
+  importShownKey,
+  importVerifyKey,
+  isOnCurve,
+  thumbprint,
+} from "../../src/identity/ed25519.ts";
 import { generateSigningKey, importSigningKey } from "../../src/identity/server-keys.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { leaveOut } from "../support/left-out.ts";
@@ -12,6 +17,8 @@ const importHex = (point: string) =>
   importVerifyKey({ kty: "OKP", crv: "Ed25519", x: hex(point).toString("base64url") });
 const toNumber = (littleEndian: Uint8Array): bigint =>
   BigInt(`0x${Buffer.from(littleEndian).reverse().toString("hex")}`);
+const showHex = (point: string) =>
+  importShownKey({ kty: "OKP", crv: "Ed25519", x: hex(point).toString("base64url") });
 const weak = { code: "ERR_FED_WEAK_KEY" };
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 
@@ -100,8 +107,16 @@ describe("identity/ed25519", () => {
   for (const [point, what] of smallOrder) {
     it(`refuses a small-order key: ${what}`, () => {
       assert.throws(() => importHex(point), weak);
+      // OpenSSL 3.0, which Node 22 brings, verifies by such keys what anybody can make.
+      assert.throws(() => showHex(point), weak);
     });
   }
+
+  it("takes a key that begins as one of small order does", () => {
+    for (const [point] of smallOrder.slice(0, 10)) {
+      assert.equal(showHex(`${point.slice(0, 62)}11`).jwk.kty, "OKP");
+    }
+  });
 
   it("refuses a signature with a small-order R, which its own key can make to satisfy the equation", () => {
     const secret = Buffer.from(seededRandom(1).bytes(32));
@@ -122,16 +137,52 @@ describe("identity/ed25519", () => {
   });
 
   it("refuses a non-canonical key that is not of small order", () => {
-    // y = p + 3 is y = 3 written a second way.
-    assert.throws(
-      () => importHex("f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
-      weak,
-    );
+    // y = p + 3 is y = 3 written a second way; p + 18 is the last there is.
+    for (const first of ["f0", "ff"]) {
+      for (const last of ["7f", "ff"]) {
+        const point = first + "ff".repeat(30) + last;
+        assert.throws(() => importHex(point), weak);
+        assert.throws(() => showHex(point), weak);
+      }
+    }
   });
 
   it("refuses a point off the curve", () => {
     // RFC 8032 5.1.3: y = 2 gives no square.
     assert.throws(() => importHex(`02${"00".repeat(31)}`), weak);
+  });
+
+  it("refuses a point off the curve that has been shown before", () => {
+    const point = `07${"00".repeat(31)}`;
+    assert.equal(isOnCurve(showHex(point).jwk), false);
+    assert.throws(() => importHex(point), weak);
+    assert.throws(() => importHex(point), weak);
+  });
+
+  it("leaves points off the curve to OpenSSL, which verifies nothing by them", () => {
+    const by = generateSigningKey(seededRandom("off the curve"));
+    // R = S·B, which holds for every message where the key's part of the sum is nothing.
+    const scalar = createHash("sha512")
+      .update(seededRandom("off the curve").bytes(32))
+      .digest()
+      .subarray(0, 32);
+    scalar.writeUInt8(scalar.readUInt8(0) & 0xf8, 0);
+    scalar.writeUInt8((scalar.readUInt8(31) & 0x7f) | 0x40, 31);
+    const s = hex((toNumber(scalar) % ORDER).toString(16).padStart(64, "0")).reverse();
+    const forged = Buffer.concat([Buffer.from(by.jwk.x, "base64url"), s]);
+    let off = 0;
+    for (let y = 2; y < 200; y += 1) {
+      const x = Buffer.from(y.toString(16).padStart(2, "0").padEnd(64, "0"), "hex");
+      const jwk = { kty: "OKP", crv: "Ed25519", x: x.toString("base64url") };
+      if (isOnCurve(jwk)) continue;
+      off += 1;
+      const keyObject = createPublicKey({ key: jwk, format: "jwk" });
+      for (const message of ["a", "b", "c", "d"].map((each) => Buffer.from(each))) {
+        assert.equal(verify(null, message, keyObject, forged), false, `y = ${y}`);
+        assert.equal(importShownKey(jwk).verify(message, by.sign(message)), false, `y = ${y}`);
+      }
+    }
+    assert.ok(off > 50);
   });
 
   it("refuses x with spare bits set, a wrong length, and another curve", () => {
@@ -169,13 +220,23 @@ describe("identity/ed25519", () => {
     assert.equal(verifyKey.verify(Buffer.from("m"), new Uint8Array()), false);
   });
 
-  it("takes every honest key and keeps answering past its cache's size", () => {
-    const first = generateSigningKey(seededRandom("first"));
-    for (let index = 0; index < 300; index += 1) {
-      const { jwk } = generateSigningKey(seededRandom(index));
-      assert.equal(importVerifyKey(jwk).kid, jwk.kid);
+  it("takes every honest key, keeps one that is in use, and forgets others past its cache's size", () => {
+    const used = generateSigningKey(seededRandom("used"));
+    const unused = generateSigningKey(seededRandom("unused"));
+    const [usedKey, unusedKey] = [used, unused].map(({ jwk }) => importVerifyKey(jwk));
+    for (let index = 0; index < 4_200; index += 1) {
+      const shown = showHex(`11${index.toString(16).padStart(8, "0")}`.padEnd(64, "0"));
+      assert.equal(shown.kid, thumbprint(shown.jwk.x));
+      if (index % 500 === 0) assert.equal(importVerifyKey(used.jwk), usedKey);
     }
-    assert.equal(importVerifyKey(first.jwk), importVerifyKey(first.jwk));
+    assert.equal(importVerifyKey(used.jwk), usedKey);
+    assert.notEqual(importVerifyKey(unused.jwk), unusedKey);
+  });
+
+  it("does not take another kind of key for one that it keeps", () => {
+    const { x } = importVerifyKey(generateSigningKey(seededRandom(9)).jwk).jwk;
+    assert.throws(() => importVerifyKey({ kty: "OKP", crv: "X25519", x }), weak);
+    assert.throws(() => importShownKey({ kty: "EC", crv: "Ed25519", x }), weak);
   });
 
   it("makes keys from the random port alone", () => {

@@ -13,6 +13,7 @@ import {
   verifyRequest,
   verifyResponse,
 } from "../../src/identity/http-signatures.ts";
+import { signatureBase } from "../../src/identity/signature-base.ts";
 import {
   type SigningKey,
   generateSigningKey,
@@ -63,6 +64,10 @@ const parametersAt = (created: number, life = 60): [string, string][] => [
   ["tag", '"aether-federation"'],
 ];
 
+const anotherNonce = parametersAt(START).map(([name, value]): [string, string] =>
+  name === "nonce" ? [name, '"DDDDDDDDDDDDDDDDDDDDDA"'] : [name, value],
+);
+
 /** Signs by hand, from RFC 9421 2.5, what the wrapper would never sign. */
 function craft(options: Crafted = {}): Headers {
   const { key = keyA, label = "aether", method = "POST", covered = REQUEST_COVERED } = options;
@@ -73,6 +78,10 @@ function craft(options: Crafted = {}): Headers {
     "content-digest": digest,
     "aether-recipient": options.recipient ?? B,
     "x-other": "1",
+    "@authority": "b.example:8443",
+    "@path": "/federation/custody/claim",
+    "@query": "?x=1",
+    "@scheme": "https",
   };
   const parameters = (options.parameters ?? parametersAt(START))
     .map(([name, value]) => `;${name}=${value}`)
@@ -184,6 +193,48 @@ describe("identity/http-signatures", () => {
       );
     });
 
+    it("verifies what covers more than it must", async () => {
+      const covered = [...REQUEST_COVERED, "x-other", "@authority", "@path", "@query", "@scheme"];
+      assert.ok((await verify(craft({ covered }))).verified);
+      await refusal(
+        verify({ ...craft({ covered, parameters: anotherNonce }), "x-other": "2" }),
+        "ERR_FED_SIGNATURE_INVALID",
+      );
+    });
+
+    for (const name of ["x-none", "@status", "@none", "@signature-params", "constructor", ""]) {
+      it(`refuses a signature that covers ${name || "nothing by name"}, which a request has not`, async () => {
+        const covered = [...REQUEST_COVERED, name];
+        await refusal(verify(craft({ covered })), "ERR_FED_SIGNATURE_INVALID");
+      });
+    }
+
+    it("reads a number with zeros before it, and none where there is no digit", async () => {
+      const headers = await sign();
+      const respelt = (spelling: string): Headers => ({
+        ...headers,
+        "signature-input": (headers["signature-input"] ?? "").replace("created=1", spelling),
+      });
+      assert.ok((await verify(respelt("created=001"))).verified);
+      await refusal(verify(respelt("created=;x=1")), "ERR_FED_SIGNATURE_MALFORMED");
+    });
+
+    it("takes spaces and parameters where structured fields may have them", async () => {
+      const headers = await sign();
+      assert.ok(
+        (
+          await verify({
+            ...headers,
+            "signature-input": `  ${headers["signature-input"]}  `
+              .replace('("', '(  "')
+              .replace('" "', '"   "')
+              .replaceAll(";", ";  "),
+            signature: `other;a, \t${headers["signature"]};a=1 `,
+          })
+        ).verified,
+      );
+    });
+
     for (const header of ["signature", "signature-input"]) {
       it(`refuses a request without ${header}`, async () => {
         const { [header]: _, ...headers } = await sign();
@@ -237,15 +288,21 @@ describe("identity/http-signatures", () => {
       await refusal(verify(craft({ covered })), "ERR_FED_SIGNATURE_COMPONENTS");
     });
 
+    it("reads 16 covered components, and looks for each", async () => {
+      const covered = [...REQUEST_COVERED, ...Array.from({ length: 12 }, (_, i) => `x-${i}`)];
+      await refusal(verify(craft({ covered })), "ERR_FED_SIGNATURE_INVALID");
+    });
+
     it("refuses more covered components than any policy needs", async () => {
-      const covered = [...REQUEST_COVERED, ...Array.from({ length: 20 }, (_, i) => `x-${i}`)];
+      const covered = [...REQUEST_COVERED, ...Array.from({ length: 13 }, (_, i) => `x-${i}`)];
       await refusal(verify(craft({ covered })), "ERR_FED_SIGNATURE_MALFORMED");
     });
 
     for (const missing of ["created", "expires", "nonce", "keyid", "alg"]) {
       it(`refuses a signature without ${missing}`, async () => {
         const parameters = parametersAt(START).filter(([name]) => name !== missing);
-        await refusal(verify(craft({ parameters })), "ERR_FED_SIGNATURE_PARAMETERS");
+        const reason = new RegExp(`^${missing} is missing`, "u");
+        await refusal(verify(craft({ parameters })), "ERR_FED_SIGNATURE_PARAMETERS", reason);
       });
     }
 
@@ -256,10 +313,13 @@ describe("identity/http-signatures", () => {
       ["keyid", `"${keyA.kid}"`, "a keyid without origin"],
       ["keyid", `"${A}"`, "a keyid without kid"],
       ["keyid", `"${A}/x#${keyA.kid}"`, "a keyid with a path"],
+      ["keyid", `"https://${"a".repeat(360)}#${keyA.kid}"`, "a keyid that is too long"],
+      ["keyid", `"${A}#${keyA.kid}="`, "a keyid with a padded kid"],
       ["alg", '"rsa-pss-sha512"', "another algorithm"],
       ["alg", "ed25519", "an algorithm as a token"],
       ["created", '"now"', "created as a string"],
       ["expires", "1.5", "a fractional expires"],
+      ["created", `${START}.0`, "created as a decimal"],
     ];
     for (const [name, value, what] of wrong) {
       it(`refuses ${what}`, async () => {
@@ -349,6 +409,12 @@ describe("identity/http-signatures", () => {
       await refusal(verify(craft({ digest })), "ERR_FED_DIGEST_MISMATCH");
     });
 
+    it("finds sha-256 among other digests, padded or not", async () => {
+      const sha512 = `sha-512=:${createHash("sha512").update(BODY).digest("base64")}:`;
+      const unpadded = digestOf(BODY).replace("=:", ":").replace("sha-256:", "sha-256=:");
+      assert.ok((await verify(craft({ digest: `${sha512}, ${unpadded};a` }))).verified);
+    });
+
     it("refuses a removed digest", async () => {
       const { "content-digest": _, ...headers } = await sign();
       await refusal(verify(headers), "ERR_FED_SIGNATURE_INVALID");
@@ -373,6 +439,12 @@ describe("identity/http-signatures", () => {
 
     it("takes a clock 30 s ahead", async () => {
       assert.ok((await verify(craft({ parameters: parametersAt(START + 30) }))).verified);
+    });
+
+    it("takes what expired 30 s ago", async () => {
+      const headers = await sign();
+      clock.advance(60_000 + 30_000);
+      assert.ok((await verify(headers)).verified);
     });
 
     it("refuses an expired signature, naming its age", async () => {
@@ -555,6 +627,21 @@ describe("identity/http-signatures", () => {
       await refused({ ...of, response: { ...of.response, body } }, "ERR_FED_DIGEST_MISMATCH");
     });
 
+    it("does not answer a request that is not signed", async () => {
+      const request = { method: "POST", targetUri: URL_B, body: BODY, headers: craft() };
+      for (const missing of ["signature", "aether-recipient"]) {
+        await assert.rejects(
+          signResponse(
+            { status: 200, body: ANSWER },
+            { ...request, headers: { ...request.headers, [missing]: undefined } },
+            { origin: B, key: keyB },
+            { clock, random: seededRandom(5) },
+          ),
+          TypeError,
+        );
+      }
+    });
+
     it("refuses an answer signed by somebody else", async () => {
       await refused(await exchange(200, keyA, A), "ERR_FED_UNKNOWN_KEY");
     });
@@ -620,24 +707,35 @@ describe("identity/http-signatures", () => {
         "content-type",
         "content-length",
       ].map((name) => `"${name}"`);
-      const lines = httpbis.createSignatureBase(
-        { fields },
-        {
-          method: "POST",
-          url: "https://example.com/foo?param=Value&Pet=dog",
-          headers: {
-            host: "example.com",
-            date: "Tue, 20 Apr 2021 02:07:55 GMT",
-            "content-type": "application/json",
-            "content-length": "18",
-          },
+      const message = {
+        method: "POST",
+        targetUri: "https://example.com/foo?param=Value&Pet=dog",
+        headers: {
+          host: "example.com",
+          date: "Tue, 20 Apr 2021 02:07:55 GMT",
+          "content-type": "application/json",
+          "content-length": "18",
         },
-      );
+      };
+      const lines = httpbis.createSignatureBase({ fields }, { ...message, url: message.targetUri });
       lines.push([
         '"@signature-params"',
         [`(${fields.join(" ")});created=1618884473;keyid="test-key-ed25519"`],
       ]);
       const base = Buffer.from(httpbis.formatSignatureBase(lines));
+      const input = `(${fields.join(" ")});created=1618884473;keyid="test-key-ed25519"`;
+      assert.deepEqual(
+        signatureBase(
+          fields.map((identifier) => ({
+            name: identifier.slice(1, -1),
+            parameters: new Map<string, string>(),
+            identifier,
+          })),
+          input,
+          message,
+        ),
+        base,
+      );
       const expected =
         "wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==";
       assert.equal(Buffer.from(key.sign(base)).toString("base64"), expected);

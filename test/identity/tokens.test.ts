@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type JWTPayload, SignJWT, compactVerify } from "jose";
+import { CompactSign, type JWTPayload, SignJWT, compactVerify, decodeProtectedHeader } from "jose";
 import {
   MAX_DESCRIPTOR_TRUST_SECONDS,
   signDescriptor,
   verifyDescriptor,
 } from "../../src/identity/descriptor.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
-import { signJws, verifyJws } from "../../src/identity/jws.ts";
+import { peekHeader, signJws, verifyJws } from "../../src/identity/jws.ts";
 import { type PassClaims, issuePass, verifyPass } from "../../src/identity/pass.ts";
 import { type ProofUse, splitToken, tokenType, verifyProof } from "../../src/identity/proof.ts";
 import { issueReceipt, verifyReceipt } from "../../src/identity/receipt.ts";
@@ -366,6 +366,14 @@ describe("identity/proof", () => {
       },
       "ERR_FED_WEAK_KEY",
     ],
+    [
+      "a key off the curve",
+      () => {
+        const x = Buffer.from(`02${"00".repeat(31)}`, "hex").toString("base64url");
+        return jwt(claims, { ...header, jwk: { ...jwk, x } });
+      },
+      "ERR_FED_WEAK_KEY",
+    ],
   ];
   for (const [what, token, code] of attacks) {
     it(`refuses ${what}`, async () => {
@@ -415,6 +423,37 @@ describe("identity/receipt", () => {
 });
 
 describe("identity/jws", () => {
+  it("signs byte by byte what jose signs", async () => {
+    const payload = { text: 'é "\u2028', list: [1, 0.5, null], nothing: undefined };
+    const judged = await new CompactSign(Buffer.from(JSON.stringify(payload)))
+      .setProtectedHeader({ alg: "EdDSA", typ: "aether-pass+jwt", kid: key.kid })
+      .sign(key.privateKey);
+    assert.equal(await signJws(payload, "aether-pass+jwt", key), judged);
+  });
+
+  const headers: readonly [string, string, boolean][] = [
+    ["of a token in three parts", "eyJ0eXAiOiJ4In0.e30.c2ln", true],
+    ["of an encrypted token", "eyJ0eXAiOiJ4In0.a.b.c.d", true],
+    ["of a token in four parts", "eyJ0eXAiOiJ4In0.a.b.c", false],
+    ["of a token in six parts", "eyJ0eXAiOiJ4In0.a.b.c.d.e", false],
+    ["that is no base64url", "eyJ0eXAiOiJ4In0+.e30.c2ln", false],
+    ["that is empty", ".e30.c2ln", false],
+    ["that is a list", "W10.e30.c2ln", false],
+    ["that is no JSON", "e30e.e30.c2ln", false],
+    [
+      "that is no UTF-8",
+      `${Buffer.from('{"typ":"\u00ff"}', "latin1").toString("base64url")}.e30.c2ln`,
+      false,
+    ],
+  ];
+  for (const [what, token, readable] of headers) {
+    it(`${readable ? "reads" : "does not read"} a header ${what}, as jose`, () => {
+      assert.equal(peekHeader(token) !== undefined, readable);
+      if (readable) assert.deepEqual(peekHeader(token), decodeProtectedHeader(token));
+      else assert.throws(() => decodeProtectedHeader(token));
+    });
+  }
+
   // RFC 8037 appendix A.4, with the key of A.1 and A.2.
   it("agrees with the signature of RFC 8037 A.4, and refuses the token for want of a typ", () => {
     const token =

@@ -1,0 +1,82 @@
+/** Signs requests and answers as PROTOCOL 3 has it. */
+import type { Clock, Random } from "../ports.ts";
+import type { SigningKey } from "./server-keys.ts";
+import { type Message, type SignedMessageParts, signatureBase } from "./signature-base.ts";
+import {
+  ANSWER_COVERAGE,
+  BODY_COVERAGE,
+  type Coverage,
+  MAX_SIGNATURE_SECONDS,
+  RECIPIENT_HEADER,
+  REQUEST_COVERAGE,
+  SIGNATURE_LABEL,
+  SIGNATURE_TAG,
+  contentDigest,
+} from "./signature-policy.ts";
+
+/** Who signs. */
+export interface Signer {
+  readonly origin: string;
+  readonly key: SigningKey;
+}
+
+/** Signs a request; the result's headers are added to it. `recipient` is the callee's origin. */
+export async function signRequest(
+  request: {
+    readonly method: string;
+    readonly targetUri: string;
+    readonly recipient: string;
+    readonly body?: Uint8Array;
+  },
+  by: Signer,
+  ports: { readonly clock: Clock; readonly random: Random },
+): Promise<{ headers: Record<string, string> }> {
+  const { method, targetUri, recipient, body } = request;
+  const headers: Record<string, string> = {
+    [RECIPIENT_HEADER]: recipient,
+    ...(body === undefined ? {} : { "content-digest": contentDigest(body) }),
+  };
+  const coverage = body === undefined ? REQUEST_COVERAGE : BODY_COVERAGE;
+  return {
+    headers: {
+      ...headers,
+      ...sign(coverage, { method, targetUri, headers }, undefined, by, ports),
+    },
+  };
+}
+
+/**
+ * Signs a response to `request`, which carries its own signature.
+ *
+ * @throws TypeError when it carries none.
+ */
+export async function signResponse(
+  response: { readonly status: number; readonly body: Uint8Array },
+  request: SignedMessageParts,
+  by: Signer,
+  ports: { readonly clock: Clock; readonly random: Random },
+): Promise<{ headers: Record<string, string> }> {
+  const headers = { "content-digest": contentDigest(response.body) };
+  const message = { status: response.status, headers };
+  return { headers: { ...headers, ...sign(ANSWER_COVERAGE, message, request, by, ports) } };
+}
+
+function sign(
+  coverage: Coverage,
+  message: Message,
+  request: SignedMessageParts | undefined,
+  { origin, key }: Signer,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): Record<"signature-input" | "signature", string> {
+  const created = Math.floor(clock.now() / 1000);
+  const nonce = Buffer.from(random.bytes(16)).toString("base64url");
+  const input =
+    `${coverage.text};created=${created};expires=${created + MAX_SIGNATURE_SECONDS}` +
+    `;nonce="${nonce}";keyid="${origin}#${key.kid}";alg="ed25519";tag="${SIGNATURE_TAG}"`;
+  const base = signatureBase(coverage.components, input, message, request);
+  if (base === undefined) throw new TypeError("only a request that is signed can be answered");
+  return {
+    "signature-input": `${SIGNATURE_LABEL}=${input}`,
+    signature: `${SIGNATURE_LABEL}=:${Buffer.from(key.sign(base)).toString("base64")}:`,
+  };
+}

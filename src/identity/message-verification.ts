@@ -1,0 +1,162 @@
+/** Verifies requests and answers in the order of PROTOCOL 3. */
+import { type FederationErrorCode, type Refusal, refuse } from "../errors.ts";
+import type { Clock } from "../ports.ts";
+import type { VerifyKey } from "./ed25519.ts";
+import { CLOCK_SKEW_SECONDS } from "./pass.ts";
+import { type Message, type SignedMessageParts, signatureBase } from "./signature-base.ts";
+import {
+  type FoundSignature,
+  type SignatureClaims,
+  checkPolicy,
+  findSignature,
+} from "./signature-headers.ts";
+import {
+  ANSWER_COVERAGE,
+  BODY_COVERAGE,
+  MAX_SIGNATURE_SECONDS,
+  RECIPIENT_HEADER,
+  REQUEST_COVERAGE,
+  contentDigest,
+} from "./signature-policy.ts";
+import { parseDictionary } from "./structured-fields.ts";
+
+/**
+ * Verifies a request in the order of PROTOCOL 3. `consumeNonce` must be atomic and durable: it
+ * answers false for a nonce used before, and rejects when the store does not answer.
+ */
+export async function verifyRequest(
+  request: SignedMessageParts,
+  options: {
+    readonly clock: Clock;
+    /** Our own origin: a request that is meant for another server is none of ours. */
+    readonly recipient: string;
+    readonly keyFor: (
+      origin: string,
+      kid: string,
+    ) => VerifyKey | undefined | Promise<VerifyKey | undefined>;
+    readonly consumeNonce: (nonceKey: string, ttlMilliseconds: number) => Promise<boolean>;
+  },
+): Promise<
+  { verified: true; origin: string; kid: string; nonce: string; created: number } | Refusal
+> {
+  // RFC 9421 tells methods apart by case, and ours are in upper case.
+  if (!/^[A-Z]{1,16}$/u.test(request.method)) {
+    return refuse("ERR_FED_MALFORMED", "the method must be in upper case");
+  }
+  const found = findSignature(request.headers);
+  if ("verified" in found) return found;
+  const coverage = request.body === undefined ? REQUEST_COVERAGE : BODY_COVERAGE;
+  const claims = checkPolicy(found, coverage.components);
+  if ("verified" in claims) return claims;
+  if (request.headers[RECIPIENT_HEADER] !== options.recipient) {
+    return refuse(
+      "ERR_FED_WRONG_RECIPIENT",
+      `the request is not meant for ${options.recipient}: is this the endpoint of the server that you mean?`,
+    );
+  }
+  const key = await options.keyFor(claims.origin, claims.kid);
+  if (key === undefined) return unknownKey(claims);
+  if (!isSignedBy(key, found, request)) return invalid();
+  if (request.body !== undefined) {
+    const digest = checkDigest(request.headers["content-digest"], request.body);
+    if (digest !== undefined) return digest;
+  }
+  const time = checkTime(claims, options.clock);
+  if (time !== undefined) return time;
+  // Remembered for longer than this very message can pass the check above.
+  const ttl = (claims.expires + CLOCK_SKEW_SECONDS + 1) * 1000 - options.clock.now();
+  if (!(await options.consumeNonce(`${claims.kid}/${claims.nonce}`, ttl))) {
+    return refuse("ERR_FED_REPLAYED", "this nonce has been used before");
+  }
+  const { origin, kid, nonce, created } = claims;
+  return { verified: true, origin, kid, nonce, created };
+}
+
+/** Verifies the response to a request this server sent and signed. */
+export async function verifyResponse(
+  response: {
+    readonly status: number;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body: Uint8Array;
+  },
+  request: SignedMessageParts,
+  options: {
+    readonly clock: Clock;
+    /** Who must have signed it. */
+    readonly origin: string;
+    readonly keyFor: (origin: string, kid: string) => VerifyKey | undefined;
+  },
+): Promise<{ verified: true; kid: string } | Refusal> {
+  const found = findSignature(response.headers);
+  if ("verified" in found) return found;
+  const claims = checkPolicy(found, ANSWER_COVERAGE.components);
+  if ("verified" in claims) return claims;
+  if (claims.origin !== options.origin) {
+    return refuse("ERR_FED_UNKNOWN_KEY", `signed by ${claims.origin}`);
+  }
+  const key = options.keyFor(claims.origin, claims.kid);
+  if (key === undefined) return unknownKey(claims);
+  if (!isSignedBy(key, found, response, request)) return invalid();
+  const digest = checkDigest(response.headers["content-digest"], response.body);
+  if (digest !== undefined) return digest;
+  return checkTime(claims, options.clock) ?? { verified: true, kid: key.kid };
+}
+
+function isSignedBy(
+  key: VerifyKey,
+  found: FoundSignature,
+  message: Message,
+  request?: SignedMessageParts,
+): boolean {
+  const base = signatureBase(found.components, found.input, message, request);
+  return base !== undefined && key.verify(base, found.signature);
+}
+
+function unknownKey({ kid }: SignatureClaims): Refusal {
+  return refuse("ERR_FED_UNKNOWN_KEY", `no key ${kid} is pinned for that origin`);
+}
+
+function invalid(): Refusal {
+  return refuse("ERR_FED_SIGNATURE_INVALID", "the signature does not verify");
+}
+
+function checkDigest(header: string | string[] | undefined, body: Uint8Array): Refusal | undefined {
+  // As all but the oddest write it.
+  const ours = contentDigest(body);
+  if (header === ours) return undefined;
+  const mismatch = (why: string): Refusal => refuse("ERR_FED_DIGEST_MISMATCH", why);
+  if (typeof header !== "string") return mismatch("Content-Digest is missing");
+  const digests = parseDictionary(header);
+  if (digests === undefined) return mismatch("Content-Digest cannot be parsed");
+  const digest = digests.get("sha-256");
+  const value = digest !== undefined && "value" in digest ? digest.value : undefined;
+  if (typeof value !== "object" || value.bytes === undefined) {
+    return mismatch("Content-Digest needs sha-256");
+  }
+  return ours === `sha-256=${value.text}`
+    ? undefined
+    : mismatch("the body does not match its digest");
+}
+
+function checkTime(claims: SignatureClaims, clock: Clock): Refusal | undefined {
+  const now = clock.now() / 1000;
+  const { created, expires } = claims;
+  const fail = (code: FederationErrorCode, why: string): Refusal => refuse(code, why);
+  if (expires - created > MAX_SIGNATURE_SECONDS || expires <= created) {
+    return fail(
+      "ERR_FED_SIGNATURE_EXPIRED",
+      `expires must be within ${MAX_SIGNATURE_SECONDS} s after created`,
+    );
+  }
+  const ahead = created - now;
+  if (ahead > CLOCK_SKEW_SECONDS) {
+    return fail("ERR_FED_CLOCK_SKEW", `the sender's clock is ${Math.round(ahead)} s ahead of ours`);
+  }
+  if (expires + CLOCK_SKEW_SECONDS < now) {
+    return fail(
+      "ERR_FED_SIGNATURE_EXPIRED",
+      `the signature is ${Math.round(-ahead)} s old: it has expired, or the sender's clock is behind ours`,
+    );
+  }
+  return undefined;
+}
