@@ -23,6 +23,9 @@ const MAX_WORLD_LENGTH = 64;
 const WORLD = /^[A-Za-z0-9_-]{1,64}$/u;
 const SCHEME = "aether://";
 
+/** The options of a URI without any. */
+export const NO_OPTIONS: Readonly<Record<string, string>> = Object.freeze({});
+
 const NO_USER = "a portal URI names no user";
 const NO_FRAGMENT = "a portal URI has no fragment";
 const NO_WORLD = "the path must begin with a world: 1–64 of A-Za-z0-9_-";
@@ -128,12 +131,13 @@ function readPlain(text: string): PortalUri | string | undefined {
     if (code === DOT && text.charCodeAt(at - 1) === SLASH) return undefined;
   }
   const pathEnd = at;
-  const options: Record<string, string> = {};
+  let options = NO_OPTIONS;
   if (at < length && code === QUESTION) {
-    at += 1;
-    const why = readQuery(text, at, options);
-    if (typeof why === "string") return why;
-    at = why;
+    const given: Record<string, string> = {};
+    const end = readQuery(text, at + 1, given);
+    if (typeof end === "string") return end;
+    at = end;
+    options = Object.freeze(given);
     // `URL` drops a question mark with nothing behind it.
     if (at === pathEnd + 1) return undefined;
     code = text.charCodeAt(at);
@@ -225,7 +229,7 @@ function readAny(text: string): PortalUri | string {
     authority,
     world,
     path: pathname,
-    options,
+    options: Object.freeze(options),
     href: `${SCHEME}${authority}${pathname}${search}`,
   };
 }

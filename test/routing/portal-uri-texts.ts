@@ -67,7 +67,7 @@ const ENDS = [
   "=",
   "\u0000",
 ];
-const LETTERS = [..."aZ0.-_/?#&=%:@\\[]+*!'\"<>^`{|}~ \t\r\n\u0000\u007f\u0080äß。％\ud83d\ude00"];
+const LETTERS = "aZ0.-_/?#&=%:@\\[]+*!'\"<>^`{|}~ \t\r\n\u0000\u007f\u0080äß。％\ud83d\ude00";
 
 /** One text. */
 export function portalText(random: Random): string {
