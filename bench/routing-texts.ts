@@ -52,7 +52,7 @@ const PEERS = new Map(
 );
 
 /** As a registry looks a peer up: in a map. */
-export function peerOf(authority: string, _size: number): string | undefined {
+export function peerOf(authority: string): string | undefined {
   return PEERS.get(authority);
 }
 

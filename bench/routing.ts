@@ -43,7 +43,7 @@ interface Built {
 }
 
 function build(size: number, load: readonly (() => Rival)[]): Built {
-  const ours = new RoutingTable({ self: SELF, peerFor: (authority) => peerOf(authority, size) });
+  const ours = new RoutingTable({ self: SELF, peerFor: peerOf });
   const rivals = load.map((make) => make()).filter(({ most }) => size <= most);
   for (const { pattern, path } of routesOf(size)) {
     if (pattern !== undefined) ours.addRoute({ pattern, server: "https://arena.example" });
