@@ -6,7 +6,7 @@ const HOSTS = [
   ..."a.example|worlds.example.com|localhost|x|a-b.c_d.example|a--b.example|xn--bcher-kva.example".split(
     "|",
   ),
-  ..."xn--|a.xn--b|EXAMPLE.com|bücher.example|ａ.example|a。b|127.0.0.1|127.1|0x7f.1|1.2.3.4.5".split(
+  ..."xn--|a.xn--b|Example.com|bücher.example|ａ.example|a。b|127.0.0.1|127.1|0x7f.1|1.2.3.4.5".split(
     "|",
   ),
   ..."a.1|a.1x|a.0x|a.09|256.256.256.256|a..b|.a|a.|a.b.|-a|a-|[::1]|[::ffff:1.2.3.4]|[1::2::3]|[v1.x]".split(
