@@ -130,7 +130,7 @@ function flat(text: string): string {
 type Subject = readonly [inputs: readonly string[], run: (input: string) => unknown];
 
 /** Microseconds for one call, each subject in each round, in turn. */
-function inTurns(subjects: Readonly<Record<string, Subject>>): Samples {
+function inTurns(subjects: Readonly<Record<string, Subject>>, batch = BATCH): Samples {
   const samples = new Samples();
   const next = new Map<string, number>();
   for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round += 1) {
@@ -140,11 +140,11 @@ function inTurns(subjects: Readonly<Record<string, Subject>>): Samples {
       const from = performance.now();
       let now = from;
       while (now - from < SLICE_MILLISECONDS) {
-        for (let each = 0; each < BATCH; each += 1) {
+        for (let each = 0; each < batch; each += 1) {
           run(inputs[at] ?? "");
           at = at + 1 === inputs.length ? 0 : at + 1;
         }
-        count += BATCH;
+        count += batch;
         now = performance.now();
       }
       next.set(name, at);
@@ -198,7 +198,7 @@ function changes(size: number, { ours, rivals }: Built): Section {
     };
     subjects[rival.name] = [paths, run];
   }
-  const results = [...inTurns(subjects).byName].map(([name, all]) => summary(name, all));
+  const results = [...inTurns(subjects, 1).byName].map(([name, all]) => summary(name, all));
   const title = `a route removed and added, ${told(size)} routes`;
   const rows = results.map(({ name, median, low, high }) => [
     name === "resolve" ? "RoutingTable" : name,
