@@ -1,4 +1,4 @@
-/** `npm run bench -- signatures join crossing ledger assets bundle [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures join crossing ledger routing assets bundle [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
 import { benchAssets } from "./assets.ts";
 import { benchAssetTransfer } from "./assets-transfer.ts";
@@ -7,6 +7,7 @@ import { benchCrossing } from "./crossing.ts";
 import { benchJoin } from "./join.ts";
 import { benchLedger } from "./ledger.ts";
 import type { Section } from "./measure.ts";
+import { benchRouting } from "./routing.ts";
 import { benchSignatures } from "./signatures.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   join: benchJoin,
   crossing: benchCrossing,
   ledger: benchLedger,
+  routing: benchRouting,
   assets: async () => [...(await benchAssets()), ...(await benchAssetTransfer())],
   bundle: benchBundle,
 };

@@ -3,7 +3,7 @@
  * `aether://host/*`, `aether://*.suffix/*`, `*`.
  */
 export type RoutePattern =
-  | { readonly kind: "path"; readonly authority: string; readonly path: string }
+  | { readonly kind: "path"; readonly uri: string }
   | { readonly kind: "prefix"; readonly authority: string; readonly segments: readonly string[] }
   | { readonly kind: "suffix"; readonly labels: readonly string[] }
   | { readonly kind: "any" };
@@ -38,5 +38,7 @@ export function parsePattern(pattern: string): RoutePattern {
   if (last === "*") return { kind: "prefix", authority, segments: segments.slice(0, -1) };
   if (last === undefined || last.includes("*")) throw wrong("* stands for a whole segment only");
   if (path === "/") return { kind: "prefix", authority, segments: [] };
-  return { kind: "path", authority, path };
+  const uri = `aether://${authority}${path}`;
+  // One string for both, wherever they are kept.
+  return { kind: "path", uri: uri === pattern ? pattern : uri };
 }

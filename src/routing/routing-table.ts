@@ -3,8 +3,10 @@
  * weights and failover to healthy servers. Works alone, without a server.
  */
 import type { Random } from "../ports.ts";
+import { KnownTexts } from "./known-texts.ts";
 import { parsePattern } from "./pattern.ts";
-import { type PortalUri, parsePortalUri } from "./portal-uri.ts";
+import { NO_OPTIONS, type PortalUri, readPortalUri } from "./portal-uri.ts";
+import { RouteTree } from "./route-tree.ts";
 
 /** One way out: URIs of `pattern` lead to `server`. */
 export interface PortalRoute {
@@ -64,32 +66,51 @@ function originOf(server: string): string | undefined {
   return named && href === `${origin}/` && !/[?#]$/u.test(server) ? origin : undefined;
 }
 
-/** The targets of one pattern. */
-interface Entry {
+/** The routes of a pattern that leads to several servers. */
+class Targets {
   readonly pattern: string;
   /** By server. */
-  readonly targets: Map<string, PortalRoute>;
+  readonly byServer = new Map<string, PortalRoute>();
+  #ordered: readonly PortalRoute[] | undefined;
+
+  constructor(first: PortalRoute) {
+    this.pattern = first.pattern;
+    this.set(first);
+  }
+
+  set(route: PortalRoute): void {
+    this.byServer.set(route.server, route);
+    this.#ordered = undefined;
+  }
+
+  delete(server: string): boolean {
+    this.#ordered = undefined;
+    return this.byServer.delete(server);
+  }
+
+  /** By priority. */
+  get ordered(): readonly PortalRoute[] {
+    this.#ordered ??= [...this.byServer.values()].sort(
+      (a, b) => (a.priority ?? 0) - (b.priority ?? 0),
+    );
+    return this.#ordered;
+  }
 }
 
-interface TrieNode {
-  entry: Entry | undefined;
-  children: Map<string, TrieNode> | undefined;
-}
+/** What a pattern leads to: one route, as most do, or several. */
+type Target = PortalRoute | Targets;
 
-const NO_OPTIONS: Readonly<Record<string, string>> = Object.freeze({});
+const NO_ALTERNATIVES: readonly string[] = Object.freeze([]);
 
 /** The routing table. */
 export class RoutingTable {
   readonly #options: RoutingTableOptions;
   readonly #selfAuthority: string | undefined;
   readonly #maxRoutes: number;
-  /** `authority/path` → entry. */
-  readonly #paths = new Map<string, Entry>();
-  /** Authority → trie of path segments. */
-  readonly #prefixes = new Map<string, TrieNode>();
-  /** Trie of host labels, from the right. */
-  readonly #suffixes: TrieNode = { entry: undefined, children: undefined };
-  #any: Entry | undefined;
+  readonly #tree = new RouteTree<Target>();
+  readonly #known = new KnownTexts<Target>();
+  /** Goes up with every change of the tree: what a known text matched before counts no more. */
+  #version = 0;
   #size = 0;
 
   constructor(options: RoutingTableOptions = {}) {
@@ -123,129 +144,114 @@ export class RoutingTable {
     if (route.world !== undefined && !/^[A-Za-z0-9_-]{1,64}$/u.test(route.world)) {
       throw new TypeError("world must be 1–64 of A-Za-z0-9_-");
     }
-    const entry = this.#entry(route.pattern, true);
-    if (entry === undefined) return;
-    if (!entry.targets.has(server)) {
+    const pattern = parsePattern(route.pattern);
+    const present = this.#tree.get(pattern);
+    if (serverIn(present, server) === undefined) {
       if (this.#size >= this.#maxRoutes) {
-        if (entry.targets.size === 0) this.#drop(route.pattern);
         throw new TypeError(`maxRoutes: the table holds ${this.#maxRoutes} routes already`);
       }
       this.#size += 1;
     }
-    entry.targets.set(server, Object.freeze({ ...route, server }));
+    // The caller's string, where it is the same: many routes lead to one server.
+    const target = Object.freeze({
+      ...route,
+      server: server === route.server ? route.server : server,
+    });
+    this.#version += 1;
+    if (present instanceof Targets) present.set(target);
+    else if (present === undefined || present.server === server) this.#tree.set(pattern, target);
+    else {
+      const several = new Targets(present);
+      several.set(target);
+      this.#tree.set(pattern, several);
+    }
   }
 
   /** Removes one server of a pattern, or all of them. False when there was none. */
   removeRoute(pattern: string, server?: string): boolean {
-    const entry = this.#entry(pattern, false);
-    if (entry === undefined) return false;
-    const before = entry.targets.size;
-    if (server === undefined) entry.targets.clear();
-    else entry.targets.delete(originOf(server) ?? server);
-    const removed = before - entry.targets.size;
+    const parsed = parsePattern(pattern);
+    const present = this.#tree.get(parsed);
+    if (present === undefined) return false;
+    let removed = present instanceof Targets ? present.byServer.size : 1;
+    if (server !== undefined) {
+      const origin = originOf(server) ?? server;
+      if (serverIn(present, origin) === undefined) return false;
+      if (present instanceof Targets && present.delete(origin)) removed = 1;
+    }
+    this.#version += 1;
     this.#size -= removed;
-    if (entry.targets.size === 0) this.#drop(pattern);
-    return removed > 0;
+    const left = present instanceof Targets && server !== undefined ? present.byServer.size : 0;
+    if (left === 0) this.#tree.delete(parsed);
+    return true;
   }
 
   /** Every route, in no particular order. */
   routes(): PortalRoute[] {
     const all: PortalRoute[] = [];
-    const collect = (entry: Entry | undefined): void => {
-      if (entry !== undefined) all.push(...entry.targets.values());
-    };
-    const walk = (node: TrieNode): void => {
-      collect(node.entry);
-      for (const child of node.children?.values() ?? []) walk(child);
-    };
-    for (const entry of this.#paths.values()) collect(entry);
-    for (const node of this.#prefixes.values()) walk(node);
-    walk(this.#suffixes);
-    collect(this.#any);
+    for (const target of this.#tree.values()) {
+      if (target instanceof Targets) for (const route of target.byServer.values()) all.push(route);
+      else all.push(target);
+    }
     return all;
   }
 
   /** Where a URI leads, or undefined when it is malformed or nobody knows. */
   resolve(uri: string | PortalUri): ResolvedDestination | undefined {
-    let parsed: PortalUri;
-    if (typeof uri === "string") {
-      const result = parsePortalUri(uri);
-      if (!result.ok) return undefined;
-      parsed = result.uri;
-    } else parsed = uri;
-    if (parsed.authority === this.#selfAuthority && this.#options.self !== undefined) {
-      return this.#destination(parsed, this.#options.self, undefined, undefined, []);
+    if (typeof uri !== "string") {
+      return this.#isSelf(uri)
+        ? this.#lead(uri, undefined)
+        : this.#lead(uri, this.#tree.match(uri, `aether://${uri.authority}${uri.path}`));
     }
-    const entry = this.#match(parsed);
-    if (entry !== undefined) return this.#choose(parsed, entry);
-    const peer = this.#options.peerFor?.(parsed.authority);
-    return peer === undefined
+    const known = this.#known.get(uri);
+    if (known === undefined) {
+      this.#known.note(uri);
+      const read = readPortalUri(uri);
+      return typeof read === "string" ? undefined : this.#lead(read, this.#match(read));
+    }
+    if (known.uri === undefined) return undefined;
+    if (known.version !== this.#version) {
+      known.target = this.#match(known.uri);
+      known.version = this.#version;
+    }
+    return this.#lead(known.uri, known.target);
+  }
+
+  #isSelf(uri: PortalUri): boolean {
+    return this.#selfAuthority !== undefined && uri.authority === this.#selfAuthority;
+  }
+
+  #match(uri: PortalUri): Target | undefined {
+    if (this.#isSelf(uri)) return undefined;
+    const { href } = uri;
+    const query = href.indexOf("?");
+    return this.#tree.match(uri, query < 0 ? href : href.slice(0, query));
+  }
+
+  #lead(uri: PortalUri, target: Target | undefined): ResolvedDestination | undefined {
+    if (target instanceof Targets) return this.#choose(uri, target);
+    if (target !== undefined) {
+      return this.#destination(uri, target.server, target.world, target.pattern, NO_ALTERNATIVES);
+    }
+    const origin = this.#isSelf(uri) ? this.#options.self : this.#options.peerFor?.(uri.authority);
+    return origin === undefined
       ? undefined
-      : this.#destination(parsed, peer, undefined, undefined, []);
+      : this.#destination(uri, origin, undefined, undefined, NO_ALTERNATIVES);
   }
 
-  #match({ authority, path }: PortalUri): Entry | undefined {
-    const exact = this.#paths.size === 0 ? undefined : this.#paths.get(authority + path);
-    if (exact !== undefined) return exact;
-    let node = this.#prefixes.get(authority);
-    if (node !== undefined) {
-      let best = node.entry;
-      for (let start = 1; node?.children !== undefined && start <= path.length;) {
-        const slash: number = path.indexOf("/", start);
-        const end = slash < 0 ? path.length : slash;
-        node = node.children.get(path.slice(start, end));
-        // `prefix/*` needs something below the prefix.
-        if (node?.entry !== undefined && slash >= 0) best = node.entry;
-        start = end + 1;
-      }
-      if (best !== undefined) return best;
-    }
-    if (this.#suffixes.children !== undefined) {
-      const best = this.#matchSuffix(authority);
-      if (best !== undefined) return best;
-    }
-    return this.#any;
-  }
-
-  #matchSuffix(authority: string): Entry | undefined {
-    const colon = authority.lastIndexOf(":");
-    const host = colon > 0 && !authority.endsWith("]") ? authority.slice(0, colon) : authority;
-    let node: TrieNode | undefined = this.#suffixes;
-    let best: Entry | undefined;
-    for (let end = host.length; end > 0;) {
-      const dot: number = host.lastIndexOf(".", end - 1);
-      node = node.children?.get(host.slice(dot + 1, end));
-      if (node === undefined) break;
-      // `*.suffix` needs a label before the suffix.
-      if (dot > 0 && node.entry !== undefined) best = node.entry;
-      end = dot;
-    }
-    return best;
-  }
-
-  #choose(uri: PortalUri, entry: Entry): ResolvedDestination {
-    if (entry.targets.size === 1) {
-      for (const route of entry.targets.values()) {
-        return this.#destination(uri, route.server, route.world, entry.pattern, []);
-      }
-    }
-    const ordered = [...entry.targets.values()].sort(
-      (a, b) => (a.priority ?? 0) - (b.priority ?? 0),
-    );
-    const healthy = ordered.filter((route) => this.#isHealthy(route.server));
-    const usable = healthy.length > 0 ? healthy : ordered;
+  #choose(uri: PortalUri, targets: Targets): ResolvedDestination {
+    const up: PortalRoute[] = [];
+    const down: PortalRoute[] = [];
+    for (const route of targets.ordered) (this.#isHealthy(route.server) ? up : down).push(route);
+    const [usable, others] = up.length > 0 ? [up, down] : [down, up];
     const lowest = usable[0]?.priority ?? 0;
     const chosen = this.#weighted(usable.filter((route) => (route.priority ?? 0) === lowest));
-    const others = [
-      ...usable.filter((route) => route !== chosen),
-      ...ordered.filter((route) => !usable.includes(route)),
-    ];
+    const alternatives = [...usable.filter((route) => route !== chosen), ...others];
     return this.#destination(
       uri,
       chosen.server,
       chosen.world,
-      entry.pattern,
-      others.map(({ server }) => server),
+      targets.pattern,
+      alternatives.map(({ server }) => server),
     );
   }
 
@@ -284,79 +290,10 @@ export class RoutingTable {
   #isHealthy(origin: string): boolean {
     return this.#options.isHealthy?.(origin) ?? true;
   }
-
-  #entry(pattern: string, make: boolean): Entry | undefined {
-    const parsed = parsePattern(pattern);
-    const fresh = (): Entry => ({ pattern, targets: new Map() });
-    switch (parsed.kind) {
-      case "any":
-        if (make) this.#any ??= fresh();
-        return this.#any;
-      case "path": {
-        const key = parsed.authority + parsed.path;
-        let entry = this.#paths.get(key);
-        if (entry === undefined && make) {
-          entry = fresh();
-          this.#paths.set(key, entry);
-        }
-        return entry;
-      }
-      default: {
-        const node = this.#node(parsed, make);
-        if (node !== undefined && make) node.entry ??= fresh();
-        return node?.entry;
-      }
-    }
-  }
-
-  #node(
-    parsed: Extract<ReturnType<typeof parsePattern>, { kind: "prefix" | "suffix" }>,
-    make: boolean,
-  ): TrieNode | undefined {
-    let node: TrieNode | undefined = this.#suffixes;
-    if (parsed.kind === "prefix") {
-      node = this.#prefixes.get(parsed.authority);
-      if (node === undefined && make) {
-        node = { entry: undefined, children: undefined };
-        this.#prefixes.set(parsed.authority, node);
-      }
-    }
-    for (const part of parsed.kind === "prefix" ? parsed.segments : parsed.labels) {
-      if (node === undefined) return undefined;
-      let child: TrieNode | undefined = node.children?.get(part);
-      if (child === undefined && make) {
-        child = { entry: undefined, children: undefined };
-        node.children ??= new Map();
-        node.children.set(part, child);
-      }
-      node = child;
-    }
-    return node;
-  }
-
-  /** Takes an empty entry out, and the branches that led only to it. */
-  #drop(pattern: string): void {
-    const parsed = parsePattern(pattern);
-    if (parsed.kind === "any") this.#any = undefined;
-    else if (parsed.kind === "path") this.#paths.delete(parsed.authority + parsed.path);
-    else if (parsed.kind === "suffix") prune(this.#suffixes, parsed.labels, 0);
-    else {
-      const root = this.#prefixes.get(parsed.authority);
-      if (root !== undefined && prune(root, parsed.segments, 0)) {
-        this.#prefixes.delete(parsed.authority);
-      }
-    }
-  }
 }
 
-/** Clears the entry at the end of `parts`; true when the node itself has become useless. */
-function prune(node: TrieNode, parts: readonly string[], depth: number): boolean {
-  const part = parts[depth];
-  if (part === undefined) node.entry = undefined;
-  else {
-    const child = node.children?.get(part);
-    if (child !== undefined && prune(child, parts, depth + 1)) node.children?.delete(part);
-    if (node.children?.size === 0) node.children = undefined;
-  }
-  return node.entry === undefined && node.children === undefined;
+/** The route of a pattern to this server. */
+function serverIn(target: Target | undefined, server: string): PortalRoute | undefined {
+  if (target instanceof Targets) return target.byServer.get(server);
+  return target?.server === server ? target : undefined;
 }

@@ -122,6 +122,87 @@ describe("routing/routing-table", () => {
     assert.deepEqual([table.size, table.routes()], [0, []]);
   });
 
+  it("forgets where a text led when a route is added, replaced or removed", () => {
+    const table = new RoutingTable();
+    const text = "aether://x.example/pit";
+    const lead = () => {
+      const found = table.resolve(text);
+      // The second time it is a known text.
+      assert.deepEqual(table.resolve(text), found);
+      return found === undefined ? undefined : [found.origin, found.world, found.alternatives];
+    };
+    assert.equal(lead(), undefined);
+    table.addRoute({ pattern: "*", server: A });
+    assert.deepEqual(lead(), [A, "pit", []]);
+    table.addRoute({ pattern: text, server: B });
+    assert.deepEqual(lead(), [B, "pit", []]);
+    table.addRoute({ pattern: text, server: B, world: "lobby" });
+    assert.deepEqual(lead(), [B, "lobby", []]);
+    table.addRoute({ pattern: text, server: C, priority: -1 });
+    assert.deepEqual(lead(), [C, "pit", [B]]);
+    table.removeRoute(text, C);
+    assert.deepEqual(lead(), [B, "lobby", []]);
+    table.removeRoute(text);
+    assert.deepEqual(lead(), [A, "pit", []]);
+    table.removeRoute("*");
+    assert.equal(lead(), undefined);
+  });
+
+  it("asks each time for peers and health, also for a known text", () => {
+    const peers = new Map([["b.example", B]]);
+    const down = new Set<string>();
+    const table = new RoutingTable({
+      peerFor: (authority) => peers.get(authority),
+      isHealthy: (origin) => !down.has(origin),
+    });
+    const resolved = () => table.resolve("aether://b.example/pit");
+    assert.equal(resolved()?.healthy, true);
+    down.add(B);
+    assert.equal(resolved()?.healthy, false);
+    peers.clear();
+    assert.equal(resolved(), undefined);
+    peers.set("b.example", C);
+    assert.equal(resolved()?.origin, C);
+  });
+
+  it("tells texts apart that differ in their options only", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "aether://x.example/pit", server: A });
+    for (const spawn of ["north", "south", "north"]) {
+      assert.deepEqual(table.resolve(`aether://x.example/pit?spawn=${spawn}`)?.options, { spawn });
+    }
+  });
+
+  it("gives options that nobody can change for the next", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "*", server: A });
+    const text = "aether://x.example/pit?spawn=north";
+    table.resolve(text);
+    const options = table.resolve(text)?.options as Record<string, string>;
+    assert.throws(() => (options["spawn"] = "south"), TypeError);
+    assert.deepEqual(table.resolve(text)?.options, { spawn: "north" });
+  });
+
+  it("follows the authority and path of a URI taken apart", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "aether://x.example/pit/deep", server: A });
+    const uri = { authority: "x.example", world: "pit", path: "/pit/deep", options: {}, href: "" };
+    assert.equal(table.resolve(uri)?.origin, A);
+  });
+
+  it("orders many servers of one pattern, those that are down last", () => {
+    const table = new RoutingTable({ isHealthy: (origin) => origin !== A });
+    for (const [server, priority] of [
+      [C, 2],
+      [A, 0],
+      [B, 1],
+    ] as const) {
+      table.addRoute({ pattern: "*", server, priority });
+    }
+    const found = table.resolve("aether://x.example/pit");
+    assert.deepEqual([found?.origin, found?.alternatives], [B, [C, A]]);
+  });
+
   for (const [why, route, message] of [
     ["a server that is no origin", { pattern: "*", server: "https://a.example/x" }, /^server/u],
     ["another scheme", { pattern: "https://a.example/*", server: A }, /^pattern/u],
@@ -171,6 +252,12 @@ describe("routing/routing-table", () => {
         (changes, targets) => {
           const table = new RoutingTable();
           const plain = new Map<string, PortalRoute>();
+          const look = (): void => {
+            for (const [name, at] of targets) {
+              const found = table.resolve(`aether://${name}/${at}`)?.pattern;
+              assert.equal(found, bestOf([...plain.keys()], name, at));
+            }
+          };
           for (const [what, each] of changes) {
             if (what === "add") {
               table.addRoute({ pattern: each, server: A });
@@ -178,12 +265,11 @@ describe("routing/routing-table", () => {
             } else {
               assert.equal(table.removeRoute(each), plain.delete(each));
             }
+            look();
           }
           assert.equal(table.size, plain.size);
-          for (const [name, at] of targets) {
-            const found = table.resolve(`aether://${name}/${at}`)?.pattern;
-            assert.equal(found, bestOf([...plain.keys()], name, at));
-          }
+          assert.equal(table.routes().length, plain.size);
+          look();
         },
       ),
       { numRuns: 400 },
