@@ -43,6 +43,11 @@ describe("a hostile peer that fills a disk", () => {
     const body = bodyThatCarries({ log: "l".repeat(20_000) });
     await walk.login(home, "ada", body);
     await walk.cross(home, mallory, ADA, body);
+    // The destination's word on the crossing comes behind it.
+    await eventually(() => {
+      const keys = Object.keys(servers.rowsOf(HOME));
+      assert.ok(keys.some((key) => key.startsWith("countersignature/")));
+    });
     mallory.custody.stop();
     const before = servers.rowsOf(HOME);
     const state = { mine: "m".repeat(13_500) };

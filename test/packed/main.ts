@@ -1,6 +1,6 @@
 /**
  * `npm run try`: the packed tarball in fresh projects, from the registry. Names choose among them,
- * `--list` lists them.
+ * `--list` (or `--help`) lists them.
  */
 import { parseArgs } from "node:util";
 import { browser } from "./browser.ts";
@@ -12,12 +12,12 @@ import { Workshop } from "./workshop.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { list: { type: "boolean", default: false } },
+  options: { list: { type: "boolean", default: false }, help: { type: "boolean", default: false } },
 });
 const trials: typeof SERVERS = { ...SERVERS, browser, types, nodes, older };
 const names = positionals.length === 0 ? Object.keys(trials) : positionals;
 const unknown = names.filter((name) => !Object.hasOwn(trials, name));
-if (values.list || unknown.length > 0) {
+if (values.list || values.help || unknown.length > 0) {
   if (unknown.length > 0) console.error(`there is no ${unknown.join(", ")}; there are:`);
   console.log(Object.keys(trials).join("\n"));
   process.exit(unknown.length > 0 ? 2 : 0);
