@@ -325,7 +325,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.25, partition: 0.012, crash: 0, loss: 0.02 },
     crossings: 600,
-    seed: "3",
+    seed: "4.5",
   },
   leaseEnds: {
     rule: "past its lease nobody simulates the player",
