@@ -47,6 +47,10 @@ describe("a server that another one does not let in any more", function () {
     assert.match(table.out, /refuses us: ERR_FED/u);
 
     await commandLine(at.arena, "peers", "approve", at.plaza.origin, "--key", current);
+    // The running server takes a decision over within a second: asked before that, it refuses again.
+    await eventually(async () => {
+      assert.equal((await at.arena.peers())[0]?.trust, "trusted");
+    });
     await commandLine(at.plaza, "peers", "retry", at.arena.origin);
     await eventually(async () => {
       assert.equal(await refusedBy(at.plaza), null);
