@@ -5,7 +5,7 @@ import type { Bench } from "./servers.ts";
 import type { Project } from "./workshop.ts";
 
 /** Most packages that a browser-only project may get with the client; the SDK has 16 by itself. */
-const MAX_PACKAGES = 27;
+const MAX_PACKAGES = 24;
 
 export async function browser({ workshop }: Bench): Promise<void> {
   const sizes: string[] = [];
