@@ -1,5 +1,6 @@
 /** What signing and verifying cost, against `node:crypto` on the same bytes. */
 import { sign, verify } from "node:crypto";
+import { request as send } from "undici";
 import { HandshakeManager } from "../src/handshake/handshake-manager.ts";
 import { signDescriptor } from "../src/identity/descriptor.ts";
 import { importVerifyKey } from "../src/identity/ed25519.ts";
@@ -149,8 +150,11 @@ async function flood(): Promise<Section> {
         for (let each = 0; each < count; each += 20) {
           await Promise.all(
             Array.from({ length: 20 }, async () => {
-              const response = await fetch(`${server.origin}${path}`, request);
-              await response.arrayBuffer();
+              // What is refused unread has its connection closed, now and then before the answer is there.
+              await send(`${server.origin}${path}`, { ...request, reset: true }).then(
+                ({ body }) => body.dump(),
+                () => undefined,
+              );
             }),
           );
         }
