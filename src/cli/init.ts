@@ -2,6 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, extname, join, posix, resolve } from "node:path";
+import { WORLD_NAME } from "../identity/descriptor.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
 import { type Entry, readEntry } from "./server-entry.ts";
@@ -138,6 +139,11 @@ async function findEntry(
   return first;
 }
 
+const LOCAL_ORIGIN = "http://localhost:2567";
+/** Said where it is needed, and nowhere else: a server at an https: origin is not to call just anybody. */
+const INSECURE = `  allowInsecure: true, // http: and localhost, for development: take it out with an https: origin
+`;
+
 async function federationFile(
   { folder, origin, peers }: InitOptions,
   file: string,
@@ -149,14 +155,14 @@ async function federationFile(
     throw new CommandError(`${file} is there already, and is something else. ${BY_HAND}`);
   }
   const worlds = rooms
-    .filter((room) => /^[A-Za-z0-9_-]{1,64}$/u.test(room))
+    .filter((room) => WORLD_NAME.test(room))
     .map((room) => `${/^[A-Za-z_]\w*$/u.test(room) ? room : JSON.stringify(room)}: "${room}"`);
+  const isInsecure = [origin ?? LOCAL_ORIGIN, ...peers].some((each) => each.startsWith("http:"));
   const created = `createFederation({
-  origin: ${JSON.stringify(origin ?? "http://localhost:2567")}, // where players and peers reach this server
+  origin: ${JSON.stringify(origin ?? LOCAL_ORIGIN)}, // where players and peers reach this server
   worlds: {${worlds.length === 0 ? "" : ` ${worlds.join(", ")} `}}, // world → name of the room
   peers: ${JSON.stringify(peers).replaceAll(",", ", ")}, // origins of servers you trust
-  allowInsecure: process.env.NODE_ENV !== "production", // http: and localhost, for development
-});
+${isInsecure ? INSECURE : ""}});
 `;
   const text = commonJs
     ? `const { createFederation } = require("aether-federation");\n\nexports.federation = ${created}`

@@ -17,8 +17,8 @@ import {
 } from "../identity/receipt.ts";
 import type { CrossingRecord } from "../custody/shared/history.ts";
 import type { Middleware } from "../http/inbound/middleware.ts";
-import { createEndpoints } from "../http/inbound/router.ts";
 import type { FederationOptions } from "./federation-options.ts";
+import { endpointsOf } from "./endpoints.ts";
 import { resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
 import { FederationPeers } from "./peers.ts";
@@ -163,7 +163,10 @@ export class Federation {
       endpoints: this.middleware(),
       start: async () => {
         await runtime.start(this.#gate.seats, this.#processLink());
-        this.#endpoints = this.#createEndpoints();
+        this.#endpoints = endpointsOf(runtime, {
+          version,
+          travel: (request) => this.#gate.travel(request),
+        });
       },
       goOnline: () => {
         runtime.goOnline();
@@ -199,35 +202,6 @@ export class Federation {
       if (this.#endpoints === undefined) next();
       else this.#endpoints(request, response, next);
     };
-  }
-
-  #createEndpoints(): Middleware {
-    const { runtime } = this;
-    const { options, clock, random } = runtime;
-    return createEndpoints({
-      origin: options.origin,
-      endpoint: options.endpoint,
-      descriptor: () => runtime.descriptor(),
-      keyWord: (kid) => runtime.keyWord(kid),
-      health: () => ({ status: "pass", version }),
-      registry: runtime.registry,
-      handshake: runtime.handshake,
-      custody: runtime.custody,
-      assets: runtime.assets,
-      store: runtime.store,
-      clock,
-      random,
-      logger: options.logger,
-      signingKey: runtime.signingKey,
-      maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
-      maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer,
-      maxTravelsPerMinutePerAddress: options.maxTravelsPerMinutePerAddress,
-      refreshPeers: () => runtime.refreshPeers(),
-      travel: (request) => this.#gate.travel(request),
-      onVerifiedCall: (origin) => {
-        runtime.heardFrom(origin);
-      },
-    });
   }
 
   /** What an operator wants to know of a server that has just started, in one line. */

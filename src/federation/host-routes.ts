@@ -14,13 +14,14 @@
  */
 import { type Refusal, refuse } from "../errors.ts";
 import { localIdOfKey } from "../identity/local-id.ts";
-import { type PassClaims, verifyPass as verifyPassToken } from "../identity/pass.ts";
+import {
+  PASS_MEMORY_MILLISECONDS,
+  type PassClaims,
+  verifyPass as verifyPassToken,
+} from "../identity/pass.ts";
 import { type ProofClaims, isPurpose, verifyProof as verifyProofToken } from "../identity/proof.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { useProof } from "../runtime/used-proofs.ts";
-
-/** A pass lives for two minutes at most. */
-const PASS_MEMORY_MILLISECONDS = 180_000;
 
 /** A federation, as `createFederation` returns it. */
 interface Running {

@@ -1,7 +1,7 @@
 /** Defaults of the options, and what a schema cannot say of them. */
 import { join } from "node:path";
 import { resolveIntegrityPolicy } from "../assets/verify/reference.ts";
-import { isShownName } from "../identity/descriptor.ts";
+import { WORLD_NAME, isShownName } from "../identity/descriptor.ts";
 import { identifyByAuthId } from "../identity/local-id.ts";
 import { normalizeEndpoint, normalizeOrigin } from "../identity/origin.ts";
 import { printRecoveryKey } from "../identity/recovery.ts";
@@ -10,17 +10,15 @@ import { recoveryNotice } from "../operator/recovery-notice.ts";
 import { checkOptions, wrongOption } from "../options.ts";
 import { type PortalRoute, RoutingTable } from "../routing/routing-table.ts";
 import { ASSETS_FOLDER } from "../runtime/data-folder.ts";
-import type { ResolvedOptions } from "../runtime/settings.ts";
+import { ASSET_DEFAULTS, DEFAULTS, type ResolvedOptions, orDefaults } from "../runtime/settings.ts";
 import type { FederationAssetsOptions, FederationOptions } from "./federation-options.ts";
 import { loggerOf } from "./logging.ts";
 import { FEDERATION_OPTIONS } from "./options-schema.ts";
 
-const WORLD_NAME = /^[A-Za-z0-9_-]{1,64}$/u;
-
 /** Fills in defaults. @throws TypeError naming the option, its value and what is expected. */
 export function resolveOptions(given: FederationOptions): ResolvedOptions {
   const options = checkOptions<FederationOptions>(FEDERATION_OPTIONS, given);
-  const { allowInsecure = false } = options;
+  const { allowInsecure = DEFAULTS.allowInsecure } = options;
   const origin = originOption("origin", options.origin, allowInsecure);
   const endpoint = normalized("endpoint", options.endpoint ?? `${origin}/federation`, (value) =>
     normalizeEndpoint(value, { allowInsecure }),
@@ -33,30 +31,15 @@ export function resolveOptions(given: FederationOptions): ResolvedOptions {
     name: nameOption(options.name ?? new URL(origin).host.slice(0, 64)),
     routes: routesOption(options.routes ?? [], allowInsecure),
     peers: peersOption(options.peers ?? [], origin, allowInsecure),
-    trust: options.trust ?? "approve",
+    ...orDefaults(options),
     dataDirectory,
     store: options.store,
     adopt: options.adopt,
     onRecoveryKey: recoveryKeyTo(options.onRecoveryKey),
-    allowInsecure,
-    allowPrivateNetwork: options.allowPrivateNetwork ?? false,
-    maxPeers: options.maxPeers ?? 128,
-    handshakeTimeoutSeconds: options.handshakeTimeoutSeconds ?? 10,
-    healthCheckIntervalSeconds: options.healthCheckIntervalSeconds ?? 15,
-    leaseSeconds: options.leaseSeconds ?? 30,
-    stopTimeoutSeconds: options.stopTimeoutSeconds ?? 20,
-    joinTimeoutSeconds: options.joinTimeoutSeconds ?? 30,
-    maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress ?? 3_000,
-    maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer ?? 6_000,
-    maxCrossingsPerMinutePerPlayer: options.maxCrossingsPerMinutePerPlayer ?? 60,
-    maxTravelsPerMinutePerAddress: options.maxTravelsPerMinutePerAddress ?? 60,
-    maxSeatsPerMinutePerPeer: options.maxSeatsPerMinutePerPeer ?? 600,
-    maxRoomsPerMinutePerPeer: options.maxRoomsPerMinutePerPeer ?? 60,
     assets: assetsOption(options.assets ?? {}, dataDirectory),
     identify: options.identify ?? identifyByAuthId,
     admit: options.admit,
     accept: options.accept,
-    onAway: options.onAway ?? "recall",
     logger: loggerOf(options.logger),
   });
 }
@@ -110,7 +93,12 @@ function nameOption(name: string): string {
 }
 
 function assetsOption(
-  { directory, maxBytes = 1024 ** 3, policy, timeoutSeconds = 30 }: FederationAssetsOptions,
+  {
+    directory,
+    maxBytes = ASSET_DEFAULTS.maxBytes,
+    policy,
+    timeoutSeconds = ASSET_DEFAULTS.timeoutSeconds,
+  }: FederationAssetsOptions,
   dataDirectory: string,
 ): ResolvedOptions["assets"] {
   return Object.freeze({

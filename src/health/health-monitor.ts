@@ -21,11 +21,10 @@ import {
   PeerRecord,
   type StatusChange,
 } from "./peer-record.ts";
+import { HEALTH_REQUEST, type ReportedHealth, readHealth } from "./reported-health.ts";
 
 /** Asks a peer how it is; rejects when it does not answer. */
-export type HealthProbe = (
-  origin: string,
-) => Promise<{ readonly status: "pass" | "warn" | "fail" }>;
+export type HealthProbe = (origin: string) => Promise<ReportedHealth>;
 
 /** Options of {@link HealthMonitor}. */
 export interface HealthMonitorOptions {
@@ -69,22 +68,15 @@ const BACK_OFF_AFTER_FAILURES = 10;
 /** A second look soon after the first failure decides faster than a whole interval. */
 const RECHECK_SHARE = 0.4;
 
-const HEALTH_MAX_BYTES = 16 * 1024;
-
 /** A probe that reads a peer's health over HTTP; `fetch` default: the machine's, which goes anywhere. */
 export function probeByFetch(fetch: Fetch = systemFetch): HealthProbe {
   return async (origin) => {
-    const { status, body } = await fetch({
-      method: "GET",
-      url: `${origin}/federation/health`,
-      headers: { accept: "application/health+json" },
-      maxBodyBytes: HEALTH_MAX_BYTES,
-    });
+    const { path, ...request } = HEALTH_REQUEST;
+    const { status, body } = await fetch({ ...request, url: `${origin}/federation${path}` });
     if (status !== 200) throw new Error(`answered ${status}`);
-    const said = (JSON.parse(Buffer.from(body).toString("utf8")) as { status?: unknown } | null)
-      ?.status;
-    if (said === "pass" || said === "warn" || said === "fail") return { status: said };
-    throw new Error("answered with no health");
+    const health = readHealth(body);
+    if (health === undefined) throw new Error("answered with no health");
+    return health;
   };
 }
 

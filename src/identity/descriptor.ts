@@ -44,6 +44,9 @@ const keySchema = z.strictObject({
   use: z.literal("sig"),
 });
 
+/** What a world can be called. */
+export const WORLD_NAME = /^[A-Za-z0-9_-]{1,64}$/u;
+
 /** Whether a server's name can be shown as it is. */
 export function isShownName(name: string): boolean {
   return shownText(name, 64) === name;
@@ -55,7 +58,7 @@ const descriptorSchema = z.strictObject({
   name: z.string().min(1).max(64).refine(isShownName, "not as it can be shown"),
   endpoint: z.string().max(1024),
   protocols: z.array(z.string().min(1).max(32)).min(1).max(16),
-  worlds: z.array(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u)).max(128),
+  worlds: z.array(z.string().regex(WORLD_NAME)).max(128),
   keys: z.array(keySchema).min(1).max(4),
   validUntil: z.int().nonnegative(),
   recovery: z.string().length(43).optional(),

@@ -8,6 +8,8 @@ import type { SigningKey } from "./server-keys.ts";
 
 /** Life of a pass, at most. */
 export const MAX_PASS_SECONDS = 120;
+/** What a pass was used for is remembered for longer than any can be good. */
+export const PASS_MEMORY_MILLISECONDS = (MAX_PASS_SECONDS + 60) * 1000;
 /** How far two servers' clocks may be apart. */
 export const CLOCK_SKEW_SECONDS = 30;
 

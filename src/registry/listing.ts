@@ -1,5 +1,5 @@
 /** A server that its operator, or the host, registers by its address, before it has been met. */
-import type { ServerDescriptor } from "../identity/descriptor.ts";
+import { type ServerDescriptor, WORLD_NAME } from "../identity/descriptor.ts";
 import { normalizeEndpoint, normalizeOrigin } from "../identity/origin.ts";
 import type { ServerStatus } from "./federated-server.ts";
 
@@ -14,8 +14,6 @@ export interface ServerListing {
   /** Default: the origin's authority. */
   readonly name?: string;
 }
-
-const WORLD_NAME = /^[A-Za-z0-9_-]{1,64}$/u;
 
 /**
  * The descriptor of a server of which nobody has seen one: without keys, and expired.

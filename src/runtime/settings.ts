@@ -11,6 +11,7 @@ import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { Identify } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
+import { wrongOption } from "../options.ts";
 import { type Logger, type Random, systemRandom } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
 import type { Adopt } from "./store-identity.ts";
@@ -89,7 +90,18 @@ export const DEFAULTS = Object.freeze({
   maxRoomsPerMinutePerPeer: 60,
   onAway: "recall",
 } as const);
-const ASSET_DEFAULTS = { maxBytes: 1024 ** 3, timeoutSeconds: 30 } as const;
+export const ASSET_DEFAULTS = { maxBytes: 1024 ** 3, timeoutSeconds: 30 } as const;
+
+/** What was given of {@link DEFAULTS}, and they for the rest; what is undefined was not given. */
+export function orDefaults(given: Partial<Defaulted>): Defaulted {
+  const members = Object.entries(DEFAULTS).map(([option, value]) => [
+    option,
+    given[option as keyof Defaulted] ?? value,
+  ]);
+  return Object.fromEntries(members) as Defaulted;
+}
+
+type Defaulted = Pick<ResolvedOptions, keyof typeof DEFAULTS>;
 
 /** Warnings and errors as warnings of the process. */
 const processLogger: Logger = {
@@ -121,17 +133,17 @@ export function withDefaults(
       : normalizeOrigin(given.origin, { allowInsecure });
   for (const [option, value] of Object.entries(given)) {
     const counts = typeof DEFAULTS[option as keyof typeof DEFAULTS] === "number";
-    if (counts && !(typeof value === "number" && value >= 0)) {
-      throw new TypeError(`${option} must be a number of at least 0, got ${String(value)}`);
+    if (counts && value !== undefined && !(typeof value === "number" && value >= 0)) {
+      throw wrongOption(option, "a number of at least 0", value);
     }
   }
   return Object.freeze({
-    ...DEFAULTS,
     ...{ worlds: {}, routes: [], peers: [], logger: processLogger },
     ...{ name: new URL(origin).host.slice(0, 64), endpoint: `${origin}/federation` },
     ...{ dataDirectory: undefined, store: undefined, adopt: undefined, onRecoveryKey: undefined },
     ...{ identify: () => undefined, admit: undefined, accept: undefined },
     ...given,
+    ...orDefaults(given),
     origin,
     assets: {
       ...ASSET_DEFAULTS,

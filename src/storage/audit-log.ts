@@ -24,8 +24,10 @@ export interface AuditEntry {
 }
 
 const MAX_BYTES = 8 * 1024 * 1024;
-const LOCK_TRIES = 250;
+const LOCK_MILLISECONDS = 5_000;
 const LOCK_RETRY_MILLISECONDS = 20;
+
+class LockedError extends Error {}
 
 /**
  * An append-only file, mode 0600, each line of which carries the hash of the one before (`previous`). Several
@@ -34,12 +36,23 @@ const LOCK_RETRY_MILLISECONDS = 20;
 export class AuditLog {
   readonly #path: string;
   readonly #maxBytes: number;
+  readonly #lockTries: number;
   #queue: Promise<void> = Promise.resolve();
 
-  /** `maxBytes`: when a file is put aside; the last two are kept. Default 8 MiB. */
-  constructor(path: string, { maxBytes = MAX_BYTES }: { readonly maxBytes?: number } = {}) {
+  /**
+   * `maxBytes`: when a file is put aside; the last two are kept. Default 8 MiB. `lockMilliseconds`: how long
+   * another process that writes is waited for. Default 5000.
+   */
+  constructor(
+    path: string,
+    {
+      maxBytes = MAX_BYTES,
+      lockMilliseconds = LOCK_MILLISECONDS,
+    }: { readonly maxBytes?: number; readonly lockMilliseconds?: number } = {},
+  ) {
     this.#path = path;
     this.#maxBytes = maxBytes;
+    this.#lockTries = Math.ceil(lockMilliseconds / LOCK_RETRY_MILLISECONDS);
   }
 
   /** Appends. @throws FederationError `ERR_FED_STORE_UNAVAILABLE`. */
@@ -73,7 +86,9 @@ export class AuditLog {
     } catch (cause) {
       const why = isLink(this.#path)
         ? "it is a symbolic link: put the file itself there, and look who made the link"
-        : "check that the folder is writable and the disk not full";
+        : cause instanceof LockedError
+          ? `${cause.message}: look for one that hangs, and end it`
+          : "check that the folder is writable and the disk not full";
       throw new FederationError(
         "ERR_FED_STORE_UNAVAILABLE",
         `The audit log ${this.#path} cannot be written: ${why}.`,
@@ -97,11 +112,11 @@ export class AuditLog {
   async #locked(work: () => Promise<void>): Promise<void> {
     const path = `${this.#path}.lock`;
     let release = lockFile(path);
-    for (let tries = 1; release === undefined && tries < LOCK_TRIES; tries += 1) {
+    for (let tries = 1; release === undefined && tries < this.#lockTries; tries += 1) {
       await setTimeout(LOCK_RETRY_MILLISECONDS);
       release = lockFile(path);
     }
-    if (release === undefined) throw new Error("another process holds its lock");
+    if (release === undefined) throw new LockedError(`another process holds ${path}`);
     try {
       await work();
     } finally {

@@ -73,6 +73,9 @@ export class SqliteEngine extends EventEmitter {
     if (!(busySeconds >= 0 && busySeconds <= LONGEST_BUSY_SECONDS)) {
       throw new TypeError(`busySeconds must be a number from 0 to ${LONGEST_BUSY_SECONDS}`);
     }
+    if (path === "" || path === ":memory:") {
+      throw new TypeError("path must name a file; a store in memory is a MemoryStore");
+    }
     this.#clock = clock;
     this.#busyMilliseconds = busySeconds * 1000;
     try {

@@ -8,9 +8,9 @@
 import type { SeatClaim, SeatHost } from "../custody/destination/seat-host.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import { refusal } from "../http/inbound/answers.ts";
-import { createEndpoints } from "../http/inbound/router.ts";
+import { type Travel, endpointsOf } from "../federation/endpoints.ts";
 import type { JsonValue } from "../json.ts";
-import type { Logger } from "../ports.ts";
+import type { Clock, Logger } from "../ports.ts";
 import type { FederatedServer } from "../registry/federated-server.ts";
 import { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { FakeEndpoints, type HeardCall, type Treatment } from "./fake-endpoints.ts";
@@ -48,6 +48,9 @@ const SILENT: Logger = {
   error: () => undefined,
 };
 
+const NOBODY_TRAVELS: Travel = () =>
+  Promise.resolve({ ok: false, code: "ERR_FED_NOT_FOUND", reason: "nobody plays here" });
+
 /** A peer of the server under test. */
 export class FakePeer {
   readonly origin: string;
@@ -83,12 +86,15 @@ export class FakePeer {
     });
     const seats = new Map<string, PromisedSeat>();
     try {
-      await runtime.start(seatHost(new Set(worlds), seats));
+      await runtime.start(seatHost(runtime.clock, new Set(worlds), seats));
     } catch (cause) {
       await endpoints.close();
       throw cause;
     }
-    endpoints.serve = { endpoints: endpointsOf(runtime), signer: signerOf(runtime) };
+    endpoints.serve = {
+      endpoints: endpointsOf(runtime, { version: "fake", travel: NOBODY_TRAVELS }),
+      signer: signerOf(runtime),
+    };
     return new FakePeer(runtime, endpoints, seats);
   }
 
@@ -160,7 +166,10 @@ export class FakePeer {
       throw new Error(`${name} is at ${row.holder}: what it carries is not its home's to say`);
     }
     return new FakePlayer(
-      { origin: this.origin, custody: this.runtime.custody, routes: this.runtime.routes },
+      {
+        ...{ origin: this.origin, custody: this.runtime.custody, routes: this.runtime.routes },
+        now: () => this.runtime.clock.now(),
+      },
       id,
       key,
     );
@@ -235,25 +244,12 @@ function signerOf(runtime: FederationRuntime): {
   return { origin: options.origin, signingKey, clock, random };
 }
 
-function endpointsOf(runtime: FederationRuntime): ReturnType<typeof createEndpoints> {
-  const { options, registry, handshake, custody, assets, store } = runtime;
-  return createEndpoints({
-    ...signerOf(runtime),
-    ...{ registry, handshake, custody, assets, store, logger: options.logger },
-    endpoint: options.endpoint,
-    descriptor: () => runtime.descriptor(),
-    keyWord: (kid) => runtime.keyWord(kid),
-    health: () => ({ status: "pass", version: "fake" }),
-    travel: () =>
-      Promise.resolve({ ok: false, code: "ERR_FED_NOT_FOUND", reason: "nobody plays here" }),
-    onVerifiedCall: (origin) => {
-      runtime.heardFrom(origin);
-    },
-  });
-}
-
 /** Seats for whoever asks, in worlds where nobody plays. */
-function seatHost(worlds: ReadonlySet<string>, seats: Map<string, PromisedSeat>): SeatHost {
+function seatHost(
+  clock: Clock,
+  worlds: ReadonlySet<string>,
+  seats: Map<string, PromisedSeat>,
+): SeatHost {
   const idOf = (reservation: JsonValue): string =>
     (reservation as { readonly sessionId: string }).sessionId;
   return {
@@ -261,7 +257,7 @@ function seatHost(worlds: ReadonlySet<string>, seats: Map<string, PromisedSeat>)
     reserve: ({ world, sessionId, claim }) => {
       seats.set(sessionId, { claim, sessionId });
       const reservation = { name: world, sessionId, roomId: `fake-${world}`, processId: "fake" };
-      const expiresAt = Math.floor(Date.now() / 1000) + SEAT_SECONDS;
+      const expiresAt = Math.floor(clock.now() / 1000) + SEAT_SECONDS;
       return Promise.resolve({ ok: true, reservation, expiresAt });
     },
     isReserved: (reservation) => Promise.resolve(seats.has(idOf(reservation))),

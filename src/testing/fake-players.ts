@@ -13,6 +13,7 @@ import { type Patience, until } from "./waiting.ts";
 
 /** What a peer lends its players. */
 export interface FakeHome {
+  readonly now: () => number;
   readonly origin: string;
   readonly custody: Custody;
   readonly routes: RoutingTable;
@@ -104,7 +105,7 @@ export class FakePlayer {
         ...{ transferId, player: this.id, epoch, to: to.origin, world: to.world },
         ...(state === undefined ? {} : { state }),
       },
-      Math.floor(Date.now() / 1000),
+      Math.floor(this.#home.now() / 1000),
     );
     if (!answer.ok) throw new Error(`${this.id} cannot depart: ${answer.code}: ${answer.reason}`);
     const { pass } = answer.body as { readonly pass: string };

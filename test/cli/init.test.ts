@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { initialise } from "../../src/cli/init.ts";
 import { folderOfTest } from "../support/folders.ts";
@@ -28,7 +28,7 @@ export const federation = createFederation({
   origin: "http://localhost:2567", // where players and peers reach this server
   worlds: { plaza: "plaza", "old-town": "old-town" }, // world → name of the room
   peers: [], // origins of servers you trust
-  allowInsecure: process.env.NODE_ENV !== "production", // http: and localhost, for development
+  allowInsecure: true, // http: and localhost, for development: take it out with an https: origin
 });
 `;
 
@@ -50,6 +50,20 @@ describe("cli/init", () => {
     await init();
     return text(file);
   };
+
+  it("is as strict as a server at an https: origin has to be", async () => {
+    const file = { "src/app.config.ts": STARTER };
+    for (const [origin, peers, insecure] of [
+      ["https://a.example", ["https://b.example"], false],
+      ["https://a.example", ["http://localhost:2568"], true],
+      [undefined, [], true],
+    ] as const) {
+      await given(file);
+      await rm(join(folder.path, "src/federation.ts"), { force: true });
+      await init(origin === undefined ? { peers } : { origin, peers });
+      assert.equal((await text("src/federation.ts")).includes("allowInsecure"), insecure);
+    }
+  });
 
   it("attaches the starter's server, and says what is left", async () => {
     await given({

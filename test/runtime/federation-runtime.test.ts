@@ -91,6 +91,11 @@ describe("runtime/federation-runtime", () => {
       assert.deepEqual(rest(alone), given);
     });
 
+    it("takes what is undefined for what was not given", () => {
+      const { maxPeers, trust } = withDefaults({ maxPeers: undefined, trust: undefined } as never);
+      assert.deepEqual([maxPeers, trust], [128, "approve"]);
+    });
+
     it("names the option that is wrong", () => {
       assert.throws(() => new FederationRuntime({ origin: "here" }), TypeError);
       assert.throws(() => new FederationRuntime({ origin: "http://here.example" }), /https/u);

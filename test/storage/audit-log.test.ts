@@ -67,6 +67,19 @@ describe("storage/audit-log", function () {
     release();
   });
 
+  it("names the lock that a process does not let go of", async () => {
+    const release = lockFile(`${path()}.lock`);
+    assert.ok(release);
+    const log = new AuditLog(path(), { lockMilliseconds: 40 });
+    await assert.rejects(log.append({ ...ENTRY, subject: "x" }), {
+      code: "ERR_FED_STORE_UNAVAILABLE",
+      message: /another process holds .*audit\.jsonl\.lock: look for one that hangs/u,
+    });
+    release();
+    await log.append({ ...ENTRY, subject: "y" });
+    assert.equal(await lines(), 1);
+  });
+
   it("takes an empty lock of any age for a free one", async () => {
     await writeFile(`${path()}.lock`, "");
     await new AuditLog(path()).append({ ...ENTRY, subject: "x" });

@@ -56,6 +56,15 @@ describe("storage/sqlite-engine", () => {
     await assert.rejects(store.compareAndSet("a", undefined, "1"), /store does not answer/u);
   });
 
+  it("makes no file of a name that means no file", () => {
+    for (const path of [":memory:", ""]) {
+      assert.throws(() => new SqliteEngine({ path }), {
+        name: "TypeError",
+        message: /MemoryStore/u,
+      });
+    }
+  });
+
   it("says what to check when the file is no database", async () => {
     const path = join(folder.path, "text.sqlite");
     await writeFile(path, "this is not a database, however long it may be".repeat(100));

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { VerifyKey } from "../../identity/ed25519.ts";
-import { type PassClaims, verifyPass } from "../../identity/pass.ts";
+import { PASS_MEMORY_MILLISECONDS, type PassClaims, verifyPass } from "../../identity/pass.ts";
 import type { JsonValue } from "../../json.ts";
 import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
@@ -29,9 +29,6 @@ const reservationSchema = z.strictObject({
     .optional(),
 });
 const reservationCancelSchema = z.strictObject({ transferId: transferIdSchema });
-
-/** How long a used pass is remembered: its life plus the clock skew either way. */
-const PASS_MEMORY_MILLISECONDS = (120 + 60) * 1000;
 
 /** Options of {@link Seats}. */
 export interface SeatsOptions {

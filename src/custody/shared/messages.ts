@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { isFederationErrorCode } from "../../errors.ts";
 import { shownText } from "../../words.ts";
+import { WORLD_NAME } from "../../identity/descriptor.ts";
 import { AUTHORITY } from "../../identity/origin.ts";
 import { type JsonValue, type StateFault, checkState, stateSchema } from "../../json.ts";
 
@@ -26,7 +27,7 @@ const epochSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const tokenSchema = z.string().max(4096);
 
 /** A world's name. */
-export const worldSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/u, "not a world's name");
+export const worldSchema = z.string().regex(WORLD_NAME, "not a world's name");
 
 export const departSchema = z.strictObject({
   transferId: transferIdSchema,

@@ -29,7 +29,7 @@ import {
 import { createAssetServer } from "./asset-server.ts";
 import { type CallerParts, type Peer, loginOf, peerOf } from "./caller.ts";
 import type { Middleware } from "./middleware.ts";
-import { addressOf } from "./rate-limits.ts";
+import { addressOf, customerOf } from "./rate-limits.ts";
 import { hangUpUnread, readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
 
@@ -102,7 +102,7 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
     hangUpUnread(request, response);
     closeToPages(response);
     // Before anything about it is looked at: a signature costs more than a count.
-    const waitSeconds = perAddress.take(addressOf(request) ?? "");
+    const waitSeconds = perAddress.take(customerOf(request) ?? "");
     if (waitSeconds > 0) {
       send(response, refusal("ERR_FED_RATE_LIMITED", undefined, waitSeconds));
       return;

@@ -9,6 +9,7 @@ import {
   isTrustRefusal,
 } from "../../errors.ts";
 import type { HandshakeTransport } from "../../handshake/transport.ts";
+import { HEALTH_REQUEST, type ReportedHealth, readHealth } from "../../health/reported-health.ts";
 import type { VerifyKey } from "../../identity/ed25519.ts";
 import { type DatedKey, verifyDatedKey } from "../../identity/dated-key.ts";
 import {
@@ -78,11 +79,6 @@ const KEY_TIMEOUT_MILLISECONDS = 5_000;
 const HEALTH_TIMEOUT_MILLISECONDS = 5_000;
 /** Nobody is waited for any longer, whatever it says. */
 const MAX_RETRY_AFTER_SECONDS = 3_600;
-
-/** What `GET /health` says. */
-export interface ReportedHealth {
-  readonly status: "pass" | "warn" | "fail";
-}
 
 /** All calls this server makes to others. */
 export class PeerClient implements PeerCalls, HandshakeTransport {
@@ -252,15 +248,13 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
 
   async #health(origin: string): Promise<ReportedHealth> {
     const { fetch } = this.#options;
+    const { path, ...request } = HEALTH_REQUEST;
     const response = await fetch({
-      method: "GET",
-      url: this.#below(origin, "/health"),
-      headers: { accept: "application/health+json" },
+      ...{ ...request, url: this.#below(origin, path) },
       timeoutMilliseconds: HEALTH_TIMEOUT_MILLISECONDS,
-      maxBodyBytes: 16 * 1024,
     });
-    const status = (parseBody(response.body) as { status?: unknown } | undefined)?.status;
-    if (status === "pass" || status === "warn" || status === "fail") return { status };
+    const health = readHealth(response.body);
+    if (health !== undefined) return health;
     throw new FederationError("ERR_FED_BAD_RESPONSE", `${origin} reports no health.`);
   }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { IncomingMessage } from "node:http";
-import { addressOf } from "../../../src/http/inbound/rate-limits.ts";
+import { addressOf, customerOf } from "../../../src/http/inbound/rate-limits.ts";
 
 describe("http/rate-limits", () => {
   const from = (remoteAddress: string | undefined, ip?: string): string | undefined =>
@@ -17,6 +17,15 @@ describe("http/rate-limits", () => {
   it("tells one caller by its IPv6 network", () => {
     assert.equal(from("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
     assert.equal(from("2001:db8:1:2::ffff"), "2001:db8:1:2::/64");
+  });
+
+  it("counts the floods of all lines of one customer together, and of no other", () => {
+    const floodsOf = (remoteAddress: string): string | undefined =>
+      customerOf({ socket: { remoteAddress } } as unknown as IncomingMessage);
+    assert.equal(floodsOf("2001:db8:1:2::1"), "2001:db8:1:0::/56");
+    assert.equal(floodsOf("2001:db8:1:ff::1"), "2001:db8:1:0::/56");
+    assert.equal(floodsOf("2001:db8:1:100::1"), "2001:db8:1:100::/56");
+    assert.equal(floodsOf("::ffff:192.0.2.7"), "192.0.2.7");
   });
 
   it("takes Express' word, which knows of proxies", () => {

@@ -1,0 +1,31 @@
+import type { Middleware } from "../http/inbound/middleware.ts";
+import { type EndpointsOptions, createEndpoints } from "../http/inbound/router.ts";
+import type { FederationRuntime } from "../runtime/federation-runtime.ts";
+
+/** How players travel who are in no room. */
+export type Travel = EndpointsOptions["travel"];
+
+/** The endpoints of a runtime that has started. */
+export function endpointsOf(
+  runtime: FederationRuntime,
+  { version, travel }: { readonly version: string; readonly travel: Travel },
+): Middleware {
+  const { options, registry, handshake, custody, assets, store, clock, random } = runtime;
+  return createEndpoints({
+    ...{ registry, handshake, custody, assets, store, clock, random, travel },
+    origin: options.origin,
+    endpoint: options.endpoint,
+    descriptor: () => runtime.descriptor(),
+    keyWord: (kid) => runtime.keyWord(kid),
+    health: () => ({ status: "pass", version }),
+    logger: options.logger,
+    signingKey: runtime.signingKey,
+    maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
+    maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer,
+    maxTravelsPerMinutePerAddress: options.maxTravelsPerMinutePerAddress,
+    refreshPeers: () => runtime.refreshPeers(),
+    onVerifiedCall: (origin) => {
+      runtime.heardFrom(origin);
+    },
+  });
+}
