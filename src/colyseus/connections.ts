@@ -65,7 +65,7 @@ export class Connections {
     if (proof.jkt !== jkt) {
       return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
     }
-    return this.#logins.useProof(proof);
+    return this.#logins.useSeatProof(proof);
   }
 
   #arrive(room: Room, sessionId: string, arrival: Arrival, jkt: string | undefined): RoomPlayer {

@@ -162,6 +162,16 @@ export class Logins {
     return used === undefined ? undefined : refusal(used.code, used.reason);
   }
 
+  /**
+   * Uses up a proof for one seat. A seat ends with its process, and what the proof is good for with it: no later
+   * run need know of it.
+   */
+  async useSeatProof(proof: ProofClaims): Promise<JoinRefusal | undefined> {
+    const { transient, store } = this.#runtime;
+    const used = await useProof(transient ?? store, proof);
+    return used === undefined ? undefined : refusal(used.code, used.reason);
+  }
+
   /** A player of this home, before home has said what it knows of it. */
   player(localId: string, name: string | undefined): FederatedPlayer {
     const { origin } = this.#runtime.options;

@@ -59,6 +59,11 @@ export type CustodyEvent =
 export interface CustodyOptions {
   readonly origin: string;
   readonly store: Store;
+  /**
+   * For what is of no use to a later run of this process: memory, where this process is the whole server and
+   * nobody else opens its store. Default: `store`.
+   */
+  readonly transient?: Store | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -173,7 +178,8 @@ export class Custody {
 
     // Destination: whoever comes.
     const seats = new Seats({
-      ...{ origin, store, visitors, issuerKey, seats: options.seats, admit: options.admit },
+      ...{ origin, store, transient: options.transient ?? store, issuerKey },
+      ...{ seats: options.seats, admit: options.admit },
       ...{ clock, random, logger, isOpen: () => !this.#draining },
       perMinute: options.perMinute && {
         seats: options.perMinute.seatsOfPeer,
@@ -183,6 +189,7 @@ export class Custody {
     const arrivals = new Arrivals({
       ...{ origin, seats, visitors, sessions, leases, settlement, stays, homeAt, life },
       receipts: endReceipts,
+      alone: options.transient !== undefined,
       ...{ clock, logger },
       onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),
     });

@@ -10,9 +10,9 @@ export function endpointsOf(
   runtime: FederationRuntime,
   { version, travel }: { readonly version: string; readonly travel: Travel },
 ): Middleware {
-  const { options, registry, handshake, custody, assets, store, clock, random } = runtime;
+  const { options, registry, handshake, nonces, custody, assets, clock, random } = runtime;
   return createEndpoints({
-    ...{ registry, handshake, custody, assets, store, clock, random, travel },
+    ...{ registry, handshake, nonces, custody, assets, clock, random, travel },
     origin: options.origin,
     endpoint: options.endpoint,
     descriptor: () => runtime.descriptor(),

@@ -18,6 +18,7 @@ import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
 import { type HandshakeSession, challengeSchema, completionSchema } from "./messages.ts";
 import { type PeerDescriptors, keyIn } from "./peer-descriptors.ts";
+import type { BegunSessions } from "./begun-sessions.ts";
 import { recordSession } from "./session-record.ts";
 import { type TrustPolicy, decideTrust } from "./trust-policy.ts";
 
@@ -54,6 +55,8 @@ export interface HandshakeResponderOptions {
   readonly allowInsecure?: boolean;
   /** Several processes are this server: a handshake begun with one may be completed with another. */
   readonly shared?: boolean;
+  /** Hears of each session that is begun. Default: nobody does. */
+  readonly begun?: BegunSessions | undefined;
 }
 
 const openKey = (handshakeId: string): string => `handshake/${handshakeId}`;

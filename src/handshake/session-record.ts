@@ -1,6 +1,7 @@
 import type { Clock } from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import { type HandshakeManager, SESSION_SECONDS } from "./handshake-manager.ts";
+import type { BegunSessions } from "./begun-sessions.ts";
 import type { HandshakeSession } from "./messages.ts";
 
 /** What recording a session takes. */
@@ -8,6 +9,8 @@ export interface SessionRecording {
   readonly registry: ServerRegistry;
   readonly clock: Clock;
   readonly manager: HandshakeManager;
+  /** Hears of each, also of one that another is kept instead of. */
+  readonly begun?: BegunSessions | undefined;
 }
 
 /** None is shorter: whoever ends one sooner says so when it is called. */
@@ -19,21 +22,22 @@ const SHORTEST_SECONDS = 60;
  * other side has said that it knows.
  */
 export async function recordSession(
-  { registry, clock, manager }: SessionRecording,
+  { registry, clock, manager, begun }: SessionRecording,
   origin: string,
   session: HandshakeSession,
   seen?: readonly string[],
 ): Promise<void> {
+  const { sessionId, protocol } = session;
+  const now = Math.floor(clock.now() / 1000);
+  const expiresAt = Math.min(
+    Math.max(session.expiresAt, now + SHORTEST_SECONDS),
+    now + SESSION_SECONDS,
+  );
+  begun?.add(origin, sessionId, expiresAt);
   if (seen !== undefined) await registry.noteSeenKeys(origin, seen);
   const live = registry.liveSession(origin);
   const lastAt = registry.get(origin)?.lastHandshakeAt ?? 0;
   const simultaneous = clock.now() / 1000 - lastAt < manager.handshakeTimeoutSeconds;
-  if (live !== undefined && simultaneous && live.sessionId < session.sessionId) return;
-  const { sessionId, protocol, expiresAt } = session;
-  const now = Math.floor(clock.now() / 1000);
-  await registry.recordSession(origin, {
-    sessionId,
-    protocol,
-    expiresAt: Math.min(Math.max(expiresAt, now + SHORTEST_SECONDS), now + SESSION_SECONDS),
-  });
+  if (live !== undefined && simultaneous && live.sessionId < sessionId) return;
+  await registry.recordSession(origin, { sessionId, protocol, expiresAt });
 }

@@ -20,18 +20,22 @@ export interface Signer {
   readonly key: SigningKey;
 }
 
-/** Signs a request; the result's headers are added to it. `recipient` is the callee's origin. */
+/**
+ * Signs a request; the result's headers are added to it. `recipient` is the callee's origin, `session` the id
+ * of the session with it.
+ */
 export async function signRequest(
   request: {
     readonly method: string;
     readonly targetUri: string;
     readonly recipient: string;
     readonly body?: Uint8Array;
+    readonly session?: string | undefined;
   },
   by: Signer,
   ports: { readonly clock: Clock; readonly random: Random },
 ): Promise<{ headers: Record<string, string> }> {
-  const { method, targetUri, recipient, body } = request;
+  const { method, targetUri, recipient, body, session } = request;
   const headers: Record<string, string> = {
     [RECIPIENT_HEADER]: recipient,
     ...(body === undefined ? {} : { "content-digest": contentDigest(body) }),
@@ -40,7 +44,7 @@ export async function signRequest(
   return {
     headers: {
       ...headers,
-      ...sign(coverage, { method, targetUri, headers }, undefined, by, ports),
+      ...sign(coverage, { method, targetUri, headers }, { by, ports, session }),
     },
   };
 }
@@ -58,21 +62,31 @@ export async function signResponse(
 ): Promise<{ headers: Record<string, string> }> {
   const headers = { "content-digest": contentDigest(response.body) };
   const message = { status: response.status, headers };
-  return { headers: { ...headers, ...sign(ANSWER_COVERAGE, message, request, by, ports) } };
+  return { headers: { ...headers, ...sign(ANSWER_COVERAGE, message, { by, ports, request }) } };
 }
 
 function sign(
   coverage: Coverage,
   message: Message,
-  request: SignedMessageParts | undefined,
-  { origin, key }: Signer,
-  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  {
+    by: { origin, key },
+    ports: { clock, random },
+    request,
+    session,
+  }: {
+    readonly by: Signer;
+    readonly ports: { readonly clock: Clock; readonly random: Random };
+    /** What is answered. */
+    readonly request?: SignedMessageParts;
+    readonly session?: string | undefined;
+  },
 ): Record<"signature-input" | "signature", string> {
   const created = Math.floor(clock.now() / 1000);
   const nonce = Buffer.from(random.bytes(16)).toString("base64url");
   const input =
     `${coverage.text};created=${created};expires=${created + MAX_SIGNATURE_SECONDS}` +
-    `;nonce="${nonce}";keyid="${origin}#${key.kid}";alg="ed25519";tag="${SIGNATURE_TAG}"`;
+    `;nonce="${nonce}";keyid="${origin}#${key.kid}";alg="ed25519";tag="${SIGNATURE_TAG}"` +
+    (session === undefined ? "" : `;session="${session}"`);
   const base = signatureBase(coverage.components, input, message, request);
   if (base === undefined) throw new TypeError("only a request that is signed can be answered");
   return {

@@ -21,8 +21,8 @@ import {
 import { parseDictionary } from "./structured-fields.ts";
 
 /**
- * Verifies a request in the order of PROTOCOL 3. `consumeNonce` must be atomic and durable: it
- * answers false for a nonce used before, and rejects when the store does not answer.
+ * Verifies a request in the order of PROTOCOL 3. `consumeNonce` must be atomic, and remember for as long as
+ * the message is good: it answers false for a nonce used before, and rejects when the store does not answer.
  */
 export async function verifyRequest(
   request: SignedMessageParts,
@@ -34,7 +34,11 @@ export async function verifyRequest(
       origin: string,
       kid: string,
     ) => VerifyKey | undefined | Promise<VerifyKey | undefined>;
-    readonly consumeNonce: (nonceKey: string, ttlMilliseconds: number) => Promise<boolean>;
+    readonly consumeNonce: (
+      nonceKey: string,
+      ttlMilliseconds: number,
+      claims: SignatureClaims,
+    ) => Promise<boolean>;
   },
 ): Promise<
   { verified: true; origin: string; kid: string; nonce: string; created: number } | Refusal
@@ -65,7 +69,7 @@ export async function verifyRequest(
   if (time !== undefined) return time;
   // Remembered for longer than this very message can pass the check above.
   const ttl = (claims.expires + CLOCK_SKEW_SECONDS + 1) * 1000 - options.clock.now();
-  if (!(await options.consumeNonce(`${claims.kid}/${claims.nonce}`, ttl))) {
+  if (!(await options.consumeNonce(`${claims.kid}/${claims.nonce}`, ttl, claims))) {
     return refuse("ERR_FED_REPLAYED", "this nonce has been used before");
   }
   const { origin, kid, nonce, created } = claims;

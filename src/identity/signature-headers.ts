@@ -34,6 +34,8 @@ export interface SignatureClaims extends KeyId {
   readonly created: number;
   /** Unix seconds. */
   readonly expires: number;
+  /** The session that the sender speaks in, when it says so (PROTOCOL 4). */
+  readonly session?: string;
 }
 
 /** Shape, then exactly one signature with our tag. */
@@ -56,7 +58,7 @@ export function findSignature(headers: Headers): FoundSignature | Refusal {
 const LABELLED = `${SIGNATURE_LABEL}=`;
 const OUR_SIGNATURE = /^aether=:([A-Za-z0-9+/]{85}[AQgw]==):$/u;
 const OUR_PARAMETERS =
-  /^;created=([1-9]\d{0,14});expires=([1-9]\d{0,14});nonce="([\w-]{22})";keyid="(https?:\/\/[!$-.0->@-[\]-~]+)#([\w-]{43})";alg="ed25519";tag="aether-federation"$/u;
+  /^;created=([1-9]\d{0,14});expires=([1-9]\d{0,14});nonce="([\w-]{22})";keyid="(https?:\/\/[!$-.0->@-[\]-~]+)#([\w-]{43})";alg="ed25519";tag="aether-federation"(?:;session="([\w-]{1,64})")?$/u;
 
 /** Reads that form at a glance; undefined for every other, whatever {@link find} makes of it. */
 function asWeWriteIt(inputs: string, signatures: string): FoundSignature | undefined {
@@ -67,9 +69,12 @@ function asWeWriteIt(inputs: string, signatures: string): FoundSignature | undef
   const input = inputs.slice(LABELLED.length);
   const match = OUR_PARAMETERS.exec(input.slice(coverage.text.length));
   if (match === null) return undefined;
-  const [, created, expires, nonce = "", origin = "", kid = ""] = match;
+  const [, created, expires, nonce = "", origin = "", kid = "", session] = match;
   if (origin.length + 1 + kid.length > MAX_KEY_ID_LENGTH) return undefined;
-  const claims = { origin, kid, nonce, created: Number(created), expires: Number(expires) };
+  const claims = {
+    ...{ origin, kid, nonce, created: Number(created), expires: Number(expires) },
+    ...(session === undefined ? {} : { session }),
+  };
   const signature = Buffer.from(base64, "base64");
   return { components: coverage.components, input, signature, keyId: claims, claims };
 }
@@ -151,7 +156,12 @@ function claimsOf(parameters: Parameters, keyId: KeyId | undefined): SignatureCl
     return wrong("created and expires must be integers");
   }
   if (keyId === undefined) return wrong('keyid must be "<origin>#<kid>"');
-  return { ...keyId, nonce, created, expires };
+  const session = parameters.get("session");
+  if (session === undefined) return { ...keyId, nonce, created, expires };
+  if (typeof session !== "string" || !/^[\w-]{1,64}$/u.test(session)) {
+    return wrong("session must be the id of a session");
+  }
+  return { ...keyId, nonce, created, expires, session };
 }
 
 /** The unverified `keyid` of our signature, for limits and look-ups before verification. */

@@ -9,10 +9,12 @@ import { AssetTransfer } from "../assets/transfer/transfer.ts";
 import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
 import { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
+import { BegunSessions } from "../handshake/begun-sessions.ts";
 import { HandshakeManager } from "../handshake/handshake-manager.ts";
 import { HandshakeService } from "../handshake/handshake-service.ts";
 import { SessionKeeper } from "../handshake/session-keeper.ts";
 import { HealthMonitor } from "../health/health-monitor.ts";
+import { Nonces } from "../http/inbound/nonces.ts";
 import { createAssetSource } from "../http/outbound/asset-source.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { PeerClient } from "../http/outbound/peer-client.ts";
@@ -53,6 +55,7 @@ export interface Parts {
   readonly registry: ServerRegistry;
   readonly trust: PeerTrust;
   readonly handshake: HandshakeService;
+  readonly nonces: Nonces;
   readonly keeper: SessionKeeper;
   readonly peers: PeerClient;
   readonly health: HealthMonitor;
@@ -69,7 +72,7 @@ export interface Parts {
 export function composeParts(from: CompositionOptions): Parts {
   const { options, resources, seats, link, events, clock, random } = from;
   const { origin, logger, allowInsecure, allowPrivateNetwork } = options;
-  const { store, keys, files } = resources;
+  const { store, transient, keys, files } = resources;
   const { signingKey } = keys;
 
   // Who we are.
@@ -90,10 +93,13 @@ export function composeParts(from: CompositionOptions): Parts {
     ownDescriptor: async () => (await descriptor.document()).jws,
     handshakeTimeoutSeconds: options.handshakeTimeoutSeconds,
   });
+  const begun = new BegunSessions(clock);
   const handshake = new HandshakeService({
     ...{ origin, manager, registry, named, store, clock, logger, allowInsecure },
-    ...{ policy: options.trust, transport: peers, shared: link !== undefined },
+    ...{ policy: options.trust, transport: peers, shared: link !== undefined, begun },
   });
+  const sessions = transient === undefined ? undefined : begun;
+  const nonces = new Nonces({ store, clock, sessions });
   peers.reconnectBy((peer) => handshake.connect(peer));
   peers.relocateBy((peer) => handshake.relocate(peer));
   const keeper = new SessionKeeper({
@@ -129,7 +135,8 @@ export function composeParts(from: CompositionOptions): Parts {
   const processes =
     link === undefined ? undefined : new SiblingProcesses({ link, store, clock, random, logger });
   const custody = new Custody({
-    ...{ origin, store, clock, random, logger, peers, seats, signingKey, issuerKey, mayGoTo },
+    ...{ origin, store, transient, clock, random, logger, peers, seats, signingKey, issuerKey },
+    mayGoTo,
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
     ...{ accept: options.accept, admit: options.admit },
     perMinute: {
@@ -185,7 +192,7 @@ export function composeParts(from: CompositionOptions): Parts {
   });
 
   return {
-    ...{ resources, descriptor, registry, trust, handshake, keeper, peers, health },
+    ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, health },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },

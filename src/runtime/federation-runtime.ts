@@ -5,6 +5,7 @@
 import type { AssetLibrary } from "../assets/asset-library.ts";
 import type { Custody } from "../custody/custody.ts";
 import { NO_SEATS, type SeatHost } from "../custody/destination/seat-host.ts";
+import type { Nonces } from "../http/inbound/nonces.ts";
 import type { HandshakeService } from "../handshake/handshake-service.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { type DatedKey, signDatedKey } from "../identity/dated-key.ts";
@@ -73,8 +74,18 @@ export class FederationRuntime {
     return this.#parts().handshake;
   }
 
+  /** Which nonces of calls have been used. */
+  get nonces(): Nonces {
+    return this.#parts().nonces;
+  }
+
   get store(): Store {
     return this.#parts().resources.store;
+  }
+
+  /** For what is of no use to a later run: memory, where nobody else has the store. @throws as {@link store} */
+  get transient(): Store | undefined {
+    return this.#parts().resources.transient;
   }
 
   /** This process's life, where several processes are this server. */

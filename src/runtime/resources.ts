@@ -19,6 +19,8 @@ import type { ProcessLink } from "./sibling-processes.ts";
 /** The store, the key and the files of one server. */
 export interface Resources {
   readonly store: Store;
+  /** In memory, where the folder's lock says that nobody else has the store. */
+  readonly transient: Store | undefined;
   readonly keys: OwnKeys;
   readonly audit: AuditLog;
   readonly files: ContentStore;
@@ -50,7 +52,8 @@ export async function openResources({
   try {
     const warning = checkDataFolder(dataDirectory);
     if (warning !== undefined) logger.warn(warning);
-    if (options.store === undefined && link === undefined) {
+    const alone = options.store === undefined && link === undefined;
+    if (alone) {
       closing.push({ stop: lockFolder(join(dataDirectory, DATA_FILES.lock)) });
     }
     const engine =
@@ -74,7 +77,8 @@ export async function openResources({
     const files = await ContentStore.open({ directory, maxBytes, clock, logger });
     closing.push({ stop: () => files.close() });
     const audit = new AuditLog(join(dataDirectory, DATA_FILES.audit));
-    return { store, keys, audit, files, close: () => stopAll(closing) };
+    const transient = alone ? new MemoryStore(clock) : undefined;
+    return { store, transient, keys, audit, files, close: () => stopAll(closing) };
   } catch (cause) {
     await stopAll(closing).catch(() => undefined);
     throw cause;

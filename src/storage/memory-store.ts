@@ -8,9 +8,12 @@ interface MemoryEntry {
   readonly expiresAt: number | undefined;
 }
 
+/** What has expired is swept after as many writes as there are entries, and not before this many. */
+const FEWEST_WRITES_BETWEEN_SWEEPS = 1_000;
+
 /**
  * A {@link Store} in memory: the whole port, with expiry on the given clock. What it has is lost with
- * its process, so no player's home keeps its players in one. Unbounded.
+ * its process, so no player's home keeps its players in one. As large as what lives in it.
  *
  * Two stores built over the same `disk` behave as two processes over one database, and a second
  * store over the first one's `disk` as a restart.
@@ -19,6 +22,7 @@ export class MemoryStore implements Store {
   readonly #clock: Pick<Clock, "now">;
   readonly #disk: Map<string, MemoryEntry>;
   #closed = false;
+  #writes = 0;
   /** While true, every call rejects with `ERR_FED_STORE_UNAVAILABLE`. */
   failing = false;
 
@@ -90,6 +94,10 @@ export class MemoryStore implements Store {
     const expiresAt =
       ttlMilliseconds === undefined ? undefined : this.#clock.now() + ttlMilliseconds;
     this.#disk.set(key, { value, expiresAt });
+    this.#writes += 1;
+    if (this.#writes < Math.max(FEWEST_WRITES_BETWEEN_SWEEPS, this.#disk.size)) return;
+    this.#writes = 0;
+    for (const each of this.#disk.keys()) this.#read(each);
   }
 
   // A real store never answers in the same turn; code that counts on it must fail here too.

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { peerOf } from "../../src/http/inbound/caller.ts";
+import { Nonces } from "../../src/http/inbound/nonces.ts";
 import { TrustState } from "../../src/registry/federated-server.ts";
 import { signRequest } from "../../src/identity/http-signatures.ts";
 import { auditPeers } from "../../src/runtime/peer-audit.ts";
@@ -93,14 +94,15 @@ describe("a hostile peer that fills a disk", () => {
       if (cut === "blocked") await a.registry.block(B);
       else await a.registry.setTrust(B, TrustState.Pending);
       const written: string[] = [];
+      const store = {
+        compareAndSet: (key: string) => {
+          written.push(key);
+          return Promise.resolve(true);
+        },
+      };
       const parts = {
         ...{ origin: A, registry: a.registry, clock, handshake: a.handshake },
-        store: {
-          compareAndSet: (key: string) => {
-            written.push(key);
-            return Promise.resolve(true);
-          },
-        },
+        nonces: new Nonces({ store, clock }),
       };
       const bytes = new TextEncoder().encode("{}");
       const message = { method: "POST", targetUri: `${A}/federation/custody/renew`, body: bytes };

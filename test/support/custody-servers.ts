@@ -184,7 +184,7 @@ export class CustodyServers {
       ...{ origin, custody, store, released, said, events },
       arrive: async (body, carry = (state) => state) => {
         if (claim === undefined) throw new Error("nobody has asked for a seat");
-        const record = (await custody.visitors.get(claim.player))?.seats.at(-1);
+        const record = (await custody.seats.of(claim.player)).at(-1);
         if (record === undefined) throw new Error("no seat is left");
         const claimed = await custody.arrivals.claim(claim, record);
         if (!claimed.ok) return undefined;

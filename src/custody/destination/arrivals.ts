@@ -7,13 +7,15 @@ import type { Clock, Logger } from "../../ports.ts";
 import type { Leases } from "../holder/leases.ts";
 import type { Settlement } from "../holder/settlement.ts";
 import type { Stays } from "../holder/stays.ts";
-import { type HeldCustody, type SeatRecord, type VisitorBook } from "../holder/visitors.ts";
+import { type HeldCustody, type VisitorBook } from "../holder/visitors.ts";
 import { type CallAnswer, FederationError, isTrustRefusal } from "../../errors.ts";
 import { refusal } from "../shared/calls.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
+import type { WonClaim } from "../shared/messages.ts";
 import type { EndReceipts } from "../shared/end-receipts.ts";
 import { isGuest } from "../shared/player-id.ts";
 import { type PlayerBody, PlayerSession, type PlayerSessions } from "../shared/player-session.ts";
+import type { SeatRecord } from "./seat-book.ts";
 import type { SeatClaim } from "./seat-host.ts";
 import type { Seats } from "./seats.ts";
 
@@ -32,6 +34,11 @@ export interface Arrival {
   readonly leaseSeconds: number;
   /** Home's signed receipt of the crossing. */
   readonly receipt: string;
+  /**
+   * Where the session may start before the disk has it: false, or a rejection, when it never will, and the
+   * session is over.
+   */
+  readonly recorded?: Promise<boolean>;
 }
 
 const SETTLE_BEFORE_CLAIM_MILLISECONDS = 3_000;
@@ -47,6 +54,8 @@ export interface ArrivalsOptions {
   readonly stays: Stays;
   readonly receipts: EndReceipts;
   readonly homeAt: (origin: string) => Home;
+  /** Whether no other process has this server's store. */
+  readonly alone: boolean;
   /** This process's life, where several processes are this server. */
   readonly life?: () => string | undefined;
   readonly clock: Clock;
@@ -66,9 +75,9 @@ export class Arrivals {
   }
 
   /**
-   * Claims custody for a seat whose client has come (rules 2 and 3). The seat is dropped in the
-   * write that records custody, or when home refuses; it stays when nobody knows, so that the
-   * client may try again.
+   * Claims custody for a seat whose client has come (rules 2 and 3). The seat is used up before
+   * custody is recorded, or when home refuses; it stays when nobody knows, so that the client may
+   * try again.
    */
   async claim(
     claim: SeatClaim,
@@ -87,8 +96,7 @@ export class Arrivals {
       if (!(await this.#letGoOfFormerStay(player))) {
         return refusal("ERR_FED_SEAT_BUSY", "the player's former stay here is not settled yet");
       }
-      const home = (await visitors.get(player))?.home;
-      if (home === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
+      const { home } = seat;
       const sentAt = clock.monotonic();
       let answer: Awaited<ReturnType<Home["claim"]>>;
       try {
@@ -112,33 +120,22 @@ export class Arrivals {
       if (body.player !== player) {
         return refusal("ERR_FED_BAD_RESPONSE", "home answered for another player");
       }
-      let won = false;
-      const record = visitors.update(player, (row) => {
-        won = row !== undefined && row.held === undefined;
-        if (row === undefined || !won) return row;
-        const seats = row.seats.filter((other) => other.sessionId !== seat.sessionId);
-        const life = this.#options.life?.();
-        const held: HeldCustody = {
-          epoch: body.epoch,
-          phase: body.stateFault === undefined ? "held" : "returning",
-          ...(life === undefined ? {} : { life }),
-        };
-        return {
-          player,
-          home,
-          seats,
-          ...(home === origin ? {} : { held }),
-        };
-      });
+      // Alone, the session need not wait for the disk: a crash before it costs what one before this line does,
+      // the wait for a lease, and whatever comes after waits for it. Among several, another may have been first.
+      const isBehind = body.stateFault === undefined && this.#options.alone;
+      let recorded: Promise<boolean> | undefined;
       try {
-        await record;
+        const taken = await this.#options.seats.take(player, seat);
+        if (taken && home !== origin) recorded = this.#record(player, home, body);
+        if (!taken || (!isBehind && (await recorded) === false)) {
+          return refusal("ERR_FED_SEAT_BUSY", "the player arrived through another seat");
+        }
       } catch (cause) {
         // Whether it was written or not: nobody plays the player here, so it goes home again.
         if (home !== origin) this.#giveUp(player, body.epoch);
         await this.#options.seats.giveFree(seat);
         throw cause;
       }
-      if (!won) return refusal("ERR_FED_SEAT_BUSY", "the player arrived through another seat");
       if (body.stateFault !== undefined) {
         // Playing on without its belongings would put nothing in their place: it goes straight home.
         logger.warn(
@@ -165,6 +162,7 @@ export class Arrivals {
           sentAt,
           leaseSeconds: body.leaseSeconds,
           receipt: body.receipt,
+          ...(isBehind && recorded !== undefined ? { recorded } : {}),
         },
       };
     } finally {
@@ -172,10 +170,24 @@ export class Arrivals {
     }
   }
 
+  /** Writes down that the player is held here. A state that nobody can read goes straight home. */
+  #record(player: string, home: string, { epoch, stateFault }: WonClaim): Promise<boolean> {
+    const life = this.#options.life?.();
+    const held: HeldCustody = {
+      epoch,
+      phase: stateFault === undefined ? "held" : "returning",
+      ...(life === undefined ? {} : { life }),
+    };
+    const recorded = this.#options.visitors.hold(player, home, held);
+    // Whoever waits for it hears of it; nobody may.
+    recorded.catch(() => undefined);
+    return recorded;
+  }
+
   /** Rule 3: no claim while the player is held already; a stay that is ending gets a moment. */
   async #letGoOfFormerStay(player: string): Promise<boolean> {
     const { visitors, settlement, clock } = this.#options;
-    if ((await visitors.get(player))?.held === undefined) return true;
+    if ((await visitors.get(player)) === undefined) return true;
     await new Promise<void>((resolve) => {
       const timer = clock.setTimeout(resolve, SETTLE_BEFORE_CLAIM_MILLISECONDS);
       void settlement.settle(player).finally(() => {
@@ -183,7 +195,7 @@ export class Arrivals {
         resolve();
       });
     });
-    return (await visitors.get(player))?.held === undefined;
+    return (await visitors.get(player)) === undefined;
   }
 
   /** Starts the session of a player that arrived, at home or as a visitor. */
@@ -205,6 +217,9 @@ export class Arrivals {
       body,
     });
     sessions.add(session);
+    void arrival.recorded
+      ?.catch(() => false)
+      .then((held) => (held ? undefined : this.#unrecorded(session)));
     if (!atHome) {
       leases.won(session, arrival.sentAt, arrival.leaseSeconds);
       // Nobody waits for it.
@@ -212,6 +227,28 @@ export class Arrivals {
     }
     onArrival?.(arrival);
     return session;
+  }
+
+  /** The store would not have it that the player is held here: the session ends, and the player goes home. */
+  async #unrecorded(session: PlayerSession): Promise<void> {
+    const { sessions, stays, homeAt, logger } = this.#options;
+    const { player, home, epoch } = session;
+    logger.error(`that ${player} is held here could not be stored: it goes home again`, undefined, {
+      player,
+      code: "ERR_FED_STORE_UNAVAILABLE",
+    });
+    const state = session.carry();
+    if (!session.ended) {
+      sessions.remove(session);
+      session.body.end("ERR_FED_STORE_UNAVAILABLE", "This server cannot keep you right now.");
+    }
+    // It may have been written all the same. If not, there is nothing here to settle: home is asked once.
+    const held = await stays.giveBack(player, epoch, state).catch(() => true);
+    if (held) return;
+    const request = { player, epoch, ...(state === undefined ? {} : { state }) };
+    await homeAt(home)
+      .giveBack(request)
+      .catch(() => undefined);
   }
 
   /** A claim was won but no session came of it: the player goes home unchanged. */

@@ -8,11 +8,11 @@ import { PASS_MEMORY_MILLISECONDS, type PassClaims, verifyPass } from "../../ide
 import type { JsonValue } from "../../json.ts";
 import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
-import { MAX_SEATS_PER_PLAYER, type SeatRecord, type VisitorBook } from "../holder/visitors.ts";
 import type { CallAnswer } from "../../errors.ts";
 import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
+import { SeatBook, type SeatRecord } from "./seat-book.ts";
 import type { SeatClaim, SeatHost } from "./seat-host.ts";
 
 type Refused = Exclude<CallAnswer, { ok: true }>;
@@ -33,8 +33,13 @@ const reservationCancelSchema = z.strictObject({ transferId: transferIdSchema })
 /** Options of {@link Seats}. */
 export interface SeatsOptions {
   readonly origin: string;
+  /**
+   * Where seats are kept, and the passes used up for them: in memory where this process is the whole
+   * server, since the matchmaker's own reservations are; else what its processes share.
+   */
+  readonly transient: Store;
+  /** Where a pass that its client brings by itself is used up: a restart must not forget it. */
   readonly store: Store;
-  readonly visitors: VisitorBook;
   /** A trusted issuer's key (this server's own included), or undefined. */
   readonly issuerKey: (issuer: string, kid: string) => VerifyKey | undefined;
   readonly seats: SeatHost;
@@ -52,6 +57,7 @@ export interface SeatsOptions {
 /** The seats of players on their way into this server. */
 export class Seats {
   readonly #options: SeatsOptions;
+  readonly #book: SeatBook;
   /** Seats being reserved, by caller and transfer: whoever asks again gets the same answer. */
   readonly #reserving = new Map<string, Promise<SeatAnswer>>();
 
@@ -60,7 +66,11 @@ export class Seats {
 
   constructor(options: SeatsOptions) {
     this.#options = options;
-    const { clock, perMinute = { seats: Infinity, rooms: Infinity } } = options;
+    const { clock, logger, perMinute = { seats: Infinity, rooms: Infinity } } = options;
+    this.#book = new SeatBook({
+      ...{ store: options.transient, logger, now: () => clock.now() },
+      memoryMilliseconds: PASS_MEMORY_MILLISECONDS,
+    });
     this.#seatQuota = new Quota({ clock, perMinute: perMinute.seats });
     this.#roomQuota = new Quota({ clock, perMinute: perMinute.rooms });
   }
@@ -117,7 +127,7 @@ export class Seats {
   async cancel(caller: string, body: unknown): Promise<{ ok: true; body: object } | Refused> {
     const parsed = reservationCancelSchema.safeParse(body);
     if (!parsed.success) return malformed(parsed.error);
-    const player = await this.#options.visitors.playerOfSeat(caller, parsed.data.transferId);
+    const player = await this.#book.playerOf(caller, parsed.data.transferId);
     if (player !== undefined) await this.drop(player, caller, parsed.data.transferId, true);
     return { ok: true, body: {} };
   }
@@ -151,20 +161,22 @@ export class Seats {
     options: Readonly<Record<string, string>>,
     direct: SeatHost["reserve"] | undefined,
   ): Promise<SeatAnswer> {
-    const { clock, store, visitors, seats, random } = this.#options;
+    const { clock, store, seats, random } = this.#options;
     const player = `${claims.sub}@${new URL(claims.iss).host}`;
     if (this.#options.isOpen?.() === false) {
       return { ...refusal("ERR_FED_UNAVAILABLE", "this server is closing"), retryAfterSeconds: 5 };
     }
     const passKey = `pass/${claims.iss}/${claims.jti}`;
-    const usedFor = await store.get(passKey);
+    const usedFor =
+      (await this.#book.usedFor(passKey)) ??
+      (direct === undefined ? undefined : await store.get(passKey));
     if (usedFor !== undefined && usedFor !== claims.xfer) return reused("for another transfer");
     // Directly, there is no telling the same client from another.
     if (usedFor !== undefined && direct !== undefined) return reused("for a seat");
     if (!seats.hasWorld(claims.world)) {
       return refusal("ERR_FED_WORLD_UNKNOWN", `this server has no world "${claims.world}"`);
     }
-    const existing = await this.#find(player, caller, claims.xfer);
+    const existing = await this.#book.find(player, caller, claims.xfer);
     if (existing !== undefined) {
       if (
         existing.expiresAt * 1000 > clock.now() &&
@@ -191,6 +203,7 @@ export class Seats {
     const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
     if (!reserved.ok) return reserved;
     const seat: SeatRecord = {
+      home: claims.iss,
       caller,
       transferId: claims.xfer,
       world: claims.world,
@@ -200,38 +213,27 @@ export class Seats {
       reservation: reserved.reservation,
       expiresAt: reserved.expiresAt,
     };
-    let same: SeatRecord | undefined;
-    let forgotten: readonly SeatRecord[] = [];
     // Asked for together, so that an engine with group commit makes them durable as one.
     const written = Promise.all([
-      store.compareAndSet(passKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
-      visitors.indexSeat(caller, claims.xfer, player, PASS_MEMORY_MILLISECONDS),
-      visitors.update(player, (row) => {
-        // Another process of this server may have been asked for it at the same time.
-        same = row?.seats.find((other) => isSeatOf(other, caller, claims.xfer));
-        if (same !== undefined) return row;
-        const left = (row?.seats ?? []).filter(
-          (other) => other.expiresAt * 1000 > clock.now() - 60_000,
-        );
-        forgotten = left.slice(0, -(MAX_SEATS_PER_PLAYER - 1));
-        return {
-          player,
-          home: claims.iss,
-          ...(row?.held === undefined ? {} : { held: row.held }),
-          seats: [...left.slice(-(MAX_SEATS_PER_PLAYER - 1)), seat],
-        };
-      }),
+      this.#book.use(passKey, claims.xfer),
+      this.#book.add(player, seat),
+      direct === undefined ||
+        store.compareAndSet(passKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
     ]);
-    const [first] = await written.catch(async (cause: unknown) => {
+    const [first, { same, forgotten }, firstDirect] = await written.catch(async (cause: unknown) => {
       // Nobody has heard of this seat: whoever asks again gets another.
       await seats.release(seat.reservation);
       throw cause;
     });
     for (const { reservation } of forgotten) await seats.release(reservation);
     // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
-    if (!first && (await store.get(passKey)) !== claims.xfer) {
+    if (!first && (await this.#book.usedFor(passKey)) !== claims.xfer) {
       await this.drop(player, caller, claims.xfer, true);
       return reused("for another transfer");
+    }
+    if (!firstDirect) {
+      await this.drop(player, caller, claims.xfer, true);
+      return reused("for a seat");
     }
     if (same === undefined) return { ok: true, seat };
     await seats.release(seat.reservation);
@@ -241,13 +243,18 @@ export class Seats {
   /** The promise a connecting client's seat keeps, or undefined when it is gone. */
   async find(claim: SeatClaim, sessionId: string): Promise<SeatRecord | undefined> {
     if (this.#options.isOpen?.() === false) return undefined;
-    const seat = await this.#find(claim.player, claim.caller, claim.transferId);
+    const seat = await this.#book.find(claim.player, claim.caller, claim.transferId);
     return seat?.sessionId === sessionId ? seat : undefined;
   }
 
-  async #find(player: string, caller: string, transferId: string): Promise<SeatRecord | undefined> {
-    const row = await this.#options.visitors.get(player);
-    return row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
+  /** All that a player has been promised here, the oldest first. */
+  of(player: string): Promise<readonly SeatRecord[]> {
+    return this.#book.of(player);
+  }
+
+  /** Whether this is who takes the seat: of several who try, one does. */
+  async take(player: string, { sessionId }: SeatRecord): Promise<boolean> {
+    return (await this.#book.take(player, sessionId)) !== undefined;
   }
 
   /** A seat that is in the book no more, or perhaps not: its client has to ask for another. */
@@ -257,23 +264,16 @@ export class Seats {
 
   /** Takes a seat back; `release`: also from the matchmaker. */
   async drop(player: string, caller: string, transferId: string, release: boolean): Promise<void> {
-    let dropped: SeatRecord | undefined;
+    const seat = await this.#book.find(player, caller, transferId);
+    if (seat === undefined) return;
+    let dropped: SeatRecord | undefined = seat;
     try {
-      await this.#options.visitors.update(player, (row) => {
-        dropped = row?.seats.find((seat) => isSeatOf(seat, caller, transferId));
-        if (row === undefined || dropped === undefined) return row;
-        const gone = dropped;
-        return { ...row, seats: row.seats.filter((seat) => seat !== gone) };
-      });
+      dropped = await this.#book.take(player, seat.sessionId);
     } finally {
-      // Also when nobody knows whether it was written: a seat that is in no row would be nobody's.
+      // Also when nobody knows whether it was written: a seat that is in no book would be nobody's.
       if (release && dropped !== undefined) await this.#options.seats.release(dropped.reservation);
     }
   }
-}
-
-function isSeatOf(seat: SeatRecord, caller: string, transferId: string): boolean {
-  return seat.caller === caller && seat.transferId === transferId;
 }
 
 function reused(how: string): Refused {

@@ -30,7 +30,7 @@ export function holderCalls({
         return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
       }
       const row = await visitors.get(player);
-      if (row?.held === undefined || row.held.epoch !== epoch || row.home !== caller) {
+      if (row === undefined || row.held.epoch !== epoch || row.home !== caller) {
         return refusal("ERR_FED_STALE_CUSTODY", "not held with that epoch");
       }
       const request = { kind: "revoke", player, epoch, caller } as const;

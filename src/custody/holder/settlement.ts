@@ -98,12 +98,12 @@ export class Settlement {
   async settleAfter(isOver: (life: string | undefined) => Promise<boolean>): Promise<number> {
     let found = 0;
     for await (const row of this.#options.visitors.all()) {
-      if (row.held === undefined || this.#options.sessions.get(row.player) !== undefined) continue;
+      if (this.#options.sessions.get(row.player) !== undefined) continue;
       if (!(await isOver(row.held.life))) continue;
       found += 1;
       await this.#options.visitors.changeHeld(
         row.player,
-        (held) => held.phase === "held" && held.life === row.held?.life,
+        (held) => held.phase === "held" && held.life === row.held.life,
         (held) => inPhase(held, "returning"),
       );
       this.settle(row.player).catch((cause: unknown) => {
@@ -131,7 +131,7 @@ export class Settlement {
       let where = "the store";
       try {
         const row = await this.#options.visitors.get(player);
-        if (row?.held === undefined) return result;
+        if (row === undefined) return result;
         const { held, home } = row;
         if (held.phase === "held") return result;
         where = home;

@@ -1,7 +1,6 @@
 /**
- * What a server keeps, durably, about players who play here or are about to: one row per player,
- * changed by compare-and-set only, so that a seat is dropped in the same write that records
- * custody (PROTOCOL 6, rule 3).
+ * What a server keeps, durably, about the players of other homes whom it holds: one row per player,
+ * changed by compare-and-set only (PROTOCOL 6, rule 3).
  */
 import { z } from "zod";
 import { FederationError } from "../../errors.ts";
@@ -35,30 +34,12 @@ export function inPhase(
   return { epoch, ...more, phase, ...(life === undefined ? {} : { life }) };
 }
 
-/** A seat promised to a transfer. */
-export interface SeatRecord {
-  /** Server that asked for it. */
-  readonly caller: string;
-  readonly transferId: string;
-  readonly world: string;
-  readonly name: string;
-  /** Thumbprint the client must prove, when the pass was bound. */
-  readonly jkt?: string;
-  /** Session the room knows it by. */
-  readonly sessionId: string;
-  /** Colyseus' own reservation, as the client consumes it. */
-  readonly reservation: JsonValue;
-  /** Unix seconds. */
-  readonly expiresAt: number;
-}
-
-/** Everything about one player that is not this home's, or that is on its way here. */
+/** A player of another home whom this server holds. */
 export interface VisitorRow {
   readonly player: string;
   /** Origin of the player's home. */
   readonly home: string;
-  readonly held?: HeldCustody;
-  readonly seats: readonly SeatRecord[];
+  readonly held: HeldCustody;
 }
 
 /** What a visitor carried that its home would not take. */
@@ -79,40 +60,19 @@ const REFUSED_PREFIX = "refused/";
 const MAX_REFUSED_OF_HOME = 100;
 const MAX_REFUSED_STATES = 1_000;
 const REFUSED_KEPT_MILLISECONDS = 90 * 24 * 3600 * 1000;
-/** Departures of one player that may wait here at once; the oldest seat gives way. */
-export const MAX_SEATS_PER_PLAYER = 4;
-
 const visitorKey = (player: string): string => `visitor/${player}`;
-const seatKey = (caller: string, transferId: string): string =>
-  `seat/${transferId.toLowerCase()}/${caller}`;
 
 const VISITOR_ROW: RowKind<VisitorRow> = {
   what: "visitor's row",
   schema: z.looseObject({
     player: z.string().min(1).max(400),
     home: z.string().min(1).max(300),
-    held: z
-      .looseObject({
-        epoch: z.int().nonnegative(),
-        phase: z.enum(["held", "frozen", "returning"]),
-        transferId: z.string().max(64).optional(),
-        life: z.string().max(64).optional(),
-      })
-      .optional(),
-    seats: z
-      .array(
-        z.looseObject({
-          caller: z.string().max(300),
-          transferId: z.string().max(64),
-          world: z.string().max(64),
-          name: z.string().max(1024),
-          jkt: z.string().max(64).optional(),
-          sessionId: z.string().max(256),
-          reservation: z.unknown(),
-          expiresAt: z.number(),
-        }),
-      )
-      .max(64),
+    held: z.looseObject({
+      epoch: z.int().nonnegative(),
+      phase: z.enum(["held", "frozen", "returning"]),
+      transferId: z.string().max(64).optional(),
+      life: z.string().max(64).optional(),
+    }),
   }),
   belongs: ({ player }, key) => key === visitorKey(player),
   blocks: true,
@@ -138,6 +98,8 @@ export class VisitorBook {
   readonly #store: Store;
   readonly #reader: RowReader<VisitorRow>;
   readonly #refused: RowReader<RefusedState>;
+  /** Rows that are being written for the first time, by player: whoever asks for one waits. */
+  readonly #recording = new Map<string, Promise<unknown>>();
 
   constructor(store: Store, logger?: Pick<Logger, "error">) {
     this.#store = store;
@@ -147,34 +109,54 @@ export class VisitorBook {
 
   /** The row as it is. */
   async get(player: string): Promise<VisitorRow | undefined> {
-    const text = await this.#store.get(visitorKey(player));
-    return text === undefined ? undefined : this.#reader.read(visitorKey(player), text);
+    return (await this.#read(player)).row;
   }
 
   /**
-   * Applies `change` to the row in one durable step and returns the row it left.
-   * `change` may run several times; returning its argument writes nothing.
+   * Writes down that this server holds a player. False when it is held already. Until this has ended,
+   * every other call for the player waits.
    */
-  async update(
+  hold(player: string, home: string, held: HeldCustody): Promise<boolean> {
+    const first: VisitorRow = { player, home, held };
+    const recording = this.#read(player).then(({ row }) =>
+      row === undefined
+        ? this.#store.compareAndSet(visitorKey(player), undefined, JSON.stringify(first))
+        : false,
+    );
+    const over = recording
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#recording.get(player) === over) this.#recording.delete(player);
+      });
+    this.#recording.set(player, over);
+    return recording;
+  }
+
+  /** Whether {@link hold} is under way for a player. */
+  isRecording(player: string): boolean {
+    return this.#recording.has(player);
+  }
+
+  /**
+   * Changes custody in one durable step; `undefined` drops it. The row must hold what `expected` says.
+   * `change` may run several times.
+   */
+  async changeHeld(
     player: string,
-    change: (row: VisitorRow | undefined) => VisitorRow | undefined,
-  ): Promise<VisitorRow | undefined> {
+    expected: (held: HeldCustody) => boolean,
+    change: (held: HeldCustody) => HeldCustody | undefined,
+  ): Promise<boolean> {
     for (let tries = 0; tries < COMPARE_AND_SET_TRIES; tries += 1) {
-      const text = await this.#store.get(visitorKey(player));
-      const row =
-        text === undefined ? undefined : await this.#reader.read(visitorKey(player), text);
-      const changed = change(row);
-      const next =
-        changed !== undefined && changed.held === undefined && changed.seats.length === 0
-          ? undefined
-          : changed;
-      if (next === row) return next;
+      const { text, row } = await this.#read(player);
+      if (row === undefined || !expected(row.held)) return false;
+      const held = change(row.held);
+      const next: VisitorRow | undefined = held && { player, home: row.home, held };
       const written = await this.#store.compareAndSet(
         visitorKey(player),
         text,
-        next === undefined ? undefined : JSON.stringify(next),
+        next && JSON.stringify(next),
       );
-      if (written) return next;
+      if (written) return true;
     }
     throw new FederationError(
       "ERR_FED_STORE_UNAVAILABLE",
@@ -182,20 +164,11 @@ export class VisitorBook {
     );
   }
 
-  /** Changes custody only; `undefined` drops it. The row must hold what `expected` says. */
-  async changeHeld(
-    player: string,
-    expected: (held: HeldCustody) => boolean,
-    change: (held: HeldCustody) => HeldCustody | undefined,
-  ): Promise<boolean> {
-    let applied = false;
-    await this.update(player, (row) => {
-      applied = row?.held !== undefined && expected(row.held);
-      if (row?.held === undefined || !applied) return row;
-      const held = change(row.held);
-      return { player: row.player, home: row.home, seats: row.seats, ...(held ? { held } : {}) };
-    });
-    return applied;
+  async #read(player: string): Promise<{ text: string | undefined; row: VisitorRow | undefined }> {
+    await this.#recording.get(player);
+    const text = await this.#store.get(visitorKey(player));
+    if (text === undefined) return { text, row: undefined };
+    return { text, row: await this.#reader.read(visitorKey(player), text) };
   }
 
   /**
@@ -226,21 +199,6 @@ export class VisitorBook {
       if (refused === undefined) await this.#refused.setAside(key, text);
       else yield refused;
     }
-  }
-
-  /** Remembers whose seat (caller, transfer) is, for as long as a repeat may come. */
-  async indexSeat(
-    caller: string,
-    transferId: string,
-    player: string,
-    ttlMilliseconds: number,
-  ): Promise<void> {
-    await this.#store.set(seatKey(caller, transferId), player, ttlMilliseconds);
-  }
-
-  /** The player whose seat (caller, transfer) is. */
-  async playerOfSeat(caller: string, transferId: string): Promise<string | undefined> {
-    return this.#store.get(seatKey(caller, transferId));
   }
 
   /** Every row, for settling after a restart, but for damaged ones, which are set aside. */

@@ -23,7 +23,7 @@ export function sourceCalls({
       if (!isHomeOf(caller, player) || (row !== undefined && row.home !== caller)) {
         return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
       }
-      if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {
+      if (row?.held.phase === "frozen" && row.held.transferId === transferId) {
         const request = { kind: "departed", player, transferId } as const;
         const word = await askTo(siblings, row.held.life, request);
         // A process that does not answer learns it when it asks for the player back.

@@ -11,9 +11,10 @@ import {
   peekKeyId,
   verifyRequest,
 } from "../../identity/http-signatures.ts";
-import type { Clock, Store } from "../../ports.ts";
+import type { Clock } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
 import { TrustState } from "../../registry/federated-server.ts";
+import type { Nonces } from "./nonces.ts";
 
 /** What knowing a peer needs. */
 export interface CallerParts {
@@ -24,7 +25,7 @@ export interface CallerParts {
     "get" | "hasPinnedKey" | "isBlocked" | "keyFor" | "liveSession"
   >;
   readonly handshake: Pick<HandshakeService, "refreshDescriptor">;
-  readonly store: Pick<Store, "compareAndSet">;
+  readonly nonces: Pick<Nonces, "use">;
   readonly clock: Clock;
   /** Another process of this server may know a peer that this one does not. */
   readonly refreshPeers?: () => Promise<void>;
@@ -52,7 +53,7 @@ export async function peerOf(
   parts: CallerParts,
   message: SignedMessageParts,
 ): Promise<Peer | RefusedCaller> {
-  const { registry, store } = parts;
+  const { registry, nonces } = parts;
   const claimed = peekKeyId(message.headers);
   if (claimed !== undefined && registry.liveSession(claimed.origin) === undefined) {
     await parts.refreshPeers?.();
@@ -67,18 +68,19 @@ export async function peerOf(
   }
   // Nothing durable for whoever is not heard anyway: its nonces decide nothing.
   const refused = claimed === undefined ? undefined : refusalOf(registry, claimed);
+  let spent: FederationErrorCode | undefined;
   const signed = await verifyRequest(message, {
     clock: parts.clock,
     recipient: parts.origin,
     keyFor: (origin, kid) => registry.keyFor(origin, kid),
-    consumeNonce: (nonce, ttlMilliseconds) =>
-      refused === undefined
-        ? store.compareAndSet(`nonce/${nonce}`, undefined, "1", ttlMilliseconds)
-        : Promise.resolve(true),
+    consumeNonce: async (_key, ttlMilliseconds, used) => {
+      if (refused === undefined) spent = await nonces.use(used, ttlMilliseconds);
+      return spent !== "ERR_FED_REPLAYED";
+    },
   });
   if (!signed.verified) return { verified: false, refused: signed.code, reason: signed.reason };
   const { origin, created } = signed;
-  const now = refused ?? refusalOf(registry, signed);
+  const now = refused ?? refusalOf(registry, signed) ?? spent;
   return now === undefined ? { origin, sentAt: created } : { verified: true, refused: now };
 }
 

@@ -13,7 +13,7 @@ import type { HandshakeService } from "../../handshake/handshake-service.ts";
 import type { SignedMessageParts } from "../../identity/http-signatures.ts";
 import { isShallow } from "../../json.ts";
 import { Quota } from "../../limits/quota.ts";
-import type { Logger, Store } from "../../ports.ts";
+import type { Logger } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
 import {
   type Answer,
@@ -42,7 +42,6 @@ export interface EndpointsOptions
   readonly handshake: HandshakeService;
   readonly custody: Custody;
   readonly assets: AssetLibrary;
-  readonly store: Store;
   readonly logger: Logger;
   /** A verified call came in from this origin. */
   readonly onVerifiedCall?: (origin: string) => void;

@@ -74,6 +74,8 @@ const MOVED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCod
   "ERR_FED_UNREACHABLE",
   "ERR_FED_WRONG_RECIPIENT",
 ]);
+/** Ids of sessions that a signature can say. */
+const SAYABLE_SESSION = /^[\w-]{1,64}$/u;
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
 const KEY_TIMEOUT_MILLISECONDS = 5_000;
 const HEALTH_TIMEOUT_MILLISECONDS = 5_000;
@@ -293,10 +295,14 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     body: unknown,
     timeoutMilliseconds: number | undefined,
   ): Promise<{ response: FetchResponse; request: SignedMessageParts }> {
-    const { clock, random, fetch, signingKey } = this.#options;
+    const { clock, random, fetch, signingKey, registry } = this.#options;
+    const session = registry.liveSession(origin)?.sessionId;
     const bytes = new TextEncoder().encode(JSON.stringify(body));
     const signed = await signRequest(
-      { method: "POST", targetUri: url, recipient: origin, body: bytes },
+      {
+        ...{ method: "POST", targetUri: url, recipient: origin, body: bytes },
+        ...(session === undefined || !SAYABLE_SESSION.test(session) ? {} : { session }),
+      },
       { origin: this.#options.origin, key: signingKey() },
       { clock, random },
     );

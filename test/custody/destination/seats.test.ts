@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import type { SeatHost } from "../../../src/custody/destination/seat-host.ts";
 import { Seats } from "../../../src/custody/destination/seats.ts";
-import { VisitorBook } from "../../../src/custody/holder/visitors.ts";
 import type { PassClaims } from "../../../src/identity/pass.ts";
 import { loggerOf } from "../../../src/federation/logging.ts";
 import { systemClock, systemRandom } from "../../../src/ports.ts";
@@ -18,7 +17,6 @@ const U = "22222222-2222-4222-8222-222222222222";
 describe("custody/destination/seats", () => {
   it("keeps one seat when one pass comes for two transfers at once", async () => {
     const store = new MemoryStore(systemClock);
-    const visitors = new VisitorBook(store);
     const host: SeatHost = {
       hasWorld: () => true,
       reserve: ({ sessionId }) =>
@@ -29,7 +27,7 @@ describe("custody/destination/seats", () => {
     const seats = new Seats({
       origin: HERE,
       store,
-      visitors,
+      transient: store,
       issuerKey: () => undefined,
       seats: host,
       clock: systemClock,
@@ -45,7 +43,7 @@ describe("custody/destination/seats", () => {
       results.flatMap((result) => (result.ok ? [] : [result.code])),
       ["ERR_FED_PASS_REUSED"],
     );
-    assert.deepEqual((await visitors.get("ada@home.example"))?.seats, [kept]);
+    assert.deepEqual(await seats.of("ada@home.example"), [kept]);
 
     const again = await seats.seat(claims(kept?.transferId ?? ""), SOURCE, {});
     assert.deepEqual(again, { ok: true, seat: kept });
@@ -66,16 +64,15 @@ describe("custody/destination/seats", () => {
         return Promise.resolve();
       },
     };
-    const visitors = new VisitorBook(store);
     const seats = new Seats({
-      ...{ origin: HERE, store, visitors, issuerKey: () => undefined, seats: host },
+      ...{ origin: HERE, store, transient: store, issuerKey: () => undefined, seats: host },
       ...{ clock: systemClock, random: systemRandom, logger: loggerOf(console) },
     });
     for (let each = 0; each < 6; each += 1) {
       const asked = { ...claims(`${each}${T.slice(1)}`), jti: `pass-${each}` };
       assert.ok((await seats.seat(asked, SOURCE, {})).ok);
     }
-    const book = (await visitors.get("ada@home.example"))?.seats ?? [];
+    const book = await seats.of("ada@home.example");
     assert.equal(book.length, 4);
     assert.deepEqual(book.map(({ sessionId }) => sessionId).sort(), [...taken].sort());
   });
@@ -87,7 +84,7 @@ describe("custody/destination/seats", () => {
     it(`gives ${whose} players ${given[1] ? "as many seats as they need" : "so many a minute"}`, async () => {
       const store = new MemoryStore(systemClock);
       const seats = new Seats({
-        ...{ origin: HERE, store, visitors: new VisitorBook(store), issuerKey: () => undefined },
+        ...{ origin: HERE, store, transient: store, issuerKey: () => undefined },
         ...{ clock: systemClock, random: systemRandom, logger: loggerOf(console) },
         perMinute: { seats: 1, rooms: Infinity },
         seats: {

@@ -1,0 +1,44 @@
+/**
+ * The sessions that were begun since this process started: what is said in one of them has not been heard by a
+ * former run (PROTOCOL 3).
+ */
+import type { Clock } from "../ports.ts";
+
+/** Two servers that shake hands at once make two sessions, and calls of a former one are under way still. */
+const MAX_SESSIONS_OF_PEER = 8;
+/** More than a registry has peers; who began one longest ago is forgotten first, and begins another. */
+const MAX_PEERS = 16_384;
+
+/** Ids of sessions by peer, in memory. */
+export class BegunSessions {
+  readonly #clock: Pick<Clock, "now">;
+  /** By origin: when each session ends, in Unix seconds. */
+  readonly #sessions = new Map<string, Map<string, number>>();
+
+  constructor(clock: Pick<Clock, "now">) {
+    this.#clock = clock;
+  }
+
+  /** A handshake has ended in this session; `expiresAt` in Unix seconds. */
+  add(origin: string, sessionId: string, expiresAt: number): void {
+    const sessions = this.#sessions.get(origin) ?? new Map<string, number>();
+    this.#sessions.delete(origin);
+    this.#sessions.set(origin, sessions);
+    sessions.delete(sessionId);
+    sessions.set(sessionId, expiresAt);
+    forgetOldest(sessions, MAX_SESSIONS_OF_PEER);
+    forgetOldest(this.#sessions, MAX_PEERS);
+  }
+
+  /** Whether a session was begun in this run, and has not ended. */
+  has(origin: string, sessionId: string): boolean {
+    const expiresAt = this.#sessions.get(origin)?.get(sessionId);
+    return expiresAt !== undefined && expiresAt * 1000 > this.#clock.now();
+  }
+}
+
+function forgetOldest(map: Map<string, unknown>, most: number): void {
+  if (map.size <= most) return;
+  const [oldest = ""] = map.keys();
+  map.delete(oldest);
+}
