@@ -33,6 +33,7 @@ const crossings = "custody/source/crossings.ts";
 const departing = "custody/source/departing.ts";
 const arrivals = "custody/destination/arrivals.ts";
 const seats = "custody/destination/seats.ts";
+const visitors = "custody/holder/visitors.ts";
 const custody = "custody/custody.ts";
 const homeSessions = "custody/home/home-sessions.ts";
 const holderCalls = "custody/holder/calls.ts";
@@ -123,9 +124,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         put: '      if (player === "") {',
       },
       {
-        file: arrivals,
-        find: "        won = row !== undefined && row.held === undefined;",
-        put: "        won = row !== undefined;",
+        file: visitors,
+        find: "        ? this.#store.compareAndSet(visitorKey(player), undefined, JSON.stringify(first))\n        : false,",
+        put: "        ? this.#store.compareAndSet(visitorKey(player), undefined, JSON.stringify(first))\n        : this.#store.set(visitorKey(player), JSON.stringify(first)).then(() => true),",
       },
     ],
     faults: {
@@ -681,8 +682,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: seats,
-        find: "    const existing = await this.#find(player, caller, claims.xfer);",
-        put: '    const existing = await this.#find(player, caller, "");',
+        find: "    const existing = await this.#book.find(player, caller, claims.xfer);",
+        put: '    const existing = await this.#book.find(player, caller, "");',
       },
     ],
   },
@@ -706,7 +707,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
       {
         file: seats,
-        find: "    if (!first && (await store.get(passKey)) !== claims.xfer) {",
+        find: "    if (!first && (await this.#book.usedFor(passKey)) !== claims.xfer) {",
         put: '    if (!first && passKey === "") {',
       },
     ],
@@ -980,6 +981,23 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { hostage: 0.5 },
     crossings: 400,
+  },
+  heldWaits: {
+    rule: "what follows an arrival waits until custody is written down",
+    edits: [{ file: visitors, find: "    await this.#recording.get(player);\n", put: "" }],
+    faults: { slow: 0.4 },
+    crossings: 400,
+  },
+  heldOrOver: {
+    rule: "a session ends whose custody cannot be written down",
+    edits: [
+      {
+        file: arrivals,
+        find: ".then((held) => (held ? undefined : this.#unrecorded(session)));",
+        put: ";",
+      },
+    ],
+    faults: { fail: 0.05 },
   },
   seatGivenFree: {
     rule: "a seat that leaves the book is given free",

@@ -8,6 +8,7 @@ import type { PeerAnswer, PeerCalls } from "../../src/ports.ts";
 import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { JsonValue } from "../../src/json.ts";
+import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { type Carried, type RoomBody, UNREADABLE, carriedOf, lieOf } from "./room.ts";
 import { CrashingStore, type Disk, DriftingClock, EPOCH, type World, never } from "./world.ts";
 
@@ -52,6 +53,8 @@ export class SimulatedServer implements PeerCalls {
   readonly #rate: number;
   readonly #offset: number;
   readonly #narrow: boolean;
+  /** Whether it need not share with other processes what ends with its own. */
+  readonly #alone: boolean;
   #life = 0;
   #up = false;
   #ready = false;
@@ -77,6 +80,7 @@ export class SimulatedServer implements PeerCalls {
     this.#rate = hood.world.between(0.98, 1.02);
     this.#offset = hood.world.between(-5_000, 5_000);
     this.#narrow = hood.world.random.fraction() < 0.5;
+    this.#alone = hood.world.random.fraction() < 0.5;
   }
 
   get authority(): string {
@@ -131,6 +135,7 @@ export class SimulatedServer implements PeerCalls {
     this.#custody = new Custody({
       origin: this.origin,
       store,
+      transient: this.#alone ? new MemoryStore(clock) : undefined,
       clock,
       random: world.random,
       logger: { debug: silent, info: silent, warn: silent, error: silent },

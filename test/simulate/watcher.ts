@@ -298,6 +298,7 @@ export class Watcher {
         }
         if (session.atHome) continue;
         const held = this.#visitors.get(`${server.origin} visitor/${session.player}`)?.held;
+        if (held === undefined && server.custody?.visitors.isRecording(session.player)) continue;
         if (held?.phase !== "held" || held.epoch !== session.epoch) {
           throw new Violation(
             `${session.player} is simulated at ${server.authority}@${session.epoch}, but its book says ${held === undefined ? "nothing" : `${held.phase}@${held.epoch}`}`,
@@ -310,7 +311,7 @@ export class Watcher {
   /** A server forgets a player, or goes over to another epoch, only after home has decided. */
   #compareVisitor(id: string, before: VisitorRow, after: VisitorRow | undefined): void {
     const { held } = before;
-    if (held === undefined || after?.held?.epoch === held.epoch) return;
+    if (after?.held.epoch === held.epoch) return;
     const origin = id.slice(0, id.indexOf(" "));
     const row = this.row(before.player);
     if (row?.holder === origin && row.epoch === held.epoch) {

@@ -62,6 +62,8 @@ export class CustodyServers {
   tamper: (path: string, body: unknown) => unknown = (_path, body) => body;
   /** What a call is refused with before the server that it is for sees it. */
   refuses: (path: string, body: unknown) => FederationErrorCode | undefined = () => undefined;
+  /** Whether the servers that are added next keep in memory what ends with their process. */
+  alone = false;
   /** The import policy of the servers that are added next; undefined: the default. */
   accept: ImportPolicy | undefined;
 
@@ -110,6 +112,7 @@ export class CustodyServers {
     const custody = new Custody({
       ...{ origin, clock, random, signingKey: () => key },
       store,
+      transient: this.alone ? new MemoryStore(clock) : undefined,
       logger: { debug: () => undefined, info: say, warn: say, error: say },
       issuerKey: (issuer) => {
         const known = this.#keys.get(issuer);

@@ -242,13 +242,13 @@ export class Arrivals {
       sessions.remove(session);
       session.body.end("ERR_FED_STORE_UNAVAILABLE", "This server cannot keep you right now.");
     }
-    // It may have been written all the same. If not, there is nothing here to settle: home is asked once.
-    const held = await stays.giveBack(player, epoch, state).catch(() => true);
-    if (held) return;
+    // There may be nothing here to settle, so home is asked at once; it expires the lease if it does not hear.
     const request = { player, epoch, ...(state === undefined ? {} : { state }) };
     await homeAt(home)
       .giveBack(request)
       .catch(() => undefined);
+    // It may have been written all the same.
+    await stays.giveBack(player, epoch, state).catch(() => undefined);
   }
 
   /** A claim was won but no session came of it: the player goes home unchanged. */

@@ -142,9 +142,7 @@ export class SeatBook {
     return taken;
   }
 
-  async #read(
-    player: string,
-  ): Promise<{ text: string | undefined; seats: readonly SeatRecord[] }> {
+  async #read(player: string): Promise<{ text: string | undefined; seats: readonly SeatRecord[] }> {
     const key = seatsKey(player);
     const text = await this.#options.store.get(key);
     if (text === undefined) return { text, seats: [] };

@@ -220,11 +220,13 @@ export class Seats {
       direct === undefined ||
         store.compareAndSet(passKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
     ]);
-    const [first, { same, forgotten }, firstDirect] = await written.catch(async (cause: unknown) => {
-      // Nobody has heard of this seat: whoever asks again gets another.
-      await seats.release(seat.reservation);
-      throw cause;
-    });
+    const [first, { same, forgotten }, firstDirect] = await written.catch(
+      async (cause: unknown) => {
+        // Nobody has heard of this seat: whoever asks again gets another.
+        await seats.release(seat.reservation);
+        throw cause;
+      },
+    );
     for (const { reservation } of forgotten) await seats.release(reservation);
     // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
     if (!first && (await this.#book.usedFor(passKey)) !== claims.xfer) {

@@ -55,11 +55,7 @@ export class Nonces {
     return this.#remember(origin, key, ttlMilliseconds);
   }
 
-  #remember(
-    origin: string,
-    key: string,
-    ttlMilliseconds: number,
-  ): FederationErrorCode | undefined {
+  #remember(origin: string, key: string, ttlMilliseconds: number): FederationErrorCode | undefined {
     const now = this.#options.clock.now();
     const nonces = this.#used.get(origin) ?? new Map<string, number>();
     this.#used.set(origin, nonces);

@@ -109,6 +109,43 @@ describe("custody/destination/seats", () => {
     });
   }
 
+  it("ends a session whose custody cannot be written down, and has the player go home", async () => {
+    const servers = new CustodyServers();
+    servers.alone = true;
+    const [home, here] = [servers.add(HOME), servers.add(HERE)];
+    const body = bodyThatCarries({ coins: 1 });
+    const login = await home.custody.login(
+      "ada",
+      { name: "ada", jkt: undefined, guest: false },
+      body,
+    );
+    assert.ok(login.ok);
+    void home.custody.crossings.cross(login.session, {
+      ...{ uri: "aether://here.example/w", origin: HERE, world: "w", options: {} },
+    });
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    servers.tamper = (path, answer) => {
+      if (path === "/custody/claim") here.store.failing = true;
+      return answer;
+    };
+    const arrived = bodyThatCarries(undefined);
+    const session = await here.arrive(arrived, (state) => ({ ...(state as object), found: 2 }));
+    await eventually(() => {
+      assert.deepEqual(arrived.ends, ["ERR_FED_STORE_UNAVAILABLE"]);
+    });
+    assert.equal(session?.ended, true);
+    here.store.failing = false;
+    await eventually(async () => {
+      const row = await home.custody.ledger.row("ada");
+      assert.equal(row?.holder, HOME);
+      assert.deepEqual(row?.state, { coins: 1, found: 2 });
+    });
+    home.custody.stop();
+    here.custody.stop();
+  });
+
   it("gives a seat free whose claim cannot be written down", async () => {
     const servers = new CustodyServers();
     const [home, here] = [servers.add(HOME), servers.add(HERE)];
