@@ -17,6 +17,8 @@ interface SeenSeat {
   readonly caller: string;
   readonly body: { readonly transferId: string; readonly pass: string; readonly world: string };
   readonly to: SimulatedServer;
+  /** The destination's. */
+  readonly life: number;
 }
 
 /** Tries things that must not work. */
@@ -42,7 +44,7 @@ export class Attacks {
 
   /** A seat was given: its pass is known to source and destination. */
   seated(caller: string, body: unknown, to: SimulatedServer): void {
-    this.#seen = { caller, body: body as SeenSeat["body"], to };
+    this.#seen = { caller, body: body as SeenSeat["body"], to, life: to.life };
   }
 
   async goOn(everyMilliseconds: number): Promise<void> {
@@ -89,6 +91,8 @@ export class Attacks {
     const payload = Buffer.from(seen.body.pass.split(".")[1] ?? "", "base64url").toString("utf8");
     const claims = JSON.parse(payload) as PassClaims;
     const issuer = this.#servers.find(({ origin }) => origin === claims.iss);
+    // A destination that keeps seats in memory forgets with them what they were given for.
+    if (seen.to.alone && seen.to.life !== seen.life) return;
     // Another source's first use would be the honest one.
     if (issuer === undefined || claims.exp * 1000 < EPOCH + this.#world.now) return;
     const xfer = this.#world.random.uuid();

@@ -54,7 +54,7 @@ export class SimulatedServer implements PeerCalls {
   readonly #offset: number;
   readonly #narrow: boolean;
   /** Whether it need not share with other processes what ends with its own. */
-  readonly #alone: boolean;
+  readonly alone: boolean;
   #life = 0;
   #up = false;
   #ready = false;
@@ -80,7 +80,7 @@ export class SimulatedServer implements PeerCalls {
     this.#rate = hood.world.between(0.98, 1.02);
     this.#offset = hood.world.between(-5_000, 5_000);
     this.#narrow = hood.world.random.fraction() < 0.5;
-    this.#alone = hood.world.random.fraction() < 0.5;
+    this.alone = hood.world.random.fraction() < 0.5;
   }
 
   get authority(): string {
@@ -135,7 +135,7 @@ export class SimulatedServer implements PeerCalls {
     this.#custody = new Custody({
       origin: this.origin,
       store,
-      transient: this.#alone ? new MemoryStore(clock) : undefined,
+      transient: this.alone ? new MemoryStore(clock) : undefined,
       clock,
       random: world.random,
       logger: { debug: silent, info: silent, warn: silent, error: silent },
