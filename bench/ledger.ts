@@ -113,7 +113,7 @@ class Home {
         epoch: 7,
         state: state(0),
       };
-      return this.#store.set(`custody/${id(player)}`, JSON.stringify(row));
+      return this.#rows.update(row.localId, (found) => ({ ...row, ...(found && { life: undefined }) }));
     });
   }
 }

@@ -270,15 +270,31 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     faults: { delay: 0.4 },
   },
   compareAndSet: {
-    rule: "every decision is a compare-and-set on the row",
+    rule: "every decision is written on the condition that nobody else has written since",
     edits: [
       {
         file: rows,
-        find: "      const written = await store.compareAndSet(\n        rowKey(localId),\n        text,\n        next === undefined ? undefined : JSON.stringify(next),\n      );",
-        put: "      await store.set(rowKey(localId), JSON.stringify(next));\n      const written = true;",
+        find: "        : this.#table.update(localId, stored.version, values));",
+        put: "        : this.#table.update(localId, (await this.#table.get(localId))?.version ?? 0, values));",
       },
     ],
     faults: { slow: 0.3 },
+  },
+  refusedFromMemory: {
+    rule: "what is not written is said only of a row that has just been read, and what nobody knows to be written is not remembered",
+    edits: [
+      {
+        file: rows,
+        find: "      if (next !== cached.row && (await this.#write(localId, cached, next))) return next;",
+        put: "      if (next === cached.row) return next;\n      if (await this.#write(localId, cached, next)) return next;",
+      },
+      {
+        file: rows,
+        find: "      if (!written || next === undefined) this.#cache.drop(localId);",
+        put: "      if (next === undefined) this.#cache.drop(localId);",
+      },
+    ],
+    faults: { fail: 0.02 },
   },
   expiryMargin: {
     rule: "home waits until every lease it answered has surely run out",

@@ -97,7 +97,8 @@ export function importFrom(
   } else {
     let decided: unknown;
     try {
-      decided = accept(before, sent.state, from);
+      // What the host's own code does to it is nobody else's.
+      decided = accept(structuredClone(before), sent.state, from);
     } catch {
       return nothing();
     }
