@@ -36,6 +36,7 @@ const TABLES = new WeakMap<MemoryDisk, Map<string, MemoryRows>>();
 export class MemoryStore implements Store {
   readonly #clock: Pick<Clock, "now">;
   readonly #disk: Map<string, MemoryEntry>;
+  readonly #tables = new Map<string, Table>();
   #closed = false;
   /** While true, every call rejects with `ERR_FED_STORE_UNAVAILABLE`. */
   failing = false;
@@ -88,11 +89,15 @@ export class MemoryStore implements Store {
 
   table(spec: TableSpec): Table {
     checkTableSpec(spec);
+    const known = this.#tables.get(spec.name);
+    if (known !== undefined) return known;
     const tables = TABLES.get(this.#disk) ?? new Map<string, MemoryRows>();
     TABLES.set(this.#disk, tables);
-    const table = tables.get(spec.name) ?? { rows: new Map(), listed: new Set() };
-    tables.set(spec.name, table);
-    return new MemoryTable(table, spec.listed, () => this.#turn());
+    const rows = tables.get(spec.name) ?? { rows: new Map(), listed: new Set() };
+    tables.set(spec.name, rows);
+    const table = new MemoryTable(rows, spec.listed, () => this.#turn());
+    this.#tables.set(spec.name, table);
+    return table;
   }
 
   async close(): Promise<void> {

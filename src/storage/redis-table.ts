@@ -109,12 +109,7 @@ export class RedisTable implements Table {
     }
   }
 
-  async #write(
-    key: string,
-    expected: string,
-    next: string,
-    values: TableValues,
-  ): Promise<boolean> {
+  async #write(key: string, expected: string, next: string, values: TableValues): Promise<boolean> {
     const { eval: run, stored } = this.#access;
     const set: (string | number)[] = [];
     const gone: string[] = [];

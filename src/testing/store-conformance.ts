@@ -202,17 +202,23 @@ function declareTableCases(
 ): void {
   const tableOf = (store: Store): Table => store.table(SPEC);
 
-  check("gives back a row as it was put in, and nothing for one that was not", async ({ store }) => {
-    const table = tableOf(store);
-    const text = "' \" \\ \u{1FA99} \n";
-    const values = { name: text, count: 2 ** 40, weight: 0.25 };
-    assert.equal(await table.insert("wéird key/🪙", FIRST, { ...values, group: undefined }), true);
-    assert.deepEqual(await table.get("wéird key/🪙"), {
-      ...{ key: "wéird key/🪙", version: FIRST, values },
-    });
-    assert.equal(await table.get("a"), undefined);
-    assert.equal(await store.get("a"), undefined);
-  });
+  check(
+    "gives back a row as it was put in, and nothing for one that was not",
+    async ({ store }) => {
+      const table = tableOf(store);
+      const text = "' \" \\ \u{1FA99} \n";
+      const values = { name: text, count: 2 ** 40, weight: 0.25 };
+      assert.equal(
+        await table.insert("wéird key/🪙", FIRST, { ...values, group: undefined }),
+        true,
+      );
+      assert.deepEqual(await table.get("wéird key/🪙"), {
+        ...{ key: "wéird key/🪙", version: FIRST, values },
+      });
+      assert.equal(await table.get("a"), undefined);
+      assert.equal(await store.get("a"), undefined);
+    },
+  );
 
   check("puts a row in once, whatever its version", async ({ store }) => {
     const table = tableOf(store);

@@ -285,13 +285,13 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: rows,
-        find: "      if (next !== cached.row && (await this.#write(localId, cached, next))) return next;",
-        put: "      if (next === cached.row) return next;\n      if (await this.#write(localId, cached, next)) return next;",
+        find: "    if (cached === undefined || next === undefined || next === cached.row) {",
+        put: "    if (next !== undefined && next === cached?.row) return Promise.resolve(next);\n    if (cached === undefined || next === undefined) {",
       },
       {
         file: rows,
-        find: "      if (!written || next === undefined) this.#cache.drop(localId);",
-        put: "      if (next === undefined) this.#cache.drop(localId);",
+        find: "      if (!written) this.#cache.drop(localId);\n",
+        put: "",
       },
     ],
     faults: { fail: 0.02 },

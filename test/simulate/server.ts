@@ -9,7 +9,15 @@ import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { JsonValue } from "../../src/json.ts";
 import { type Carried, type RoomBody, UNREADABLE, carriedOf, lieOf } from "./room.ts";
-import { CrashingStore, type Disk, type DiskRow, DriftingClock, EPOCH, type World, never } from "./world.ts";
+import {
+  CrashingStore,
+  type Disk,
+  type DiskRow,
+  DriftingClock,
+  EPOCH,
+  type World,
+  never,
+} from "./world.ts";
 
 const CALL_TIMEOUT = 5_000;
 const SEAT_LIFE = 15_000;

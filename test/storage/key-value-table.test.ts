@@ -5,7 +5,11 @@ import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { type MemoryDisk, MemoryStore } from "../../src/storage/memory-store.ts";
 import { storeConformance } from "../../src/testing/store-conformance.ts";
 
-const SPEC: TableSpec = { name: "things", columns: { n: "integer", mark: "integer" }, listed: "mark" };
+const SPEC: TableSpec = {
+  name: "things",
+  columns: { n: "integer", mark: "integer" },
+  listed: "mark",
+};
 
 /** An engine of a host's own, without tables. */
 function engineOf(store: MemoryStore) {
@@ -55,7 +59,11 @@ describe("storage/key-value-table", () => {
       const dying = {
         get: (key: string) => store.get(key),
         entries: (prefix: string) => store.entries(prefix),
-        compareAndSet: async (key: string, before: string | undefined, next: string | undefined) => {
+        compareAndSet: async (
+          key: string,
+          before: string | undefined,
+          next: string | undefined,
+        ) => {
           writes += 1;
           if (writes > last) throw new Error("dead");
           return store.compareAndSet(key, before, next);

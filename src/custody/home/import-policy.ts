@@ -213,7 +213,7 @@ function provenance(
   );
   const remembered = new Set(inside.map(([pointer]) => pointer));
   for (const [name, value] of Object.entries(state)) {
-    if (!Object.hasOwn(known, name) || Object.hasOwn(brought, name)) continue;
+    if (!isMembers(value) || !Object.hasOwn(known, name) || Object.hasOwn(brought, name)) continue;
     for (const pointer of additions(pointerTo("", name), known[name], value)) {
       if (inside.length >= MAX_WITHIN) break;
       if (remembered.has(pointer) || pointer.length > MAX_WITHIN_POINTER) continue;

@@ -153,21 +153,34 @@ export class LedgerRows {
    * @throws FederationError `ERR_FED_STORE_UNAVAILABLE` when the store does not answer, or others keep
    * changing the row; `ERR_FED_ROW_DAMAGED`.
    */
-  async update<Row extends LedgerRow | undefined>(
+  update<Row extends LedgerRow | undefined>(
     localId: string,
     change: (row: LedgerRow | undefined) => Row,
   ): Promise<Row> {
     const cached = this.#cache.get(localId);
-    if (cached !== undefined) {
-      const next = change(cached.row);
-      // What is not written is not proved: the row may be another one by now.
-      if (next !== cached.row && (await this.#write(localId, cached, next))) return next;
+    const next = cached === undefined ? undefined : change(cached.row);
+    // What is not written is not proved: the row may be another one by now.
+    if (cached === undefined || next === undefined || next === cached.row) {
+      return this.#updateAsRead(localId, change);
     }
+    return this.#write(localId, cached, next).then((written) =>
+      written ? next : this.#updateAsRead(localId, change),
+    );
+  }
+
+  async #updateAsRead<Row extends LedgerRow | undefined>(
+    localId: string,
+    change: (row: LedgerRow | undefined) => Row,
+  ): Promise<Row> {
     for (let tries = 0; tries < WRITE_TRIES; tries += 1) {
       const stored = await this.#read(localId);
       const next = change(stored?.row);
       if (next === stored?.row) return next;
-      if (await this.#write(localId, stored, next)) return next;
+      const written =
+        next === undefined
+          ? await this.#remove(localId, stored)
+          : await this.#write(localId, stored, next);
+      if (written) return next;
     }
     throw new FederationError(
       "ERR_FED_STORE_UNAVAILABLE",
@@ -195,29 +208,26 @@ export class LedgerRows {
     await this.#table.update(localId, stored.version, { listed: undefined });
   }
 
-  async #write(
-    localId: string,
-    stored: StoredRow | undefined,
-    next: LedgerRow | undefined,
-  ): Promise<boolean> {
+  async #remove(localId: string, stored: StoredRow | undefined): Promise<boolean> {
+    this.#cache.drop(localId);
+    return stored === undefined || this.#table.remove(localId, stored.version);
+  }
+
+  async #write(localId: string, stored: StoredRow | undefined, next: LedgerRow): Promise<boolean> {
+    const changes = columnChanges(stored, next, this.#origin, this.#isRecorded(localId));
+    const { values, listed, lengths } = changes;
+    const version = stored === undefined ? this.#firstVersion() : stored.version + 1;
     let written = false;
     try {
-      if (next === undefined) {
-        written = stored === undefined || (await this.#table.remove(localId, stored.version));
-        return written;
-      }
-      const changes = columnChanges(stored, next, this.#origin, this.#isRecorded(localId));
-      const { values, listed, lengths } = changes;
-      const version = stored === undefined ? this.#firstVersion() : stored.version + 1;
       written = await (stored === undefined
         ? this.#table.insert(localId, version, values)
         : this.#table.update(localId, stored.version, values));
-      if (written) this.#keep(localId, { row: next, version, listed, lengths });
-      return written;
     } finally {
       // Refused, or nobody knows: what stands there now has to be read.
-      if (!written || next === undefined) this.#cache.drop(localId);
+      if (!written) this.#cache.drop(localId);
     }
+    if (written) this.#keep(localId, { row: next, version, listed, lengths });
+    return written;
   }
 
   #keep(localId: string, stored: StoredRow): void {
@@ -273,7 +283,10 @@ export class LedgerRows {
       await this.#reader.setAsideWith(nameOf(localId), aside, () => Promise.resolve());
     }
     // Its crossing may be missing in the history, for all that is known.
-    const values = row === undefined ? DAMAGED_VALUES : columnChanges(undefined, row, this.#origin, false).values;
+    const values =
+      row === undefined
+        ? DAMAGED_VALUES
+        : columnChanges(undefined, row, this.#origin, false).values;
     await this.#table.insert(localId, this.#firstVersion(), values);
   }
 }

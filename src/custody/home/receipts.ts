@@ -56,11 +56,9 @@ export class ReceiptBook {
       signingKey(),
     );
     // Nobody's custody hangs on it, so nobody waits for it; the next start makes up for a crash.
-    history
-      .record(localId, { transferId, home: origin, from, to, epoch, at, receipt })
-      .then(() => {
-        this.#count(localId, -1);
-      }, onHistoryLost);
+    history.record(localId, { transferId, home: origin, from, to, epoch, at, receipt }).then(() => {
+      this.#count(localId, -1);
+    }, onHistoryLost);
     return receipt;
   }
 
