@@ -35,9 +35,9 @@ interface PendingWrite {
 
 type Statements = ReturnType<typeof prepareStatements>;
 
-/** After so many writes what has expired is looked for, and so much of it removed in one go. */
+/** After so many writes what has expired is looked for, and for each of them so much is removed at most. */
 const EXPIRY_SWEEP_WRITES = 512;
-const EXPIRY_SWEEP_ENTRIES = 1_024;
+const EXPIRED_PER_WRITE = 2;
 const BUSY_SECONDS = 5;
 const LONGEST_BUSY_SECONDS = 60;
 const FIRST_RETRY_MILLISECONDS = 1;
@@ -281,9 +281,10 @@ export class SqliteEngine extends EventEmitter {
       results = batch.map((write) => write.run(statements));
       this.#writesSinceSweep += batch.length;
       if (this.#writesSinceSweep >= EXPIRY_SWEEP_WRITES) {
-        const swept = statements.sweep.run(this.#clock.now()).changes;
+        const most = EXPIRED_PER_WRITE * this.#writesSinceSweep;
+        const swept = statements.sweep.run(this.#clock.now(), most).changes;
         // There may be more: the next writes go on with it.
-        this.#writesSinceSweep = swept === EXPIRY_SWEEP_ENTRIES ? EXPIRY_SWEEP_WRITES : 0;
+        this.#writesSinceSweep = swept === most ? EXPIRY_SWEEP_WRITES : 0;
       }
       this.#database.exec("COMMIT");
     } catch (cause) {
@@ -352,7 +353,7 @@ function prepareStatements(database: DatabaseSync) {
     removeExpected: database.prepare(`DELETE FROM entries WHERE key = ? AND value = ? AND ${live}`),
     sweep: database.prepare(
       `DELETE FROM entries WHERE key IN
-       (SELECT key FROM entries WHERE expires <= ? ORDER BY expires LIMIT ${EXPIRY_SWEEP_ENTRIES})`,
+       (SELECT key FROM entries WHERE expires <= ? ORDER BY expires LIMIT ?)`,
     ),
     clear: database.prepare("DELETE FROM entries"),
   };
