@@ -39,7 +39,7 @@ describe("storage/sqlite-engine", () => {
     database.close();
     assert.equal(counts.at(-1), 1);
     const steps = counts.map((each, index) => (counts[index - 1] ?? 2_501) - each);
-    assert.ok(Math.max(...steps) <= 1_024, steps.join());
+    assert.ok(Math.max(...steps) <= 1_100, steps.join());
     await store.close();
   });
 
