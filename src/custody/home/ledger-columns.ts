@@ -46,6 +46,7 @@ export const DAMAGED_VALUES: TableValues = {
 const PLAIN = ["name", "jkt", "holder", "epoch", "life", "grantor"] as const;
 /** A JSON text for each of these. */
 const TEXTS = ["transfer", "last", "lapsed", "state", "brought", "within", "untold"] as const;
+const TEXT_PLACES = [...TEXTS.entries()];
 const NO_TEXTS: readonly number[] = TEXTS.map(() => 0);
 
 /** A row as it stands in the table. */
@@ -82,8 +83,7 @@ export function columnChanges(
     const value = next[member];
     if (value !== before[member]) values[member] = value;
   }
-  for (let each = 0; each < TEXTS.length; each += 1) {
-    const member = TEXTS[each] as (typeof TEXTS)[number];
+  for (const [each, member] of TEXT_PLACES) {
     const value = next[member];
     if (value === before[member]) continue;
     const text = value === undefined ? undefined : JSON.stringify(value);

@@ -115,7 +115,7 @@ describe("custody/home/ledger-rows", () => {
       await processes[0]?.rows.update("ada", () => fresh);
       await Promise.all(
         Array.from({ length: 24 }, async () => {
-          const { rows } = processes[Math.floor(random.fraction() * 3)] as (typeof processes)[0];
+          const { rows } = processes[Math.floor(random.fraction() * 3)]!;
           for (let turns = random.fraction() * 20; turns > 0; turns -= 1) await Promise.resolve();
           const skips = random.fraction() < 0.3;
           const row = await rows.update("ada", (found) => (skips ? found : raised(found)));
