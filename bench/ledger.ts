@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { HomeAnswers } from "../src/custody/home/answers.ts";
-import { composeHome } from "../src/custody/home/home-side.ts";
+import { type HomeSide, composeHome } from "../src/custody/home/home-side.ts";
 import { loggerOf } from "../src/federation/logging.ts";
 import type { LedgerRow } from "../src/custody/home/ledger-row.ts";
-import { generateSigningKey } from "../src/identity/server-keys.ts";
+import { type SigningKey, generateSigningKey } from "../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../src/ports.ts";
 import { KeyvStore } from "../src/storage/keyv-store.ts";
 import { SqliteEngine } from "../src/storage/sqlite-engine.ts";
@@ -21,7 +21,8 @@ const IN_FLIGHT = 64;
 const ALONE = 128;
 const ROUNDS = 15;
 const WARM_UP = 2;
-const TARGET = 0.8;
+/** The least of raw SQLite's speed. */
+const TARGETS = { many: 0.75, one: 0.85 };
 
 const state = (count: number) => ({
   coins: ["plaza-1f3a", "plaza-77c0", "arena-0b52"],
@@ -36,7 +37,8 @@ interface Subject {
   readonly inFlight: number;
   /** Who holds the players when a round begins. */
   readonly holder?: string;
-  /** Before the round, outside of what is measured. */
+  /** Before the round, outside of what is measured; `prepare` for each player. */
+  readonly begin?: () => void;
   readonly prepare?: (player: number) => Promise<unknown>;
   readonly run: (player: number) => Promise<{ readonly ok: boolean }>;
 }
@@ -52,13 +54,13 @@ export async function benchLedger(): Promise<Section[]> {
         title: `a decision, ${IN_FLIGHT} in flight`,
         anchor: { writes: 1, inFlight: IN_FLIGHT },
         subjects: storageOnly(home, IN_FLIGHT),
-        target: TARGET,
+        target: TARGETS.many,
       }),
       await section(home, raw, {
         title: "a decision, one at a time",
         anchor: { writes: 1, inFlight: 1 },
         subjects: storageOnly(home, 1),
-        target: TARGET,
+        target: TARGETS.one,
       }),
       await section(home, raw, {
         title: `depart (also signs), ${IN_FLIGHT} in flight`,
@@ -80,7 +82,9 @@ export async function benchLedger(): Promise<Section[]> {
 
 /** A ledger with players whose rows can be set as a round needs them. */
 class Home {
-  readonly answers: HomeAnswers;
+  answers: HomeAnswers;
+  #ledger: HomeSide["ledger"];
+  readonly #key: SigningKey;
   readonly #store: KeyvStore;
   /** Transfers of the round that goes on, by player. */
   transfers: string[] = [];
@@ -89,16 +93,25 @@ class Home {
   constructor(store: KeyvStore) {
     const key = generateSigningKey(systemRandom);
     this.#store = store;
-    const { answers } = composeHome({
+    this.#key = key;
+    ({ answers: this.answers, ledger: this.#ledger } = this.#compose());
+  }
+
+  /** A home that remembers no row. */
+  forget(): void {
+    ({ answers: this.answers, ledger: this.#ledger } = this.#compose());
+  }
+
+  #compose(): HomeSide {
+    return composeHome({
       origin: HOME,
-      store,
+      store: this.#store,
       clock: systemClock,
       random: systemRandom,
       logger: loggerOf(console),
       peerKey: () => undefined,
-      signingKey: () => key,
+      signingKey: () => this.#key,
     });
-    this.answers = answers;
   }
 
   async begin(holder: string): Promise<void> {
@@ -113,37 +126,47 @@ class Home {
         epoch: 7,
         state: state(0),
       };
-      return this.#store.set(`custody/${id(player)}`, JSON.stringify(row));
+      return this.#ledger
+        .admit(row.localId, { name: row.name, jkt: row.jkt })
+        .then(() => this.#ledger.decide(row.localId, undefined, () => ({ ok: true, row })));
     });
   }
 }
 
 /** The decisions that are a compare-and-set and nothing else. */
 function storageOnly(home: Home, inFlight: number): Subject[] {
-  const { answers } = home;
   const common = { inFlight, holder: NEAR };
+  const cancel: Subject["run"] = (player) =>
+    home.answers.cancel(NEAR, {
+      transferId: home.transfers[player] ?? "",
+      player: name(player),
+      epoch: 7,
+    });
   return [
     {
       ...common,
       name: "cancel",
-      run: (player) =>
-        answers.cancel(NEAR, {
-          transferId: home.transfers[player] ?? "",
-          player: name(player),
-          epoch: 7,
-        }),
+      run: cancel,
+    },
+    {
+      ...common,
+      name: "cancel, row not in memory",
+      begin: () => {
+        home.forget();
+      },
+      run: cancel,
     },
     {
       ...common,
       name: "return, with state",
       run: (player) =>
-        answers.giveBack(NEAR, { player: name(player), epoch: 7, state: state(home.seconds) }),
+        home.answers.giveBack(NEAR, { player: name(player), epoch: 7, state: state(home.seconds) }),
     },
     {
       ...common,
       name: "renew, with state",
       run: (player) =>
-        answers.renew(
+        home.answers.renew(
           NEAR,
           { players: [{ player: name(player), epoch: 7, state: state(home.seconds) }] },
           home.seconds,
@@ -208,6 +231,7 @@ async function section(
     for (const subject of subjects) {
       await home.begin(subject.holder ?? HOME);
       if (subject.prepare !== undefined) await each(count, PLAYERS, subject.prepare);
+      subject.begin?.();
       const started = performance.now();
       await each(count, subject.inFlight, async (player) => {
         const { ok } = await subject.run(player);

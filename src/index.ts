@@ -28,7 +28,18 @@ export type { FederationPeers } from "./federation/peers.ts";
 export type { PeerSummary } from "./operator/peers.ts";
 export type { FederationAssets } from "./federation/assets.ts";
 export { ERROR_CODES, FederationError, type FederationErrorCode, type Refusal } from "./errors.ts";
-export type { Clock, Fetch, LogFields, Logger, Random, Store } from "./ports.ts";
+export type {
+  Clock,
+  Fetch,
+  LogFields,
+  Logger,
+  Random,
+  Store,
+  Table,
+  TableRow,
+  TableSpec,
+  TableValues,
+} from "./ports.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
 export {
   type LeftOut,

@@ -44,7 +44,9 @@ const MAX_POINTER_LENGTH = 200;
 
 /** The JSON Pointer to a member of what `path` leads to. */
 export function pointerTo(path: string, member: string | number): string {
-  return `${path}/${String(member).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+  const name = String(member);
+  if (!name.includes("~") && !name.includes("/")) return `${path}/${name}`;
+  return `${path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
 /** A JSON Pointer short enough to be kept and shown. */
@@ -68,7 +70,7 @@ export function jsonBytes(value: JsonValue): number {
  */
 export function checkState(value: unknown): CheckedState {
   try {
-    const state = new Copy().of(value, "", 0);
+    const state = new Copy().of(value);
     const bytes = jsonBytes(state);
     if (bytes <= MAX_STATE_BYTES) return { ok: true, state, bytes };
     return { ok: false, fault: tooLarge(`${bytes} bytes`) };
@@ -94,13 +96,15 @@ class Fault extends Error {
 /** One copy under way: what it has read stays read, whatever a getter answers the next time. */
 class Copy {
   readonly #above = new Set<object>();
+  /** Where in the value the copy is: a pointer is made of it once it is at fault. */
+  readonly #place: (string | number)[] = [];
   /** At least so many bytes: a value that shares its parts may be endless in all but memory. */
   #bytes = 0;
 
-  of(value: unknown, path: string, depth: number): JsonValue {
-    if (depth > MAX_STATE_DEPTH) {
+  of(value: unknown): JsonValue {
+    if (this.#place.length > MAX_STATE_DEPTH) {
       const reason = `nested deeper than ${MAX_STATE_DEPTH} levels`;
-      throw new Fault({ path, kind: "too-deep", reason });
+      throw new Fault({ path: this.#path, kind: "too-deep", reason });
     }
     this.#bytes += typeof value === "string" ? value.length + 2 : 1;
     if (this.#bytes > MAX_STATE_BYTES) throw new Fault(tooLarge("too many bytes"));
@@ -108,85 +112,94 @@ class Copy {
     if (typeof value === "number") {
       // -0 is 0 in JSON's own words.
       if (Number.isFinite(value)) return value === 0 ? 0 : value;
-      throw notJson(path, `${value} is no JSON number`);
+      throw this.#notJson(`${value} is no JSON number`);
     }
-    if (typeof value !== "object") throw notJson(path, `a ${typeof value} is no JSON`);
-    if (this.#above.has(value)) throw notJson(path, "it contains itself");
+    if (typeof value !== "object") throw this.#notJson(`a ${typeof value} is no JSON`);
+    if (this.#above.has(value)) throw this.#notJson("it contains itself");
     this.#above.add(value);
-    const copy = this.#object(value, path, depth);
+    const copy = this.#object(value);
     this.#above.delete(value);
     return copy;
   }
 
-  #object(value: object, path: string, depth: number): JsonValue {
-    const speaks = reading(path, () => (value as { toJSON?: unknown }).toJSON);
+  #object(value: object): JsonValue {
+    const speaks = this.#read(value, "toJSON");
     if (typeof speaks === "function") {
       if (value instanceof Date && Number.isNaN(value.getTime())) {
-        throw notJson(path, "an invalid Date is no JSON");
+        throw this.#notJson("an invalid Date is no JSON");
       }
-      const said: unknown = reading(path, () => speaks.call(value, "") as unknown);
+      let said: unknown;
+      try {
+        said = speaks.call(value, "") as unknown;
+      } catch (cause) {
+        throw this.#unreadable(cause);
+      }
       // As JSON has it: what toJSON answers is not asked again.
       if (typeof said === "object" && said !== null) {
-        return Array.isArray(said)
-          ? this.#list(said, path, depth)
-          : this.#members(said, path, depth);
+        return Array.isArray(said) ? this.#list(said) : this.#members(said);
       }
-      return this.of(said, path, depth);
+      return this.of(said);
     }
-    return Array.isArray(value)
-      ? this.#list(value, path, depth)
-      : this.#members(value, path, depth);
+    return Array.isArray(value) ? this.#list(value) : this.#members(value);
   }
 
-  #list(value: readonly unknown[], path: string, depth: number): JsonValue {
+  #list(value: readonly unknown[]): JsonValue {
     if (value.length > MAX_STATE_BYTES) throw new Fault(tooLarge(`${value.length} items`));
     if (Object.keys(value).length !== value.length) {
-      throw notJson(path, "a list with holes or members of its own is no JSON");
+      throw this.#notJson("a list with holes or members of its own is no JSON");
     }
-    return Array.from({ length: value.length }, (_, index) => {
-      const at = pointerTo(path, index);
-      return this.of(
-        reading(at, () => value[index]),
-        at,
-        depth + 1,
-      );
-    });
+    const items: JsonValue[] = [];
+    const { length } = value;
+    for (let index = 0; index < length; index += 1) {
+      this.#place.push(index);
+      items.push(this.of(this.#read(value, index)));
+      this.#place.pop();
+    }
+    return items;
   }
 
-  #members(value: object, path: string, depth: number): JsonValue {
+  #members(value: object): JsonValue {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== null && prototype !== Object.prototype) {
-      throw notJson(path, `${article(kindOf(value))} is no JSON`);
+      throw this.#notJson(`${article(kindOf(value))} is no JSON`);
     }
     if (Object.getOwnPropertySymbols(value).length > 0) {
-      throw notJson(path, "members named by symbols are no JSON");
+      throw this.#notJson("members named by symbols are no JSON");
     }
     const members: [string, JsonValue][] = [];
     for (const name of Object.keys(value)) {
-      const at = pointerTo(path, name);
-      const member = reading(at, () => (value as Record<string, unknown>)[name]);
-      if (member === undefined) continue;
-      this.#bytes += name.length + 3;
-      members.push([name, this.of(member, at, depth + 1)]);
+      this.#place.push(name);
+      const member = this.#read(value, name);
+      if (member !== undefined) {
+        this.#bytes += name.length + 3;
+        members.push([name, this.of(member)]);
+      }
+      this.#place.pop();
     }
     return Object.fromEntries(members);
   }
-}
 
-function notJson(path: string, reason: string): Fault {
-  return new Fault({ path, kind: "not-json", reason });
-}
+  /** What a getter throws is a fault at its place. */
+  #read(value: object, member: string | number): unknown {
+    try {
+      return (value as Record<string | number, unknown>)[member];
+    } catch (cause) {
+      throw this.#unreadable(cause);
+    }
+  }
 
-/** What a getter or `toJSON` throws is a fault at its place. */
-function reading<Value>(path: string, read: () => Value): Value {
-  try {
-    return read();
-  } catch (cause) {
-    if (cause instanceof Fault) throw cause;
-    throw notJson(
-      path,
-      `reading it throws: ${cause instanceof Error ? cause.message.slice(0, 200) : "unknown"}`,
-    );
+  #unreadable(cause: unknown): Fault {
+    if (cause instanceof Fault) return cause;
+    const why = cause instanceof Error ? cause.message.slice(0, 200) : "unknown";
+    return this.#notJson(`reading it throws: ${why}`);
+  }
+
+  #notJson(reason: string): Fault {
+    return new Fault({ path: this.#path, kind: "not-json", reason });
+  }
+
+  get #path(): string {
+    return this.#place.reduce<string>(pointerTo, "");
   }
 }
 

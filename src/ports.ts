@@ -154,8 +154,58 @@ export interface Store {
   delete(key: string): Promise<void>;
   /** Every live entry whose key starts with `prefix`, ordered by key. */
   entries(prefix: string): AsyncIterable<readonly [key: string, value: string]>;
+  /** Rows with columns, apart from the values under keys. The same name has the same columns, always. */
+  table(spec: TableSpec): Table;
   /** Releases the file or connection. */
   close(): Promise<void>;
+}
+
+/** What a {@link Table} is made of. */
+export interface TableSpec {
+  /** Lower-case letters; begins no key of another table. */
+  readonly name: string;
+  /** Names (lower-case letters and `_`; not `key`, not `version`) and what stands in each. */
+  readonly columns: Readonly<Record<string, "text" | "integer" | "real">>;
+  /** The column by which {@link Table.listed} finds rows: those where it has a value. */
+  readonly listed: string;
+}
+
+/** What stands in the columns of a row; one that is left out, or undefined, has no value. */
+export type TableValues = Readonly<Record<string, string | number | undefined>>;
+
+/** One row. */
+export interface TableRow {
+  readonly key: string;
+  /** A whole number below 2^53: another one after each write. */
+  readonly version: number;
+  /** Columns that have a value. */
+  readonly values: TableValues;
+}
+
+/**
+ * Durable rows that are written under a condition, in one atomic step each: what is written is on disk
+ * before the promise resolves. Every method rejects with a `FederationError`
+ * (`ERR_FED_STORE_UNAVAILABLE`) when the store does not answer; a write that rejects may have been made.
+ */
+export interface Table {
+  /** The row, or undefined when there is none. */
+  get(key: string): Promise<TableRow | undefined>;
+  /**
+   * Puts a row in where there is none, and tells whether it did. A `version` that begins at random keeps
+   * whoever still knows a former row under this key from writing over this one.
+   */
+  insert(key: string, version: number, values: TableValues): Promise<boolean>;
+  /**
+   * Changes these columns where the row has this version, and tells whether it did: the version is the
+   * next whole number then. A column that is undefined loses its value; one left out keeps it.
+   */
+  update(key: string, version: number, changes: TableValues): Promise<boolean>;
+  /** Removes the row where it has this version, and tells whether it did. */
+  remove(key: string, version: number): Promise<boolean>;
+  /** Every row whose key starts with `prefix`, ordered by key; others get their turn in between. */
+  rows(prefix: string): AsyncIterable<TableRow>;
+  /** As {@link rows}, only those whose `listed` column has a value, without looking at any other. */
+  listed(prefix: string): AsyncIterable<TableRow>;
 }
 
 /** The machine's own clock. */

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { type Logger, systemClock } from "../ports.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import { DATA_FILES } from "../runtime/data-folder.ts";
+import { checkStoreForm } from "../runtime/store-form.ts";
 import { AuditLog } from "../storage/audit-log.ts";
 import { checkDataFolder } from "../storage/private-files.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
-import { openFormat } from "../storage/store-format.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
 import { CommandError } from "./output.ts";
 
@@ -53,7 +53,7 @@ export async function withDeployment<Result>(
   }
   const store = new KeyvStore(new SqliteEngine({ path: storePath }));
   try {
-    await openFormat(store, { readOnly: true });
+    await checkStoreForm(store);
     const registry = new ServerRegistry({ store, clock: systemClock, maxPeers: MAX_PEERS, logger });
     await registry.load();
     const log = new AuditLog(join(folder, DATA_FILES.audit));

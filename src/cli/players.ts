@@ -1,5 +1,6 @@
 /** `players find|late|damaged|forget`: who an account is, what came too late, rows that cannot be read. */
 import { LateReturns } from "../custody/home/late-returns.ts";
+import { forgetDamagedLedgerRow, hasLedgerRow } from "../custody/home/ledger-rows.ts";
 import { isAccountId } from "../identity/local-id.ts";
 import { systemClock, systemRandom } from "../ports.ts";
 import { damagedRows, forgetDamaged } from "../rows/rows.ts";
@@ -43,7 +44,7 @@ export async function findPlayer(
   const localId = await new AccountNames({ store, random: systemRandom }).localId(account);
   const identity = await storeIdentity(store);
   const player = identity === undefined ? localId : `${localId}@${new URL(identity.origin).host}`;
-  const known = (await store.get(`custody/${localId}`)) !== undefined;
+  const known = await hasLedgerRow(store, localId);
   return {
     text: known ? player : `${player} (has never logged in)`,
     json: { player, known },
@@ -74,9 +75,11 @@ export async function forgetPlayer(
   if (player === undefined) {
     throw new CommandError("name the player (<local id>@<home>) to forget", EXIT.usage);
   }
-  const keys = [`custody/${player.split("@")[0] ?? ""}`, `visitor/${player}`];
+  const { store } = deployment;
+  const localId = player.split("@")[0] ?? "";
   const forgotten: string[] = [];
-  for (const key of keys) if (await forgetDamaged(deployment.store, key)) forgotten.push(key);
+  if (await forgetDamagedLedgerRow(store, localId)) forgotten.push(`custody/${localId}`);
+  if (await forgetDamaged(store, `visitor/${player}`)) forgotten.push(`visitor/${player}`);
   if (forgotten.length === 0) {
     throw new CommandError(`no damaged row of ${player} is here: see players damaged`);
   }

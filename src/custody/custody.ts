@@ -388,7 +388,7 @@ export class Custody {
    */
   async sweep(): Promise<void> {
     const siblings = this.#siblings;
-    for await (const { localId, holder, grantor } of this.ledger.rows(GUEST_PREFIX)) {
+    for await (const { localId, holder, grantor } of this.ledger.openRows(GUEST_PREFIX)) {
       if (isGuest(localId) && !this.ledger.isHere(holder)) {
         const others = grantor !== undefined && grantor !== siblings?.life;
         // Whoever remembers the leases sweeps them.

@@ -44,6 +44,11 @@ export async function* damagedRows(
   }
 }
 
+/** Whether a text stands in the place of a damaged row. */
+export function isDamaged(text: string): boolean {
+  return text === TOMBSTONE;
+}
+
 /** Lets the place of a damaged row go: it begins anew. False when what is there is not damaged. */
 export async function forgetDamaged(
   store: Pick<Store, "compareAndSet">,
@@ -67,13 +72,18 @@ export class RowReader<Row> {
 
   /** The row that a text of the store says; undefined when it is damaged: see {@link setAside}. */
   parse(key: string, text: string): Row | undefined {
-    const { fits, belongs } = this.#kind;
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch {
       return undefined;
     }
+    return this.check(key, value);
+  }
+
+  /** As {@link parse}, for what is no text any more. */
+  check(key: string, value: unknown): Row | undefined {
+    const { fits, belongs } = this.#kind;
     if (fits?.(value) !== true && !this.#kind.schema.safeParse(value).success) return undefined;
     const row = value as Row;
     return belongs?.(row, key) === false ? undefined : row;
@@ -89,11 +99,26 @@ export class RowReader<Row> {
    * Returns the error for whoever asked for it.
    */
   async setAside(key: string, text: string): Promise<FederationError> {
-    const { what, blocks, advice } = this.#kind;
+    const { blocks } = this.#kind;
     const store = this.#store;
-    if (text !== TOMBSTONE) {
+    return this.setAsideWith(key, text === TOMBSTONE ? undefined : text, () =>
+      store.compareAndSet(key, text, blocks ? TOMBSTONE : undefined),
+    );
+  }
+
+  /**
+   * As {@link setAside}, for what does not stand under `key`: `takeOut` takes it out of use. `text`
+   * undefined: it has been set aside already.
+   */
+  async setAsideWith(
+    key: string,
+    text: string | undefined,
+    takeOut: () => Promise<unknown>,
+  ): Promise<FederationError> {
+    const { what, advice } = this.#kind;
+    if (text !== undefined) {
       await this.#keep(key, text);
-      await store.compareAndSet(key, text, blocks ? TOMBSTONE : undefined);
+      await takeOut();
     }
     const report = `The ${what} "${key}" of the store is damaged. What is there of it is kept under "${DAMAGED_PREFIX}${key}". ${advice}.`;
     if (!this.#reported.has(key)) {

@@ -8,12 +8,12 @@ import { checkDataFolder, makeTemporaryFolder } from "../storage/private-files.t
 import { lockFolder } from "../storage/file-lock.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
 import { RedisEngine } from "../storage/redis-engine.ts";
-import { openFormat } from "../storage/store-format.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
 import { ASSETS_FOLDER, DATA_FILES } from "./data-folder.ts";
 import { OwnKeys } from "./own-keys.ts";
 import { type Part, stopAll } from "./part.ts";
 import type { ResolvedOptions } from "./settings.ts";
+import { openStoreForm } from "./store-form.ts";
 import type { ProcessLink } from "./sibling-processes.ts";
 
 /** The store, the key and the files of one server. */
@@ -68,8 +68,8 @@ export async function openResources({
       const doubt = await engine.durability();
       if (doubt !== undefined) logger.warn(doubt);
     }
-    await openFormat(store);
     const { origin, adopt, onRecoveryKey } = options;
+    await openStoreForm(store, { origin, random, logger });
     const path = join(dataDirectory, DATA_FILES.keys);
     const asked = { path, origin, store, adopt, random, logger, clock, onRecoveryKey };
     const keys = await OwnKeys.open(asked);

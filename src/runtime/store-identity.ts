@@ -4,6 +4,7 @@
  * every player, and a fresh key a stranger to every peer.
  */
 import { z } from "zod";
+import { hasLedgerRows } from "../custody/home/ledger-rows.ts";
 import { FederationError } from "../errors.ts";
 import { datedKey } from "../identity/key-rotation.ts";
 import type { KeyRing, SigningKey } from "../identity/server-keys.ts";
@@ -16,7 +17,7 @@ export type Adopt = "fresh-store" | "fresh-key";
 
 const IDENTITY_KEY = "identity";
 /** What is there once a server has been in use. */
-const DURABLE_PREFIXES = ["custody/", "visitor/", "peer/"];
+const DURABLE_PREFIXES = ["visitor/", "peer/"];
 
 const identitySchema = z.looseObject({
   /** Key id that the store belongs to. */
@@ -112,7 +113,7 @@ async function isUsed(store: Store): Promise<boolean> {
   for (const prefix of DURABLE_PREFIXES) {
     for await (const _ of store.entries(prefix)) return true;
   }
-  return false;
+  return hasLedgerRows(store);
 }
 
 function identityOf(text: string): z.infer<typeof identitySchema> {

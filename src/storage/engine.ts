@@ -1,4 +1,5 @@
 import type { KeyvStorageAdapter } from "keyv";
+import type { Table, TableSpec } from "../ports.ts";
 
 /**
  * A Keyv storage adapter that can also compare and set: what the federation needs of any engine.
@@ -15,6 +16,11 @@ export type CompareAndSetEngine = KeyvStorageAdapter & {
   ): Promise<boolean>;
   /** Live entries whose key starts with `prefix`, ordered by key. */
   entries(prefix: string): AsyncIterable<readonly [key: string, value: string]>;
+  /**
+   * As {@link Store.table}. Left out, tables are made of compare-and-set: each write compares the whole
+   * row, and takes up to three steps.
+   */
+  table?(spec: TableSpec): Table;
 };
 
 /** Whether a Keyv storage adapter has compare-and-set. */

@@ -1,7 +1,9 @@
 import { Keyv } from "keyv";
 import { FederationError } from "../errors.ts";
-import { type Clock, type Store, systemClock } from "../ports.ts";
+import { type Clock, type Store, type Table, type TableSpec, systemClock } from "../ports.ts";
 import { type CompareAndSetEngine, isCompareAndSetEngine } from "./engine.ts";
+import { KeyValueTable } from "./key-value-table.ts";
+import { checkTableSpec } from "./table-spec.ts";
 
 /**
  * The {@link Store} over a Keyv, or a Keyv storage adapter, that has compare-and-set.
@@ -55,6 +57,11 @@ export class KeyvStore implements Store {
 
   entries(prefix: string): AsyncIterable<readonly [key: string, value: string]> {
     return this.#engine.entries(prefix);
+  }
+
+  table(spec: TableSpec): Table {
+    checkTableSpec(spec);
+    return this.#engine.table?.(spec) ?? new KeyValueTable(this.#engine, spec);
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,15 @@
 /** A store that forgets: for tests, and for parts that stand alone. */
 import { FederationError } from "../errors.ts";
-import { type Clock, type Store, systemClock } from "../ports.ts";
+import {
+  type Clock,
+  type Store,
+  type Table,
+  type TableRow,
+  type TableSpec,
+  type TableValues,
+  systemClock,
+} from "../ports.ts";
+import { checkTableSpec } from "./table-spec.ts";
 
 interface MemoryEntry {
   readonly value: string;
@@ -10,6 +19,15 @@ interface MemoryEntry {
 
 /** What has expired is swept after as many writes as there are entries, and not before this many. */
 const FEWEST_WRITES_BETWEEN_SWEEPS = 1_000;
+
+/** Rows of one table, and the keys of those that are listed. */
+interface MemoryRows {
+  readonly rows: Map<string, { readonly version: number; readonly values: TableValues }>;
+  readonly listed: Set<string>;
+}
+
+/** Tables, by the disk that they are on. */
+const TABLES = new WeakMap<MemoryDisk, Map<string, MemoryRows>>();
 
 /**
  * A {@link Store} in memory: the whole port, with expiry on the given clock. What it has is lost with
@@ -21,6 +39,7 @@ const FEWEST_WRITES_BETWEEN_SWEEPS = 1_000;
 export class MemoryStore implements Store {
   readonly #clock: Pick<Clock, "now">;
   readonly #disk: Map<string, MemoryEntry>;
+  readonly #tables = new Map<string, Table>();
   #closed = false;
   #writes = 0;
   /** While true, every call rejects with `ERR_FED_STORE_UNAVAILABLE`. */
@@ -72,6 +91,19 @@ export class MemoryStore implements Store {
     }
   }
 
+  table(spec: TableSpec): Table {
+    checkTableSpec(spec);
+    const known = this.#tables.get(spec.name);
+    if (known !== undefined) return known;
+    const tables = TABLES.get(this.#disk) ?? new Map<string, MemoryRows>();
+    TABLES.set(this.#disk, tables);
+    const rows = tables.get(spec.name) ?? { rows: new Map(), listed: new Set() };
+    tables.set(spec.name, rows);
+    const table = new MemoryTable(rows, spec.listed, () => this.#turn());
+    this.#tables.set(spec.name, table);
+    return table;
+  }
+
   async close(): Promise<void> {
     await Promise.resolve();
     this.#closed = true;
@@ -105,6 +137,73 @@ export class MemoryStore implements Store {
     await Promise.resolve();
     if (this.#closed) throw new FederationError("ERR_FED_STORE_UNAVAILABLE", "The store is closed");
     if (this.failing) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
+  }
+}
+
+class MemoryTable implements Table {
+  readonly #table: MemoryRows;
+  readonly #listed: string;
+  readonly #turn: () => Promise<void>;
+
+  constructor(table: MemoryRows, listed: string, turn: () => Promise<void>) {
+    this.#table = table;
+    this.#listed = listed;
+    this.#turn = turn;
+  }
+
+  async get(key: string): Promise<TableRow | undefined> {
+    await this.#turn();
+    return this.#row(key);
+  }
+
+  async insert(key: string, version: number, values: TableValues): Promise<boolean> {
+    await this.#turn();
+    if (this.#table.rows.has(key)) return false;
+    this.#write(key, version, values);
+    return true;
+  }
+
+  async update(key: string, version: number, changes: TableValues): Promise<boolean> {
+    await this.#turn();
+    const row = this.#table.rows.get(key);
+    if (row?.version !== version) return false;
+    this.#write(key, version + 1, { ...row.values, ...changes });
+    return true;
+  }
+
+  async remove(key: string, version: number): Promise<boolean> {
+    await this.#turn();
+    if (this.#table.rows.get(key)?.version !== version) return false;
+    this.#table.listed.delete(key);
+    return this.#table.rows.delete(key);
+  }
+
+  async *rows(prefix: string): AsyncGenerator<TableRow> {
+    yield* this.#those(this.#table.rows.keys(), prefix);
+  }
+
+  async *listed(prefix: string): AsyncGenerator<TableRow> {
+    yield* this.#those(this.#table.listed, prefix);
+  }
+
+  async *#those(keys: Iterable<string>, prefix: string): AsyncGenerator<TableRow> {
+    await this.#turn();
+    for (const key of [...keys].filter((each) => each.startsWith(prefix)).sort()) {
+      const row = this.#row(key);
+      if (row !== undefined) yield row;
+    }
+  }
+
+  #row(key: string): TableRow | undefined {
+    const row = this.#table.rows.get(key);
+    return row === undefined ? undefined : { key, ...row };
+  }
+
+  #write(key: string, version: number, values: TableValues): void {
+    const present = Object.entries(values).filter(([, value]) => value !== undefined);
+    this.#table.rows.set(key, { version, values: Object.fromEntries(present) });
+    if (values[this.#listed] === undefined) this.#table.listed.delete(key);
+    else this.#table.listed.add(key);
   }
 }
 

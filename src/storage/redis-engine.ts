@@ -10,7 +10,8 @@
 import { EventEmitter } from "node:events";
 import { type KeyvStorageCapability, keyvStorageCapability } from "keyv";
 import { FederationError } from "../errors.ts";
-import { type Clock, systemClock } from "../ports.ts";
+import { type Clock, type Table, type TableSpec, systemClock } from "../ports.ts";
+import { RedisTable } from "./redis-table.ts";
 
 /** What is used of an ioredis client (`Redis` or `Cluster`). */
 export interface RedisClient {
@@ -191,6 +192,19 @@ export class RedisEngine extends EventEmitter {
       }
       if (page.length === 0) return;
     }
+  }
+
+  /** As {@link Store.table}: a hash for each row. */
+  table(spec: TableSpec): Table {
+    return new RedisTable(
+      {
+        eval: (script, keys, args) =>
+          this.#do(() => this.#options.client.eval(script, keys.length, ...keys, ...args)),
+        tag: `{${this.#options.keyPrefix}}:table:${spec.name}:`,
+        stored: (key) => this.#name(key),
+      },
+      spec,
+    );
   }
 
   async disconnect(): Promise<void> {

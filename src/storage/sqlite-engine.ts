@@ -11,7 +11,8 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "./sqlite.ts";
 import { type KeyvStorageCapability, keyvStorageCapability } from "keyv";
 import { FederationError } from "../errors.ts";
-import { type Clock, systemClock } from "../ports.ts";
+import { type Clock, type Table, type TableSpec, systemClock } from "../ports.ts";
+import { SqliteTable } from "./sqlite-table.ts";
 import { NO_FOLLOW, isLink } from "./private-files.ts";
 
 /** Options of {@link SqliteEngine}. */
@@ -34,7 +35,9 @@ interface PendingWrite {
 
 type Statements = ReturnType<typeof prepareStatements>;
 
+/** After so many writes what has expired is looked for, and for each of them so much is removed at most. */
 const EXPIRY_SWEEP_WRITES = 512;
+const EXPIRED_PER_WRITE = 2;
 const BUSY_SECONDS = 5;
 const LONGEST_BUSY_SECONDS = 60;
 const FIRST_RETRY_MILLISECONDS = 1;
@@ -58,6 +61,9 @@ export class SqliteEngine extends EventEmitter {
   readonly #busyMilliseconds: number;
   /** Undefined while the file has been locked ever since it was opened. */
   #statements: Statements | undefined;
+  readonly #tables = new Map<string, SqliteTable>();
+  /** Tables that the file may not have yet. */
+  #unmade: SqliteTable[] = [];
   #pending: PendingWrite[] = [];
   /** Whether a flush is to come by itself. */
   #scheduled = false;
@@ -189,7 +195,27 @@ export class SqliteEngine extends EventEmitter {
       const last = rows.at(-1);
       if (last === undefined) return;
       from = `${last["key"] as string}\u0000`;
+      // SQLite answers at once: without this nobody else would get a turn before the end.
+      await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** As {@link Store.table}: a table of the file, with its columns. */
+  table(spec: TableSpec): Table {
+    const known = this.#tables.get(spec.name);
+    if (known !== undefined) return known;
+    const made = new SqliteTable(
+      {
+        database: this.#database,
+        stored: (key) => this.#key(key),
+        read: (run) => this.#read(run),
+        write: (run) => this.#write(run),
+      },
+      spec,
+    );
+    this.#tables.set(spec.name, made);
+    this.#unmade.push(made);
+    return made;
   }
 
   async disconnect(): Promise<void> {
@@ -209,6 +235,10 @@ export class SqliteEngine extends EventEmitter {
     if (this.#statements === undefined) {
       this.#database.exec(SCHEMA);
       this.#statements = prepareStatements(this.#database);
+    }
+    while (this.#unmade.length > 0) {
+      this.#unmade[0]?.prepare();
+      this.#unmade.shift();
     }
     return this.#statements;
   }
@@ -251,8 +281,10 @@ export class SqliteEngine extends EventEmitter {
       results = batch.map((write) => write.run(statements));
       this.#writesSinceSweep += batch.length;
       if (this.#writesSinceSweep >= EXPIRY_SWEEP_WRITES) {
-        this.#writesSinceSweep = 0;
-        statements.sweep.run(this.#clock.now());
+        const most = EXPIRED_PER_WRITE * this.#writesSinceSweep;
+        const swept = statements.sweep.run(this.#clock.now(), most).changes;
+        // There may be more: the next writes go on with it.
+        this.#writesSinceSweep = swept === most ? EXPIRY_SWEEP_WRITES : 0;
       }
       this.#database.exec("COMMIT");
     } catch (cause) {
@@ -319,7 +351,10 @@ function prepareStatements(database: DatabaseSync) {
     ),
     remove: database.prepare("DELETE FROM entries WHERE key = ?"),
     removeExpected: database.prepare(`DELETE FROM entries WHERE key = ? AND value = ? AND ${live}`),
-    sweep: database.prepare("DELETE FROM entries WHERE expires <= ?"),
+    sweep: database.prepare(
+      `DELETE FROM entries WHERE key IN
+       (SELECT key FROM entries WHERE expires <= ? ORDER BY expires LIMIT ?)`,
+    ),
     clear: database.prepare("DELETE FROM entries"),
   };
 }

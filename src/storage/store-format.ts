@@ -9,9 +9,6 @@ export const FORMAT_KEY = "format";
 /** Brings a store from one form to the next. May be repeated, and run by several processes at once. */
 export type FormatStep = (store: Store) => Promise<void>;
 
-/** Step `n` leads from form `n + 1` to form `n + 2`. */
-const STEPS: readonly FormatStep[] = [];
-
 const formatSchema = z.looseObject({ version: z.int().min(1) });
 
 /**
@@ -25,8 +22,12 @@ export async function openFormat(
   store: Store,
   {
     readOnly = false,
-    steps = STEPS,
-  }: { readonly readOnly?: boolean; readonly steps?: readonly FormatStep[] } = {},
+    steps,
+  }: {
+    readonly readOnly?: boolean;
+    /** Step `n` leads from form `n + 1` to form `n + 2`. */
+    readonly steps: readonly FormatStep[];
+  },
 ): Promise<void> {
   const present = steps.length + 1;
   for (;;) {

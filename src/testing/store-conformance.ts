@@ -1,12 +1,13 @@
 /**
  * What any store must do, as a suite for whoever writes an engine: every safety rule of custody is one
- * compare-and-set, so an engine that passes keeps players safe, and one that does not loses them.
+ * conditional write, so an engine that passes keeps players safe, and one that does not loses them.
  *
  * Not shown by it: that what is written outlives a power cut, and that two processes agree. Kill yours.
  */
 import assert from "node:assert/strict";
 import type { Clock, Store } from "../ports.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { declareTableCases } from "./table-conformance.ts";
 
 /** Time that a suite moves. */
 export type MovableClock = Clock & {
@@ -180,4 +181,5 @@ function declareCases(check: (title: string, test: (place: Place) => Promise<voi
     assert.equal(await store.get("a"), "2");
     await second.close();
   });
+  declareTableCases(check);
 }

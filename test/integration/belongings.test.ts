@@ -56,7 +56,7 @@ describe("what a player owns at home", function () {
       const store = new DatabaseSync(join(at.home.spec.data, "federation.sqlite"), {
         readOnly: true,
       });
-      const all = store.prepare("SELECT key FROM entries WHERE key LIKE 'custody/guest-%'").all();
+      const all = store.prepare("SELECT key FROM custody WHERE key LIKE 'guest-%'").all();
       store.close();
       return all.map((row) => String(row["key"]));
     };

@@ -10,7 +10,15 @@ import { type SigningKey, generateSigningKey } from "../../src/identity/server-k
 import type { JsonValue } from "../../src/json.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { type Carried, type RoomBody, UNREADABLE, carriedOf, lieOf } from "./room.ts";
-import { CrashingStore, type Disk, DriftingClock, EPOCH, type World, never } from "./world.ts";
+import {
+  CrashingStore,
+  type Disk,
+  type DiskRow,
+  DriftingClock,
+  EPOCH,
+  type World,
+  never,
+} from "./world.ts";
 
 const CALL_TIMEOUT = 5_000;
 const SEAT_LIFE = 15_000;
@@ -24,6 +32,8 @@ const REPAIR_MILLISECONDS = [2_000, 60_000] as const;
 /** Rows that are damaged now and then, and texts that take their place. */
 const ROTTING = ["custody/", "visitor/", "history/", "receipt/"];
 const ROTTEN = ["", "{", "null", "[object Object]", "{}", '{"localId":7}', '"text"', "[1,2]"];
+/** Columns of a custody row whose damage shows, whatever text stands there. */
+const ROTTING_COLUMNS = ["epoch", "transfer", "last"];
 
 /** Servers that can reach each other. */
 export interface Neighbourhood {
@@ -215,7 +225,8 @@ export class SimulatedServer implements PeerCalls {
     const key = world.pick(keys);
     const entry = this.disk.get(key);
     if (entry === undefined) return;
-    this.disk.set(key, { ...entry, value: world.pick(ROTTEN) });
+    const value = key.startsWith("custody/") ? rotten(world, entry.value) : world.pick(ROTTEN);
+    this.disk.set(key, { ...entry, value });
     world.note(() => `${this.authority} has a damaged row: ${key}`);
     this.#damaged.set(key, () => {
       this.#damaged.delete(key);
@@ -521,6 +532,13 @@ interface Sent {
   readonly transferId?: string;
   state?: JsonValue;
   readonly players?: Sent[];
+}
+
+/** A row of a table with one column damaged. */
+function rotten(world: World, text: string): string {
+  const row = JSON.parse(text) as DiskRow;
+  const values = { ...row.values, [world.pick(ROTTING_COLUMNS)]: world.pick(ROTTEN) };
+  return JSON.stringify({ ...row, values });
 }
 
 function isMany(path: string): boolean {

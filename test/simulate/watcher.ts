@@ -1,11 +1,12 @@
 /** The eye that looks at the whole world after every step and says what must never be. */
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
+import { membersOf } from "../../src/custody/home/ledger-columns.ts";
 import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
 import { type Carried, carriedOf, trophiesOf } from "./room.ts";
 import type { SimulatedServer } from "./server.ts";
-import type { World } from "./world.ts";
+import type { DiskRow, World } from "./world.ts";
 
 /** How long a server may take to give back, or lose, whom it holds and does not play. */
 const ORPHAN_MILLISECONDS = 40_000;
@@ -126,7 +127,10 @@ export class Watcher {
         this.#visitors.set(id, visitor);
         if (before !== undefined) this.#compareVisitor(id, before, visitor);
       } else if (text !== "") {
-        const row = JSON.parse(text) as LedgerRow;
+        const found = JSON.parse(text) as DiskRow;
+        if (found.values["damaged"] !== undefined) continue;
+        const key = id.slice(id.indexOf(" custody/") + " custody/".length);
+        const row = membersOf({ key, ...found }) as unknown as LedgerRow;
         const before = this.#rows.get(id);
         this.#rows.set(id, row);
         this.#world.note(

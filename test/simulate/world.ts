@@ -1,6 +1,14 @@
 /** The world of the simulation: one clock, a faulty network, disks that survive, clocks that drift. */
 import { FederationError } from "../../src/errors.ts";
-import type { Clock, Random, Store, TimerHandle } from "../../src/ports.ts";
+import type {
+  Clock,
+  Random,
+  Store,
+  Table,
+  TableRow,
+  TableSpec,
+  TimerHandle,
+} from "../../src/ports.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 interface Event {
@@ -224,6 +232,9 @@ export class DriftingClock implements Clock {
 /** What survives a crash. */
 export type Disk = Map<string, { value: string; expires: number }>;
 
+/** A row of a table on the disk. */
+export type DiskRow = Pick<TableRow, "version" | "values">;
+
 /** A store whose process may die at any durable write: before it, or after it and before it is told. */
 export class CrashingStore implements Store {
   readonly #world: World;
@@ -288,6 +299,53 @@ export class CrashingStore implements Store {
       const value = this.#read(key);
       if (value !== undefined) yield [key, value];
     }
+  }
+
+  /** Rows are on the same disk, at `<name>/<key>`, and written with the same faults. */
+  table({ name, listed }: TableSpec): Table {
+    const read = (key: string): TableRow | undefined => {
+      const text = this.#read(`${name}/${key}`);
+      return text === undefined ? undefined : { key, ...(JSON.parse(text) as DiskRow) };
+    };
+    const write = (
+      key: string,
+      expected: number | undefined,
+      next: (row: TableRow | undefined) => DiskRow | undefined,
+    ): Promise<boolean> =>
+      this.#write(`${name}/${key}`, () => {
+        const row = read(key);
+        if (row?.version !== expected) return false;
+        const value = next(row);
+        if (value === undefined) this.#disk.delete(`${name}/${key}`);
+        else this.#disk.set(`${name}/${key}`, { value: JSON.stringify(value), expires: Infinity });
+        return true;
+      });
+    const rows = async function* (
+      store: CrashingStore,
+      prefix: string,
+      wanted: (row: TableRow) => boolean,
+    ): AsyncGenerator<TableRow> {
+      for await (const [key] of store.entries(`${name}/${prefix}`)) {
+        const row = read(key.slice(name.length + 1));
+        if (row !== undefined && wanted(row)) yield row;
+      }
+    };
+    return {
+      get: async (key) => {
+        await this.#turn();
+        if (this.#world.strikes("fail")) throw unavailable();
+        return read(key);
+      },
+      insert: (key, version, values) => write(key, undefined, () => ({ version, values })),
+      update: (key, version, changes) =>
+        write(key, version, (row) => ({
+          version: version + 1,
+          values: { ...row?.values, ...changes },
+        })),
+      remove: (key, version) => write(key, version, () => undefined),
+      rows: (prefix) => rows(this, prefix, () => true),
+      listed: (prefix) => rows(this, prefix, ({ values }) => values[listed] !== undefined),
+    };
   }
 
   async close(): Promise<void> {

@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Keyv } from "keyv";
 import { FederationError } from "../../src/errors.ts";
+import { LEDGER_TABLE } from "../../src/custody/home/ledger-columns.ts";
 import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { SqliteEngine } from "../../src/storage/sqlite-engine.ts";
 import { coded } from "../support/coded.ts";
 import { folderOfTest } from "../support/folders.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { storeConformance } from "../../src/testing/store-conformance.ts";
 
 describe("storage/sqlite-engine", () => {
@@ -17,6 +19,86 @@ describe("storage/sqlite-engine", () => {
     name: "SQLite",
     open: (clock) =>
       new KeyvStore(new SqliteEngine({ path: join(folder.path, "s.sqlite"), clock }), { clock }),
+  });
+
+  it("removes what has expired a little at a time, and goes on with it", async () => {
+    const clock = new ManualClock();
+    const path = join(folder.path, "swept.sqlite");
+    const store = new KeyvStore(new SqliteEngine({ path, clock }), { clock });
+    const many = Array.from({ length: 2_500 }, (_, each) => `old/${each}`);
+    await Promise.all(many.map((key) => store.set(key, "x", 1_000)));
+    const database = new DatabaseSync(path, { readOnly: true });
+    const count = (): number =>
+      Number(database.prepare("SELECT count(*) AS n FROM entries").get()?.["n"]);
+    clock.advance(1_001);
+    const counts: number[] = [];
+    for (let write = 0; write < 600 && count() > 1; write += 1) {
+      await store.set("live", `${write}`);
+      if (counts.at(-1) !== count()) counts.push(count());
+    }
+    database.close();
+    assert.equal(counts.at(-1), 1);
+    const steps = counts.map((each, index) => (counts[index - 1] ?? 2_501) - each);
+    assert.ok(Math.max(...steps) <= 1_100, steps.join());
+    await store.close();
+  });
+
+  it("uses the room again of what has expired", async () => {
+    const clock = new ManualClock();
+    const path = join(folder.path, "reused.sqlite");
+    const store = new KeyvStore(new SqliteEngine({ path, clock }), { clock });
+    const sizes: number[] = [];
+    for (let day = 0; day < 8; day += 1) {
+      await Promise.all(
+        Array.from({ length: 4_096 }, (_, each) =>
+          store.set(`history/${day}/${each}`, "x".repeat(400), 2 * 86_400_000),
+        ),
+      );
+      clock.advance(86_400_000);
+      sizes.push((await stat(path)).size);
+    }
+    await store.close();
+    assert.ok((sizes.at(-1) ?? 0) < 1.2 * (sizes[4] ?? 0), sizes.join());
+  });
+
+  it("finds what is listed by its index, and a row by its key", async () => {
+    const path = join(folder.path, "plans.sqlite");
+    const store = new KeyvStore(new SqliteEngine({ path }));
+    await store.table(LEDGER_TABLE).insert("a", 1, {});
+    await store.close();
+    const database = new DatabaseSync(path);
+    const plan = (query: string): string =>
+      database
+        .prepare(`EXPLAIN QUERY PLAN ${query}`)
+        .all()
+        .map((row) => String(row["detail"]))
+        .join();
+    const listed = "SELECT * FROM custody WHERE listed IS NOT NULL AND key >= '' AND key < 'x'";
+    assert.match(plan(`${listed} ORDER BY key`), /SEARCH custody USING INDEX custody_listed/u);
+    assert.match(plan("UPDATE custody SET epoch = 1 WHERE key = 'a' AND version = 1"), /SEARCH/u);
+    database.close();
+  });
+
+  it("lets others have their turn while many rows are read", async () => {
+    const store = new KeyvStore(new SqliteEngine({ path: join(folder.path, "turns.sqlite") }));
+    const table = store.table(LEDGER_TABLE);
+    await Promise.all(
+      Array.from({ length: 1_000 }, (_, each) => table.insert(`p${each}`, 1, { listed: 1 })),
+    );
+    for (const rows of [table.rows(""), table.listed("")]) {
+      let turns = 0;
+      const count = (): void => {
+        turns += 1;
+        timer = setImmediate(count);
+      };
+      let timer = setImmediate(count);
+      let found = 0;
+      for await (const _ of rows) found += 1;
+      clearImmediate(timer);
+      assert.equal(found, 1_000);
+      assert.ok(turns >= 5, `${turns} turns`);
+    }
+    await store.close();
   });
 
   it("serves through a Keyv with a namespace, apart from others", async () => {

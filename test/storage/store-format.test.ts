@@ -14,7 +14,7 @@ describe("storage/store-format", () => {
 
   it("is the first of a new store", async () => {
     const store = new MemoryStore(new ManualClock());
-    await openFormat(store);
+    await openFormat(store, { steps: [] });
     assert.deepEqual(await version(store), { version: 1 });
   });
 

@@ -2,15 +2,22 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { LEDGER_TABLE, membersOf } from "../../src/custody/home/ledger-columns.ts";
 import type { LedgerRow } from "../../src/custody/home/ledger-row.ts";
+import type { TableValues } from "../../src/ports.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
 import { eventually } from "./eventually.ts";
 import type { ServerProcess } from "./processes.ts";
 
 /** Home's row of one of its players. */
 export function ledgerRow(home: ServerProcess, player: string): LedgerRow | undefined {
-  return stored(home, `custody/${player.slice(0, player.lastIndexOf("@"))}`) as
-    LedgerRow | undefined;
+  const key = player.slice(0, player.lastIndexOf("@"));
+  const columns = Object.keys(LEDGER_TABLE.columns).map((column) => `"${column}"`);
+  const found = read(home, `SELECT ${columns.join()} FROM custody WHERE key = ?`, key);
+  if (found === undefined) return undefined;
+  const present = Object.entries(found).filter(([, value]) => value !== null);
+  const values = Object.fromEntries(present) as TableValues;
+  return membersOf({ key, version: 0, values }) as unknown as LedgerRow;
 }
 
 /** What a server knows of a player who visits it or is on the way. */
@@ -43,12 +50,20 @@ export async function isGone(server: ServerProcess, player: string): Promise<voi
 }
 
 function stored(server: ServerProcess, key: string): unknown {
+  const row = read(server, "SELECT value FROM entries WHERE key = ?", key);
+  return row === undefined ? undefined : JSON.parse(row["value"] as string);
+}
+
+function read(
+  server: ServerProcess,
+  query: string,
+  key: string,
+): Record<string, unknown> | undefined {
   const database = new DatabaseSync(join(server.spec.data, "federation.sqlite"), {
     readOnly: true,
   });
   try {
-    const row = database.prepare("SELECT value FROM entries WHERE key = ?").get(key);
-    return row === undefined ? undefined : JSON.parse(row["value"] as string);
+    return database.prepare(query).get(key);
   } finally {
     database.close();
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Store } from "../../src/ports.ts";
+import type { Store, Table } from "../../src/ports.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { type TestRunner, storeConformance } from "../../src/testing/store-conformance.ts";
 
@@ -32,8 +32,20 @@ function with_(store: Store, changes: Partial<Store>): Store {
     delete: (key) => store.delete(key),
     compareAndSet: (...args) => store.compareAndSet(...args),
     entries: (prefix) => store.entries(prefix),
+    table: (spec) => store.table(spec),
     close: () => store.close(),
     ...changes,
+  };
+}
+
+function tableWith(table: Table): Table {
+  return {
+    get: (key) => table.get(key),
+    insert: (...args) => table.insert(...args),
+    update: (...args) => table.update(...args),
+    remove: (...args) => table.remove(...args),
+    rows: (prefix) => table.rows(prefix),
+    listed: (prefix) => table.listed(prefix),
   };
 }
 
@@ -67,6 +79,36 @@ describe("testing/store-conformance", () => {
   it("fails one that gives each opener a place of its own", async () => {
     const failed = await failuresOf(() => new MemoryStore());
     assert.ok(failed.includes("has everything after a restart, seen by both"), failed.join());
+  });
+
+  it("fails one whose tables do not look at the version", async () => {
+    const failed = await failuresOf((store) =>
+      with_(store, {
+        table: (spec) => ({
+          ...tableWith(store.table(spec)),
+          update: async (key, _version, changes) => {
+            const table = store.table(spec);
+            const row = await table.get(key);
+            return row !== undefined && table.update(key, row.version, changes);
+          },
+        }),
+      }),
+    );
+    const title = "changes only the columns it is told, of the expected version only";
+    assert.ok(failed.includes(title), failed.join());
+  });
+
+  it("fails one that lists what is not listed any more", async () => {
+    const failed = await failuresOf((store) =>
+      with_(store, {
+        table: (spec) => ({
+          ...tableWith(store.table(spec)),
+          listed: (prefix) => store.table(spec).rows(prefix),
+        }),
+      }),
+    );
+    const title = "lists rows of a prefix in order, and apart those that are listed";
+    assert.ok(failed.includes(title), failed.join());
   });
 
   it("says what is missing where the runner has no words of its own", () => {

@@ -55,7 +55,8 @@ export function composeHome(options: HomeSideOptions): HomeSide {
   const refused = new SaidOnce();
   const granted = new LeaseBook({ clock, leaseSeconds: options.leaseSeconds ?? 30 });
   const ledger = new CustodyLedger({
-    ...{ origin, store, clock, logger, leases: granted },
+    ...{ origin, store, clock, random, logger, leases: granted },
+    isRecorded: (localId) => receipts.isRecorded(localId),
     onNotKept: (localId, notice) => {
       logger.warn(
         `home did not keep all that ${localId} carried at ${notice.from}: ${notice.lost.map((path) => (path === "" ? "nothing of it" : path)).join(" ")}${notice.more > 0 ? ` and ${notice.more} more` : ""}`,

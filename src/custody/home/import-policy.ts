@@ -97,7 +97,8 @@ export function importFrom(
   } else {
     let decided: unknown;
     try {
-      decided = accept(before, sent.state, from);
+      // What the host's own code does to it is nobody else's.
+      decided = accept(structuredClone(before), sent.state, from);
     } catch {
       return nothing();
     }
@@ -212,7 +213,7 @@ function provenance(
   );
   const remembered = new Set(inside.map(([pointer]) => pointer));
   for (const [name, value] of Object.entries(state)) {
-    if (!Object.hasOwn(known, name) || Object.hasOwn(brought, name)) continue;
+    if (!isMembers(value) || !Object.hasOwn(known, name) || Object.hasOwn(brought, name)) continue;
     for (const pointer of additions(pointerTo("", name), known[name], value)) {
       if (inside.length >= MAX_WITHIN) break;
       if (remembered.has(pointer) || pointer.length > MAX_WITHIN_POINTER) continue;

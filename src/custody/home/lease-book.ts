@@ -27,14 +27,16 @@ export class LeaseBook {
 
   /** A lease was answered for this player and epoch. */
   answered(localId: string, epoch: number): void {
-    if (this.#last.has(`${localId}@${epoch}`)) return;
-    this.#answeredAt.set(`${localId}@${epoch}`, this.#clock.monotonic());
+    const key = `${localId}@${epoch}`;
+    if (this.#last.has(key)) return;
+    this.#answeredAt.set(key, this.#clock.monotonic());
   }
 
   /** The epoch is over: whoever held it cannot renew it any more. */
   forget(localId: string, epoch: number): void {
-    this.#answeredAt.delete(`${localId}@${epoch}`);
-    this.#last.delete(`${localId}@${epoch}`);
+    const key = `${localId}@${epoch}`;
+    this.#answeredAt.delete(key);
+    this.#last.delete(key);
   }
 
   /** Whatever has been answered is the last lease of this epoch: it runs out once, counted from now. */

@@ -1,12 +1,12 @@
 /**
  * The custody ledger: where home's players are (PROTOCOL 6).
  *
- * Every decision is one durable compare-and-set on the player's row; whoever waits for it hears of
+ * Every decision is one durable conditional write of the player's row; whoever waits for it hears of
  * it after that. What home says to peers about its decisions is in `answers.ts`.
  */
 import { FederationError } from "../../errors.ts";
 import { type JsonValue, sameJson } from "../../json.ts";
-import type { Clock, Logger, Store } from "../../ports.ts";
+import type { Clock, Logger, Random, Store } from "../../ports.ts";
 import type { ImportNotice } from "./import-notices.ts";
 import { NAMELESS } from "../shared/messages.ts";
 import { importFromHome } from "./import-policy.ts";
@@ -29,6 +29,7 @@ export interface CustodyLedgerOptions {
   readonly origin: string;
   readonly store: Store;
   readonly clock: Clock;
+  readonly random: Pick<Random, "bytes">;
   /** Hears of damaged rows. Default: nobody does. */
   readonly logger?: Pick<Logger, "error">;
   /** What home remembers of the leases it answered. */
@@ -37,6 +38,8 @@ export interface CustodyLedgerOptions {
   readonly life?: () => string | undefined;
   /** Not all of what a server sent was kept; durable, and told once. */
   readonly onNotKept?: ((localId: string, notice: ImportNotice) => void) | undefined;
+  /** Whether a player's last crossing is in the history. Default: it always is. */
+  readonly isRecorded?: (localId: string) => boolean;
 }
 
 /** Name of a player that gives none. */
@@ -53,13 +56,14 @@ export class CustodyLedger {
   readonly #onNotKept: (localId: string, notice: ImportNotice) => void;
   readonly #listeners = new Set<(decision: LedgerDecision) => void>();
 
-  constructor({ origin, store, clock, logger, leases, life, onNotKept }: CustodyLedgerOptions) {
+  constructor(options: CustodyLedgerOptions) {
+    const { origin, clock, leases, life, onNotKept } = options;
     this.#origin = origin;
     this.#authority = new URL(origin).host;
     this.#clock = clock;
     this.#leases = leases;
     this.#life = life ?? (() => undefined);
-    this.#rows = new LedgerRows(store, logger);
+    this.#rows = new LedgerRows(options);
     this.#onNotKept = onNotKept ?? (() => undefined);
   }
 
@@ -85,9 +89,17 @@ export class CustodyLedger {
     return this.#rows.get(localId);
   }
 
-  /** Every row whose local id begins so (default: every one), for settling after a restart. */
-  rows(begin?: string): AsyncIterable<LedgerRow> {
-    return this.#rows.all(begin);
+  /**
+   * Every row whose local id begins so (default: every one) and whose player is away, or has a transfer
+   * open, or whose last crossing may not be in the history.
+   */
+  openRows(begin?: string): AsyncIterable<LedgerRow> {
+    return this.#rows.open(begin);
+  }
+
+  /** The last crossing of a row is in the history. */
+  recorded(row: LedgerRow): Promise<void> {
+    return this.#rows.recorded(row);
   }
 
   /**
@@ -99,7 +111,7 @@ export class CustodyLedger {
     localId: string,
     known: { readonly name: string | undefined; readonly jkt: string | undefined },
   ): Promise<LedgerRow> {
-    return this.#rows.update(localId, (row): LedgerRow => {
+    const admitted = await this.#rows.update(localId, (row): LedgerRow => {
       const fresh: LedgerRow = row ?? {
         localId,
         name: known.name ?? DEFAULT_NAME,
@@ -112,6 +124,7 @@ export class CustodyLedger {
         ? named
         : { ...named, jkt: known.jkt };
     });
+    return own(admitted);
   }
 
   /**
@@ -181,9 +194,10 @@ export class CustodyLedger {
    */
   async play(row: LedgerRow): Promise<LedgerRow | undefined> {
     if (transitions.played(row) === row) return row;
-    return this.#rows.update(row.localId, (now) =>
+    const played = await this.#rows.update(row.localId, (now) =>
       now?.epoch === row.epoch ? transitions.played(now) : now,
     );
+    return played && own(played);
   }
 
   /** The player has been told what was not kept. */
@@ -305,4 +319,9 @@ export class CustodyLedger {
       if (!known.has(JSON.stringify(notice))) this.#onNotKept(localId, notice);
     }
   }
+}
+
+/** The row for a caller who may alter the state: a session's room does. */
+function own(row: LedgerRow): LedgerRow {
+  return row.state === undefined ? row : { ...row, state: structuredClone(row.state) };
 }

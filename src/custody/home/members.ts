@@ -72,11 +72,29 @@ const MAX_LOSS_POINTER = 512;
  * wherever they stand in it. In time and size linear in `now`, however long its names are.
  */
 export function lossesAt(path: string, now: JsonValue, kept: JsonValue | undefined): string[] {
+  if (isAllIn(now, kept)) return [];
   const found: string[] = [];
   for (const loss of losses(path, now, kept)) {
     if (found.push(loss) === MAX_LOSSES) break;
   }
   return found;
+}
+
+/** Whether all of `now` is in `kept`, with lists as they are: mostly so, and told without a pointer. */
+function isAllIn(now: JsonValue, kept: JsonValue | undefined): boolean {
+  if (now === kept) return true;
+  if (Array.isArray(now)) {
+    return (
+      Array.isArray(kept) &&
+      now.length === kept.length &&
+      sameJson(now as JsonValue, kept as JsonValue)
+    );
+  }
+  if (!isMembers(now) || !isMembers(kept)) return false;
+  for (const name of Object.keys(now)) {
+    if (!Object.hasOwn(kept, name) || !isAllIn(now[name] as JsonValue, kept[name])) return false;
+  }
+  return true;
 }
 
 function* losses(path: string, now: JsonValue, kept: JsonValue | undefined): Generator<string> {

@@ -27,15 +27,23 @@ export interface ReceiptBookOptions {
 /** Issues receipts and files countersignatures (PROTOCOL 6). */
 export class ReceiptBook {
   readonly #options: ReceiptBookOptions;
+  /** Crossings that are not in the history yet, by local id. */
+  readonly #unrecorded = new Map<string, number>();
 
   constructor(options: ReceiptBookOptions) {
     this.#options = options;
+  }
+
+  /** Whether the crossings of a player that this process has decided are in the history. */
+  isRecorded(localId: string): boolean {
+    return !this.#unrecorded.has(localId);
   }
 
   /** Signs the receipt of a decided claim and writes the crossing into the history. */
   async issue(row: LedgerRow, transferId: string, to: string): Promise<string> {
     const { origin, clock, history, signingKey, onHistoryLost } = this.#options;
     const { localId, epoch, last } = row;
+    this.#count(localId, 1);
     const at = last?.at ?? Math.floor(clock.now() / 1000);
     const from = last?.from ?? origin;
     const player = `${localId}@${new URL(origin).host}`;
@@ -48,10 +56,16 @@ export class ReceiptBook {
       signingKey(),
     );
     // Nobody's custody hangs on it, so nobody waits for it; the next start makes up for a crash.
-    history
-      .record(localId, { transferId, home: origin, from, to, epoch, at, receipt })
-      .catch(onHistoryLost);
+    history.record(localId, { transferId, home: origin, from, to, epoch, at, receipt }).then(() => {
+      this.#count(localId, -1);
+    }, onHistoryLost);
     return receipt;
+  }
+
+  #count(localId: string, by: number): void {
+    const count = (this.#unrecorded.get(localId) ?? 0) + by;
+    if (count > 0) this.#unrecorded.set(localId, count);
+    else this.#unrecorded.delete(localId);
   }
 
   /** Files what an end has signed, once it verifies. Answers with all that is filed then. */

@@ -19,7 +19,7 @@ export async function settleHome(
   isOver: (life: string | undefined) => Promise<boolean>,
 ): Promise<number> {
   let settled = 0;
-  for await (const row of ledger.rows()) {
+  for await (const row of ledger.openRows()) {
     await receipts.makeUp(row);
     if (row.holder !== origin) {
       // The count of its leases begins now, not when somebody asks.
@@ -27,6 +27,8 @@ export async function settleHome(
     } else if (row.transfer !== undefined && (await isOver(row.life))) {
       await ledger.cancelFromRow(row.localId);
       settled += 1;
+    } else if (row.transfer === undefined && receipts.isRecorded(row.localId)) {
+      await ledger.recorded(row);
     }
   }
   return settled;

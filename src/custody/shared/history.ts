@@ -52,8 +52,8 @@ const CROSSING_ROW: RowKind<Crossing> = {
 };
 
 /**
- * Durable records by player, and by transfer and home: a source chooses transfer ids as it likes. None is
- * ever written over; all are gone after 90 days.
+ * Durable records, once each: by transfer and home (a source chooses transfer ids as it likes), and
+ * beside them, by player, where to find them. None is ever written over; all are gone after 90 days.
  */
 export class CrossingHistory {
   readonly #store: Store;
@@ -68,7 +68,7 @@ export class CrossingHistory {
   async record(localId: string, crossing: Crossing): Promise<void> {
     const epoch = String(crossing.epoch).padStart(EPOCH_DIGITS, "0");
     const key = `${prefixOf(localId)}${epoch}-${crossing.transferId.toLowerCase()}`;
-    await Promise.all([this.#file(key, JSON.stringify(crossing)), this.keep(crossing)]);
+    await Promise.all([this.keep(crossing), this.#file(key, crossing.home)]);
   }
 
   /** Keeps a crossing that this server was an end of, whose receipt it has verified. */
@@ -85,7 +85,11 @@ export class CrossingHistory {
   async of(localId: string): Promise<CrossingRecord[]> {
     const crossings: CrossingRecord[] = [];
     for await (const [key, text] of this.#store.entries(prefixOf(localId))) {
-      const crossing = await this.#parse(key, text);
+      // What the first form of the store has here is the record itself.
+      const crossing =
+        text.startsWith("https://") || text.startsWith("http://")
+          ? await this.find(key.slice(prefixOf(localId).length + EPOCH_DIGITS + 1), text)
+          : await this.#parse(key, text);
       if (crossing !== undefined) crossings.push(crossing);
     }
     return crossings;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { LEDGER_TABLE } from "../../../src/custody/home/ledger-columns.ts";
 import type { PlayerSession } from "../../../src/custody/shared/player-session.ts";
 import {
   type CustodyServer,
@@ -131,8 +132,9 @@ describe("custody/home, where the simulation does not go", () => {
         return body.carried as never;
       };
     }
-    const write = home.store.compareAndSet.bind(home.store);
-    home.store.compareAndSet = async (...args) => {
+    const table = home.store.table(LEDGER_TABLE);
+    const write = table.update.bind(table);
+    table.update = async (...args) => {
       await turn();
       return write(...args);
     };
