@@ -16,6 +16,8 @@ export interface Mutant {
   readonly faults?: Partial<Faults>;
   /** Crossings of one run, where it shows only once the faults have ended. */
   readonly crossings?: number;
+  /** Whether servers have links with each other. Default false. */
+  readonly links?: boolean;
   /** With which it shows soonest. Default 7. */
   readonly seed?: string;
 }
