@@ -25,9 +25,11 @@ export async function benchLink(): Promise<Section[]> {
     for (const one of [b, plain[1]]) one.onCall = () => Promise.resolve(answer);
     await a.link(b);
     await plain[0].handshake.connect(plain[1].origin);
-    // A frame's bytes there, and those of its answer back.
-    const there = Buffer.alloc(17 + 1 + "/custody/claim".length + JSON.stringify(body).length + 32);
-    const back = Buffer.alloc(17 + 2 + JSON.stringify(answer).length + 32);
+    // A message's bytes there, and those of its answer back.
+    const there = Buffer.alloc(
+      12 + 9 + 1 + "/custody/claim".length + JSON.stringify(body).length + 32,
+    );
+    const back = Buffer.alloc(12 + 9 + 2 + JSON.stringify(answer).length + 32);
     const echo = await echoer(server, there, back);
     const before = b.posts;
     const sections: Section[] = [];

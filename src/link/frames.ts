@@ -1,7 +1,10 @@
 /**
- * Frames of a link (PROTOCOL 12): one binary message each, with a counter, a time and a MAC.
+ * Messages of a link (PROTOCOL 12): each one binary WebSocket message with a counter, a time, frames and a MAC.
  *
- *     counter 8 · kind 1 · call id 4 · created 4 · what the kind has · HMAC-SHA256 32
+ *     counter 8 · created 4 · frames · HMAC-SHA256 32
+ *     frame: length of the rest 4 · kind 1 · call id 4 · what the kind has
+ *
+ * What is sent within one turn goes in one message, with one MAC.
  */
 import { type KeyObject, createHmac, timingSafeEqual } from "node:crypto";
 import type { FederationErrorCode } from "../errors.ts";
@@ -26,8 +29,6 @@ export type Frame =
       readonly kind: typeof FrameKind.Call;
       /** Unique among the sender's calls under way. */
       readonly id: number;
-      /** The sender's Unix seconds. */
-      readonly created: number;
       /** Below the endpoint: `/` and at most 127 more visible ASCII characters. */
       readonly path: string;
       /** JSON in UTF-8; empty for none. */
@@ -37,7 +38,6 @@ export type Frame =
       readonly kind: typeof FrameKind.Answer;
       /** The call's. */
       readonly id: number;
-      readonly created: number;
       /** As of an HTTP answer. */
       readonly status: number;
       readonly body: string | Buffer;
@@ -45,28 +45,36 @@ export type Frame =
   | {
       readonly kind: typeof FrameKind.Ping;
       readonly id: number;
-      readonly created: number;
     }
   | {
       readonly kind: typeof FrameKind.Pong;
       /** The ping's. */
       readonly id: number;
-      readonly created: number;
       readonly body: string | Buffer;
     }
   | {
       readonly kind: typeof FrameKind.Goodbye;
       /** 0. */
       readonly id: number;
-      readonly created: number;
     };
+
+/** What came in one message. */
+export interface LinkMessage {
+  /** The sender's Unix seconds. */
+  readonly created: number;
+  /** At least one. */
+  readonly frames: readonly Frame[];
+}
 
 /** Bodies on a link are at most this long, as those of HTTP are. */
 export const MAX_LINK_BODY_BYTES = 64 * 1024;
-/** No frame is longer. */
-export const MAX_FRAME_BYTES = 17 + 1 + 128 + MAX_LINK_BODY_BYTES + 32;
+/** No message is longer. */
+export const MAX_MESSAGE_BYTES = 128 * 1024;
+/** Nor has one more frames. */
+export const MAX_FRAMES = 1024;
 
-const HEADER_BYTES = 17;
+const HEAD_BYTES = 12;
+const FRAME_HEAD_BYTES = 9;
 const MAC_BYTES = 32;
 const MAX_PONG_BYTES = 1024;
 const PATH = /^\/[!-~]{0,127}$/u;
@@ -77,41 +85,53 @@ export function isLinkPath(path: string): boolean {
   return PATH.test(path);
 }
 
-/** The bytes of a frame, with its counter and its MAC. The frame is one that may be sent. */
-export function sealFrame(key: KeyObject, counter: number, frame: Frame): Buffer {
-  const { kind } = frame;
-  const path = kind === FrameKind.Call ? frame.path : "";
-  const extra = kind === FrameKind.Call ? 1 + path.length : kind === FrameKind.Answer ? 2 : 0;
-  const body = "body" in frame ? frame.body : "";
-  const bodyBytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-  const end = HEADER_BYTES + extra + bodyBytes;
-  const bytes = Buffer.allocUnsafe(end + MAC_BYTES);
-  bytes.writeUInt32BE(Math.floor(counter / TWO_32), 0);
-  bytes.writeUInt32BE(counter % TWO_32, 4);
-  bytes[8] = kind;
-  bytes.writeUInt32BE(frame.id, 9);
-  bytes.writeUInt32BE(frame.created, 13);
-  if (kind === FrameKind.Call) {
-    bytes[HEADER_BYTES] = path.length;
-    bytes.write(path, HEADER_BYTES + 1, "latin1");
-  } else if (kind === FrameKind.Answer) bytes.writeUInt16BE(frame.status, HEADER_BYTES);
-  if (typeof body === "string") bytes.write(body, HEADER_BYTES + extra);
-  else body.copy(bytes, HEADER_BYTES + extra);
-  macOf(key, bytes, end).copy(bytes, end);
-  return bytes;
+/** Collects frames, up to what one message may have. */
+export class MessageDraft {
+  #frames: { readonly frame: Frame; readonly bytes: number }[] = [];
+  #bytes = HEAD_BYTES + MAC_BYTES;
+
+  get isEmpty(): boolean {
+    return this.#frames.length === 0;
+  }
+
+  /** Whether it has been taken in; false when there is no room left for it in this message. */
+  add(frame: Frame): boolean {
+    const bytes = FRAME_HEAD_BYTES + restBytes(frame);
+    if (this.#frames.length >= MAX_FRAMES || this.#bytes + bytes > MAX_MESSAGE_BYTES) return false;
+    this.#frames.push({ frame, bytes });
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** The message with all of them, sealed; the draft is empty then. */
+  seal(key: KeyObject, counter: number, created: number): Buffer {
+    const message = Buffer.allocUnsafe(this.#bytes);
+    message.writeUInt32BE(Math.floor(counter / TWO_32), 0);
+    message.writeUInt32BE(counter % TWO_32, 4);
+    message.writeUInt32BE(created, 8);
+    let at = HEAD_BYTES;
+    for (const { frame, bytes } of this.#frames) {
+      write(message, at, frame, bytes);
+      at += bytes;
+    }
+    macOf(key, message, at).copy(message, at);
+    this.#frames = [];
+    this.#bytes = HEAD_BYTES + MAC_BYTES;
+    return message;
+  }
 }
 
 /**
- * The frame that some bytes are, or the code of what is wrong with them: its length, its MAC, its counter,
- * its form, in this order.
+ * What a message says, or the code of what is wrong with it: its length, its MAC, its counter, its form, in
+ * this order.
  */
-export function openFrame(
+export function openMessage(
   key: KeyObject,
   counter: number,
   bytes: Buffer,
-): Frame | FederationErrorCode {
-  if (bytes.length < HEADER_BYTES + MAC_BYTES) return "ERR_FED_MALFORMED";
-  if (bytes.length > MAX_FRAME_BYTES) return "ERR_FED_BODY_TOO_LARGE";
+): LinkMessage | FederationErrorCode {
+  if (bytes.length < HEAD_BYTES + MAC_BYTES) return "ERR_FED_MALFORMED";
+  if (bytes.length > MAX_MESSAGE_BYTES) return "ERR_FED_BODY_TOO_LARGE";
   const end = bytes.length - MAC_BYTES;
   if (!timingSafeEqual(macOf(key, bytes, end), bytes.subarray(end))) {
     return "ERR_FED_SIGNATURE_INVALID";
@@ -119,35 +139,65 @@ export function openFrame(
   if (bytes.readUInt32BE(0) * TWO_32 + bytes.readUInt32BE(4) !== counter) {
     return "ERR_FED_REPLAYED";
   }
-  return parse(bytes, end) ?? "ERR_FED_MALFORMED";
+  const frames: Frame[] = [];
+  for (let at = HEAD_BYTES; at < end;) {
+    const frameEnd = end - at < FRAME_HEAD_BYTES ? Infinity : at + 4 + bytes.readUInt32BE(at);
+    const frame = frameEnd <= end ? read(bytes, at, frameEnd) : undefined;
+    if (frame === undefined || frames.length >= MAX_FRAMES) return "ERR_FED_MALFORMED";
+    frames.push(frame);
+    at = frameEnd;
+  }
+  return frames.length === 0 ? "ERR_FED_MALFORMED" : { created: bytes.readUInt32BE(8), frames };
 }
 
-function parse(bytes: Buffer, end: number): Frame | undefined {
-  const id = bytes.readUInt32BE(9);
-  const created = bytes.readUInt32BE(13);
-  const rest = end - HEADER_BYTES;
-  switch (bytes[8]) {
+function restBytes(frame: Frame): number {
+  const body = "body" in frame ? frame.body : "";
+  const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
+  if (frame.kind === FrameKind.Call) return 1 + frame.path.length + bytes;
+  return frame.kind === FrameKind.Answer ? 2 + bytes : bytes;
+}
+
+function write(message: Buffer, at: number, frame: Frame, bytes: number): void {
+  message.writeUInt32BE(bytes - 4, at);
+  message[at + 4] = frame.kind;
+  message.writeUInt32BE(frame.id, at + 5);
+  let rest = at + FRAME_HEAD_BYTES;
+  if (frame.kind === FrameKind.Call) {
+    message[rest] = frame.path.length;
+    rest += 1 + message.write(frame.path, rest + 1, "latin1");
+  } else if (frame.kind === FrameKind.Answer) rest = message.writeUInt16BE(frame.status, rest);
+  if (!("body" in frame)) return;
+  if (typeof frame.body === "string") message.write(frame.body, rest);
+  else frame.body.copy(message, rest);
+}
+
+/** The frame from `at` to `end`; undefined when it is none. */
+function read(bytes: Buffer, at: number, end: number): Frame | undefined {
+  const from = at + FRAME_HEAD_BYTES;
+  const rest = end - from;
+  if (rest < 0) return undefined;
+  const id = bytes.readUInt32BE(at + 5);
+  switch (bytes[at + 4]) {
     case FrameKind.Call: {
-      const from = HEADER_BYTES + 1 + (bytes[HEADER_BYTES] ?? 0);
-      if (rest < 1 || from > end || end - from > MAX_LINK_BODY_BYTES) return undefined;
-      const path = bytes.toString("latin1", HEADER_BYTES + 1, from);
+      const body = from + 1 + (bytes[from] ?? 0);
+      if (rest < 1 || body > end || end - body > MAX_LINK_BODY_BYTES) return undefined;
+      const path = bytes.toString("latin1", from + 1, body);
       if (!isLinkPath(path)) return undefined;
-      return { kind: FrameKind.Call, id, created, path, body: bytes.subarray(from, end) };
+      return { kind: FrameKind.Call, id, path, body: bytes.subarray(body, end) };
     }
     case FrameKind.Answer: {
       if (rest < 2 || rest - 2 > MAX_LINK_BODY_BYTES) return undefined;
-      const status = bytes.readUInt16BE(HEADER_BYTES);
+      const status = bytes.readUInt16BE(from);
       if (status < 200 || status > 599) return undefined;
-      const body = bytes.subarray(HEADER_BYTES + 2, end);
-      return { kind: FrameKind.Answer, id, created, status, body };
+      return { kind: FrameKind.Answer, id, status, body: bytes.subarray(from + 2, end) };
     }
     case FrameKind.Ping:
-      return rest === 0 ? { kind: FrameKind.Ping, id, created } : undefined;
+      return rest === 0 ? { kind: FrameKind.Ping, id } : undefined;
     case FrameKind.Pong:
       if (rest > MAX_PONG_BYTES) return undefined;
-      return { kind: FrameKind.Pong, id, created, body: bytes.subarray(HEADER_BYTES, end) };
+      return { kind: FrameKind.Pong, id, body: bytes.subarray(from, end) };
     case FrameKind.Goodbye:
-      return rest === 0 && id === 0 ? { kind: FrameKind.Goodbye, id, created } : undefined;
+      return rest === 0 && id === 0 ? { kind: FrameKind.Goodbye, id } : undefined;
     default:
       return undefined;
   }

@@ -1,13 +1,13 @@
 /**
  * One link (PROTOCOL 12), from its opening to its end: calls both ways, pings, goodbyes.
  *
- * A frame that is not exactly right ends the link, and nothing of it is acted on. What is under way when a
+ * A message that is not exactly right ends the link, and nothing of it is acted on. What is under way when a
  * link ends has no answer: nobody knows what became of it, as with an answer that HTTP has lost.
  */
 import type { KeyObject } from "node:crypto";
 import { FederationError, type FederationErrorCode } from "../errors.ts";
 import type { Clock, TimerHandle } from "../ports.ts";
-import { type Frame, FrameKind, MAX_LINK_BODY_BYTES, openFrame, sealFrame } from "./frames.ts";
+import { type Frame, FrameKind, MAX_LINK_BODY_BYTES, MessageDraft, openMessage } from "./frames.ts";
 import type { LinkSocket } from "./socket.ts";
 
 /** Who is at the other end, and under what the link was opened. */
@@ -105,6 +105,7 @@ export class Link {
   readonly #givenUp = new Set<number>();
   /** Ids of the other side's calls that are being answered. */
   readonly #answering = new Set<number>();
+  readonly #draft = new MessageDraft();
   #sent = 0;
   #received = 0;
   #nextId = 0;
@@ -182,7 +183,7 @@ export class Link {
       }, timeoutMilliseconds);
       this.#calledAt = this.#clock.monotonic();
       this.#calls.set(id, { resolve, reject, sentAt: this.#calledAt, timer });
-      this.#send({ kind: FrameKind.Call, id, created: this.#seconds(), path, body });
+      this.#send({ kind: FrameKind.Call, id, path, body });
     });
   }
 
@@ -199,7 +200,7 @@ export class Link {
         this.#end("ERR_FED_TIMEOUT");
       }, timeoutMilliseconds);
       this.#pings.set(id, { resolve, reject, sentAt: this.#clock.monotonic(), timer });
-      this.#send({ kind: FrameKind.Ping, id, created: this.#seconds() });
+      this.#send({ kind: FrameKind.Ping, id });
     });
   }
 
@@ -209,7 +210,7 @@ export class Link {
     const left = new Promise<void>((resolve) => this.#left.push(resolve));
     if (!this.#goodbyes.ours) {
       this.#goodbyes.ours = true;
-      this.#send({ kind: FrameKind.Goodbye, id: 0, created: this.#seconds() });
+      this.#send({ kind: FrameKind.Goodbye, id: 0 });
       this.#timers.leave ??= this.#clock.setTimeout(() => {
         this.#end("ERR_FED_TIMEOUT");
       }, LEAVE_MILLISECONDS);
@@ -225,22 +226,25 @@ export class Link {
 
   #receive(bytes: Buffer): void {
     if (this.#over) return;
-    const frame = openFrame(this.#options.keys.receiving, this.#received, bytes);
-    if (typeof frame === "string") {
-      this.#end(frame);
+    const message = openMessage(this.#options.keys.receiving, this.#received, bytes);
+    if (typeof message === "string") {
+      this.#end(message);
       return;
     }
     this.#received += 1;
     this.#heardAt = this.#clock.monotonic();
     if (this.#received === 1) this.#options.onProven?.(this);
-    if (!this.#take(frame)) this.#end("ERR_FED_MALFORMED");
+    for (const frame of message.frames) {
+      if (this.#over) return;
+      if (!this.#take(frame, message.created)) this.#end("ERR_FED_MALFORMED");
+    }
   }
 
   /** Whether a frame has its place in what is said. */
-  #take(frame: Frame): boolean {
+  #take(frame: Frame, created: number): boolean {
     switch (frame.kind) {
       case FrameKind.Call:
-        return this.#takeCall(frame);
+        return this.#takeCall(frame, created);
       case FrameKind.Answer: {
         const waiting = this.#calls.get(frame.id);
         if (waiting === undefined) return this.#givenUp.delete(frame.id);
@@ -269,7 +273,7 @@ export class Link {
     }
   }
 
-  #takeCall({ id, created, path, body }: Extract<Frame, { kind: 1 }>): boolean {
+  #takeCall({ id, path, body }: Extract<Frame, { kind: 1 }>, sentAt: number): boolean {
     if (this.#goodbyes.theirs || this.#answering.has(id)) return false;
     const { handler } = this.#options;
     this.#calledAt = this.#heardAt;
@@ -278,7 +282,7 @@ export class Link {
       return true;
     }
     this.#answering.add(id);
-    const call = { path, body: body as Buffer, sentAt: created };
+    const call = { path, body: body as Buffer, sentAt };
     void handler
       .answer(this.peer, call)
       .catch(() => handler.refuse("ERR_FED_UNAVAILABLE"))
@@ -295,7 +299,7 @@ export class Link {
     const { status, body } = fits
       ? answer
       : this.#options.handler.refuse("ERR_FED_RESPONSE_TOO_LARGE");
-    this.#send({ kind: FrameKind.Answer, id, created: this.#seconds(), status, body });
+    this.#send({ kind: FrameKind.Answer, id, status, body });
   }
 
   #takePing(id: number): boolean {
@@ -305,15 +309,28 @@ export class Link {
     this.#pinged.count += 1;
     if (this.#pinged.count > MAX_PINGS_PER_MINUTE) return false;
     const body = this.#options.handler.health();
-    this.#send({ kind: FrameKind.Pong, id, created: this.#seconds(), body });
+    this.#send({ kind: FrameKind.Pong, id, body });
     return true;
   }
 
   #send(frame: Frame): void {
     if (this.#over) return;
-    const bytes = sealFrame(this.#options.keys.sending, this.#sent, frame);
+    if (this.#draft.isEmpty) {
+      // Once all that is ready has run: what it says goes in one message.
+      process.nextTick(() => {
+        this.#flush();
+      });
+    }
+    if (this.#draft.add(frame)) return;
+    this.#flush();
+    this.#send(frame);
+  }
+
+  #flush(): void {
+    if (this.#over || this.#draft.isEmpty) return;
+    const message = this.#draft.seal(this.#options.keys.sending, this.#sent, this.#seconds());
     this.#sent += 1;
-    this.#socket.send(bytes);
+    this.#socket.send(message);
     const unsent = this.#socket.bufferedBytes;
     if (unsent > MAX_BUFFERED_BYTES) this.#end("ERR_FED_UNAVAILABLE");
     else if (unsent > HIGH_WATER_BYTES && !this.#stuck) {
@@ -368,6 +385,7 @@ export class Link {
 
   #end(code: FederationErrorCode | undefined): void {
     if (this.#over) return;
+    if (code === undefined) this.#flush();
     this.#over = true;
     for (const timer of Object.values(this.#timers)) this.#clock.clearTimeout(timer);
     this.#socket.close(code === undefined ? NORMAL_CLOSURE : POLICY_VIOLATION, code ?? "");

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { coded } from "../support/coded.ts";
-import { FrameKind, sealFrame } from "../../src/link/frames.ts";
+import { type Frame, FrameKind } from "../../src/link/frames.ts";
 import { MAX_CALLS_UNDER_WAY } from "../../src/link/link.ts";
-import { B, Pair, handlerOf, keysOf } from "./pair.ts";
+import { turn } from "../support/turn.ts";
+import { B, Pair, handlerOf, keysOf, sealed } from "./pair.ts";
 
 const TIMEOUT = 5_000;
 
@@ -22,7 +23,7 @@ describe("link/link", () => {
     assert.deepEqual(await quick, { status: 201, body: "https://a.example /quick 2" });
     assert.deepEqual(await back, { status: 200, body: "3" });
     held.forEach((go) => go());
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     await pair.settle();
     assert.equal((await slow).body, "https://a.example /slow 1");
   });
@@ -57,7 +58,7 @@ describe("link/link", () => {
     pair.clock.advance(600);
     await slow;
     held.forEach((go) => go());
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     await pair.settle();
     assert.equal(pair.a.over, false);
   });
@@ -102,7 +103,7 @@ describe("link/link", () => {
     await pair.settle();
     assert.deepEqual([pair.a.usable, pair.b.usable, pair.b.over], [false, false, false]);
     held.forEach((go) => go());
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     await pair.settle();
     assert.equal((await call).body, "last");
     await left;
@@ -122,9 +123,10 @@ describe("link/link", () => {
     const pair = await Pair.proven({ b: handlerOf(() => new Promise(() => undefined)) });
     const { byOpener } = keysOf().ofA;
     for (let id = 0; id <= MAX_CALLS_UNDER_WAY; id += 1) {
-      const frame = { kind: FrameKind.Call, id, created: 0, path: "/x", body: "" } as const;
-      pair.sockets.b.ears?.message(sealFrame(byOpener, id + 1, frame));
+      const frame = { kind: FrameKind.Call, id, path: "/x", body: "" } as const;
+      pair.sockets.b.ears?.message(sealed(byOpener, id + 1, frame));
     }
+    await turn();
     assert.equal(pair.sockets.b.sent.length, 1);
     assert.match(pair.sockets.b.sent[0]?.toString() ?? "", /ERR_FED_RATE_LIMITED/u);
     const calls = Array.from({ length: MAX_CALLS_UNDER_WAY }, () => pair.b.call("/x", "", TIMEOUT));
@@ -146,6 +148,7 @@ describe("link/link", () => {
     const { b } = pair.sockets;
     b.bufferedBytes = 300_000;
     void pair.b.call("/x", "", TIMEOUT).catch(() => undefined);
+    await turn();
     assert.deepEqual([b.reads, pair.b.usable], [false, false]);
     b.bufferedBytes = 0;
     pair.clock.advance(20);
@@ -155,9 +158,8 @@ describe("link/link", () => {
   it("ends with a side that never reads", async () => {
     const pair = await Pair.proven();
     pair.sockets.b.bufferedBytes = 5_000_000;
-    const call = assert.rejects(pair.b.call("/x", "", TIMEOUT), coded("ERR_FED_UNREACHABLE"));
+    await assert.rejects(pair.b.call("/x", "", TIMEOUT), coded("ERR_FED_UNREACHABLE"));
     assert.deepEqual(pair.ended, ["b ERR_FED_UNAVAILABLE"]);
-    await call;
   });
 
   describe("acts on nothing, and ends, for", () => {
@@ -175,14 +177,15 @@ describe("link/link", () => {
       });
       for (const path of ["/1", "/2"]) {
         void pair.a.call(path, "", TIMEOUT).catch(() => undefined);
+        await turn();
       }
       caught = pair.sockets.a.sent.splice(0);
     });
     const deliver = (...frames: readonly (Buffer | undefined)[]): void => {
       for (const frame of frames) if (frame !== undefined) pair.sockets.b.ears?.message(frame);
     };
-    const seal = (frame: Parameters<typeof sealFrame>[2], counter = 1): Buffer =>
-      sealFrame(keysOf().ofA.byOpener, counter, frame);
+    const seal = (frame: Frame, counter = 1): Buffer =>
+      sealed(keysOf().ofA.byOpener, counter, frame);
 
     it("a frame that comes twice", () => {
       deliver(caught[0], caught[0]);
@@ -197,6 +200,7 @@ describe("link/link", () => {
     it("a frame of our own that comes back", async () => {
       await pair.settle();
       void pair.b.call("/mine", "", TIMEOUT).catch(() => undefined);
+      await turn();
       deliver(pair.sockets.b.sent[0]);
       assert.deepEqual([acted, pair.ended], [[], ["b ERR_FED_SIGNATURE_INVALID"]]);
     });
@@ -214,25 +218,25 @@ describe("link/link", () => {
     });
 
     it("the answer to a call that was not made", () => {
-      deliver(seal({ kind: FrameKind.Answer, id: 0, created: 0, status: 200, body: "{}" }));
+      deliver(seal({ kind: FrameKind.Answer, id: 0, status: 200, body: "{}" }));
       assert.deepEqual(pair.ended, ["b ERR_FED_MALFORMED"]);
     });
 
     it("the answer to a ping that was not sent", () => {
-      deliver(seal({ kind: FrameKind.Pong, id: 0, created: 0, body: "{}" }));
+      deliver(seal({ kind: FrameKind.Pong, id: 0, body: "{}" }));
       assert.deepEqual(pair.ended, ["b ERR_FED_MALFORMED"]);
     });
 
     it("a call with the id of one that is under way", () => {
-      const again = { kind: FrameKind.Call, id: 1, created: 0, path: "/again", body: "" } as const;
+      const again = { kind: FrameKind.Call, id: 1, path: "/again", body: "" } as const;
       deliver(caught[0], seal(again, 2));
       assert.deepEqual([acted, pair.ended], [["/1"], ["b ERR_FED_MALFORMED"]]);
     });
 
     it("a call after a goodbye", () => {
       deliver(
-        seal({ kind: FrameKind.Goodbye, id: 0, created: 0 }),
-        seal({ kind: FrameKind.Call, id: 5, created: 0, path: "/late", body: "" }, 2),
+        seal({ kind: FrameKind.Goodbye, id: 0 }),
+        seal({ kind: FrameKind.Call, id: 5, path: "/late", body: "" }, 2),
       );
       assert.deepEqual(acted, []);
       assert.match(pair.ended[0] ?? "", /^b /u);
@@ -240,7 +244,7 @@ describe("link/link", () => {
 
     it("a flood of pings", () => {
       for (let counter = 1; counter <= 300; counter += 1) {
-        deliver(seal({ kind: FrameKind.Ping, id: counter, created: 0 }, counter));
+        deliver(seal({ kind: FrameKind.Ping, id: counter }, counter));
       }
       assert.deepEqual(pair.ended, ["b ERR_FED_MALFORMED"]);
     });

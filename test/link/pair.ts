@@ -1,8 +1,11 @@
 /** Two ends of a link in memory: what one sends waits until the test lets it through. */
+import type { KeyObject } from "node:crypto";
+import { type Frame, MessageDraft } from "../../src/link/frames.ts";
 import { createEphemeralKey, agreeOnKeys } from "../../src/link/keys.ts";
 import { Link, type LinkHandler, type LinkOptions } from "../../src/link/link.ts";
 import type { LinkEars, LinkSocket } from "../../src/link/socket.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { turn } from "../support/turn.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
 export const A = "https://a.example";
@@ -49,6 +52,17 @@ export function keysOf(seed = "1") {
   ];
   if (ofA === undefined || ofB === undefined) throw new Error("no agreement");
   return { ofA, ofB };
+}
+
+/** A message of these frames. */
+export function sealed(
+  key: KeyObject,
+  counter: number,
+  ...frames: readonly (Frame & { readonly created?: number })[]
+): Buffer {
+  const draft = new MessageDraft();
+  for (const frame of frames) if (!draft.add(frame)) throw new Error("no room");
+  return draft.seal(key, counter, frames[0]?.created ?? 0);
 }
 
 /** A handler that answers by echo, or as `answer` says. */
@@ -103,10 +117,11 @@ export class Pair {
   /** Delivers all that was sent, and what is said to it, until there is no more. */
   async settle(): Promise<void> {
     const { a, b } = this.sockets;
+    await turn();
     while (a.sent.length + b.sent.length > 0) {
       for (const message of a.sent.splice(0)) b.ears?.message(message);
       for (const message of b.sent.splice(0)) a.ears?.message(message);
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
   }
 }

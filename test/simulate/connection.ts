@@ -58,7 +58,7 @@ export class End implements LinkSocket {
   readonly sent: Buffer[] = [];
   other: End | undefined;
   readonly #connection: Connection;
-  readonly #station: Station;
+  readonly station: Station;
   /** What was sent this way over the connection before. */
   readonly #former: readonly Buffer[];
   #ears: LinkEars | undefined;
@@ -70,7 +70,7 @@ export class End implements LinkSocket {
 
   constructor(connection: Connection, station: Station, former: readonly Buffer[]) {
     this.#connection = connection;
-    this.#station = station;
+    this.station = station;
     this.#former = former;
   }
 
@@ -89,13 +89,13 @@ export class End implements LinkSocket {
     if (this.#closed) return;
     this.sent.push(message);
     if (this.#connection.dead) return;
-    if (this.#station.outOfSight() || world.strikes("halfOpen")) {
-      world.note(() => `the link of ${this.#station.name} and ${this.other?.name ?? ""} is dead`);
+    if (this.station.outOfSight() || world.strikes("halfOpen")) {
+      world.note(() => `the link of ${this.station.name} and ${this.other?.name ?? ""} is dead`);
       this.#connection.dead = true;
       return;
     }
     if (world.strikes("cut")) {
-      world.note(() => `the link of ${this.#station.name} and ${this.other?.name ?? ""} is cut`);
+      world.note(() => `the link of ${this.station.name} and ${this.other?.name ?? ""} is cut`);
       this.#connection.cut();
       return;
     }
@@ -112,7 +112,7 @@ export class End implements LinkSocket {
   }
 
   get name(): string {
-    return this.#station.name;
+    return this.station.name;
   }
 
   /** It is closed by the other side, or by nobody. */
@@ -120,7 +120,7 @@ export class End implements LinkSocket {
     if (this.#told) return;
     this.#told = true;
     this.#closed = true;
-    if (this.#station.alive()) this.#ears?.closed();
+    if (this.station.alive()) this.#ears?.closed();
   }
 
   /** What somebody on the way makes of a message. */
@@ -154,7 +154,7 @@ export class End implements LinkSocket {
 
   #deliver(message: Buffer): void {
     this.#arrive(() => {
-      this.other?.#receive(message);
+      this.other?.receive(message);
     });
   }
 
@@ -164,16 +164,16 @@ export class End implements LinkSocket {
     const travel = world.strikes("delay") ? world.between(500, 3_000) : world.between(1, 60);
     this.#arrivesAt = Math.max(this.#arrivesAt, world.now + travel);
     const arrive = (): void => {
-      const left = (this.other?.#station.hungUntil() ?? 0) - world.now;
+      const left = (this.other?.station.hungUntil() ?? 0) - world.now;
       if (left > 0) world.schedule(left, arrive);
       else if (!this.#connection.dead) run();
     };
     world.schedule(this.#arrivesAt - world.now, arrive);
   }
 
-  #receive(message: Buffer): void {
+  receive(message: Buffer): void {
     if (this.#closed) return;
-    if (!this.#station.alive()) this.#connection.cut();
+    if (!this.station.alive()) this.#connection.cut();
     else if (this.#ears === undefined) this.#early.push(message);
     else this.#ears.message(message);
   }

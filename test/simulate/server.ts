@@ -425,7 +425,9 @@ export class SimulatedServer implements PeerCalls {
     const links = new Links({
       ...{ origin: this.origin, clock, random: world.random },
       termsOf: (origin) =>
-        this.#hood.linked(this.origin, origin) ? { sessionId: "session", endpoint: origin } : undefined,
+        this.#hood.linked(this.origin, origin)
+          ? { sessionId: "session", endpoint: origin }
+          : undefined,
       standing: () => ({ stands: true }),
       dial: (origin) => this.#dial(alive, origin),
     });
@@ -514,10 +516,7 @@ export class SimulatedServer implements PeerCalls {
         );
         this.#connections.add(opening);
         target.#connections.add(opening);
-        const [own, theirs] = [
-          createEphemeralKey(world.random),
-          createEphemeralKey(world.random),
-        ];
+        const [own, theirs] = [createEphemeralKey(world.random), createEphemeralKey(world.random)];
         const keys = agreeOnKeys(own, theirs.publicKey, {
           ...{ opener: this.origin, accepter: to },
           ...{ requestSignature: world.random.bytes(64), answerSignature: world.random.bytes(64) },

@@ -50,7 +50,10 @@ export class LinkedServer {
   readonly #http: Server;
   readonly #fetch = createGuardedFetch({ allowInsecure: true, allowPrivateNetwork: false });
 
-  private constructor(http: Server, { links = true, saysLinks = links, endpointPort }: LinkedServerOptions) {
+  private constructor(
+    http: Server,
+    { links = true, saysLinks = links, endpointPort }: LinkedServerOptions,
+  ) {
     const { port } = http.address() as AddressInfo;
     const origin = `http://127.0.0.1:${port}`;
     this.#http = http;

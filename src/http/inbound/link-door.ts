@@ -127,7 +127,7 @@ export class LinkDoor {
     this.#granting.set(request, headers);
     this.#server.handleUpgrade(request, socket, head, (opened) => {
       links.accept(origin, session.sessionId, {
-        socket: new WebSocketPort(opened, socket),
+        socket: new WebSocketPort(opened),
         kid,
         keys: { sending: keys.byAccepter, receiving: keys.byOpener },
       });

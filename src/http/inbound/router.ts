@@ -284,7 +284,9 @@ class Router {
     if (refused !== undefined) return linked(refusal(refused));
     const ahead = Math.round(sentAt - clock.now() / 1000);
     if (Math.abs(ahead) > CLOCK_SKEW_SECONDS) {
-      return linked(refusal("ERR_FED_CLOCK_SKEW", `the call is ${Math.abs(ahead)} s off our clock`));
+      return linked(
+        refusal("ERR_FED_CLOCK_SKEW", `the call is ${Math.abs(ahead)} s off our clock`),
+      );
     }
     const route = path === LINK_PATH ? undefined : routeFor("endpoint", path);
     if (route?.caller === "peer") {

@@ -1,12 +1,11 @@
 /** A link's connection as a WebSocket of `ws`. */
-import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import { MAX_FRAME_BYTES } from "../../link/frames.ts";
+import { MAX_MESSAGE_BYTES } from "../../link/frames.ts";
 import type { LinkEars, LinkSocket } from "../../link/socket.ts";
 
 /** How `ws` is to read and write, on either side. */
 export const WEB_SOCKET_OPTIONS = {
-  maxPayload: MAX_FRAME_BYTES,
+  maxPayload: MAX_MESSAGE_BYTES,
   perMessageDeflate: false,
   // A reason of at most 125 bytes is all the text there is.
   skipUTF8Validation: true,
@@ -16,23 +15,16 @@ export const WEB_SOCKET_OPTIONS = {
 /** What the closing handshake may take. */
 const CLOSE_MILLISECONDS = 1_000;
 
-/**
- * The port of a link on an open WebSocket.
- *
- * @param stream The connection below it: what is sent within one turn leaves in one write.
- */
+/** The port of a link on an open WebSocket. */
 export class WebSocketPort implements LinkSocket {
   readonly #socket: WebSocket;
-  readonly #stream: Duplex;
-  #corked = false;
 
-  constructor(socket: WebSocket, stream: Duplex) {
+  constructor(socket: WebSocket) {
     this.#socket = socket;
-    this.#stream = stream;
     // What a connection ends by is told by its close.
     socket.on("error", () => undefined);
     socket.on("ping", (data) => {
-      if (socket.readyState === WebSocket.OPEN && socket.bufferedAmount < MAX_FRAME_BYTES) {
+      if (socket.readyState === WebSocket.OPEN && socket.bufferedAmount < MAX_MESSAGE_BYTES) {
         socket.pong(data);
       }
     });
@@ -53,16 +45,7 @@ export class WebSocketPort implements LinkSocket {
   }
 
   send(message: Buffer): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#stream.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#stream.uncork();
-      });
-    }
-    this.#socket.send(message);
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(message);
   }
 
   read(on: boolean): void {

@@ -89,7 +89,7 @@ export function createLinkDialer(
       );
     }
     return {
-      socket: new WebSocketPort(socket, answer.socket),
+      socket: new WebSocketPort(socket),
       kid: verified.kid,
       keys: { sending: keys.byOpener, receiving: keys.byAccepter },
     };

@@ -260,7 +260,10 @@ describe("links between servers", function () {
     async function request(
       from: LinkedServer,
       to: LinkedServer,
-      changes: { readonly linkKey?: string | undefined; readonly key?: typeof from.ring.current } = {},
+      changes: {
+        readonly linkKey?: string | undefined;
+        readonly key?: typeof from.ring.current;
+      } = {},
     ) {
       const { publicKey } = createEphemeralKey(systemRandom);
       const { linkKey = publicKey } = changes;
@@ -376,7 +379,7 @@ describe("links between servers", function () {
       acted += 1;
       return {};
     };
-    const rubbish = [Buffer.alloc(0), Buffer.alloc(49), Buffer.from("{}"), Buffer.alloc(200_000)];
+    const rubbish = [Buffer.alloc(0), Buffer.alloc(44), Buffer.from("{}"), Buffer.alloc(200_000)];
     for (const message of rubbish) {
       const { socket } = await dialerOf(a)(b);
       const closed = new Promise<void>((resolve) => {
