@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { createConnection } from "node:net";
 import { WebSocket } from "ws";
 import { LINK_SUBPROTOCOL } from "../../../src/http/link/opening.ts";
@@ -190,7 +191,7 @@ describe("links between servers", function () {
     await a.call(b).catch(() => undefined);
     await eventually(() => assert.equal(a.links?.size, 0));
     assert.equal(acted, 0);
-    const again = await a.call(b).catch((cause: { code: string }) => cause);
+    const again = await a.call(b).catch((cause: unknown) => cause as { code: string });
     assert.equal("code" in again ? again.code : "", "ERR_FED_BLOCKED");
   });
 
@@ -248,7 +249,7 @@ describe("links between servers", function () {
       socket.on("error", () => undefined);
       const [, response] = (await once(socket, "unexpected-response")) as [
         unknown,
-        import("node:http").IncomingMessage,
+        IncomingMessage,
       ];
       let text = "";
       for await (const chunk of response) text += String(chunk);
