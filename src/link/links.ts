@@ -48,7 +48,7 @@ export interface LinksOptions {
   readonly standing: (peer: LinkPeer) => LinkStanding;
   /**
    * Opens a connection. Rejects with a FederationError: `ERR_FED_NOT_FOUND` where the way does not let a
-   * link through, which no hurry mends.
+   * link through, `ERR_FED_BAD_RESPONSE` where somebody else answers, which no hurry mends.
    */
   readonly dial: (origin: string, terms: LinkTerms) => Promise<OpenedSocket>;
 }
@@ -206,7 +206,7 @@ export class Links {
       (cause: unknown) => {
         attempts.busy = false;
         const code = cause instanceof FederationError ? cause.code : undefined;
-        this.#backOff(attempts, code === "ERR_FED_NOT_FOUND");
+        this.#backOff(attempts, code === "ERR_FED_NOT_FOUND" || code === "ERR_FED_BAD_RESPONSE");
       },
     );
   }

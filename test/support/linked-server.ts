@@ -29,6 +29,8 @@ export interface LinkedServerOptions {
   readonly saysLinks?: boolean;
   /** Where peers call it, if not at its own port. */
   readonly endpointPort?: number;
+  /** Default: as many as anybody likes. */
+  readonly requestsPerMinute?: number;
 }
 
 /** One server; its `origin` is its own port. */
@@ -52,7 +54,12 @@ export class LinkedServer {
 
   private constructor(
     http: Server,
-    { links = true, saysLinks = links, endpointPort }: LinkedServerOptions,
+    {
+      links = true,
+      saysLinks = links,
+      endpointPort,
+      requestsPerMinute = 10_000_000,
+    }: LinkedServerOptions,
   ) {
     const { port } = http.address() as AddressInfo;
     const origin = `http://127.0.0.1:${port}`;
@@ -98,7 +105,7 @@ export class LinkedServer {
       keyWord: () => Promise.resolve(undefined),
       travel: () => Promise.reject(new Error("nobody travels")),
       maxRequestsPerMinutePerPeer: 10_000_000,
-      maxRequestsPerMinutePerAddress: 10_000_000,
+      maxRequestsPerMinutePerAddress: requestsPerMinute,
       custody: {
         answer: async (from: string, call: string, body: unknown) => ({
           ok: true,

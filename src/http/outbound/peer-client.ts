@@ -275,7 +275,9 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
 
   async #health(origin: string): Promise<ReportedHealth> {
     const { fetch, links } = this.#options;
-    const linked = await links?.ping(origin, HEALTH_TIMEOUT_MILLISECONDS);
+    // A link that broke says nothing of the server.
+    const asked = links?.ping(origin, HEALTH_TIMEOUT_MILLISECONDS);
+    const linked = await asked?.catch(() => undefined);
     const said = linked === undefined ? undefined : readHealth(Buffer.from(linked));
     if (said !== undefined) return said;
     const { path, ...request } = HEALTH_REQUEST;

@@ -7,6 +7,7 @@ import { LINK_SUBPROTOCOL } from "../../../src/http/link/opening.ts";
 import { createLinkDialer } from "../../../src/http/outbound/link-dialer.ts";
 import { signRequest } from "../../../src/identity/http-signatures.ts";
 import { generateSigningKey } from "../../../src/identity/server-keys.ts";
+import { FrameKind, MessageDraft } from "../../../src/link/frames.ts";
 import { createEphemeralKey } from "../../../src/link/keys.ts";
 import type { OpenedSocket } from "../../../src/link/links.ts";
 import { systemClock, systemRandom } from "../../../src/ports.ts";
@@ -348,6 +349,14 @@ describe("links between servers", function () {
       assert.equal(await refusal(b, await request(a, b)), "404 ERR_FED_NOT_FOUND");
     });
 
+    it("of an address that has asked for too much, before anything of it is looked at", async () => {
+      const b = await server({ requestsPerMinute: 5 });
+      for (let each = 0; each < 5; each += 1) {
+        assert.equal(await refusal(b, {}), "401 ERR_FED_SIGNATURE_MISSING");
+      }
+      assert.equal(await refusal(b, {}), "429 ERR_FED_RATE_LIMITED");
+    });
+
     it("of a peer that asks for too many", async () => {
       const { a, b } = await linkedPair();
       const dial = dialerOf(a);
@@ -391,6 +400,42 @@ describe("links between servers", function () {
     }
     assert.equal(acted, 0);
     await eventually(() => assert.equal(b.links?.size, 1, "the first one stays"));
+  });
+
+  it("end with a trusted peer that calls, and never reads the answers", async () => {
+    const { a, b } = await linkedPair();
+    const { socket, keys } = await dialerOf(a)(b);
+    socket.listen({ message: () => undefined, closed: () => undefined });
+    socket.read(false);
+    const body = JSON.stringify("x".repeat(60_000));
+    for (let id = 0; id < 250; id += 1) {
+      const draft = new MessageDraft();
+      assert.ok(draft.add({ kind: FrameKind.Call, id, path: "/custody/claim", body }));
+      socket.send(draft.seal(keys.sending, id, Math.floor(Date.now() / 1000)));
+    }
+    assert.equal(b.links?.size, 2);
+    await eventually(() => assert.equal(b.links?.size, 1), { timeoutMilliseconds: 25_000 });
+    assert.ok((await a.call(b)).ok, "the first one stays");
+    socket.close(1000, "");
+  });
+
+  it("refuse a call whose time is not ours", async () => {
+    const { a, b } = await linkedPair();
+    let acted = 0;
+    b.onCall = async () => {
+      acted += 1;
+      return {};
+    };
+    const { socket, keys } = await dialerOf(a)(b);
+    const answer = new Promise<string>((resolve) => {
+      socket.listen({ message: (bytes) => resolve(bytes.toString()), closed: () => undefined });
+    });
+    const draft = new MessageDraft();
+    draft.add({ kind: FrameKind.Call, id: 0, path: "/custody/claim", body: "{}" });
+    socket.send(draft.seal(keys.sending, 0, Math.floor(Date.now() / 1000) - 40));
+    assert.match(await answer, /ERR_FED_CLOCK_SKEW/u);
+    assert.equal(acted, 0);
+    socket.close(1000, "");
   });
 
   it("go only where calls may go", async () => {
