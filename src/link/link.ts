@@ -71,6 +71,8 @@ const HIGH_WATER_BYTES = 256 * 1024;
 /** A peer that leaves so much unread is not there. */
 const MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
 const DRAIN_CHECK_MILLISECONDS = 20;
+/** Nor is one that has not read a byte for so long. */
+const STUCK_MILLISECONDS = 5_000;
 /** A link is looked at so often. */
 const LOOK_MILLISECONDS = 5_000;
 /** Silent for so long, the other side is asked whether it is there. */
@@ -336,16 +338,20 @@ export class Link {
     else if (unsent > HIGH_WATER_BYTES && !this.#stuck) {
       this.#stuck = true;
       this.#socket.read(false);
-      this.#waitForDrain();
+      this.#waitForDrain({ unsent, at: this.#clock.monotonic() });
     }
   }
 
-  /** Reads on once the other side has. One that does not is found by the pings. */
-  #waitForDrain(): void {
+  /** Reads on once the other side has. `before`: how much was unsent when that last changed. */
+  #waitForDrain(before: { readonly unsent: number; readonly at: number }): void {
     this.#timers.drain = this.#clock.setTimeout(() => {
       if (this.#over) return;
-      if (this.#socket.bufferedBytes > HIGH_WATER_BYTES / 2) {
-        this.#waitForDrain();
+      const unsent = this.#socket.bufferedBytes;
+      const now = this.#clock.monotonic();
+      if (unsent > HIGH_WATER_BYTES / 2) {
+        const moved = unsent < before.unsent;
+        if (!moved && now - before.at >= STUCK_MILLISECONDS) this.#end("ERR_FED_UNAVAILABLE");
+        else this.#waitForDrain(moved ? { unsent, at: now } : before);
         return;
       }
       this.#stuck = false;

@@ -155,7 +155,21 @@ describe("link/link", () => {
     assert.deepEqual([b.reads, pair.b.usable], [true, true]);
   });
 
-  it("ends with a side that never reads", async () => {
+  it("ends with a side that has not read for 5 s", async () => {
+    const pair = await Pair.proven();
+    pair.sockets.b.bufferedBytes = 400_000;
+    const call = assert.rejects(pair.b.call("/x", "", 60_000), coded("ERR_FED_UNREACHABLE"));
+    await turn();
+    pair.clock.advance(4_000);
+    pair.sockets.b.bufferedBytes = 399_999;
+    pair.clock.advance(4_900);
+    assert.deepEqual(pair.ended, []);
+    pair.clock.advance(200);
+    assert.deepEqual(pair.ended, ["b ERR_FED_UNAVAILABLE"]);
+    await call;
+  });
+
+  it("ends with a side that leaves too much unread", async () => {
     const pair = await Pair.proven();
     pair.sockets.b.bufferedBytes = 5_000_000;
     await assert.rejects(pair.b.call("/x", "", TIMEOUT), coded("ERR_FED_UNREACHABLE"));
