@@ -50,6 +50,16 @@ describe("a link with a Colyseus server", function () {
     await visitor.leave();
   });
 
+  it("is opened on an HTTP server of the host's own", async () => {
+    const script = "test/fixtures/hosts/by-hand.ts";
+    const host = await servers.launch({ name: "hand", script, flags: ["--peer", peer.origin] });
+    await host.ready();
+    await eventually(async () => {
+      await peer.peers.call(host.origin, "/custody/claim", { transferId: "none" });
+      assert.ok(peer.links?.has(host.origin));
+    });
+  });
+
   it("ends with a goodbye when the server stops, and is there again after its next start", async () => {
     await linked();
     assert.equal(await game.kill("SIGTERM"), 0);

@@ -78,7 +78,7 @@ export class LinkedServer {
           ...termsOfLinks(registry),
           dial: createLinkDialer({
             ...{ origin, signingKey, keyFor, clock, random },
-            ...{ allowInsecure: true, allowPrivateNetwork: false, timeoutMilliseconds: 500 },
+            ...{ allowInsecure: true, allowPrivateNetwork: false, timeoutMilliseconds: 3_000 },
           }),
         })
       : undefined;
