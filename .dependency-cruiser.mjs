@@ -54,7 +54,7 @@ export default {
         pathNot: "^src/(http|testing)/",
       },
       to: {
-        path: "node_modules/(undici|express|ipaddr\\.js)/|^(http|https|net|dns|tls)$",
+        path: "node_modules/(undici|express|ipaddr\\.js|ws)/|^(http|https|net|dns|tls)$",
         dependencyTypesNot: ["type-only"],
       },
     },

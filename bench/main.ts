@@ -1,4 +1,4 @@
-/** `npm run bench -- signatures join crossing ledger routing assets bundle [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures join crossing link ledger routing assets bundle [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
 import { benchAssets } from "./assets.ts";
 import { benchAssetTransfer } from "./assets-transfer.ts";
@@ -6,6 +6,7 @@ import { benchBundle } from "./bundle.ts";
 import { benchCrossing } from "./crossing.ts";
 import { benchJoin } from "./join.ts";
 import { benchLedger } from "./ledger.ts";
+import { benchLink } from "./link.ts";
 import type { Section } from "./measure.ts";
 import { benchRouting } from "./routing.ts";
 import { benchSignatures } from "./signatures.ts";
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   signatures: benchSignatures,
   join: benchJoin,
   crossing: benchCrossing,
+  link: benchLink,
   ledger: benchLedger,
   routing: benchRouting,
   assets: async () => [...(await benchAssets()), ...(await benchAssetTransfer())],

@@ -10,7 +10,7 @@
  */
 import type { Server as HttpServer } from "node:http";
 import { type Server, matchMaker } from "@colyseus/core";
-import type { Middleware } from "../http/inbound/middleware.ts";
+import type { Middleware, Upgrade } from "../http/inbound/middleware.ts";
 import type { Logger } from "../ports.ts";
 import { type AuthHost, installAuthHooks, isAttached, wrapRoomClasses } from "./auth-hooks.ts";
 import { Front } from "./front.ts";
@@ -38,6 +38,7 @@ export interface Attachment {
   /** Paths of the endpoints, at the origin. */
   readonly paths: readonly string[];
   readonly endpoints: Middleware;
+  readonly upgrade: Upgrade;
   readonly start: () => Promise<void>;
   readonly goOnline: () => void;
   /** Sends everybody home; resolves once that is done, or took too long. */

@@ -1,16 +1,17 @@
 /** Where a server's endpoints are put: in front of its HTTP server, or into its Express app. */
 import type { Server as HttpServer } from "node:http";
 import type { Server } from "@colyseus/core";
-import type { Middleware } from "../http/inbound/middleware.ts";
+import type { Middleware, Upgrade } from "../http/inbound/middleware.ts";
 import type { Logger } from "../ports.ts";
 import { bootsItself, transportOf } from "./internals.ts";
-import { expressAppOf, mount } from "./mount.ts";
+import { expressAppOf, mount, mountUpgrade } from "./mount.ts";
 import { override } from "./overrides.ts";
 
 /** The endpoints of one attached server. */
 export class Front {
   readonly #server: Server;
   readonly #endpoints: Middleware;
+  readonly #upgrade: Upgrade;
   readonly #paths: readonly string[];
   readonly #logger: Logger;
   #http: HttpServer | undefined;
@@ -22,12 +23,14 @@ export class Front {
     server: Server,
     options: {
       readonly endpoints: Middleware;
+      readonly upgrade: Upgrade;
       readonly paths: readonly string[];
       readonly logger: Logger;
     },
   ) {
     this.#server = server;
     this.#endpoints = options.endpoints;
+    this.#upgrade = options.upgrade;
     this.#paths = options.paths;
     this.#logger = options.logger;
   }
@@ -51,8 +54,14 @@ export class Front {
 
   /** Puts the endpoints in front of the HTTP server, with all that Colyseus and the host have on it. */
   open(): void {
-    if (this.#http === undefined) return;
-    this.#release ??= mount(this.#http, this.#endpoints, { paths: this.#paths, app: this.#app });
+    if (this.#http === undefined || this.#release !== undefined) return;
+    const releases = [
+      mount(this.#http, this.#endpoints, { paths: this.#paths, app: this.#app }),
+      mountUpgrade(this.#http, this.#upgrade, this.#app),
+    ];
+    this.#release = () => {
+      for (const release of releases) release();
+    };
   }
 
   /** A transport that is no HTTP server of Node's (uWebSockets.js) has routes by an Express app alone. */

@@ -4,7 +4,8 @@
  * nothing of it can stand in front, and what is not ours reaches it as if we were not there.
  */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
-import type { Middleware } from "../http/inbound/middleware.ts";
+import type { Duplex } from "node:stream";
+import type { Middleware, Upgrade } from "../http/inbound/middleware.ts";
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -51,6 +52,36 @@ export function mount(
     const later = http.listeners("request").filter((listener) => listener !== first);
     http.removeAllListeners("request");
     for (const listener of [...others, ...later]) http.on("request", listener as Listener);
+  };
+}
+
+/**
+ * Lets `upgrade` see what is to be upgraded before all others do: Colyseus takes every upgrade that it sees.
+ * Where nobody listens for upgrades, Node makes requests of them, and so it remains.
+ *
+ * @param app Says what a caller's address is, by its own `trust proxy`.
+ * @returns How to take it away again.
+ */
+export function mountUpgrade(
+  http: HttpServer,
+  upgrade: Upgrade,
+  app: ExpressApp | undefined,
+): () => void {
+  type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  const others = http.listeners("upgrade") as UpgradeListener[];
+  if (others.length === 0) return () => undefined;
+  const first: UpgradeListener = (request, socket, head) => {
+    tellAddress(request, app);
+    if (upgrade(request, socket, head)) return;
+    for (const other of others) other.call(http, request, socket, head);
+  };
+  http.removeAllListeners("upgrade");
+  http.on("upgrade", first);
+  return () => {
+    if (!http.listeners("upgrade").includes(first)) return;
+    const later = http.listeners("upgrade").filter((listener) => listener !== first);
+    http.removeAllListeners("upgrade");
+    for (const listener of [...others, ...later]) http.on("upgrade", listener as UpgradeListener);
   };
 }
 

@@ -1,5 +1,4 @@
-import type { Middleware } from "../http/inbound/middleware.ts";
-import { type EndpointsOptions, createEndpoints } from "../http/inbound/router.ts";
+import { type Endpoints, type EndpointsOptions, createEndpoints } from "../http/inbound/router.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 
 /** How players travel who are in no room. */
@@ -9,10 +8,11 @@ export type Travel = EndpointsOptions["travel"];
 export function endpointsOf(
   runtime: FederationRuntime,
   { version, travel }: { readonly version: string; readonly travel: Travel },
-): Middleware {
+): Endpoints {
   const { options, registry, handshake, nonces, custody, assets, clock, random } = runtime;
   return createEndpoints({
     ...{ registry, handshake, nonces, custody, assets, clock, random, travel },
+    links: runtime.links,
     origin: options.origin,
     endpoint: options.endpoint,
     descriptor: () => runtime.descriptor(),

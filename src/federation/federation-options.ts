@@ -43,6 +43,11 @@ export interface FederationOptions {
   readonly allowInsecure?: boolean;
   /** Allows peers on private addresses. Default false. */
   readonly allowPrivateNetwork?: boolean;
+  /**
+   * Whether peers that have them, too, are called over links, one standing connection each. Default true;
+   * calls go by HTTP wherever there is none.
+   */
+  readonly links?: boolean;
   /** Most peers this server knows. Default 128. */
   readonly maxPeers?: number;
   /** Time a handshake has to complete. Default 10. */

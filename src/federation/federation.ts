@@ -16,7 +16,8 @@ import {
   verifyReceipt,
 } from "../identity/receipt.ts";
 import type { CrossingRecord } from "../custody/shared/history.ts";
-import type { Middleware } from "../http/inbound/middleware.ts";
+import type { Middleware, Upgrade } from "../http/inbound/middleware.ts";
+import type { Endpoints } from "../http/inbound/router.ts";
 import type { FederationOptions } from "./federation-options.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { resolveOptions } from "./options.ts";
@@ -44,7 +45,7 @@ export class Federation {
   readonly #forgotten: ForgottenAttach;
   #attached: AttachedServer | undefined;
   /** Of the running federation. */
-  #endpoints: Middleware | undefined;
+  #endpoints: Endpoints | undefined;
 
   constructor(options: FederationOptions) {
     this.runtime = new FederationRuntime(resolveOptions(options));
@@ -161,6 +162,7 @@ export class Federation {
       logger: options.logger,
       paths: [new URL(options.endpoint).pathname, "/.well-known/aether-federation"],
       endpoints: this.middleware(),
+      upgrade: this.upgrade,
       start: async () => {
         await runtime.start(this.#gate.seats, this.#processLink());
         this.#endpoints = endpointsOf(runtime, {
@@ -203,6 +205,17 @@ export class Federation {
       else this.#endpoints(request, response, next);
     };
   }
+
+  /**
+   * Takes an `upgrade` of an HTTP server that {@link attach} cannot find, where it is for a link with a peer;
+   * false for every other, which it has not touched. Without it, peers are called by HTTP alone.
+   *
+   *   http.on("upgrade", (request, socket, head) => {
+   *     if (!federation.upgrade(request, socket, head)) socket.destroy();
+   *   });
+   */
+  readonly upgrade: Upgrade = (request, socket, head) =>
+    this.#endpoints?.upgrade(request, socket, head) ?? false;
 
   /** What an operator wants to know of a server that has just started, in one line. */
   #sayHello(): void {

@@ -91,6 +91,7 @@ export const FEDERATION_OPTIONS = optionsSchema(
     onRecoveryKey: customOption("a function").optional(),
     allowInsecure: flag,
     allowPrivateNetwork: flag,
+    links: flag,
     maxPeers: countOption(1, 100_000).optional(),
     handshakeTimeoutSeconds: numberOption(1, 300).optional(),
     healthCheckIntervalSeconds: numberOption(1, 3600).optional(),

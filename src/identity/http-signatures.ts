@@ -2,4 +2,5 @@
 export { signRequest, signResponse } from "./message-signing.ts";
 export { verifyRequest, verifyResponse } from "./message-verification.ts";
 export type { SignedMessageParts } from "./signature-base.ts";
-export { peekKeyId } from "./signature-headers.ts";
+export { peekKeyId, peekSignature } from "./signature-headers.ts";
+export { LINK_KEY_HEADER } from "./signature-policy.ts";

@@ -6,6 +6,9 @@ import {
   ANSWER_COVERAGE,
   BODY_COVERAGE,
   type Coverage,
+  LINK_ANSWER_COVERAGE,
+  LINK_KEY_HEADER,
+  LINK_REQUEST_COVERAGE,
   MAX_SIGNATURE_SECONDS,
   RECIPIENT_HEADER,
   REQUEST_COVERAGE,
@@ -22,7 +25,7 @@ export interface Signer {
 
 /**
  * Signs a request; the result's headers are added to it. `recipient` is the callee's origin, `session` the id
- * of the session with it.
+ * of the session with it, `linkKey` the caller's key for the link that it asks for: such a request has no body.
  */
 export async function signRequest(
   request: {
@@ -31,16 +34,19 @@ export async function signRequest(
     readonly recipient: string;
     readonly body?: Uint8Array;
     readonly session?: string | undefined;
+    readonly linkKey?: string;
   },
   by: Signer,
   ports: { readonly clock: Clock; readonly random: Random },
 ): Promise<{ headers: Record<string, string> }> {
-  const { method, targetUri, recipient, body, session } = request;
+  const { method, targetUri, recipient, body, session, linkKey } = request;
   const headers: Record<string, string> = {
     [RECIPIENT_HEADER]: recipient,
     ...(body === undefined ? {} : { "content-digest": contentDigest(body) }),
+    ...(linkKey === undefined ? {} : { [LINK_KEY_HEADER]: linkKey }),
   };
-  const coverage = body === undefined ? REQUEST_COVERAGE : BODY_COVERAGE;
+  const plain = body === undefined ? REQUEST_COVERAGE : BODY_COVERAGE;
+  const coverage = linkKey === undefined ? plain : LINK_REQUEST_COVERAGE;
   return {
     headers: {
       ...headers,
@@ -50,19 +56,25 @@ export async function signRequest(
 }
 
 /**
- * Signs a response to `request`, which carries its own signature.
+ * Signs a response to `request`, which carries its own signature. `linkKey` is our key for the link that it
+ * grants.
  *
  * @throws TypeError when it carries none.
  */
 export async function signResponse(
-  response: { readonly status: number; readonly body: Uint8Array },
+  response: { readonly status: number; readonly body: Uint8Array; readonly linkKey?: string },
   request: SignedMessageParts,
   by: Signer,
   ports: { readonly clock: Clock; readonly random: Random },
 ): Promise<{ headers: Record<string, string> }> {
-  const headers = { "content-digest": contentDigest(response.body) };
-  const message = { status: response.status, headers };
-  return { headers: { ...headers, ...sign(ANSWER_COVERAGE, message, { by, ports, request }) } };
+  const { status, body, linkKey } = response;
+  const headers = {
+    "content-digest": contentDigest(body),
+    ...(linkKey === undefined ? {} : { [LINK_KEY_HEADER]: linkKey }),
+  };
+  const coverage = linkKey === undefined ? ANSWER_COVERAGE : LINK_ANSWER_COVERAGE;
+  const message = { status, headers };
+  return { headers: { ...headers, ...sign(coverage, message, { by, ports, request }) } };
 }
 
 function sign(

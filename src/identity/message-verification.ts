@@ -13,6 +13,8 @@ import {
 import {
   ANSWER_COVERAGE,
   BODY_COVERAGE,
+  LINK_ANSWER_COVERAGE,
+  LINK_REQUEST_COVERAGE,
   MAX_SIGNATURE_SECONDS,
   RECIPIENT_HEADER,
   REQUEST_COVERAGE,
@@ -39,6 +41,8 @@ export async function verifyRequest(
       ttlMilliseconds: number,
       claims: SignatureClaims,
     ) => Promise<boolean>;
+    /** Whether it must be a request for a link, with a key for it. Default false. */
+    readonly forLink?: boolean;
   },
 ): Promise<
   { verified: true; origin: string; kid: string; nonce: string; created: number } | Refusal
@@ -49,7 +53,8 @@ export async function verifyRequest(
   }
   const found = findSignature(request.headers);
   if ("verified" in found) return found;
-  const coverage = request.body === undefined ? REQUEST_COVERAGE : BODY_COVERAGE;
+  const plain = request.body === undefined ? REQUEST_COVERAGE : BODY_COVERAGE;
+  const coverage = options.forLink === true ? LINK_REQUEST_COVERAGE : plain;
   const claims = checkPolicy(found, coverage.components);
   if ("verified" in claims) return claims;
   if (request.headers[RECIPIENT_HEADER] !== options.recipient) {
@@ -89,11 +94,14 @@ export async function verifyResponse(
     /** Who must have signed it. */
     readonly origin: string;
     readonly keyFor: (origin: string, kid: string) => VerifyKey | undefined;
+    /** Whether it must grant a link, with a key for it. Default false. */
+    readonly forLink?: boolean;
   },
 ): Promise<{ verified: true; kid: string } | Refusal> {
   const found = findSignature(response.headers);
   if ("verified" in found) return found;
-  const claims = checkPolicy(found, ANSWER_COVERAGE.components);
+  const coverage = options.forLink === true ? LINK_ANSWER_COVERAGE : ANSWER_COVERAGE;
+  const claims = checkPolicy(found, coverage.components);
   if ("verified" in claims) return claims;
   if (claims.origin !== options.origin) {
     return refuse("ERR_FED_UNKNOWN_KEY", `signed by ${claims.origin}`);

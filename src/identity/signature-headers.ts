@@ -172,6 +172,12 @@ export function peekKeyId(headers: Headers): { origin: string; kid: string } | u
   return { origin, kid };
 }
 
+/** The bytes of our signature as they came, verified or not. */
+export function peekSignature(headers: Headers): Uint8Array | undefined {
+  const found = findSignature(headers);
+  return "verified" in found ? undefined : found.signature;
+}
+
 function splitKeyId(value: unknown): KeyId | undefined {
   if (typeof value !== "string" || value.length > MAX_KEY_ID_LENGTH) return undefined;
   const match = /^(https?:\/\/[^#/?\s]+)#([A-Za-z0-9_-]{43})$/u.exec(value);

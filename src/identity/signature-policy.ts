@@ -11,6 +11,8 @@ export const SIGNATURE_TAG = "aether-federation";
 export const MAX_SIGNATURE_SECONDS = 60;
 /** Names the origin of the server that a request is meant for, wherever its endpoint is. */
 export const RECIPIENT_HEADER = "aether-recipient";
+/** Carries the sender's key for a link, in a request for one and in the answer that grants it (PROTOCOL 12). */
+export const LINK_KEY_HEADER = "aether-link-key";
 
 /** The components that a signature covers, and the list of them as it is written. */
 export interface Coverage {
@@ -28,8 +30,22 @@ export const BODY_COVERAGE = coverage(
 export const ANSWER_COVERAGE = coverage(
   '("@status" "content-digest" "@method";req "@target-uri";req "aether-recipient";req "signature";req;key="aether")',
 );
+/** Of a request for a link. */
+export const LINK_REQUEST_COVERAGE = coverage(
+  '("@method" "@target-uri" "aether-recipient" "aether-link-key")',
+);
+/** Of the answer that grants one. */
+export const LINK_ANSWER_COVERAGE = coverage(
+  '("@status" "content-digest" "@method";req "@target-uri";req "aether-recipient";req "signature";req;key="aether" "aether-link-key")',
+);
 /** All there are. */
-export const COVERAGES = [BODY_COVERAGE, ANSWER_COVERAGE, REQUEST_COVERAGE];
+export const COVERAGES = [
+  BODY_COVERAGE,
+  ANSWER_COVERAGE,
+  REQUEST_COVERAGE,
+  LINK_REQUEST_COVERAGE,
+  LINK_ANSWER_COVERAGE,
+];
 
 function coverage(text: string): Coverage {
   const [list] = parseList(text) ?? [];

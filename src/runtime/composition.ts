@@ -16,8 +16,10 @@ import { SessionKeeper } from "../handshake/session-keeper.ts";
 import { HealthMonitor } from "../health/health-monitor.ts";
 import { Nonces } from "../http/inbound/nonces.ts";
 import { createAssetSource } from "../http/outbound/asset-source.ts";
+import { createLinkDialer } from "../http/outbound/link-dialer.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { PeerClient } from "../http/outbound/peer-client.ts";
+import { Links } from "../link/links.ts";
 import type { Clock, Random } from "../ports.ts";
 import { TrustState } from "../registry/federated-server.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
@@ -28,6 +30,7 @@ import type { Part } from "./part.ts";
 import { auditPeers } from "./peer-audit.ts";
 import { PeerHealthChecks } from "./peer-health.ts";
 import { tellOfPeers } from "./peer-notices.ts";
+import { termsOfLinks } from "./peer-links.ts";
 import { PeerTrust } from "./peer-trust.ts";
 import { Repeating } from "./repeating.ts";
 import type { Resources } from "./resources.ts";
@@ -58,6 +61,8 @@ export interface Parts {
   readonly nonces: Nonces;
   readonly keeper: SessionKeeper;
   readonly peers: PeerClient;
+  /** Undefined: this server has none. */
+  readonly links: Links | undefined;
   readonly health: HealthMonitor;
   readonly assets: AssetLibrary;
   readonly processes: SiblingProcesses | undefined;
@@ -87,7 +92,18 @@ export function composeParts(from: CompositionOptions): Parts {
 
   // How we talk to them.
   const fetch = createGuardedFetch({ allowInsecure, allowPrivateNetwork });
-  const peers = new PeerClient({ origin, signingKey, registry, fetch, clock, random });
+  const dialling = { origin, signingKey, clock, random, allowInsecure, allowPrivateNetwork };
+  const links = options.links
+    ? new Links({
+        ...{ origin, clock, random },
+        ...termsOfLinks(registry),
+        dial: createLinkDialer({
+          ...dialling,
+          keyFor: (peer, kid) => registry.keyFor(peer, kid),
+        }),
+      })
+    : undefined;
+  const peers = new PeerClient({ origin, signingKey, registry, fetch, clock, random, links });
   const manager = new HandshakeManager({
     ...{ origin, signingKey, clock, random, allowInsecure },
     ownDescriptor: async () => (await descriptor.document()).jws,
@@ -165,6 +181,7 @@ export function composeParts(from: CompositionOptions): Parts {
   registry.on((event) => {
     events.emit("peer", event);
     if (event.server?.trust === TrustState.Blocked) custody.endDealings(event.origin);
+    links?.review(event.origin);
   });
   const autosave = new Repeating({
     work: () => custody.saveAll(),
@@ -192,7 +209,8 @@ export function composeParts(from: CompositionOptions): Parts {
   });
 
   return {
-    ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, health },
+    ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
+    health,
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },
@@ -201,6 +219,8 @@ export function composeParts(from: CompositionOptions): Parts {
       { start: () => registry.load() },
       ...(processes === undefined ? [] : [processes]),
       custody,
+      // Ends before all others: what is under way is answered.
+      { stop: () => links?.close() },
     ],
     online: [healthChecks, keeper, autosave, sweep, changes],
   };

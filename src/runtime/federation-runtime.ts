@@ -12,6 +12,7 @@ import { type DatedKey, signDatedKey } from "../identity/dated-key.ts";
 import type { DescriptorDocument } from "../identity/descriptor.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
+import type { Links } from "../link/links.ts";
 import { type Clock, type Random, type Store, systemClock, systemRandom } from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
@@ -77,6 +78,11 @@ export class FederationRuntime {
   /** Which nonces of calls have been used. */
   get nonces(): Nonces {
     return this.#parts().nonces;
+  }
+
+  /** Links with peers; undefined: this server has none. */
+  get links(): Links | undefined {
+    return this.#parts().links;
   }
 
   get store(): Store {

@@ -1,4 +1,6 @@
 /** Our descriptor (PROTOCOL 2), signed anew every hour and whenever the keys change. */
+import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
+import { LINK_CAPABILITY } from "../http/link/opening.ts";
 import { type DescriptorDocument, signDescriptor } from "../identity/descriptor.ts";
 import type { Clock } from "../ports.ts";
 import type { OwnKeys } from "./own-keys.ts";
@@ -9,7 +11,7 @@ const REFRESH_SECONDS = 3600;
 
 /** What this server says of itself. */
 export class OwnDescriptor {
-  readonly #options: Pick<ResolvedOptions, "origin" | "name" | "endpoint" | "worlds">;
+  readonly #options: Pick<ResolvedOptions, "origin" | "name" | "endpoint" | "worlds" | "links">;
   readonly #keys: OwnKeys;
   readonly #clock: Clock;
   #signed: { readonly document: DescriptorDocument; readonly at: number } | undefined;
@@ -19,7 +21,7 @@ export class OwnDescriptor {
     keys,
     clock,
   }: {
-    readonly options: Pick<ResolvedOptions, "origin" | "name" | "endpoint" | "worlds">;
+    readonly options: Pick<ResolvedOptions, "origin" | "name" | "endpoint" | "worlds" | "links">;
     readonly keys: OwnKeys;
     readonly clock: Clock;
   }) {
@@ -32,13 +34,13 @@ export class OwnDescriptor {
   async document(): Promise<DescriptorDocument> {
     const now = this.#clock.now();
     if (this.#signed === undefined || now - this.#signed.at > REFRESH_SECONDS * 1000) {
-      const { origin, name, endpoint, worlds } = this.#options;
+      const { origin, name, endpoint, worlds, links } = this.#options;
       const document = await signDescriptor(
         {
           origin,
           name,
           endpoint,
-          protocols: ["aether/1"],
+          protocols: [...SUPPORTED_PROTOCOLS, ...(links ? [LINK_CAPABILITY] : [])],
           worlds: Object.keys(worlds),
           validUntil: Math.floor(now / 1000) + LIFE_SECONDS,
         },

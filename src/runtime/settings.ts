@@ -32,6 +32,7 @@ export interface ResolvedOptions {
   readonly onRecoveryKey: ((key: SigningKey) => void) | undefined;
   readonly allowInsecure: boolean;
   readonly allowPrivateNetwork: boolean;
+  readonly links: boolean;
   readonly maxPeers: number;
   readonly handshakeTimeoutSeconds: number;
   readonly healthCheckIntervalSeconds: number;
@@ -76,6 +77,7 @@ export const DEFAULTS = Object.freeze({
   trust: "approve",
   allowInsecure: false,
   allowPrivateNetwork: false,
+  links: true,
   maxPeers: 128,
   handshakeTimeoutSeconds: 10,
   healthCheckIntervalSeconds: 15,

@@ -81,6 +81,8 @@ export class FakePeer {
     const origin = await endpoints.listen(options.port ?? 0);
     const runtime = new FederationRuntime({
       ...{ origin, name, logger, allowInsecure: true, trust: "open" },
+      // What a test is to hear, or to have treated otherwise, comes by HTTP.
+      links: false,
       worlds: Object.fromEntries(worlds.map((world) => [world, world])),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
     });

@@ -21,7 +21,7 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
   [{ ...given, Worlds: {} }, 'Worlds: there is no such option. Did you mean "worlds"?'],
   [
     { ...given, allowInsecureHttp: true },
-    "allowInsecureHttp: there is no such option. There are: origin, worlds, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, maxPeers, handshakeTimeoutSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, assets, onAway, logger",
+    "allowInsecureHttp: there is no such option. There are: origin, worlds, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, assets, onAway, logger",
   ],
   [
     { origin: ORIGIN },

@@ -23,15 +23,24 @@ interface Claimed {
   readonly receipt: string;
 }
 
-describe("a server written in Python, from the protocol page alone", function () {
-  this.timeout(60_000);
+for (const [what, flags] of [
+  ["with links", []],
+  ["without links", ["--no-link"]],
+] as const) {
+  describe(`a server written in Python, from the protocol page alone, ${what}`, function () {
+    this.timeout(60_000);
+    suite(flags.length === 0, flags);
+  });
+}
+
+function suite(hasLinks: boolean, flagsOfForeign: readonly string[]): void {
   const servers = new Servers();
   let foreign: ForeignServer;
   let ours: ServerProcess;
 
   before(async function () {
     requirePython(this);
-    foreign = await ForeignServer.start();
+    foreign = await ForeignServer.start(...flagsOfForeign);
     const flags = ["--peer", foreign.origin];
     ours = await servers.launch({ name: "ours", script: ROOMS, flags });
     await ours.ready();
@@ -50,6 +59,18 @@ describe("a server written in Python, from the protocol page alone", function ()
     );
     assert.deepEqual([status, body.trust], [200, "trusted"]);
   });
+
+  if (hasLinks) {
+    it("opens a link, and calls over it", async () => {
+      assert.deepEqual(await foreign.control("link", { origin: ours.origin }), { usable: true });
+      const answer = await foreign.call(ours.origin, "/custody/claim", {
+        transferId: randomUUID(),
+      });
+      assertRefused(answer, 409, "ERR_FED_TRANSFER_UNKNOWN");
+      const unknown = await foreign.call(ours.origin, "/custody/nothing", {});
+      assertRefused(unknown, 404, "ERR_FED_NOT_FOUND");
+    });
+  }
 
   it("sends a player who holds a key, is told what becomes of it, and gets it back", async () => {
     const { player, transferId, reservation } = await reserve({ bound: true });
@@ -175,6 +196,7 @@ describe("a server written in Python, from the protocol page alone", function ()
         [
           {
             caller: ours.origin,
+            linked: hasLinks,
             path: "/custody/departed",
             body: { transferId: back.transferId, player, epoch },
           },
@@ -315,4 +337,4 @@ describe("a server written in Python, from the protocol page alone", function ()
     });
     return { claimed: first.body as unknown as Claimed, transferId };
   }
-});
+}

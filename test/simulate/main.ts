@@ -69,7 +69,9 @@ const base = {
   servers,
   players,
   // Traced at once, so that the run that shows it need not be made again to be told.
-  ...(mutant === undefined ? {} : { faults: faultsOf(mutant), traceLength: TRACED_LINES }),
+  ...(mutant === undefined
+    ? {}
+    : { faults: faultsOf(mutant), links: mutant.links ?? false, traceLength: TRACED_LINES }),
 };
 let options = base;
 let result = await simulate(options);

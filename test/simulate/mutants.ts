@@ -16,6 +16,8 @@ export interface Mutant {
   readonly faults?: Partial<Faults>;
   /** Crossings of one run, where it shows only once the faults have ended. */
   readonly crossings?: number;
+  /** Whether servers have links with each other. Default false. */
+  readonly links?: boolean;
   /** With which it shows soonest. Default 7. */
   readonly seed?: string;
 }
@@ -44,6 +46,11 @@ const messages = "custody/shared/messages.ts";
 const returns = "custody/holder/returns.ts";
 const lettingIn = "colyseus/letting-in.ts";
 const rowsFile = "rows/rows.ts";
+const frames = "link/frames.ts";
+const linkKeys = "link/keys.ts";
+
+/** Somebody stands between servers that have links, and puts in what passed before. */
+const onTheWay = { links: true, faults: { tamper: 0.05, noUpgrade: 0, rubbish: 0, unruly: 0 } };
 
 /** By name. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
@@ -1032,6 +1039,50 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     faults: { fail: 0.05, delay: 0.3, duplication: 0.4 },
     crossings: 400,
     seed: "9",
+  },
+  linkCounter: {
+    rule: "a frame of a link counts once, and in its order",
+    edits: [
+      {
+        file: frames,
+        find: "  if (bytes.readUInt32BE(0) * TWO_32 + bytes.readUInt32BE(4) !== counter) {",
+        put: "  if (counter < 0) {",
+      },
+    ],
+    ...onTheWay,
+  },
+  linkMac: {
+    rule: "a frame of a link is what its sender has sealed",
+    edits: [
+      {
+        file: frames,
+        find: "  if (!timingSafeEqual(macOf(key, bytes, end), bytes.subarray(end))) {",
+        put: "  if (!timingSafeEqual(bytes.subarray(end), bytes.subarray(end))) {",
+      },
+    ],
+    ...onTheWay,
+  },
+  linkTranscript: {
+    rule: "each link has keys of its own, by what both sides have signed for it",
+    edits: [
+      {
+        file: linkKeys,
+        find: 'Buffer.from(hkdfSync("sha256", secret, salt, info, 2 * KEY_BYTES))',
+        put: 'Buffer.from(hkdfSync("sha256", salt.subarray(0, 0), secret.subarray(0, 0), info, 2 * KEY_BYTES))',
+      },
+    ],
+    ...onTheWay,
+  },
+  linkDirections: {
+    rule: "a link has another key in each direction",
+    edits: [
+      {
+        file: linkKeys,
+        find: "createSecretKey(bytes.subarray(KEY_BYTES))",
+        put: "createSecretKey(bytes.subarray(0, KEY_BYTES))",
+      },
+    ],
+    ...onTheWay,
   },
 };
 

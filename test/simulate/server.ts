@@ -4,11 +4,15 @@ import { Custody } from "../../src/custody/custody.ts";
 import type { PlayerSession } from "../../src/custody/shared/player-session.ts";
 import { LettingIn, orOver } from "../../src/colyseus/letting-in.ts";
 import { ERROR_CODES, FederationError, type FederationErrorCode } from "../../src/errors.ts";
+import { agreeOnKeys, createEphemeralKey } from "../../src/link/keys.ts";
+import type { LinkHandler, LinkedAnswer } from "../../src/link/link.ts";
+import { Links, type OpenedSocket } from "../../src/link/links.ts";
 import type { PeerAnswer, PeerCalls } from "../../src/ports.ts";
 import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { JsonValue } from "../../src/json.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
+import { type Book, Connection, type Station, type Tape } from "./connection.ts";
 import { type Carried, type RoomBody, UNREADABLE, carriedOf, lieOf } from "./room.ts";
 import {
   CrashingStore,
@@ -39,6 +43,13 @@ const ROTTING_COLUMNS = ["epoch", "transfer", "last"];
 export interface Neighbourhood {
   readonly world: World;
   readonly servers: readonly SimulatedServer[];
+  /** Whether any servers have links. */
+  readonly links: boolean;
+  /** Whether two servers have links with each other; the others call each other by HTTP alone. */
+  linked(one: string, other: string): boolean;
+  readonly tape: Tape;
+  /** Calls and answers on links. */
+  readonly book: Book;
   /** Takes a change of what a player carries down in the book of all changes. */
   grow(from: Carried | undefined, item: string | undefined, by?: string): Carried;
   /** What a server had recorded of a player is not what it said: it owes nothing of it. */
@@ -79,6 +90,9 @@ export class SimulatedServer implements PeerCalls {
   /** Damaged rows: how to put each right. */
   readonly #damaged = new Map<string, () => void>();
   #clock: DriftingClock | undefined;
+  #links: Links | undefined;
+  #station: Omit<Station, "outOfSight"> | undefined;
+  readonly #connections = new Set<Connection>();
   #minted = 0;
 
   constructor(hood: Neighbourhood, name: string) {
@@ -142,6 +156,8 @@ export class SimulatedServer implements PeerCalls {
     const silent = (): void => undefined;
     const clock = new DriftingClock(world, process, this.#rate, this.#offset);
     this.#clock = clock;
+    this.#station = { name: this.origin, ...process };
+    this.#links = this.#hood.links ? this.#linksOf(alive, clock) : undefined;
     this.#custody = new Custody({
       origin: this.origin,
       store,
@@ -191,6 +207,8 @@ export class SimulatedServer implements PeerCalls {
     world.note(
       () => `${this.authority} has stopped${clean ? "" : ", with states it could not store"}`,
     );
+    if (this.#links !== undefined) await this.#links.close();
+    if (!this.#up || this.#life !== life) return;
     custody.stop();
     this.#endLife(world.between(300, 8_000));
   }
@@ -208,6 +226,8 @@ export class SimulatedServer implements PeerCalls {
   #endLife(milliseconds: number): void {
     const { world } = this.#hood;
     this.#up = false;
+    for (const connection of this.#connections) if (!connection.dead) connection.cut();
+    this.#connections.clear();
     if (world.strikes("rot")) this.#rot();
     world.schedule(milliseconds, () => {
       world.note(() => `${this.authority} is started again`);
@@ -357,6 +377,8 @@ export class SimulatedServer implements PeerCalls {
     const { world, servers } = this.#hood;
     const target = servers.find(({ origin }) => origin === to);
     const { text, lied } = this.#told(path, body);
+    const linked = this.#callByLink(alive, to, { path, text, lied });
+    if (linked !== undefined) return linked;
     const created = Math.floor((EPOCH + world.now + this.#offset) / 1000);
     return new Promise((resolve, reject) => {
       const settle = (finish: () => void): void => {
@@ -410,6 +432,128 @@ export class SimulatedServer implements PeerCalls {
       };
       deliver();
       if (world.strikes("duplication")) deliver();
+    });
+  }
+
+  /** The shipped links of one life. */
+  #linksOf(alive: () => boolean, clock: DriftingClock): Links {
+    const { world } = this.#hood;
+    const links = new Links({
+      ...{ origin: this.origin, clock, random: world.random },
+      termsOf: (origin) =>
+        this.#hood.linked(this.origin, origin)
+          ? { sessionId: "session", endpoint: origin }
+          : undefined,
+      standing: () => ({ stands: true }),
+      dial: (origin) => this.#dial(alive, origin),
+    });
+    links.serve(this.#linkHandler());
+    return links;
+  }
+
+  #linkHandler(): LinkHandler {
+    const { world, book } = this.#hood;
+    const answerOf = (answer: PeerAnswer): LinkedAnswer => ({
+      status: answer.status,
+      body: JSON.stringify(answer.ok ? answer.body : { code: answer.code, detail: answer.detail }),
+    });
+    return {
+      answer: async ({ origin }, { path, body, sentAt }) => {
+        const text = body.toString();
+        const written = book.take(`${origin} → ${this.origin} ${path} ${text}`);
+        if (written === undefined) {
+          this.#hood.violate(
+            `${this.authority} acts on a call over a link that ${origin} has not sent, or not again: ${path} ${text}`,
+          );
+          return never();
+        }
+        world.note(() => `${new URL(origin).host} ⇒ ${this.authority} ${tellCall(path, text)}`);
+        if (world.strikes("stop")) void this.stop();
+        if (world.strikes("hang")) this.hang();
+        const answer = await this.#answered(origin, path, text, written.lied, sentAt);
+        if (answer === undefined) return never();
+        const told = answerOf(answer);
+        book.wrote(`${this.origin} → ${origin} ${told.status} ${told.body}`);
+        return told;
+      },
+      refuse: (code) =>
+        answerOf({ ok: false, status: ERROR_CODES[code][0], code, detail: "not now" }),
+      health: () => '{"status":"pass"}',
+    };
+  }
+
+  /** A call over a link, where there is one that takes it. */
+  #callByLink(
+    alive: () => boolean,
+    to: string,
+    { path, text, lied }: { readonly path: string; readonly text: string; readonly lied: boolean },
+  ): Promise<PeerAnswer> | undefined {
+    const { book } = this.#hood;
+    const links = alive() && !this.hung ? this.#links : undefined;
+    if (links?.has(to) === true) book.wrote(`${this.origin} → ${to} ${path} ${text}`, lied);
+    return links?.call(to, path, text, CALL_TIMEOUT)?.then(({ status, body }) => {
+      if (!alive()) return never();
+      if (book.take(`${to} → ${this.origin} ${status} ${body}`) === undefined) {
+        this.#hood.violate(`${this.authority} takes an answer that ${to} has not given: ${body}`);
+      }
+      const said = JSON.parse(body) as { code: FederationErrorCode; detail: string };
+      return status < 300 ? { ok: true, status, body: said } : { ok: false, status, ...said };
+    });
+  }
+
+  /** Opens a connection to another server, with keys as the shipped opening agrees on them. */
+  #dial(alive: () => boolean, to: string): Promise<OpenedSocket> {
+    const { world, servers, tape } = this.#hood;
+    const target = servers.find(({ origin }) => origin === to);
+    return new Promise((resolve, reject) => {
+      const refuse = (code: FederationErrorCode): void => {
+        if (alive()) reject(new FederationError(code));
+      };
+      const refused = world.strikes("noUpgrade");
+      const lost = this.#cut(to) || world.strikes("loss");
+      const arrive = (): void => {
+        const there = target?.up === true && !target.hung ? target.#station : undefined;
+        const here = alive() ? this.#station : undefined;
+        if (here === undefined) return;
+        if (target === undefined || there === undefined || lost) {
+          refuse("ERR_FED_UNREACHABLE");
+          return;
+        }
+        if (refused || target.#links === undefined) {
+          refuse("ERR_FED_NOT_FOUND");
+          return;
+        }
+        const outOfSight = (): boolean => world.now < (this.#cutUntil.get(to) ?? 0);
+        const opening = new Connection(
+          world,
+          tape,
+          { ...here, outOfSight },
+          { ...there, outOfSight },
+        );
+        this.#connections.add(opening);
+        target.#connections.add(opening);
+        const [own, theirs] = [createEphemeralKey(world.random), createEphemeralKey(world.random)];
+        const keys = agreeOnKeys(own, theirs.publicKey, {
+          ...{ opener: this.origin, accepter: to },
+          ...{ requestSignature: world.random.bytes(64), answerSignature: world.random.bytes(64) },
+        });
+        if (keys === undefined) throw new Error("no keys");
+        const { byOpener, byAccepter } = keys;
+        target.#links.accept(this.origin, "session", {
+          socket: opening.accepter,
+          kid: this.key.kid,
+          keys: { sending: byAccepter, receiving: byOpener },
+        });
+        world.schedule(world.between(1, 60), () => {
+          if (!alive()) return;
+          resolve({
+            socket: opening.opener,
+            kid: target.key.kid,
+            keys: { sending: byOpener, receiving: byAccepter },
+          });
+        });
+      };
+      world.schedule(travel(world), arrive);
     });
   }
 

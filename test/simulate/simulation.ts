@@ -1,6 +1,7 @@
 /** One simulation: servers, players, faults, attacks, and the eye that watches them. */
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import { Attacks } from "./attacks.ts";
+import { Book, type Tape } from "./connection.ts";
 import type { Carried } from "./room.ts";
 import { SimulatedServer } from "./server.ts";
 import { type Place, type Stage, Traveller } from "./traveller.ts";
@@ -13,6 +14,8 @@ export interface SimulationOptions {
   readonly servers?: number;
   readonly players?: number;
   readonly faults?: Partial<Faults>;
+  /** Whether some of the servers have links with each other. Default true. */
+  readonly links?: boolean;
   /** Lines of the trace to keep. Default 0. */
   readonly traceLength?: number;
 }
@@ -51,6 +54,10 @@ const DEFAULT_FAULTS: Faults = {
   lie: 0.004,
   picky: 0.01,
   hostage: 0.01,
+  cut: 0.003,
+  halfOpen: 0.002,
+  tamper: 0.002,
+  noUpgrade: 0.03,
   rot: 0.1,
 };
 /** When faults stop, this is how long until everybody can play again: a lease, a retry, a start. */
@@ -73,6 +80,10 @@ class Simulation implements Stage {
   readonly servers: SimulatedServer[];
   readonly tally = { crossings: 0, arrived: 0, stayed: 0, logins: 0, recalls: 0 };
   readonly open = new Map<Promise<CrossingOutcome>, Place>();
+  readonly tape: Tape = new Map();
+  readonly book = new Book();
+  /** Pairs of servers that have links; between the others, calls overtake each other and come twice. */
+  readonly #linked = new Set<string>();
   /** Crossings whose source has said another state than the player left with. */
   readonly lied = new Set<string>();
   readonly #options: SimulationOptions;
@@ -90,6 +101,7 @@ class Simulation implements Stage {
       { length: options.servers ?? 4 },
       (_, index) => new SimulatedServer(this, `s${index}`),
     );
+    if (options.links ?? true) this.#pair();
     this.#watcher = new Watcher(this.world, this.servers);
     this.#attacks = new Attacks(this.world, this.servers, this.#watcher, (what) => {
       this.violate(what);
@@ -98,6 +110,23 @@ class Simulation implements Stage {
       { length: options.players ?? 12 },
       (_, index) => new Traveller(this, `p${index}`, this.world.pick(this.servers)),
     );
+  }
+
+  /** Somewhat more than half of the pairs. */
+  #pair(): void {
+    for (const { origin: one } of this.servers) {
+      for (const { origin: other } of this.servers) {
+        if (one < other && this.world.random.fraction() < 0.6) this.#linked.add(`${one} ${other}`);
+      }
+    }
+  }
+
+  get links(): boolean {
+    return this.#linked.size > 0;
+  }
+
+  linked(one: string, other: string): boolean {
+    return this.#linked.has(one < other ? `${one} ${other}` : `${other} ${one}`);
   }
 
   async run(): Promise<SimulationResult> {

@@ -54,6 +54,14 @@ export interface Faults {
   picky: number;
   /** Chance, per recall, that the holder will not give that player back for a long time, and plays it on. */
   hostage: number;
+  /** Chance, per frame, that its link's connection is cut. */
+  cut: number;
+  /** Chance, per frame, that the connection dies without a word: both sides believe that it lives. */
+  halfOpen: number;
+  /** Chance, per frame, that somebody on the way repeats it, changes it, or puts another in its place. */
+  tamper: number;
+  /** Chance, per link that is to be opened, that a proxy lets none through. */
+  noUpgrade: number;
   /** Chance, per end of a process, that a row of its store is damaged meanwhile. */
   rot: number;
 }
@@ -76,6 +84,10 @@ export const NO_FAULTS: Faults = {
   lie: 0,
   picky: 0,
   hostage: 0,
+  cut: 0,
+  halfOpen: 0,
+  tamper: 0,
+  noUpgrade: 0,
   rot: 0,
 };
 

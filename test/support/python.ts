@@ -30,10 +30,10 @@ export class ForeignServer {
   readonly #child: ChildProcess;
   #errors = "";
 
-  private constructor(port: number) {
+  private constructor(port: number, flags: readonly string[]) {
     this.port = port;
     const script = fileURLToPath(new URL("../interop/foreign/server.py", import.meta.url));
-    this.#child = spawn(PYTHON, ["-B", script, String(port)], {
+    this.#child = spawn(PYTHON, ["-B", script, String(port), ...flags], {
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -41,8 +41,9 @@ export class ForeignServer {
     });
   }
 
-  static async start(): Promise<ForeignServer> {
-    const server = new ForeignServer(await freePort());
+  /** `--no-link`: it knows no links. */
+  static async start(...flags: readonly string[]): Promise<ForeignServer> {
+    const server = new ForeignServer(await freePort(), flags);
     await eventually(() => fetch(`${server.origin}/federation/health`), {
       what: "the foreign server listens",
     });

@@ -13,7 +13,7 @@ import {
 } from "../../identity/http-signatures.ts";
 import type { Clock } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
-import { TrustState } from "../../registry/federated-server.ts";
+import { standingOf } from "../../registry/standing.ts";
 import type { Nonces } from "./nonces.ts";
 
 /** What knowing a peer needs. */
@@ -34,6 +34,8 @@ export interface CallerParts {
 /** A peer whose call has been verified. */
 export interface Peer {
   readonly origin: string;
+  /** The key it is known by. */
+  readonly kid: string;
   /** When it signed the call: its own Unix seconds. */
   readonly sentAt: number;
 }
@@ -48,10 +50,11 @@ export interface RefusedCaller {
 
 const MAX_TOKEN_LENGTH = 8192;
 
-/** The trusted peer that signed a request, or why it is not heard. */
+/** The trusted peer that signed a request, or why it is not heard. `forLink`: a request for a link. */
 export async function peerOf(
   parts: CallerParts,
   message: SignedMessageParts,
+  { forLink = false }: { readonly forLink?: boolean } = {},
 ): Promise<Peer | RefusedCaller> {
   const { registry, nonces } = parts;
   const claimed = peekKeyId(message.headers);
@@ -67,9 +70,10 @@ export async function peerOf(
     await parts.handshake.refreshDescriptor(claimed.origin).catch(() => undefined);
   }
   // Nothing durable for whoever is not heard anyway: its nonces decide nothing.
-  const refused = claimed === undefined ? undefined : refusalOf(registry, claimed);
+  const refused = claimed === undefined ? undefined : standingOf(registry, claimed);
   let spent: FederationErrorCode | undefined;
   const signed = await verifyRequest(message, {
+    forLink,
     clock: parts.clock,
     recipient: parts.origin,
     keyFor: (origin, kid) => registry.keyFor(origin, kid),
@@ -79,19 +83,9 @@ export async function peerOf(
     },
   });
   if (!signed.verified) return { verified: false, refused: signed.code, reason: signed.reason };
-  const { origin, created } = signed;
-  const now = refused ?? refusalOf(registry, signed) ?? spent;
-  return now === undefined ? { origin, sentAt: created } : { verified: true, refused: now };
-}
-
-/** Why a signer is not heard, in PROTOCOL 3's order. */
-function refusalOf(
-  registry: CallerParts["registry"],
-  { origin, kid }: { readonly origin: string; readonly kid: string },
-): FederationErrorCode | undefined {
-  if (registry.isBlocked(origin, kid)) return "ERR_FED_BLOCKED";
-  if (registry.liveSession(origin) === undefined) return "ERR_FED_HANDSHAKE_REQUIRED";
-  return registry.get(origin)?.trust === TrustState.Trusted ? undefined : "ERR_FED_NOT_TRUSTED";
+  const { origin, kid, created } = signed;
+  const now = refused ?? standingOf(registry, signed) ?? spent;
+  return now === undefined ? { origin, kid, sentAt: created } : { verified: true, refused: now };
 }
 
 /** The login that a player's request carries; undefined when it carries none. */

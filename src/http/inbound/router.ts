@@ -11,10 +11,15 @@ import type { Custody } from "../../custody/custody.ts";
 import { FederationError } from "../../errors.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
 import type { SignedMessageParts } from "../../identity/http-signatures.ts";
+import { CLOCK_SKEW_SECONDS } from "../../identity/pass.ts";
 import { isShallow } from "../../json.ts";
 import { Quota } from "../../limits/quota.ts";
+import type { LinkPeer, LinkedAnswer, LinkedCall } from "../../link/link.ts";
+import type { Links } from "../../link/links.ts";
 import type { Logger } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
+import { standingOf } from "../../registry/standing.ts";
+import { LINK_PATH } from "../link/opening.ts";
 import {
   type Answer,
   type AnswerSigner,
@@ -28,7 +33,8 @@ import {
 } from "./answers.ts";
 import { createAssetServer } from "./asset-server.ts";
 import { type CallerParts, type Peer, loginOf, peerOf } from "./caller.ts";
-import type { Middleware } from "./middleware.ts";
+import { LinkDoor, refuseUpgrade } from "./link-door.ts";
+import type { Middleware, Upgrade } from "./middleware.ts";
 import { addressOf, customerOf } from "./rate-limits.ts";
 import { hangUpUnread, readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
@@ -43,6 +49,8 @@ export interface EndpointsOptions
   readonly custody: Custody;
   readonly assets: AssetLibrary;
   readonly logger: Logger;
+  /** Links with peers, which go over this endpoint. Default: none. */
+  readonly links?: Links | undefined;
   /** A verified call came in from this origin. */
   readonly onVerifiedCall?: (origin: string) => void;
   /** Requests one address may send in a minute, before any signature is checked. Default 3000. */
@@ -54,6 +62,15 @@ export interface EndpointsOptions
   readonly maxRequestsPerMinutePerPeer?: number;
   /** Crossings without a room that one address may ask for in a minute. Default 60. */
   readonly maxTravelsPerMinutePerAddress?: number;
+}
+
+/** The endpoints of one server. */
+export interface Endpoints extends Middleware {
+  /**
+   * Takes an `upgrade` of the HTTP server where it is for a link. False when it is not: it was not
+   * touched, and is for others.
+   */
+  readonly upgrade: Upgrade;
 }
 
 /** A request on its way through the table. */
@@ -70,7 +87,7 @@ interface Exchange {
 const MAX_LEVELS = 40;
 
 /** Builds the middleware. Mount it ahead of every body parser. */
-export function createEndpoints(options: EndpointsOptions): Middleware {
+export function createEndpoints(options: EndpointsOptions): Endpoints {
   const endpoint = options.endpoint.replace(/\/$/u, "");
   const base = new URL(options.endpoint).pathname.replace(/\/$/u, "");
   const perAddress = new Quota({
@@ -79,7 +96,29 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
   });
   const router = new Router(options);
 
-  return (request, response, next) => {
+  const { links } = options;
+  const door = links === undefined ? undefined : new LinkDoor({ ...options, links });
+  links?.serve({
+    answer: (peer, call) => router.answerLinked(peer, call),
+    refuse: (code) => linked(refusal(code)),
+    health: () => JSON.stringify(options.health()),
+  });
+
+  const upgrade: Upgrade = (request, socket, head) => {
+    const url = request.url ?? "/";
+    const query = url.indexOf("?");
+    if ((query < 0 ? url : url.slice(0, query)) !== `${base}${LINK_PATH}`) return false;
+    socket.on("error", () => socket.destroy());
+    const waitSeconds = perAddress.take(customerOf(request) ?? "");
+    if (waitSeconds > 0) {
+      refuseUpgrade(request, socket, refusal("ERR_FED_RATE_LIMITED", undefined, waitSeconds));
+    } else if (door === undefined) {
+      refuseUpgrade(request, socket, refusal("ERR_FED_NOT_FOUND", "This server has no links."));
+    } else void door.open(request, socket, head, `${endpoint}${url.slice(base.length)}`);
+    return true;
+  };
+
+  const middleware: Middleware = (request, response, next) => {
     // Express strips what it is mounted at; signatures cover the whole.
     const url = (request as { originalUrl?: string }).originalUrl ?? request.url ?? "/";
     const query = url.indexOf("?");
@@ -120,6 +159,12 @@ export function createEndpoints(options: EndpointsOptions): Middleware {
       );
     });
   };
+  return Object.assign(middleware, { upgrade });
+}
+
+/** An answer as it goes over a link. */
+function linked({ status, body }: Answer): LinkedAnswer {
+  return { status, body: JSON.stringify(body) };
 }
 
 /** Takes a request through its entry: method, body, caller, budget, call. */
@@ -226,13 +271,44 @@ class Router {
     if ("refused" in peer) {
       return { verified: peer.verified, answer: refusal(peer.refused, peer.reason) };
     }
-    const wait = this.#quotas[route.budget].take(peer.origin);
-    if (wait > 0) {
-      return { verified: true, answer: refusal("ERR_FED_RATE_LIMITED", undefined, wait) };
+    return { verified: true, answer: await this.#answerKnown(route, peer, message.body) };
+  }
+
+  /** Answers a call that came over a link: as one that came by HTTP, looked at anew each time. */
+  async answerLinked(from: LinkPeer, { path, body, sentAt }: LinkedCall): Promise<LinkedAnswer> {
+    const { registry, clock } = this.#options;
+    const { origin, kid } = from;
+    const known = registry.keyFor(origin, kid) === undefined ? "ERR_FED_UNKNOWN_KEY" : undefined;
+    const refused = known ?? standingOf(registry, from);
+    if (refused !== undefined) return linked(refusal(refused));
+    const ahead = Math.round(sentAt - clock.now() / 1000);
+    if (Math.abs(ahead) > CLOCK_SKEW_SECONDS) {
+      return linked(
+        refusal("ERR_FED_CLOCK_SKEW", `the call is ${Math.abs(ahead)} s off our clock`),
+      );
     }
+    const route = path === LINK_PATH ? undefined : routeFor("endpoint", path);
+    if (route?.caller === "peer") {
+      return linked(await this.#answerKnown(route, { origin, kid, sentAt }, body));
+    }
+    const wait = this.#quotas.peer.take(origin);
+    return linked(
+      wait > 0
+        ? refusal("ERR_FED_RATE_LIMITED", undefined, wait)
+        : refusal("ERR_FED_NOT_FOUND", "No call of a peer has this path."),
+    );
+  }
+
+  async #answerKnown(
+    route: Extract<Route, { caller: "peer" }>,
+    peer: Peer,
+    body: Uint8Array | undefined,
+  ): Promise<Answer> {
+    const wait = this.#quotas[route.budget].take(peer.origin);
+    if (wait > 0) return refusal("ERR_FED_RATE_LIMITED", undefined, wait);
     this.#options.onVerifiedCall?.(peer.origin);
     try {
-      return { verified: true, answer: await this.#call(route, peer, message.body) };
+      return await this.#call(route, peer, body);
     } catch (cause) {
       this.#options.logger.error(`${route.path} from ${peer.origin} failed`, cause, {
         peer: peer.origin,
@@ -241,7 +317,7 @@ class Router {
         cause instanceof FederationError && cause.status === 503
           ? cause.code
           : "ERR_FED_UNAVAILABLE";
-      return { verified: true, answer: refusal(code, undefined, 5) };
+      return refusal(code, undefined, 5);
     }
   }
 

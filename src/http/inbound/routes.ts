@@ -196,6 +196,15 @@ export const ROUTES: readonly Route[] = [
       answerOf(await custody.seats.cancel(origin, body)),
   },
   {
+    // An upgrade does not come this way: who reads this has a proxy between that made none of it.
+    path: "/link",
+    method: "GET",
+    caller: "peer",
+    body: "none",
+    budget: "peer",
+    answer: () => refusal("ERR_FED_NOT_FOUND", "A link is opened by an upgrade to a WebSocket."),
+  },
+  {
     path: "/travel",
     method: "POST",
     caller: "player",

@@ -6,7 +6,7 @@
  * followed; sizes and times are capped.
  */
 import { lookup as dnsLookup } from "node:dns";
-import { isIP } from "node:net";
+import { type LookupFunction, isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import { Agent, buildConnector, errors } from "undici";
 import { FederationError } from "../../errors.ts";
@@ -32,7 +32,8 @@ export interface OutboundGuardOptions {
 const METADATA = new Set(["168.63.129.16", "100.100.100.200", "fd00:ec2::254"]);
 /** All that IPv6 gives out so far; "unicast" elsewhere is merely unassigned, or IPv4 in disguise. */
 const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR("2000::/3");
-const MAX_HEADER_BYTES = 16 * 1024;
+/** Headers of an answer are at most this long. */
+export const MAX_HEADER_BYTES = 16 * 1024;
 
 /** Whether an address may be called. */
 export function isAllowedAddress(
@@ -102,23 +103,7 @@ export function createGuardedAgent(
     timeout: options.connectTimeoutMilliseconds ?? 3_000,
     // The cap on headers is HTTP/1's.
     allowH2: false,
-    lookup: (hostname, lookupOptions, callback) => {
-      dnsLookup(hostname, { ...lookupOptions, all: true }, (error, addresses) => {
-        if (error !== null) {
-          callback(error, []);
-          return;
-        }
-        // One forbidden address spoils the name: which one is used is not ours to choose.
-        const forbidden = addresses.find(({ address }) => !isAllowedAddress(address, options));
-        if (forbidden !== undefined || addresses.length === 0) {
-          callback(forbiddenAddress(hostname), []);
-        } else if (lookupOptions.all === true) callback(null, addresses);
-        else {
-          const [first] = addresses;
-          callback(null, first?.address ?? "", first?.family);
-        }
-      });
-    },
+    lookup: guardedLookup(options),
   });
   return new Agent({
     connections: options.connectionsPerServer ?? 16,
@@ -127,15 +112,54 @@ export function createGuardedAgent(
     pipelining: 1,
     allowH2: false,
     connect: (target, callback) => {
-      const host = target.hostname.replace(/^\[|\]$/gu, "");
-      // Literals never reach the resolver.
-      if (isIP(host) !== 0 && !isAllowedAddress(host, options)) {
-        callback(forbiddenAddress(host), null);
-        return;
-      }
-      connect(target, callback);
+      const forbidden = forbiddenLiteral(target.hostname, options);
+      if (forbidden === undefined) connect(target, callback);
+      else callback(forbidden, null);
     },
   });
+}
+
+type Allowed = Pick<OutboundGuardOptions, "allowInsecure" | "allowPrivateNetwork">;
+
+/** Resolves names to addresses that may be called, for whatever connects by itself. */
+function guardedLookup(options: Allowed): LookupFunction {
+  return (hostname, lookupOptions, callback) => {
+    dnsLookup(hostname, { ...lookupOptions, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, []);
+        return;
+      }
+      // One forbidden address spoils the name: which one is used is not ours to choose.
+      const forbidden = addresses.find(({ address }) => !isAllowedAddress(address, options));
+      if (forbidden !== undefined || addresses.length === 0) {
+        callback(forbiddenAddress(hostname), []);
+      } else if (lookupOptions.all === true) callback(null, addresses);
+      else {
+        const [first] = addresses;
+        callback(null, first?.address ?? "", first?.family);
+      }
+    });
+  };
+}
+
+/** Literals never reach the resolver. */
+function forbiddenLiteral(hostname: string, options: Allowed): FederationError | undefined {
+  const host = hostname.replace(/^\[|\]$/gu, "");
+  return isIP(host) !== 0 && !isAllowedAddress(host, options) ? forbiddenAddress(host) : undefined;
+}
+
+/**
+ * How Node's own client connects only where it may.
+ *
+ * @throws FederationError `ERR_FED_FORBIDDEN_ADDRESS`
+ */
+export function guardedConnection(
+  { hostname }: URL,
+  options: Allowed,
+): { readonly lookup: LookupFunction } {
+  const forbidden = forbiddenLiteral(hostname, options);
+  if (forbidden !== undefined) throw forbidden;
+  return { lookup: guardedLookup(options) };
 }
 
 /** Builds the fetch that all calls to peers go through. */

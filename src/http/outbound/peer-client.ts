@@ -20,6 +20,7 @@ import {
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock, Fetch, FetchResponse, PeerAnswer, PeerCalls, Random } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
+import type { Links } from "../../link/links.ts";
 import { shownText } from "../../words.ts";
 
 /** Options of {@link PeerClient}. */
@@ -30,6 +31,8 @@ export interface PeerClientOptions {
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly random: Random;
+  /** Links that calls go over where there are any. Default: all go by HTTP. */
+  readonly links?: Links | undefined;
 }
 
 /** Bodies are at most this long (PROTOCOL, first page). */
@@ -64,6 +67,12 @@ const UNSIGNED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationError
   "ERR_FED_UNREACHABLE",
   "ERR_FED_WEAK_KEY",
   "ERR_FED_WRONG_RECIPIENT",
+]);
+/** Refusals that HTTP leaves unsigned, or that its client finds by itself: no word on what was asked. */
+const UNHEARD_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
+  "ERR_FED_CLOCK_SKEW",
+  "ERR_FED_RESPONSE_TOO_LARGE",
+  "ERR_FED_UNKNOWN_KEY",
 ]);
 /** How calls fail where a peer's endpoint is not any more. */
 const MOVED_CODES: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
@@ -108,8 +117,9 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
   }
 
   /**
-   * A signed POST to a path under a known peer's endpoint. Resolves with the peer's verified word,
-   * refusals included.
+   * A call to a path under a known peer's endpoint: over a link where there is one, else by a signed POST.
+   * Resolves with the peer's verified word, refusals included. What went over a link that broke is not sent
+   * again.
    *
    * @throws FederationError when there is no verified answer: `ERR_FED_UNREACHABLE`,
    * `ERR_FED_TIMEOUT`, `ERR_FED_BAD_RESPONSE`, `ERR_FED_HANDSHAKE_REQUIRED`, `ERR_FED_NOT_TRUSTED`.
@@ -145,6 +155,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     options: { timeoutMilliseconds?: number },
   ): Promise<PeerAnswer> {
     const { registry } = this.#options;
+    const text = JSON.stringify(body);
     for (let attempt = 1; ; attempt += 1) {
       const server = registry.get(origin);
       if (server === undefined || registry.liveSession(origin) === undefined) {
@@ -152,28 +163,41 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
         await this.#reconnect(origin);
         continue;
       }
-      const { response, request } = await this.#send(
-        origin,
-        this.#below(origin, path),
-        body,
-        options.timeoutMilliseconds,
-      );
-      const answer = parseBody(response.body);
-      const verified = await this.#verify(response, request, origin, (kid) =>
-        registry.keyFor(origin, kid),
-      );
-      const code = problemCode(answer);
-      if (code === "ERR_FED_HANDSHAKE_REQUIRED" && response.status === 401 && attempt === 1) {
+      const answer = await this.#ask(origin, path, text, options.timeoutMilliseconds);
+      const { status } = answer;
+      const code = problemCode(answer.body);
+      if (code === "ERR_FED_HANDSHAKE_REQUIRED" && status === 401 && attempt === 1) {
         // Nothing is decided on this word: a new handshake proves itself.
         await this.#reconnect(origin);
         continue;
       }
-      if (!verified) throw unverified(origin, response.status, code);
-      if (response.status >= 200 && response.status < 300) {
-        return { ok: true, status: response.status, body: answer };
-      }
-      return refusalOf(response.status, code, answer);
+      if (!answer.verified) throw unverified(origin, status, code);
+      if (status >= 200 && status < 300) return { ok: true, status, body: answer.body };
+      return refusalOf(status, code, answer.body);
     }
+  }
+
+  /** One exchange, over a link or by HTTP. What comes over a link is the peer's word. */
+  async #ask(
+    origin: string,
+    path: string,
+    text: string,
+    timeoutMilliseconds = CALL_TIMEOUT_MILLISECONDS,
+  ): Promise<{ readonly status: number; readonly body: unknown; readonly verified: boolean }> {
+    const { registry, links } = this.#options;
+    const linked = await links?.call(origin, path, text, timeoutMilliseconds);
+    if (linked !== undefined) {
+      const body = parseText(linked.body);
+      const code = problemCode(body);
+      const heard = linked.status < 400 || code === undefined || !UNHEARD_CODES.has(code);
+      return { status: linked.status, body, verified: heard };
+    }
+    const url = this.#below(origin, path);
+    const { response, request } = await this.#send(origin, url, text, timeoutMilliseconds);
+    const verified = await this.#verify(response, request, origin, (kid) =>
+      registry.keyFor(origin, kid),
+    );
+    return { status: response.status, body: parseBody(response.body), verified };
   }
 
   async exchange(
@@ -210,7 +234,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     body: unknown,
     keyFor: (kid: string) => VerifyKey | undefined,
   ): Promise<{ status: number; body: unknown; kid: string }> {
-    const { response, request } = await this.#send(origin, url, body, undefined);
+    const { response, request } = await this.#send(origin, url, JSON.stringify(body), undefined);
     const verified = await verifyResponse(response, request, {
       clock: this.#options.clock,
       origin,
@@ -238,7 +262,10 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     return parseBody(response.body);
   }
 
-  /** `GET /health`, unsigned. Rejects when the peer does not answer as PROTOCOL 10 says. */
+  /**
+   * How a peer says it is: `GET /health`, or the same over a link. Rejects when it does not answer as PROTOCOL
+   * 10 says.
+   */
   async health(origin: string): Promise<ReportedHealth> {
     try {
       return await this.#health(origin);
@@ -249,7 +276,12 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
   }
 
   async #health(origin: string): Promise<ReportedHealth> {
-    const { fetch } = this.#options;
+    const { fetch, links } = this.#options;
+    // A link that broke says nothing of the server.
+    const asked = links?.ping(origin, HEALTH_TIMEOUT_MILLISECONDS);
+    const linked = await asked?.catch(() => undefined);
+    const said = linked === undefined ? undefined : readHealth(Buffer.from(linked));
+    if (said !== undefined) return said;
     const { path, ...request } = HEALTH_REQUEST;
     const response = await fetch({
       ...{ ...request, url: this.#below(origin, path) },
@@ -292,12 +324,12 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
   async #send(
     origin: string,
     url: string,
-    body: unknown,
+    text: string,
     timeoutMilliseconds: number | undefined,
   ): Promise<{ response: FetchResponse; request: SignedMessageParts }> {
     const { clock, random, fetch, signingKey, registry } = this.#options;
     const session = registry.liveSession(origin)?.sessionId;
-    const bytes = new TextEncoder().encode(JSON.stringify(body));
+    const bytes = Buffer.from(text);
     const signed = await signRequest(
       {
         ...{ method: "POST", targetUri: url, recipient: origin, body: bytes },
@@ -334,8 +366,12 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
 }
 
 function parseBody(body: Uint8Array): unknown {
+  return parseText(Buffer.from(body).toString("utf8"));
+}
+
+function parseText(text: string): unknown {
   try {
-    return JSON.parse(Buffer.from(body).toString("utf8"));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 """A foreign server: the home of some players, the host of others. It knows no Colyseus at all.
 
-The protocol is at /federation; /control is how a test tells it what to do.
+The protocol is at /federation; /control is how a test tells it what to do. With --no-link it knows no links.
 """
 
 import base64
@@ -14,12 +14,15 @@ import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import link
 import wire
 
 PORT = int(sys.argv[1])
 ORIGIN = f"http://localhost:{PORT}"
 AUTHORITY = f"localhost:{PORT}"
 ENDPOINT = f"{ORIGIN}/federation"
+HAS_LINKS = "--no-link" not in sys.argv
+HEALTH = {"status": "pass", "version": "1"}
 LEASE_SECONDS = 4
 KEY = wire.Key()
 LOCK = threading.RLock()
@@ -31,7 +34,8 @@ nonces = set()
 rows = {}  # local id → row, as home
 seats = {}  # (caller, transferId) → answer, as destination
 assets = {}  # hex → bytes, perhaps not those that the hash names
-told = []  # calls that came in, as (caller, path, body)
+links = {}  # origin → its links, the newest last
+told = []  # calls that came in, as (caller, path, body, whether over a link)
 
 
 class Answer(Exception):
@@ -51,7 +55,7 @@ def descriptor():
             "origin": ORIGIN,
             "name": "Snake Hall",
             "endpoint": ENDPOINT,
-            "protocols": ["aether/1"],
+            "protocols": ["aether/1", *([link.CAPABILITY] if HAS_LINKS else [])],
             "worlds": ["hall"],
             "keys": [{**KEY.public, "kid": KEY.kid, "use": "sig"}],
             "validUntil": now() + 3600,
@@ -87,6 +91,9 @@ def key_for(keyid):
 
 
 def call(origin, path, body):
+    for each in reversed(links.get(origin, [])):
+        if each.usable and not path.startswith("/handshake"):
+            return each.call(path, body)
     return wire.post(peer(origin)["endpoint"] + path, origin, body, KEY, ORIGIN, key_for)
 
 
@@ -324,12 +331,52 @@ CALLS = {
 }
 
 
+# Calls, however they come ---------------------------------------------------------------------
+
+
+def answer_call(caller, path, body, linked):
+    try:
+        if path not in CALLS:
+            raise Answer(404, "ERR_FED_NOT_FOUND")
+        with LOCK:
+            told.append({"caller": caller, "path": path, "body": body, "linked": linked})
+            return CALLS[path](caller, body)
+    except Answer as refused:
+        status = refused.status
+        return status, {"type": "about:blank", "title": "No", "status": status, "code": refused.code}
+
+
+def add_link(origin, websocket, sending, receiving):
+    added = link.Link(
+        websocket,
+        sending,
+        receiving,
+        lambda path, body: answer_call(origin, path, body, True),
+        json.dumps(HEALTH),
+    )
+    links.setdefault(origin, []).append(added)
+    return added
+
+
+def begin_link(origin):
+    endpoint = peer(origin)["endpoint"]
+    websocket, (ours, theirs) = link.open_link(endpoint, origin, KEY, ORIGIN, key_for)
+    added = add_link(origin, websocket, ours, theirs)
+    threading.Thread(target=added.run, daemon=True).start()
+    added.ping()
+    return {"usable": added.usable}
+
+
 # What the test asks for -----------------------------------------------------------------------
 
 
 def control(name, body):
     if name == "handshake":
         return begin_handshake(body["origin"])
+    if name == "link":
+        return begin_link(body["origin"])
+    if name == "links":
+        return len([each for each in links.get(body["origin"], []) if each.usable])
     if name == "call":
         status, answer = call(body["origin"], body["path"], body["body"])
         return {"status": status, "body": answer}
@@ -392,7 +439,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/.well-known/aether-federation":
             self.reply(200, well_known())
         elif self.path == "/federation/health":
-            self.reply(200, {"status": "pass", "version": "1"}, "application/health+json")
+            self.reply(200, HEALTH, "application/health+json")
+        elif self.path == "/federation/link" and HAS_LINKS:
+            self.linked()
         elif self.path.removeprefix("/federation/assets/sha256/") in assets:
             data = assets[self.path.rpartition("/")[2]]
             self.send_response(200)
@@ -414,6 +463,16 @@ class Handler(BaseHTTPRequestHandler):
         if recipient is not None and recipient != ORIGIN:
             self.reply(421, {"code": "ERR_FED_WRONG_RECIPIENT"})
             return
+        caller = self.caller(components, body)
+        if caller is None:
+            return
+        path = self.path.removeprefix("/federation")
+        status, answer = answer_call(caller, path, json.loads(body), False)
+        kind = "application/json" if status < 400 else "application/problem+json"
+        self.reply(status, answer, kind, signed=uri)
+
+    def caller(self, components, body):
+        """Who has signed the request; None, and it is answered, when nobody has."""
         try:
             keyid, nonce = wire.verified_keyid(self.headers, components, body, key_for)
             with LOCK:
@@ -422,25 +481,33 @@ class Handler(BaseHTTPRequestHandler):
                 nonces.add(nonce)
         except wire.Refused as cause:
             self.reply(401, {"code": "ERR_FED_SIGNATURE_INVALID", "detail": str(cause)})
+            return None
+        return keyid.rsplit("#", 1)[0]
+
+    def linked(self):
+        """Accepts a link, and stays with it until it is over."""
+        uri, recipient = ORIGIN + self.path, self.headers.get("Aether-Recipient")
+        components = {
+            **wire.request_components("GET", uri, recipient, None),
+            '"aether-link-key"': self.headers.get("Aether-Link-Key"),
+        }
+        if recipient != ORIGIN:
+            self.reply(421, {"code": "ERR_FED_WRONG_RECIPIENT"})
             return
-        caller, path = keyid.rsplit("#", 1)[0], self.path.removeprefix("/federation")
-        parsed = json.loads(body)
-        try:
-            if path not in CALLS:
-                raise Answer(404, "ERR_FED_NOT_FOUND")
-            with LOCK:
-                told.append({"caller": caller, "path": path, "body": parsed})
-                status, answer = CALLS[path](caller, parsed)
-            kind = "application/json"
-        except Answer as refused:
-            status, kind = refused.status, "application/problem+json"
-            answer = {"type": "about:blank", "title": "No", "status": status, "code": refused.code}
-        self.reply(status, answer, kind, signed=uri)
+        caller = self.caller(components, b"")
+        if caller is None:
+            return
+        if caller not in sessions:
+            self.reply(401, {"code": "ERR_FED_HANDSHAKE_REQUIRED"})
+            return
+        websocket, (theirs, ours) = link.accept_link(self, caller, uri, ORIGIN, KEY)
+        self.close_connection = True
+        add_link(caller, websocket, ours, theirs).run()
 
     def controlled(self, body):
         name = self.path.removeprefix("/control/")
         try:
-            if name in ("handshake", "call"):
+            if name in ("handshake", "call", "link"):
                 # These wait for the other server, which may call meanwhile.
                 self.reply(200, control(name, json.loads(body)))
             else:
