@@ -133,7 +133,8 @@ export class ServerRegistry {
       found.add(row.server.origin);
       this.#take(row, tell);
     }
-    for (const origin of [...this.#servers.keys()]) if (!found.has(origin)) this.#gone(origin, tell);
+    for (const origin of [...this.#servers.keys()])
+      if (!found.has(origin)) this.#gone(origin, tell);
   }
 
   #take({ server, changed }: ReadRow, tell: boolean): void {

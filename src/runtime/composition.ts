@@ -139,7 +139,18 @@ export function composeParts(from: CompositionOptions): Parts {
   const processes =
     link === undefined ? undefined : new SiblingProcesses({ link, store, clock, random, logger });
   const custody = new Custody({
-    ...{ origin, store, clock, random, logger, peers: calls, seats, signingKey, issuerKey, mayGoTo },
+    ...{
+      origin,
+      store,
+      clock,
+      random,
+      logger,
+      peers: calls,
+      seats,
+      signingKey,
+      issuerKey,
+      mayGoTo,
+    },
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
     ...{ accept: options.accept, admit: options.admit },
     perMinute: {
