@@ -20,6 +20,13 @@ describe("the load", function () {
     });
   }
 
+  it("keeps as many crossings under way as it is told when no rate is given", async () => {
+    const result = await runLoad({
+      ...{ players: 8, seconds: 2, rate: Infinity, atOnce: 4, naive: true },
+    });
+    assert.ok(result.crossings > 40, `${result.crossings} crossings`);
+  });
+
   it("ends its servers when it is called off", async () => {
     const stopping = new AbortController();
     const running = runLoad({

@@ -64,6 +64,8 @@ export class Load {
   private constructor() {
     this.#clients = fork(fileURLToPath(new URL("clients.ts", import.meta.url)), {
       execArgv: ["--disable-warning=ExperimentalWarning"],
+      // A rate may be Infinity.
+      serialization: "advanced",
     });
   }
 
