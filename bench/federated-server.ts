@@ -3,12 +3,18 @@ import { definePlugins } from "@colyseus/core";
 import { createFederation } from "aether-federation";
 import { BenchRoom, CARRIED, listen, readFlags } from "./room.ts";
 
-const { name, port, origin, data, peer, lease } = readFlags();
+const { name, port, origin, data, peer, lease, routes, ...flags } = readFlags();
+const [server = origin] = peer;
 const federation = createFederation({
   origin,
   name,
   worlds: { portals: "portals" },
   peers: peer,
+  routes: Array.from({ length: Number(routes) }, (_, index) => ({
+    pattern: `aether://w${index}.example/plaza`,
+    server,
+  })),
+  maxPeers: Number(flags["max-peers"]),
   dataDirectory: data,
   allowInsecure: true,
   healthCheckIntervalSeconds: 10,

@@ -18,6 +18,8 @@ export function readFlags() {
       data: { type: "string", default: "" },
       peer: { type: "string", multiple: true, default: [] },
       lease: { type: "string", default: "3600" },
+      routes: { type: "string", default: "0" },
+      "max-peers": { type: "string", default: "128" },
     },
   });
   const port = Number(values.port);

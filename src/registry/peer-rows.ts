@@ -20,7 +20,7 @@ const MAX_TOLD_CHANGES = 16;
 /** In place of an origin: the change may concern anybody. */
 const ANYBODY = "*";
 /** Rows that are read in one stretch: a few milliseconds. */
-const READ_AT_ONCE = 100;
+const READ_AT_ONCE = 50;
 const PREFIX = "peer/";
 
 const rowKey = (origin: string): string => `${PREFIX}${origin}`;
