@@ -1,9 +1,9 @@
 /** How long a player is on the way, from the wish to go until the other room has let it in. */
-import { Client, type Room, type SeatReservation } from "@colyseus/sdk";
 import { Traveler } from "aether-federation/client";
 import { type ServerProcess, Servers } from "../test/support/processes.ts";
 import { crossing, quietly } from "./join.ts";
 import { Samples, type Section, compare } from "./measure.ts";
+import { NaiveTraveler } from "./naive-traveler.ts";
 
 const TIMES = 120;
 const WARM_UP = 20;
@@ -74,35 +74,4 @@ async function plainServer(servers: Servers, name: string): Promise<ServerProces
 /** Lets what a crossing leaves behind (the old room's goodbye, the returned custody) end. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 25));
-}
-
-/** A client as one writes it for the naive crossing; like `Traveler`, it joins before it leaves. */
-class NaiveTraveler {
-  #room: Room | undefined;
-
-  async join(origin: string): Promise<void> {
-    this.#room = quietly(await new Client(origin).joinOrCreate("bare"));
-  }
-
-  cross(origin: string): Promise<Room> {
-    const old = this.#room;
-    if (old === undefined) throw new Error("join first");
-    return new Promise((resolve, reject) => {
-      old.onMessage(
-        "naive:transit",
-        (transit: { origin: string; reservation: SeatReservation }) => {
-          new Client(transit.origin).consumeSeatReservation(transit.reservation).then((room) => {
-            this.#room = quietly(room);
-            resolve(room);
-            void old.leave(true);
-          }, reject);
-        },
-      );
-      old.send("naive:enter", { to: origin });
-    });
-  }
-
-  async leave(): Promise<void> {
-    await this.#room?.leave(true);
-  }
 }

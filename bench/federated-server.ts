@@ -3,17 +3,23 @@ import { definePlugins } from "@colyseus/core";
 import { createFederation } from "aether-federation";
 import { BenchRoom, CARRIED, listen, readFlags } from "./room.ts";
 
-const { name, port, origin, data, peer } = readFlags();
+const { name, port, origin, data, peer, lease, routes, ...flags } = readFlags();
+const [server = origin] = peer;
 const federation = createFederation({
   origin,
   name,
   worlds: { portals: "portals" },
   peers: peer,
+  routes: Array.from({ length: Number(routes) }, (_, index) => ({
+    pattern: `aether://w${index}.example/plaza`,
+    server,
+  })),
+  maxPeers: Number(flags["max-peers"]),
   dataDirectory: data,
   allowInsecure: true,
   healthCheckIntervalSeconds: 10,
-  // Renewals are the price of staying, not of coming in.
-  leaseSeconds: 3600,
+  // Renewals are the price of staying, not of coming in: by default there are none while it is measured.
+  leaseSeconds: Number(lease),
   maxRequestsPerMinutePerAddress: 1_000_000,
   maxRequestsPerMinutePerPeer: 1_000_000,
   maxCrossingsPerMinutePerPlayer: 1_000_000,

@@ -1,12 +1,14 @@
-/** `npm run bench -- signatures join crossing link ledger routing assets bundle [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures join crossing link ledger routing growth load assets bundle [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
 import { benchAssets } from "./assets.ts";
 import { benchAssetTransfer } from "./assets-transfer.ts";
 import { benchBundle } from "./bundle.ts";
 import { benchCrossing } from "./crossing.ts";
+import { benchGrowth } from "./growth.ts";
 import { benchJoin } from "./join.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchLink } from "./link.ts";
+import { benchLoad } from "./load.ts";
 import type { Section } from "./measure.ts";
 import { benchRouting } from "./routing.ts";
 import { benchSignatures } from "./signatures.ts";
@@ -18,6 +20,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   link: benchLink,
   ledger: benchLedger,
   routing: benchRouting,
+  growth: benchGrowth,
+  load: benchLoad,
   assets: async () => [...(await benchAssets()), ...(await benchAssetTransfer())],
   bundle: benchBundle,
 };
@@ -42,7 +46,7 @@ for (const name of chosen) {
 if (values.json) {
   console.log(
     JSON.stringify(
-      sections.map(({ title, results }) => ({ title, results })),
+      sections.map(({ text: _, ...section }) => section),
       null,
       2,
     ),

@@ -1,5 +1,6 @@
 /** The room of every benched server, and what such a server needs besides. */
 import { createServer } from "node:http";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { type Client, Room, Server, matchMaker } from "@colyseus/core";
 import { WebSocketTransport } from "@colyseus/ws-transport";
@@ -16,6 +17,9 @@ export function readFlags() {
       port: { type: "string", default: "0" },
       data: { type: "string", default: "" },
       peer: { type: "string", multiple: true, default: [] },
+      lease: { type: "string", default: "3600" },
+      routes: { type: "string", default: "0" },
+      "max-peers": { type: "string", default: "128" },
     },
   });
   const port = Number(values.port);
@@ -54,6 +58,8 @@ export async function listen(
   },
 ): Promise<void> {
   const silent = (): void => undefined;
+  const late = monitorEventLoopDelay({ resolution: 1 });
+  late.enable();
   const server = new Server({
     greet: false,
     transport: new WebSocketTransport({ server: createServer() }),
@@ -65,7 +71,15 @@ export async function listen(
       log: silent,
       trace: silent,
     },
-    express: options.express,
+    express: (app) => {
+      app.get("/loop-delay", (_request, response) => {
+        const { max } = late;
+        const [p50, p99] = [late.percentile(50), late.percentile(99)];
+        response.json({ p50: p50 / 1e6, p99: p99 / 1e6, max: max / 1e6 });
+        late.reset();
+      });
+      options.express(app);
+    },
   });
   for (const [name, room] of Object.entries(rooms)) server.define(name, room);
   options.attach?.(server);

@@ -16,7 +16,7 @@ const SECTIONS = {
   Begin: ["quick-start", "installing", "attaching", "moving", "upgrading"],
   Build: ["accounts", "clients", "schema", "two-games", "testing", "parts"],
   Run: ["deploying", "OPERATING", "SECURITY.md"],
-  "Look up": ["options", "errors", "features", "LIMITS", "CHANGELOG.md"],
+  "Look up": ["options", "errors", "features", "LIMITS", "performance", "CHANGELOG.md"],
   Understand: ["DESIGN", "PROTOCOL"],
 };
 

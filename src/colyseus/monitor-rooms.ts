@@ -6,6 +6,8 @@ import { PEERS_PER_PAGE, type PeersSource, definePeersRoom } from "./peers-room.
 
 /** What the rooms are called, unless the host has a room of that name. */
 const ROOM_NAME = "federation";
+/** Each costs an update every two seconds: nobody leafs through more. */
+const MAX_PAGES = 10;
 const PAGES_CHECK_MILLISECONDS = 10_000;
 
 /** The rooms of one federation. */
@@ -55,7 +57,7 @@ export class MonitorRooms {
   }
 
   async #openMissing(): Promise<void> {
-    const needed = Math.max(1, Math.ceil(this.#source.list().length / PEERS_PER_PAGE));
+    const needed = Math.min(MAX_PAGES, Math.max(1, Math.ceil(this.#source.known / PEERS_PER_PAGE)));
     while (this.#rooms.length < needed) {
       const page = this.#rooms.length;
       const { roomId } = await matchMaker.handleCreateRoom(this.#freeName(), { page });

@@ -3,7 +3,8 @@
  *
  * Nobody can join it; it is private and locked and lives as long as the server. What it costs: one
  * small state update every two seconds. The monitor's API hangs on answers above 64 KiB, so a room
- * shows at most {@link PEERS_PER_PAGE} peers and further ones get rooms of their own.
+ * shows at most {@link PEERS_PER_PAGE} peers and further ones get rooms of their own, up to a number of
+ * rooms: `peers list` has the rest.
  */
 import { Room } from "@colyseus/core";
 import * as schemas from "@colyseus/schema";
@@ -58,7 +59,10 @@ interface ShownPeer {
 /** What the room shows, asked anew at every update. */
 export interface PeersSource {
   readonly origin: string;
-  list(): readonly ShownPeer[];
+  /** Peers known. */
+  readonly known: number;
+  /** `count` of them from the one at `first` on, by origin. */
+  page(first: number, count: number): readonly ShownPeer[];
 }
 
 const UPDATE_MILLISECONDS = 2_000;
@@ -87,10 +91,8 @@ export function definePeersRoom(source: PeersSource): new () => Room {
     }
 
     #update(): void {
-      const all = source.list();
-      const first = this.state.page * PEERS_PER_PAGE;
-      const shown = all.slice(first, first + PEERS_PER_PAGE);
-      this.state.known = all.length;
+      const shown = source.page(this.state.page * PEERS_PER_PAGE, PEERS_PER_PAGE);
+      this.state.known = source.known;
       const origins = new Set(shown.map(({ origin }) => origin));
       for (const origin of [...this.state.peers.keys()]) {
         if (!origins.has(origin)) this.state.peers.delete(origin);

@@ -1,6 +1,7 @@
 /**
  * `createFederation`: composes everything for one Colyseus server.
  */
+import type { PeersSource } from "../colyseus/peers-room.ts";
 import { createRequire } from "node:module";
 import { Server } from "@colyseus/core";
 import { AttachedServer } from "../colyseus/attach.ts";
@@ -157,7 +158,7 @@ export class Federation {
     const { options } = runtime;
     this.#attached = new AttachedServer(server, {
       joinHost: this.#gate,
-      peersSource: { origin: options.origin, list: () => this.peers.list() },
+      peersSource: this.#peersSource(),
       worlds: options.worlds,
       logger: options.logger,
       paths: [new URL(options.endpoint).pathname, "/.well-known/aether-federation"],
@@ -226,6 +227,18 @@ export class Federation {
       `${name} is federated as ${origin} (${version}): worlds ${list(Object.keys(worlds))}; peers ${list(peers)}; key ${kid}`,
       { origin, endpoint, keyId: kid, worlds: Object.keys(worlds), peers, version },
     );
+  }
+
+  /** What the monitor's rooms show. */
+  #peersSource(): PeersSource {
+    const { peers } = this;
+    return {
+      origin: this.runtime.options.origin,
+      get known() {
+        return peers.known;
+      },
+      page: (first, count) => peers.page(first, count),
+    };
   }
 
   /** Where the host's presence is shared, several processes are this server. */

@@ -22,8 +22,14 @@ export class FederationPeers {
   /** By origin of known peers; strangers are never asked for assets. */
   readonly #wrongAssets = new Map<string, number>();
 
+  /** Origins of all, in order, for {@link page}; undefined: to be put in order anew. */
+  #ordered: readonly string[] | undefined;
+
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
+    runtime.on("peer", ({ type }) => {
+      if (type === "added" || type === "removed") this.#ordered = undefined;
+    });
     runtime.on("asset", ({ source }) => {
       this.#wrongAssets.set(source, (this.#wrongAssets.get(source) ?? 0) + 1);
     });
@@ -34,6 +40,25 @@ export class FederationPeers {
     if (!this.#runtime.started) return [];
     const { registry, health } = this.#runtime;
     return summarizePeers({ registry, health, wrongAssets: this.#wrongAssets });
+  }
+
+  /** Peers known. 0 before the server listens. */
+  get known(): number {
+    return this.#runtime.started ? this.#runtime.registry.size : 0;
+  }
+
+  /** Some of {@link list}, without looking at the others. */
+  page(first: number, count: number): PeerSummary[] {
+    if (!this.#runtime.started) return [];
+    const { registry, health } = this.#runtime;
+    if (this.#ordered?.length !== registry.size) {
+      this.#ordered = registry
+        .list()
+        .map(({ origin }) => origin)
+        .sort();
+    }
+    const origins = this.#ordered.slice(first, first + count);
+    return summarizePeers({ registry, health, wrongAssets: this.#wrongAssets }, origins);
   }
 
   /**

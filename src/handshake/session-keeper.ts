@@ -6,8 +6,10 @@ import type { Clock, Logger, Random, TimerHandle } from "../ports.ts";
 
 /** What the keeper asks of the rest. */
 export interface SessionKeeperOptions {
-  /** Origins that should have a live session. Asked before every round. */
+  /** Origins that should have a live session. Asked anew for every turn through all of them. */
   readonly wanted: () => Iterable<string>;
+  /** Whether an origin is one of {@link wanted}. */
+  readonly isWanted: (origin: string) => boolean;
   /** Unix seconds at which the session lapses, or undefined without one. */
   readonly expiresAt: (origin: string) => number | undefined;
   /** Whether the peer should hear of us though its session lives, such as of a new key. */
@@ -27,6 +29,10 @@ interface Waiting {
 }
 
 const ROUND_MILLISECONDS = 500;
+/** Peers looked at in one round, so that it costs the same however many there are: 10,000 are gone through in 20 s. */
+const LOOKED_AT_A_ROUND = 250;
+/** Handshakes under way at once: more would only make each of them slower. */
+const MAX_CONNECTING = 32;
 const FIRST_RETRY_MILLISECONDS = 1_000;
 const LONGEST_RETRY_MILLISECONDS = 60_000;
 /** A session shorter than the renewal's lead is not renewed more often than this. */
@@ -34,10 +40,21 @@ const SHORTEST_RENEWAL_MILLISECONDS = 60_000;
 /** Renew when this much of a day is left. */
 const RENEW_BEFORE_SECONDS = 2 * 3600;
 
-/** Keeps sessions alive; any verified call from a peer resets its back-off. */
+/**
+ * Keeps sessions alive; any verified call from a peer resets its back-off. What it costs a second does not
+ * grow with the number of peers: {@link LOOKED_AT_A_ROUND} of them are looked at in a round, besides those
+ * that wait for a handshake and those that {@link SessionKeeper.look} names.
+ */
 export class SessionKeeper {
   readonly #options: SessionKeeperOptions;
   readonly #waiting = new Map<string, Waiting>();
+  /** Where the turn through all peers has come to. */
+  #turn: Iterator<string> | undefined;
+  /** To be looked at in the next round. */
+  #named = new Set<string>();
+  /** Due, but as many handshakes as may be are under way. */
+  readonly #due = new Set<string>();
+  #connecting = 0;
   #timer: TimerHandle | undefined;
   #running = false;
 
@@ -54,7 +71,13 @@ export class SessionKeeper {
   /** Stops; a handshake under way still ends by itself. */
   stop(): void {
     this.#running = false;
+    this.#due.clear();
     if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+  }
+
+  /** Something about this peer has changed: it is looked at in the next round. */
+  look(origin: string): void {
+    this.#named.add(origin);
   }
 
   /** The peer was heard of: try again at once if it was waited for. */
@@ -67,31 +90,63 @@ export class SessionKeeper {
 
   #round(): void {
     if (!this.#running) return;
-    const { clock, wanted } = this.#options;
+    const { clock } = this.#options;
+    for (const origin of this.#inTurn()) this.#named.add(origin);
+    const named = this.#named;
+    this.#named = new Set();
     const now = clock.monotonic();
-    const origins = new Set(wanted());
-    for (const origin of this.#waiting.keys()) {
-      if (!origins.has(origin)) this.#waiting.delete(origin);
+    for (const [origin, { nextAt, failures }] of this.#waiting) {
+      if (failures === 0 || nextAt <= now) named.add(origin);
     }
-    for (const origin of origins) {
-      const hasNews = this.#options.hasNews?.(origin) === true;
-      if (!hasNews && this.#isFresh(origin)) {
-        const idle = this.#waiting.get(origin);
-        if (idle !== undefined) idle.told = false;
-        continue;
-      }
-      const fresh = { failures: 0, nextAt: 0, busy: false, told: false };
-      const waiting = this.#waiting.get(origin) ?? fresh;
-      this.#waiting.set(origin, waiting);
-      const lapsed = waiting.failures === 0 && this.#options.expiresAt(origin) === undefined;
-      const due = lapsed || (hasNews && !waiting.told) || waiting.nextAt <= now;
-      if (waiting.busy || !due) continue;
-      waiting.told = hasNews;
-      void this.#connect(origin, waiting);
-    }
+    for (const origin of named) this.#look(origin, now);
     this.#timer = clock.setTimeout(() => {
       this.#round();
     }, ROUND_MILLISECONDS);
+  }
+
+  /** The next peers of all, each at most once. */
+  *#inTurn(): Generator<string> {
+    this.#turn ??= this.#options.wanted()[Symbol.iterator]();
+    for (let count = 0; count < LOOKED_AT_A_ROUND; count += 1) {
+      const next = this.#turn.next();
+      if (next.done === true) {
+        this.#turn = undefined;
+        return;
+      }
+      yield next.value;
+    }
+  }
+
+  #look(origin: string, now: number): void {
+    if (!this.#options.isWanted(origin)) {
+      this.#waiting.delete(origin);
+      this.#due.delete(origin);
+      return;
+    }
+    const hasNews = this.#options.hasNews?.(origin) === true;
+    const known = this.#waiting.get(origin);
+    if (!hasNews && this.#isFresh(origin)) {
+      if (known?.busy === false) this.#waiting.delete(origin);
+      else if (known !== undefined) known.told = false;
+      return;
+    }
+    const waiting = known ?? { failures: 0, nextAt: 0, busy: false, told: false };
+    this.#waiting.set(origin, waiting);
+    const lapsed = waiting.failures === 0 && this.#options.expiresAt(origin) === undefined;
+    const due = lapsed || (hasNews && !waiting.told) || waiting.nextAt <= now;
+    if (waiting.busy || !due) return;
+    waiting.told = hasNews;
+    this.#due.add(origin);
+    this.#connectDue();
+  }
+
+  #connectDue(): void {
+    for (const origin of this.#due) {
+      if (this.#connecting >= MAX_CONNECTING || !this.#running) return;
+      this.#due.delete(origin);
+      const waiting = this.#waiting.get(origin);
+      if (waiting !== undefined && !waiting.busy) void this.#connect(origin, waiting);
+    }
   }
 
   #isFresh(origin: string): boolean {
@@ -104,6 +159,7 @@ export class SessionKeeper {
   async #connect(origin: string, waiting: Waiting): Promise<void> {
     const { clock, random, logger, connect } = this.#options;
     waiting.busy = true;
+    this.#connecting += 1;
     try {
       await connect(origin);
       waiting.failures = 0;
@@ -121,6 +177,8 @@ export class SessionKeeper {
       );
     } finally {
       waiting.busy = false;
+      this.#connecting -= 1;
+      this.#connectDue();
     }
   }
 }

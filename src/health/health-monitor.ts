@@ -2,7 +2,7 @@
  * Whether peers are up: probes on an interval with jitter, and a record of what each found.
  *
  * What it costs: one request per peer and interval, never two of one peer at once, at most
- * {@link HealthMonitorOptions.maxConcurrentProbes} at a time. A peer that is down is probed less and
+ * {@link HealthMonitorOptions.maxConcurrentProbes} at a time; those of a start are spread. A peer that is down is probed less and
  * less often, up to four intervals apart; {@link HealthMonitor.wake} ends that at once.
  */
 import {
@@ -58,11 +58,16 @@ export interface HealthEvent {
 
 interface Watched {
   readonly record: PeerRecord;
+  /** When a verified message of the peer came last, on the monotonic clock. */
+  heardAt: number;
   timer: TimerHandle | undefined;
   running: Promise<HealthRecord> | undefined;
 }
 
 const JITTER = 0.1;
+/** At a start, so many peers are probed at once, and as many each time after the pause. */
+const FIRST_PROBES_AT_ONCE = 32;
+const FIRST_PROBES_PAUSE_MILLISECONDS = 40;
 const LONGEST_BACK_OFF_INTERVALS = 4;
 const BACK_OFF_AFTER_FAILURES = 10;
 /** A second look soon after the first failure decides faster than a whole interval. */
@@ -85,7 +90,8 @@ export class HealthMonitor {
   readonly #options: Required<HealthMonitorOptions>;
   readonly #watched = new Map<string, Watched>();
   readonly #listeners = new Set<(event: HealthEvent) => void>();
-  readonly #queue: (() => void)[] = [];
+  /** Probes that wait for others to end, the first in first. */
+  readonly #queue = new Set<() => void>();
   #probing = 0;
   #started = false;
 
@@ -113,7 +119,7 @@ export class HealthMonitor {
 
   #add(origin: string): Watched {
     const record = new PeerRecord(origin, this.#options);
-    const peer: Watched = { record, timer: undefined, running: undefined };
+    const peer: Watched = { record, heardAt: -Infinity, timer: undefined, running: undefined };
     this.#watched.set(origin, peer);
     if (this.#started) this.#schedule(peer, 0);
     return peer;
@@ -157,10 +163,15 @@ export class HealthMonitor {
     return [...(this.#watched.get(origin)?.record.samples ?? [])];
   }
 
-  /** A verified call came from this peer: if it counted as down, it is probed at once. */
+  /**
+   * A verified call, or answer, came from this peer: if it counted as down, it is probed at once. A probe
+   * that fails meanwhile says nothing: who is busy with calls may be late with its health, and is up.
+   */
   wake(origin: string): void {
     const peer = this.#watched.get(origin);
-    if (peer === undefined || peer.record.failures === 0 || !this.#started) return;
+    if (peer === undefined) return;
+    peer.heardAt = this.#options.clock.monotonic();
+    if (peer.record.failures === 0 || !this.#started) return;
     this.#schedule(peer, 0);
   }
 
@@ -168,7 +179,12 @@ export class HealthMonitor {
   start(): void {
     if (this.#started) return;
     this.#started = true;
-    for (const peer of this.#watched.values()) this.#schedule(peer, 0);
+    let index = 0;
+    for (const peer of this.#watched.values()) {
+      const pauses = Math.floor(index / FIRST_PROBES_AT_ONCE);
+      this.#schedule(peer, pauses * FIRST_PROBES_PAUSE_MILLISECONDS);
+      index += 1;
+    }
   }
 
   /** Stops probing and waits for the probes under way. */
@@ -178,7 +194,8 @@ export class HealthMonitor {
       if (peer.timer !== undefined) this.#options.clock.clearTimeout(peer.timer);
       peer.timer = undefined;
     }
-    for (const start of this.#queue.splice(0)) start();
+    for (const start of this.#queue) start();
+    this.#queue.clear();
     await Promise.allSettled([...this.#watched.values()].flatMap((peer) => peer.running ?? []));
   }
 
@@ -213,7 +230,8 @@ export class HealthMonitor {
     return interval * Math.min(LONGEST_BACK_OFF_INTERVALS, 2 ** Math.min(doublings, 8)) * jitter;
   }
 
-  async #probe({ record }: Watched): Promise<HealthRecord> {
+  async #probe(peer: Watched): Promise<HealthRecord> {
+    const { record } = peer;
     const { clock } = this.#options;
     await this.#slot();
     const startedAt = clock.monotonic();
@@ -224,10 +242,13 @@ export class HealthMonitor {
       reported = undefined;
     } finally {
       this.#probing -= 1;
-      this.#queue.shift()?.();
+      const [next] = this.#queue;
+      if (next !== undefined) this.#queue.delete(next);
+      next?.();
     }
     const roundTrip = clock.monotonic() - startedAt;
-    const ok = reported !== undefined && reported !== "fail";
+    const heard = reported === undefined && peer.heardAt >= startedAt;
+    const ok = heard || (reported !== undefined && reported !== "fail");
     const change = record.add({
       at: clock.now(),
       ok,
@@ -260,7 +281,7 @@ export class HealthMonitor {
 
   async #slot(): Promise<void> {
     if (this.#probing >= this.#options.maxConcurrentProbes) {
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
+      await new Promise<void>((resolve) => this.#queue.add(resolve));
     }
     this.#probing += 1;
   }

@@ -42,18 +42,21 @@ export interface PeerSummary {
   readonly wrongAssets: number;
 }
 
-/** Every known peer, by origin. `wrongAssets`: how many each has sent, by origin. */
-export function summarizePeers({
-  registry,
-  health,
-  wrongAssets,
-}: {
+/** What summaries of peers are made of. */
+export interface PeerSources {
   readonly registry: ServerRegistry;
   readonly health: HealthMonitor;
+  /** How many each has sent, by origin. */
   readonly wrongAssets: ReadonlyMap<string, number>;
-}): PeerSummary[] {
-  return registry
-    .list()
+}
+
+/** Every known peer, or those of `origins`, by origin. */
+export function summarizePeers(
+  { registry, health, wrongAssets }: PeerSources,
+  origins?: readonly string[],
+): PeerSummary[] {
+  const servers = origins?.flatMap((origin) => registry.get(origin) ?? []) ?? registry.list();
+  return servers
     .map((server): PeerSummary => {
       const state = health.record(server.origin);
       const suspended = server.trust !== TrustState.Trusted;
@@ -75,7 +78,7 @@ export function summarizePeers({
         wrongAssets: wrongAssets.get(server.origin) ?? 0,
       };
     })
-    .sort((a, b) => a.origin.localeCompare(b.origin));
+    .sort((a, b) => (a.origin < b.origin ? -1 : 1));
 }
 
 /** What an approval would pin. */

@@ -1,7 +1,9 @@
 /**
  * The registry's rows in the store, which several processes of one server may share: each is written
- * by compare-and-set, and a version counted up by every change says when there is something to read.
+ * by compare-and-set, and a version counted up by every change says when there is something to read, and
+ * what the last changes were about.
  */
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { FederationError, isFederationErrorCode } from "../errors.ts";
 import type { Logger, Store } from "../ports.ts";
@@ -13,9 +15,21 @@ export class ConflictError extends Error {}
 
 /** Rewritten by every change, so that other processes notice. */
 const VERSION_KEY = "registry/version";
+/** Changes that the version tells the origins of; who is further behind reads everything. */
+const MAX_TOLD_CHANGES = 16;
+/** In place of an origin: the change may concern anybody. */
+const ANYBODY = "*";
+/** Rows that are read in one stretch: a few milliseconds. */
+const READ_AT_ONCE = 50;
 const PREFIX = "peer/";
 
 const rowKey = (origin: string): string => `${PREFIX}${origin}`;
+
+/** A row, as the store has it. */
+export interface ReadRow {
+  readonly server: FederatedServer;
+  readonly changed: boolean;
+}
 
 /** One row per known server. */
 export class PeerRows {
@@ -37,21 +51,39 @@ export class PeerRows {
     return this.#damaged.has(origin);
   }
 
-  /** Every sound row of the store; `changed` when it is not as this process last read or wrote it. */
-  async *read(): AsyncGenerator<{ readonly server: FederatedServer; readonly changed: boolean }> {
+  /**
+   * Every sound row of the store; `changed` when it is not as this process last read or wrote it. The event
+   * loop goes on in between.
+   */
+  async *read(): AsyncGenerator<ReadRow> {
     this.#damaged.clear();
+    let count = 0;
     for await (const [key, text] of this.#store.entries(PREFIX)) {
-      const row = this.#reader.parse(key, text);
-      if (row === undefined) {
-        await this.#reader.setAside(key, text);
-        this.#damaged.add(key.slice(PREFIX.length));
-        continue;
-      }
-      const server = asRead(row);
-      const changed = this.#texts.get(server.origin) !== text;
-      this.#texts.set(server.origin, text);
-      yield { server, changed };
+      const row = await this.#sound(key, text);
+      if (row !== undefined) yield row;
+      count += 1;
+      if (count % READ_AT_ONCE === 0) await setImmediate();
     }
+  }
+
+  /** One row, as {@link read} gives it; undefined when there is none, or it is damaged. */
+  async readOne(origin: string): Promise<ReadRow | undefined> {
+    this.#damaged.delete(origin);
+    const text = await this.#store.get(rowKey(origin));
+    return text === undefined ? undefined : this.#sound(rowKey(origin), text);
+  }
+
+  async #sound(key: string, text: string): Promise<ReadRow | undefined> {
+    const origin = key.slice(PREFIX.length);
+    const changed = this.#texts.get(origin) !== text;
+    const row = this.#reader.parse(key, text);
+    if (row === undefined) {
+      await this.#reader.setAside(key, text);
+      this.#damaged.add(origin);
+      return undefined;
+    }
+    this.#texts.set(origin, text);
+    return { server: asRead(row), changed };
   }
 
   /**
@@ -102,11 +134,30 @@ export class PeerRows {
     this.#version = version;
   }
 
-  /** Counts up in the store; a count that is not ours plus one has changes of others in it. */
-  async bumpVersion(): Promise<void> {
+  /**
+   * Whom the changes concern that came since the version last seen; undefined: perhaps anybody. A
+   * version is its count and the origins of the last changes, the latest first.
+   */
+  changedSince(version: string | undefined): ReadonlySet<string> | undefined {
+    const [count = "", ...told] = (version ?? "").split(" ");
+    const [seen = "0"] = (this.#version ?? "").split(" ");
+    const since = Number(count) - Number(seen);
+    if (!(since >= 0 && since <= told.length)) return undefined;
+    const origins = new Set(told.slice(0, since));
+    return origins.has(ANYBODY) ? undefined : origins;
+  }
+
+  /**
+   * Counts up in the store; a count that is not ours plus one has changes of others in it.
+   *
+   * @param origin Whom the change is about. Default: perhaps anybody.
+   */
+  async bumpVersion(origin = ANYBODY): Promise<void> {
     for (;;) {
       const current = await this.#store.get(VERSION_KEY);
-      const next = String(Number(current ?? 0) + 1);
+      const [count = "", ...told] = (current ?? "0").split(" ");
+      const changes = [origin, ...told].slice(0, MAX_TOLD_CHANGES);
+      const next = [String(Number(count) + 1), ...changes].join(" ");
       if (!(await this.#store.compareAndSet(VERSION_KEY, current, next))) continue;
       if (current === this.#version) this.#version = next;
       return;

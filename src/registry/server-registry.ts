@@ -22,7 +22,7 @@ import {
   type TrustRoles,
   TrustState,
 } from "./federated-server.ts";
-import { ConflictError, PeerRows } from "./peer-rows.ts";
+import { ConflictError, PeerRows, type ReadRow } from "./peer-rows.ts";
 import { whoGivesWay } from "./places.ts";
 import { approvedPins, judgeDescriptor } from "./descriptor-verdict.ts";
 import { type ServerListing, describeListing } from "./listing.ts";
@@ -66,6 +66,9 @@ export interface ServerRegistryOptions {
 const DEFAULT_MAX_PEERS = 128;
 const CONFLICT_TRIES = 8;
 const REFUSAL_SECONDS = 60;
+/** With a change of another process, all rows are read when they have not been for so long. */
+const READ_ALL_MILLISECONDS = 5 * 60_000;
+
 /** The registry of one server. Stands alone: `new ServerRegistry()` keeps what it knows in memory. */
 export class ServerRegistry {
   readonly #clock: Clock;
@@ -75,6 +78,8 @@ export class ServerRegistry {
   readonly #rows: PeerRows;
   readonly #blocks: BlockList;
   readonly #listeners = new Set<(event: RegistryEvent) => void>();
+  /** When every row was read last, on the monotonic clock. */
+  #allReadAt = -Infinity;
   /** Changes of one process are applied one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -92,44 +97,66 @@ export class ServerRegistry {
 
   /** Reads what the store has. */
   async load(): Promise<void> {
-    await this.#read(false);
+    // The version first: what changes meanwhile is read once more.
     const news = await this.#rows.newVersion();
+    await this.#read(false);
     if (news !== undefined) this.#rows.sawVersion(news.version);
   }
 
-  /** Takes over what other processes have changed since; cheap when nothing has. */
+  /**
+   * Takes over what other processes have changed since: nothing, or whom the last changes are about, and
+   * everybody now and then, since a process may have died before it told of its change.
+   */
   async refresh(): Promise<void> {
     const news = await this.#rows.newVersion();
     if (news === undefined) return;
-    await this.#serially(() => this.#read(true));
+    await this.#serially(async () => {
+      const all = this.#clock.monotonic() - this.#allReadAt >= READ_ALL_MILLISECONDS;
+      const origins = all ? undefined : this.#rows.changedSince(news.version);
+      if (origins === undefined) await this.#read(true);
+      else for (const origin of origins) await this.#readOne(origin);
+    });
     this.#rows.sawVersion(news.version);
   }
 
+  async #readOne(origin: string): Promise<void> {
+    const row = await this.#rows.readOne(origin);
+    if (row === undefined) this.#gone(origin, true);
+    else this.#take(row, true);
+  }
+
   async #read(tell: boolean): Promise<void> {
+    this.#allReadAt = this.#clock.monotonic();
     await this.#blocks.load();
     const found = new Set<string>();
-    for await (const { server, changed } of this.#rows.read()) {
-      const { origin } = server;
-      found.add(origin);
-      if (!changed) continue;
-      const before = this.#servers.get(origin);
-      const current = { ...server, status: before?.status ?? server.status };
-      this.#servers.set(origin, current);
-      if (!tell) continue;
-      const type =
-        before === undefined
-          ? "added"
-          : before.trust === current.trust
-            ? "descriptor-changed"
-            : "trust-changed";
-      this.#emit({ type, origin, server: current, fromStore: true });
+    for await (const row of this.#rows.read()) {
+      found.add(row.server.origin);
+      this.#take(row, tell);
     }
-    for (const origin of [...this.#servers.keys()]) {
-      if (found.has(origin)) continue;
-      this.#servers.delete(origin);
-      this.#rows.forget(origin);
-      if (tell) this.#emit({ type: "removed", origin, server: undefined, fromStore: true });
-    }
+    for (const origin of [...this.#servers.keys()])
+      if (!found.has(origin)) this.#gone(origin, tell);
+  }
+
+  #take({ server, changed }: ReadRow, tell: boolean): void {
+    if (!changed) return;
+    const { origin } = server;
+    const before = this.#servers.get(origin);
+    const current = { ...server, status: before?.status ?? server.status };
+    this.#servers.set(origin, current);
+    if (!tell) return;
+    const type =
+      before === undefined
+        ? "added"
+        : before.trust === current.trust
+          ? "descriptor-changed"
+          : "trust-changed";
+    this.#emit({ type, origin, server: current, fromStore: true });
+  }
+
+  #gone(origin: string, tell: boolean): void {
+    if (!this.#servers.delete(origin)) return;
+    this.#rows.forget(origin);
+    if (tell) this.#emit({ type: "removed", origin, server: undefined, fromStore: true });
   }
 
   /** Hears every change once it is durable. Returns how to stop. */
@@ -518,7 +545,7 @@ export class ServerRegistry {
 
   async #write(server: FederatedServer, type: RegistryEvent["type"]): Promise<void> {
     await this.#rows.write(server);
-    await this.#rows.bumpVersion();
+    await this.#rows.bumpVersion(server.origin);
     const status = this.#servers.get(server.origin)?.status ?? server.status;
     const current = { ...server, status };
     this.#servers.set(server.origin, current);
@@ -528,7 +555,7 @@ export class ServerRegistry {
   async #delete(origin: string): Promise<void> {
     await this.#rows.delete(origin);
     this.#servers.delete(origin);
-    await this.#rows.bumpVersion();
+    await this.#rows.bumpVersion(origin);
     this.#emit({ type: "removed", origin, server: undefined });
   }
 

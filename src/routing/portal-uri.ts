@@ -46,6 +46,31 @@ export function readPortalUri(text: string): PortalUri | string {
   return readPlain(text) ?? readAny(text);
 }
 
+/**
+ * The authority of a text that is a URI or is refused, read no further than the path's first slash.
+ * Undefined when only all of it tells: when it is not in its normal form, or refused already.
+ */
+export function peekAuthority(text: string): string | undefined {
+  if (!text.startsWith(SCHEME)) return undefined;
+  let label = SCHEME.length;
+  let at = label;
+  let code = NaN;
+  for (; at < text.length; at += 1) {
+    code = text.charCodeAt(at);
+    if (code === DOT && at > label) label = at + 1;
+    else if (!isA(HOST, code)) break;
+    // It may be an `xn--` label.
+    else if (code === HYPHEN && text.charCodeAt(at - 1) === HYPHEN) return undefined;
+  }
+  const first = text.charCodeAt(label);
+  if (at === label || (first >= ZERO && first <= NINE)) return undefined;
+  if (code === COLON) {
+    at = endOfPort(text, at + 1);
+    if (at < 0) return undefined;
+  }
+  return text.charCodeAt(at) === SLASH ? text.slice(SCHEME.length, at) : undefined;
+}
+
 // What a character may be part of.
 const HOST = 1;
 const WORLD_NAME = 2;

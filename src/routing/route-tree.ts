@@ -7,10 +7,20 @@ interface Node<T> {
   children: Map<string, Node<T>> | undefined;
 }
 
+const AUTHORITY_START = "aether://".length;
+/** Powers of two. */
+const FEWEST_BITS = 1024;
+const BITS_A_PATH = 8;
+
 /** Values by pattern. */
 export class RouteTree<T> {
   /** By the URI without its query. */
   readonly #paths = new Map<string, T>();
+  /**
+   * One bit for what an authority comes to: set where a path of such a one is there, or was. It tells
+   * most of those without any, and costs nothing by the route.
+   */
+  #authorities = new Uint32Array(FEWEST_BITS / 32);
   /** Authority → trie of path segments. */
   readonly #prefixes = new Map<string, Node<T>>();
   /** Trie of host labels, from the right. */
@@ -38,6 +48,8 @@ export class RouteTree<T> {
         break;
       case "path":
         this.#paths.set(pattern.uri, value);
+        if (this.#paths.size * BITS_A_PATH > this.#authorities.length * 32) this.#mark();
+        else this.#markOne(pattern.uri);
         break;
       case "prefix": {
         let root = this.#prefixes.get(pattern.authority);
@@ -79,6 +91,37 @@ export class RouteTree<T> {
     for (const root of this.#prefixes.values()) yield* valuesIn(root);
     yield* valuesIn(this.#suffixes);
     if (this.#any !== undefined) yield this.#any;
+  }
+
+  /** False: no pattern matches any URI of this authority. */
+  mayMatch(authority: string): boolean {
+    if (this.#any !== undefined || this.#prefixes.has(authority)) return true;
+    if (this.#paths.size > 0 && this.#isMarked(authority)) return true;
+    return this.#matchSuffix(authority) !== undefined;
+  }
+
+  /** Anew, with room for twice as many. */
+  #mark(): void {
+    this.#authorities = new Uint32Array(this.#authorities.length * 2);
+    for (const uri of this.#paths.keys()) this.#markOne(uri);
+  }
+
+  #markOne(uri: string): void {
+    const bit = this.#bitOf(uri, AUTHORITY_START, uri.indexOf("/", AUTHORITY_START));
+    this.#authorities[bit >>> 5] = (this.#authorities[bit >>> 5] ?? 0) | (1 << (bit & 31));
+  }
+
+  #isMarked(authority: string): boolean {
+    const bit = this.#bitOf(authority, 0, authority.length);
+    return ((this.#authorities[bit >>> 5] ?? 0) & (1 << (bit & 31))) !== 0;
+  }
+
+  #bitOf(text: string, from: number, to: number): number {
+    let hash = 0;
+    for (let at = from; at < to; at += 1) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) | 0;
+    // The last characters alone would decide about the lowest bits.
+    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+    return (hash ^ (hash >>> 13)) & (this.#authorities.length * 32 - 1);
   }
 
   /** The value of the most specific pattern. @param plain the URI without its query */

@@ -3,9 +3,15 @@
  * weights and failover to healthy servers. Works alone, without a server.
  */
 import type { Random } from "../ports.ts";
-import { KnownTexts } from "./known-texts.ts";
+import { KnownTexts, MAX_KNOWN_LENGTH } from "./known-texts.ts";
 import { parsePattern } from "./pattern.ts";
-import { NO_OPTIONS, type PortalUri, readPortalUri } from "./portal-uri.ts";
+import {
+  MAX_URI_LENGTH,
+  NO_OPTIONS,
+  type PortalUri,
+  peekAuthority,
+  readPortalUri,
+} from "./portal-uri.ts";
 import { RouteTree } from "./route-tree.ts";
 
 /** One way out: URIs of `pattern` lead to `server`. */
@@ -202,7 +208,10 @@ export class RoutingTable {
         ? this.#lead(uri, undefined)
         : this.#lead(uri, this.#tree.match(uri, `aether://${uri.authority}${uri.path}`));
     }
-    const known = this.#known.get(uri);
+    // A long text is not remembered: it is read only if something leads to its authority.
+    const long = uri.length > MAX_KNOWN_LENGTH;
+    if (long && (uri.length > MAX_URI_LENGTH || this.#isNobodys(uri))) return undefined;
+    const known = long ? undefined : this.#known.get(uri);
     if (known === undefined) {
       this.#known.note(uri);
       const read = readPortalUri(uri);
@@ -214,6 +223,17 @@ export class RoutingTable {
       known.version = this.#version;
     }
     return this.#lead(known.uri, known.target);
+  }
+
+  /** Whether nothing leads to the authority of a text: then it is all the same what else it says. */
+  #isNobodys(text: string): boolean {
+    const authority = peekAuthority(text);
+    return (
+      authority !== undefined &&
+      authority !== this.#selfAuthority &&
+      !this.#tree.mayMatch(authority) &&
+      this.#options.peerFor?.(authority) === undefined
+    );
   }
 
   #isSelf(uri: PortalUri): boolean {

@@ -20,7 +20,7 @@ import { createLinkDialer } from "../http/outbound/link-dialer.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { PeerClient } from "../http/outbound/peer-client.ts";
 import { Links } from "../link/links.ts";
-import type { Clock, Random } from "../ports.ts";
+import type { Clock, PeerCalls, Random } from "../ports.ts";
 import { TrustState } from "../registry/federated-server.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import type { EventBus } from "./events.ts";
@@ -85,6 +85,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   // Whom we know.
   const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
+  const namedPeers = new Set(named);
   const { maxPeers } = options;
   const registry = new ServerRegistry({ store, clock, maxPeers, named, logger });
   const trust = new PeerTrust({ origin, registry, keys });
@@ -121,6 +122,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const keeper = new SessionKeeper({
     ...{ clock, random, logger },
     wanted: () => trust.wanted(named),
+    isWanted: (peer) => trust.isWanted(peer, namedPeers),
     expiresAt: (peer) => registry.liveSession(peer)?.expiresAt,
     hasNews: (peer) => trust.lacksOurKeys(peer),
     connect: (peer) => handshake.connect(peer),
@@ -130,6 +132,14 @@ export function composeParts(from: CompositionOptions): Parts {
     probe: async (peer) => peers.health(peer),
     intervalSeconds: options.healthCheckIntervalSeconds,
   });
+  const calls: PeerCalls = {
+    call: async (peer, path, body, given) => {
+      const answer = await peers.call(peer, path, body, given);
+      // Verified, whatever it says: who answers is up.
+      health.wake(peer);
+      return answer;
+    },
+  };
 
   // What players wear.
   const download = createAssetSource({ allowInsecure, allowPrivateNetwork });
@@ -151,8 +161,8 @@ export function composeParts(from: CompositionOptions): Parts {
   const processes =
     link === undefined ? undefined : new SiblingProcesses({ link, store, clock, random, logger });
   const custody = new Custody({
-    ...{ origin, store, transient, clock, random, logger, peers, seats, signingKey, issuerKey },
-    mayGoTo,
+    ...{ origin, store, transient, clock, random, logger, peers: calls, seats, signingKey },
+    ...{ issuerKey, mayGoTo },
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
     ...{ accept: options.accept, admit: options.admit },
     perMinute: {
@@ -179,6 +189,7 @@ export function composeParts(from: CompositionOptions): Parts {
   tellOfPeers({ origin, registry, keys, clock, logger });
   const healthChecks = new PeerHealthChecks({ health, registry, events });
   registry.on((event) => {
+    if (event.type !== "status-changed") keeper.look(event.origin);
     events.emit("peer", event);
     if (event.server?.trust === TrustState.Blocked) custody.endDealings(event.origin);
     links?.review(event.origin);

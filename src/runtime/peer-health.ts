@@ -22,8 +22,8 @@ export class PeerHealthChecks implements Part {
   }) {
     this.#health = health;
     this.#registry = registry;
-    registry.on(() => {
-      this.#watch();
+    registry.on(({ origin, type }) => {
+      if (type !== "status-changed") this.#watch(origin);
     });
     health.on(({ origin, health: state }) => {
       registry.setStatus(origin, statusOf(state.status));
@@ -32,7 +32,9 @@ export class PeerHealthChecks implements Part {
   }
 
   start(): void {
-    this.#watch();
+    for (const { origin } of this.#registry.list({ trust: TrustState.Trusted })) {
+      this.#health.watch(origin);
+    }
     this.#health.start();
   }
 
@@ -40,13 +42,10 @@ export class PeerHealthChecks implements Part {
     return this.#health.stop();
   }
 
-  #watch(): void {
-    const health = this.#health;
-    // Nobody else is called: a stranger's endpoint may be a third party's.
-    const trusted = this.#registry.list({ trust: TrustState.Trusted });
-    const watched = new Set(trusted.map(({ origin }) => origin));
-    for (const { origin } of health.list()) if (!watched.has(origin)) health.unwatch(origin);
-    for (const origin of watched) health.watch(origin);
+  /** Nobody but trusted peers is called: a stranger's endpoint may be a third party's. */
+  #watch(origin: string): void {
+    if (this.#registry.get(origin)?.trust === TrustState.Trusted) this.#health.watch(origin);
+    else this.#health.unwatch(origin);
   }
 }
 

@@ -83,6 +83,11 @@ export class PeerTrust {
     return server?.origin;
   }
 
+  /** Whether a session is wanted with a server: see {@link wanted}. */
+  isWanted(origin: string, named: ReadonlySet<string>): boolean {
+    return origin !== this.#origin && (named.has(origin) || isTrusted(this.#registry.get(origin)));
+  }
+
   /** Sessions are wanted with whoever the operator named and with every peer that is trusted. */
   *wanted(named: readonly string[]): Generator<string> {
     yield* named.filter((origin) => origin !== this.#origin);

@@ -32,6 +32,7 @@ describe("handshake/session-keeper", () => {
     answer = succeed(24 * 3600);
     keeper = new SessionKeeper({
       wanted: () => wanted,
+      isWanted: (origin) => wanted.includes(origin),
       expiresAt: (origin) => {
         const expiresAt = sessions.get(origin);
         return expiresAt !== undefined && expiresAt > seconds() ? expiresAt : undefined;

@@ -56,6 +56,41 @@ describe("health/health-monitor", () => {
     assert.equal(monitor.record("https://other.example"), undefined);
   });
 
+  it("leaves up who answers calls but is late with its health", async () => {
+    const { clock, world, monitor, events } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1);
+    world.answer = "silent";
+    for (let second = 0; second < 120; second += 1) {
+      await clock.advanceAsync(1_000);
+      monitor.wake(PEER);
+    }
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
+    assert.equal(events.length, 1);
+  });
+
+  it("does not take an earlier call for an answer", async () => {
+    const { clock, world, monitor } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1);
+    monitor.wake(PEER);
+    world.answer = "silent";
+    await clock.advanceAsync(30_000);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
+  });
+
+  it("probes a few at once at its start, and all within the interval", async () => {
+    const { clock, world, monitor } = setUp();
+    for (let peer = 0; peer < 1_000; peer += 1) monitor.watch(`https://p${peer}.example`);
+    monitor.start();
+    await clock.advanceAsync(1);
+    assert.equal(world.probes.length, 32);
+    await clock.advanceAsync(5_000);
+    assert.equal(world.probes.length, 1_000);
+  });
+
   it("finds a peer unreachable within two intervals, and back at its next answer", async () => {
     const { clock, world, monitor, events } = setUp();
     monitor.watch(PEER);

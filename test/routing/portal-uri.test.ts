@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Random } from "../../src/ports.ts";
-import { parsePortalUri } from "../../src/routing/portal-uri.ts";
+import { parsePortalUri, peekAuthority } from "../../src/routing/portal-uri.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { judgePortalUri } from "./portal-uri-judge.ts";
 import { portalText } from "./portal-uri-texts.ts";
@@ -86,12 +86,18 @@ describe("routing/portal-uri", () => {
       const told = `PORTAL_URI_SEED=${seed}, text ${turn}: ${JSON.stringify(text)}`;
       if (judged.ok) assert.deepEqual(parsed, judged, told);
       else assert.equal(parsed.ok, false, told);
+      const peeked = peekAuthority(text);
+      if (judged.ok && peeked !== undefined) {
+        assert.equal(peeked, judged.uri.authority, told);
+        met.set("peeked", (met.get("peeked") ?? 0) + 1);
+      }
       const verdict = judged.ok ? "read" : judged.reason.replace(/".*"/su, "…");
       met.set(verdict, (met.get(verdict) ?? 0) + 1);
     }
     // A generator that draws only one side judges nothing.
     assert.ok((met.get("read") ?? 0) > 10_000, JSON.stringify([...met]));
-    assert.equal(met.size, 10, JSON.stringify([...met]));
+    assert.ok((met.get("peeked") ?? 0) > 5_000, JSON.stringify([...met]));
+    assert.equal(met.size, 11, JSON.stringify([...met]));
   });
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { parsePortalUri } from "../../src/routing/portal-uri.ts";
 import { type PortalRoute, RoutingTable } from "../../src/routing/routing-table.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 
@@ -274,6 +275,63 @@ describe("routing/routing-table", () => {
       ),
       { numRuns: 400 },
     );
+  });
+
+  it("finds by text, in all its spellings, what it finds by the URI taken apart", () => {
+    const table = new RoutingTable({
+      self: "https://self.example",
+      peerFor: (authority) => (authority === "peer.example" ? "https://peer.example" : undefined),
+    });
+    const server = "https://to.example";
+    for (let n = 0; n < 3_000; n += 1) {
+      const kind = n % 3;
+      const pattern =
+        kind === 0
+          ? `aether://w${n}.example:${n + 1}/plaza/gate`
+          : kind === 1
+            ? `aether://p${n}.example/pit/*`
+            : `aether://*.s${n}.example/*`;
+      table.addRoute({ pattern, server });
+    }
+    for (let n = 0; n < 3_000; n += 7) table.removeRoute(table.routes()[n % 100]?.pattern ?? "*");
+    let found = 0;
+    for (let n = 0; n < 3_000; n += 1) {
+      for (const text of [
+        `aether://w${n}.example:${n + 1}/plaza/gate`,
+        `aether://w${n}.example:${n + 1}/plaza/../plaza/./gate?x=${n}`,
+        `AETHER://W${n}.Example:${n + 1}/plaza/%67ate`,
+        `aether://p${n}.example:443/pit/deep`,
+        `aether://eu.s${n}.example/plaza`,
+        `aether://peer.example/plaza${n}`,
+        `aether://self.example/plaza${n}`,
+        `aether://nobody${n}.example/plaza`,
+        `aether://w${n}.example:${n + 1}/plaza/${"../plaza/".repeat(40)}gate`,
+        `aether://p${n}.example/pit/${"deep/".repeat(60)}`,
+        `aether://eu.s${n}.example/${"deep/".repeat(60)}`,
+        `aether://peer.example/${"deep/".repeat(60)}`,
+        `aether://self.example/${"deep/".repeat(60)}`,
+      ]) {
+        const parsed = parsePortalUri(text);
+        const expected = parsed.ok ? table.resolve(parsed.uri) : undefined;
+        assert.deepEqual(table.resolve(text), expected, text);
+        if (expected !== undefined) found += 1;
+      }
+    }
+    assert.ok(found > 10_000, `${found} found`);
+  });
+
+  it("reads no further than the authority that nothing leads to", () => {
+    const asked: string[] = [];
+    const table = new RoutingTable({
+      peerFor: (authority) => {
+        asked.push(authority);
+        return undefined;
+      },
+    });
+    table.addRoute({ pattern: "aether://a.example/plaza", server: "https://a.example" });
+    assert.equal(table.resolve(`aether://nobody.example/${"a/".repeat(990)}`), undefined);
+    assert.equal(table.resolve(`aether://nobody.example/${"a/".repeat(1_990)}`), undefined);
+    assert.deepEqual(asked, ["nobody.example"]);
   });
 });
 

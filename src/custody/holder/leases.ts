@@ -24,6 +24,8 @@ interface Lease {
 
 /** Heartbeats a lease: two may be lost before it runs out. */
 const HEARTBEATS_PER_LEASE = 3;
+/** By how much homes' beats differ, so that those which fell together come apart again. */
+const SPREAD = 0.2;
 /** Home is not asked more often, however short its leases are. */
 const SHORTEST_HEARTBEAT_MILLISECONDS = 1_000;
 /** Room for the players in one `renew`, so that its body stays below 64 KiB. */
@@ -75,7 +77,7 @@ export class Leases {
       () => session.freeze("lease"),
       Math.max(0, until - clock.monotonic()),
     );
-    const renewAt = clock.monotonic() + heartbeatOf(seconds);
+    const renewAt = clock.monotonic() + heartbeatOf(seconds, session.home);
     this.#leases.set(session, { until, seconds, renewAt, timer, sentState: old?.sentState });
     session.leaseEnds(() => clock.monotonic() >= until);
     if (until > clock.monotonic()) session.thaw("lease");
@@ -148,7 +150,7 @@ export class Leases {
       const lease = this.#leases.get(session);
       // Unless home answers, it is asked again a third later.
       if (lease !== undefined) {
-        lease.renewAt = clock.monotonic() + heartbeatOf(lease.seconds);
+        lease.renewAt = clock.monotonic() + heartbeatOf(lease.seconds, home);
       }
     }
     for (let batch: PlayerSession[] = mine; batch.length > 0;) {
@@ -247,6 +249,13 @@ export class Leases {
   }
 }
 
-function heartbeatOf(leaseSeconds: number): number {
-  return Math.max(SHORTEST_HEARTBEAT_MILLISECONDS, (leaseSeconds * 1000) / HEARTBEATS_PER_LEASE);
+/** A third of the lease or a little less, by the home's name: no two homes keep step for long. */
+function heartbeatOf(leaseSeconds: number, home: string): number {
+  let hash = 0;
+  for (let at = 0; at < home.length; at += 1) hash = (hash * 31 + home.charCodeAt(at)) >>> 0;
+  const share = 1 - (SPREAD * (hash % 1024)) / 1024;
+  return Math.max(
+    SHORTEST_HEARTBEAT_MILLISECONDS,
+    ((leaseSeconds * 1000) / HEARTBEATS_PER_LEASE) * share,
+  );
 }

@@ -13,7 +13,10 @@ import { type Home, isDecidedElsewhere, isStateRefused } from "../shared/home.ts
 import type { Leases } from "./leases.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";
 import { Returns } from "./returns.ts";
-import { type HeldCustody, type VisitorBook, inPhase } from "./visitors.ts";
+import { type HeldCustody, type VisitorBook, type VisitorRow, inPhase } from "./visitors.ts";
+
+/** Rows that are changed together after a restart. */
+const SETTLED_AT_ONCE = 64;
 
 /** What became of a held player. */
 export type SettlementOutcome =
@@ -97,21 +100,31 @@ export class Settlement {
    */
   async settleAfter(isOver: (life: string | undefined) => Promise<boolean>): Promise<number> {
     let found = 0;
-    for await (const row of this.#options.visitors.all()) {
-      if (this.#options.sessions.get(row.player) !== undefined) continue;
-      if (!(await isOver(row.held.life))) continue;
+    const settleOne = async (row: VisitorRow): Promise<void> => {
+      const { held, player } = row;
+      if (this.#options.sessions.get(player) !== undefined) return;
+      if (!(await isOver(held.life))) return;
       found += 1;
       await this.#options.visitors.changeHeld(
-        row.player,
-        (held) => held.phase === "held" && held.life === row.held.life,
-        (held) => inPhase(held, "returning"),
+        player,
+        (now) => now.phase === "held" && now.life === held.life,
+        (now) => inPhase(now, "returning"),
       );
-      this.settle(row.player).catch((cause: unknown) => {
-        this.#options.logger.error(`settling ${row.player} after the restart failed`, cause, {
-          player: row.player,
+      this.settle(player).catch((cause: unknown) => {
+        this.#options.logger.error(`settling ${player} after the restart failed`, cause, {
+          player,
         });
       });
+    };
+    // Those of one batch share a commit.
+    let batch: VisitorRow[] = [];
+    for await (const row of this.#options.visitors.all()) {
+      batch.push(row);
+      if (batch.length < SETTLED_AT_ONCE) continue;
+      await Promise.all(batch.map(settleOne));
+      batch = [];
     }
+    await Promise.all(batch.map(settleOne));
     return found;
   }
 

@@ -1,4 +1,5 @@
 /** Sessions of players at their own home: how they begin, and what is stored of them (PROTOCOL 6, rule 9). */
+import { createHash } from "node:crypto";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, PeerCalls, Random } from "../../ports.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
@@ -12,6 +13,8 @@ import type { CrossingsUnderWay } from "../shared/under-way.ts";
 
 /** Rooms that are asked in one go what a player carries: a few milliseconds of the event loop. */
 const SAVED_AT_ONCE = 100;
+/** Between two goes everything else has its turn. */
+const SAVE_PAUSE_MILLISECONDS = 1;
 
 /** What to do when a player logs in at home while another server holds it. */
 export type OnAway = "recall" | "refuse";
@@ -61,6 +64,8 @@ export class HomeSessions {
   readonly #sessions: PlayerSessions;
   /** The last of what is being stored for a player, by local id. */
   readonly #saves = new Map<string, Promise<void>>();
+  /** What the store has taken of a session, as a digest: what is the same is not looked up again. */
+  readonly #stored = new WeakMap<PlayerSession, string>();
   /** Players whose last state is in memory only. */
   readonly #unstored = new Set<string>();
   readonly #backOff: BackOff;
@@ -200,22 +205,40 @@ export class HomeSessions {
     if (state !== undefined) await this.#options.keepLate(localId, { player, epoch, state });
   }
 
-  /** Stores what players at home carry, so that a crash loses little: some at a time, others come in between. */
+  /**
+   * Stores what players at home carry, so that a crash loses little: what has changed since, some at a
+   * time, while others come in between.
+   */
   async saveAll(): Promise<void> {
+    const { clock } = this.#options;
     const sessions = this.#sessions.all();
     for (let at = 0; at < sessions.length; at += SAVED_AT_ONCE) {
-      await Promise.all(
-        sessions.slice(at, at + SAVED_AT_ONCE).map((session) => this.#saveNow(session)),
-      );
+      if (at > 0) {
+        await new Promise<void>((resolve) => {
+          clock.setTimeout(resolve, SAVE_PAUSE_MILLISECONDS);
+        });
+      }
+      const some = sessions.slice(at, at + SAVED_AT_ONCE);
+      await Promise.all(some.map((session) => this.#saveNow(session)));
     }
   }
 
   async #saveNow(session: PlayerSession): Promise<void> {
-    const localId = this.#ledger.localId(session.player);
-    if (!session.atHome || session.guest || localId === undefined) return;
+    const { player, atHome, guest } = session;
+    const localId = this.#ledger.localId(player);
+    if (!atHome || guest || localId === undefined || session.ended || session.frozen) return;
+    const now = session.carry();
+    const digest = digestOf(session.epoch, now);
+    // A save under way ends first: what it stores may be older.
+    const waits = this.#saves.has(localId);
+    if (!waits && this.#stored.get(session) === digest) return;
     await this.#save(localId, async () => {
       if (session.frozen) return;
-      await this.#ledger.save(localId, session.epoch, session.carry());
+      const { epoch } = session;
+      const state = waits ? session.carry() : now;
+      const saved = await this.#ledger.save(localId, epoch, state);
+      if (saved) this.#stored.set(session, digestOf(epoch, state));
+      else this.#stored.delete(session);
     });
   }
 
@@ -315,6 +338,13 @@ export class HomeSessions {
       });
     }
   }
+}
+
+/** Of what was carried under an epoch, as it is printed. */
+function digestOf(epoch: number, state: JsonValue | undefined): string {
+  return createHash("sha256")
+    .update(`${epoch} ${JSON.stringify(state) ?? ""}`)
+    .digest("base64");
 }
 
 function unstored(): Exclude<LoginResult, { ok: true }> {

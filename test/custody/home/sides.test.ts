@@ -145,8 +145,30 @@ describe("custody/home, where the simulation does not go", () => {
     assert.ok(last !== undefined);
     await home.custody.leave(last.session);
     last.body.carried = { index: "gone" };
+    await servers.clock.advanceAsync(10);
     await saved;
     assert.deepEqual((await rowOf("p249"))?.state, { index: 249 });
+  });
+
+  it("asks the store nothing about who carries the same as when it was stored last", async () => {
+    const body = bodyThatCarries({ gold: 1 });
+    const session = await login("ada", body);
+    await home.custody.saveAll();
+    let asked = 0;
+    const read = home.store.get.bind(home.store);
+    home.store.get = (key) => {
+      asked += 1;
+      return read(key);
+    };
+    await home.custody.saveAll();
+    assert.equal(asked, 0);
+    body.carried = { gold: 2 };
+    await home.custody.saveAll();
+    assert.deepEqual((await rowOf("ada"))?.state, { gold: 2 });
+    session.epoch += 1;
+    asked = 0;
+    await home.custody.saveAll();
+    assert.ok(asked > 0, "what another epoch stored says nothing of this one");
   });
 
   it("stores nothing of a guest", async () => {
