@@ -32,8 +32,7 @@ export async function benchGrowth(): Promise<Section[]> {
     curveSection("routes", await routes()),
     curveSection("players at home", await players()),
   ];
-  const custody = await custodyGrowth();
-  if (custody.length > 0) sections.push(curveSection("custody rows", custody));
+  sections.push(curveSection("custody rows", await custodyGrowth()));
   return [...sections, ...(await benchLarge())];
 }
 
@@ -186,4 +185,19 @@ async function players(): Promise<Curve[]> {
     );
   }
   return [all, stretch];
+}
+
+function curve(
+  name: string,
+  unit: string,
+): {
+  readonly name: string;
+  readonly unit: string;
+  readonly points: { count: number; value: number }[];
+} {
+  return { name, unit, points: [] };
+}
+
+async function pointOf(count: number, values: number[]): Promise<{ count: number; value: number }> {
+  return { count, value: await median(values.length, () => values.pop() ?? 0) };
 }

@@ -83,7 +83,7 @@ export class Arrivals {
     claim: SeatClaim,
     seat: SeatRecord,
   ): Promise<{ readonly ok: true; readonly arrival: Arrival } | Exclude<CallAnswer, { ok: true }>> {
-    const { visitors, clock, origin, homeAt, logger } = this.#options;
+    const { clock, origin, homeAt, logger } = this.#options;
     const { player, transferId } = claim;
     if (this.#options.stays.isEnding(player)) {
       return refusal("ERR_FED_SEAT_BUSY", "the player's former stay here is not settled yet");
