@@ -1013,7 +1013,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   heldWaits: {
     rule: "what follows an arrival waits until custody is written down",
     edits: [{ file: visitors, find: "    await this.#recording.get(player);\n", put: "" }],
-    faults: { slow: 0.4 },
+    faults: { slow: 0.4, unruly: 0.5 },
     crossings: 400,
   },
   heldOrOver: {
