@@ -108,7 +108,7 @@ describe("runtime/store-identity", () => {
     });
     assert.equal(await startAndStop(), kid);
     await withStore(async (store) => {
-      assert.deepEqual(JSON.parse((await store.get("format")) ?? ""), { version: 1 });
+      assert.deepEqual(JSON.parse((await store.get("format")) ?? ""), { version: 2 });
       assert.deepEqual(JSON.parse((await store.get("identity")) ?? ""), {
         kid,
         origin: "https://here.example",
@@ -129,7 +129,7 @@ describe("runtime/store-identity", () => {
 
   it("refuses a store that a newer version has written, and says what to do", async () => {
     await startAndStop();
-    await withStore((store) => store.set("format", '{"version":2}'));
+    await withStore((store) => store.set("format", '{"version":99}'));
     await assert.rejects(start(), (error: { code?: string; message: string }) => {
       assert.equal(error.code, "ERR_FED_STORE_NEWER");
       assert.match(error.message, /update it/u);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
+  type ImportPolicy,
   type Imported,
   acceptEverything,
   importFrom,
@@ -279,5 +280,18 @@ describe("custody/import-policy, preview", () => {
 
   it("names all when nothing is kept", () => {
     assert.deepEqual(previewOf({ a: 1 }, undefined).losses, [""]);
+  });
+
+  it("gives a policy of the host's own a state that it may alter", () => {
+    const before = { gold: 1 };
+    const accept: ImportPolicy = (known) => {
+      (known as { gold: number }).gold = 7;
+      return { gold: 2 };
+    };
+    const kept = { state: before, brought: undefined };
+    assert.deepEqual(importFrom(kept, { gold: 3 }, "https://far.example", accept).state, {
+      gold: 2,
+    });
+    assert.deepEqual(before, { gold: 1 });
   });
 });

@@ -178,4 +178,17 @@ describe("custody/home, where the simulation does not go", () => {
     await home.custody.saveAll();
     assert.equal(await rowOf("gil"), undefined);
   });
+
+  it("gives whoever logs in a state of its own, that it may alter", async () => {
+    const first = await login("ada", bodyThatCarries({ gold: 1 }));
+    await home.custody.leave(first);
+    const known = { name: "Ada", jkt: undefined };
+    const admitted = (await home.custody.ledger.admit("ada", known)).state as { gold: number };
+    admitted.gold = 7;
+    await home.custody.ledger.decide("ada", undefined, (row) => {
+      assert.deepEqual(row.state, { gold: 1 });
+      return { ok: true, row: { ...row, epoch: row.epoch + 1 } };
+    });
+    assert.deepEqual((await rowOf("ada"))?.state, { gold: 1 });
+  });
 });
