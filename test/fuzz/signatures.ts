@@ -117,7 +117,11 @@ const clock = new ManualClock(NOW * 1000);
 
 async function verdictOf({ request, response }: Exchange) {
   const nonces: unknown[] = [];
-  const consumeNonce = (...nonce: unknown[]) => Promise.resolve(nonces.push(nonce) > 0);
+  const consumeNonce = (
+    key: string,
+    ttlMilliseconds: number,
+    { session }: { readonly session?: string },
+  ) => Promise.resolve(nonces.push([key, ttlMilliseconds, session]) > 0);
   const result =
     response === undefined
       ? await verifyRequest(request, { clock, recipient: B, keyFor, consumeNonce })
@@ -243,6 +247,10 @@ function signatureOf(
   ];
   if (chance(random, 0.05)) parameters.splice(below(random, parameters.length), 1);
   if (chance(random, 0.1)) parameters.push(["extra", pick(random, [1, "", 'qu"o\\te', -5])]);
+  if (chance(random, 0.3)) {
+    const wrong = chance(random, 0.1);
+    parameters.push(["session", wrong ? pick(random, [7, "", "a b", "s".repeat(65)]) : "s-1_A"]);
+  }
   if (chance(random, 0.3)) parameters = shuffled(parameters, random);
   const made = sign(components, parameters, key) ?? {
     // The message has no such component: something that may stand there, signed by nobody.

@@ -70,7 +70,11 @@ export async function libraryVerifyRequest(
       origin: string,
       kid: string,
     ) => VerifyKey | undefined | Promise<VerifyKey | undefined>;
-    readonly consumeNonce: (nonceKey: string, ttlMilliseconds: number) => Promise<boolean>;
+    readonly consumeNonce: (
+      nonceKey: string,
+      ttlMilliseconds: number,
+      session: string | undefined,
+    ) => Promise<boolean>;
   },
 ): Promise<
   { verified: true; origin: string; kid: string; nonce: string; created: number } | Refusal
@@ -107,7 +111,9 @@ export async function libraryVerifyRequest(
   if (time !== undefined) return time;
   // Remembered for longer than this very message can pass the check above.
   const ttl = (parameters.expires + CLOCK_SKEW_SECONDS + 1) * 1000 - options.clock.now();
-  if (!(await options.consumeNonce(`${parameters.kid}/${parameters.nonce}`, ttl))) {
+  if (
+    !(await options.consumeNonce(`${parameters.kid}/${parameters.nonce}`, ttl, parameters.session))
+  ) {
     return refuse("ERR_FED_REPLAYED", "this nonce has been used before");
   }
   const { origin, kid, nonce, created } = parameters;
@@ -258,6 +264,7 @@ interface CheckedParameters {
   readonly nonce: string;
   readonly created: number;
   readonly expires: number;
+  readonly session: string | undefined;
 }
 
 /** Required components and parameters. */
@@ -287,7 +294,14 @@ function checkPolicy(ours: Ours, required: readonly string[]): CheckedParameters
   }
   const keyId = splitKeyId(parameters.get("keyid"));
   if (keyId === undefined) return wrong('keyid must be "<origin>#<kid>"');
-  return { ...keyId, nonce, created: created as number, expires: expires as number };
+  const session = parameters.get("session");
+  if (session !== undefined && !(typeof session === "string" && /^[\w-]{1,64}$/u.test(session))) {
+    return wrong("session must be the id of a session");
+  }
+  return {
+    ...{ ...keyId, nonce, created: created as number, expires: expires as number },
+    session,
+  };
 }
 
 function splitKeyId(value: unknown): { origin: string; kid: string } | undefined {

@@ -167,9 +167,10 @@ export class Seats {
       return { ...refusal("ERR_FED_UNAVAILABLE", "this server is closing"), retryAfterSeconds: 5 };
     }
     const passKey = `pass/${claims.iss}/${claims.jti}`;
+    const directKey = `direct-${passKey}`;
     const usedFor =
       (await this.#book.usedFor(passKey)) ??
-      (direct === undefined ? undefined : await store.get(passKey));
+      (direct === undefined ? undefined : await store.get(directKey));
     if (usedFor !== undefined && usedFor !== claims.xfer) return reused("for another transfer");
     // Directly, there is no telling the same client from another.
     if (usedFor !== undefined && direct !== undefined) return reused("for a seat");
@@ -218,7 +219,7 @@ export class Seats {
       this.#book.use(passKey, claims.xfer),
       this.#book.add(player, seat),
       direct === undefined ||
-        store.compareAndSet(passKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
+        store.compareAndSet(directKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
     ]);
     const [first, { same, forgotten }, firstDirect] = await written.catch(
       async (cause: unknown) => {

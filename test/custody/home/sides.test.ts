@@ -155,8 +155,9 @@ describe("custody/home, where the simulation does not go", () => {
     const session = await login("ada", body);
     await home.custody.saveAll();
     let asked = 0;
-    const read = home.store.get.bind(home.store);
-    home.store.get = (key) => {
+    const table = home.store.table(LEDGER_TABLE);
+    const read = table.get.bind(table);
+    table.get = (key) => {
       asked += 1;
       return read(key);
     };
