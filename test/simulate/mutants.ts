@@ -159,7 +159,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
-    seed: "2",
+    seed: "2.11",
   },
   cancelOverdue: {
     rule: "a repeated cancel that comes after the last lease leaves its holder to bring what it has",
@@ -172,7 +172,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.5, duplication: 0.3, loss: 0.01, crash: 0 },
     crossings: 400,
-    seed: "5",
+    seed: "5.18",
   },
   cancelEpoch: {
     rule: "home cancels only for the row's own epoch",
@@ -184,7 +184,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 600,
-    seed: "4",
+    seed: "4.6",
   },
   cancelHolder: {
     rule: "home cancels only for the holder",
@@ -226,7 +226,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 600,
-    seed: "7.7",
+    seed: "7.7.21",
   },
   returnHolder: {
     rule: "home takes a player back only from its holder",
@@ -264,7 +264,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.4, duplication: 0.4, partition: 0, crash: 0 },
     crossings: 400,
-    seed: "6",
+    seed: "6.10",
   },
   renewOrder: {
     rule: "home takes no state from a renewal that was overtaken",
@@ -326,7 +326,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       { file: book, find: "      Math.max(from, this.#startedAt) +", put: "      from +" },
     ],
     crossings: 600,
-    seed: "1",
+    seed: "1.18",
   },
   expiryRaises: {
     rule: "expiry raises the epoch",
@@ -349,7 +349,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.25, partition: 0.012, crash: 0, loss: 0.02 },
     crossings: 600,
-    seed: "4.5",
+    seed: "4.5.22",
   },
   leaseEnds: {
     rule: "past its lease nobody simulates the player",
@@ -380,7 +380,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.3, partition: 0.03 },
     crossings: 600,
-    seed: "4.3",
+    seed: "4.3.9",
   },
   loginHolder: {
     rule: "a session at home starts only when home holds the player and no transfer is open",
@@ -442,8 +442,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: sourceCalls,
-        find: '      if (row?.held?.phase === "frozen" && row.held.transferId === transferId) {',
-        put: "      if (row?.held !== undefined) {",
+        find: '      if (row?.held.phase === "frozen" && row.held.transferId === transferId) {',
+        put: "      if (row !== undefined) {",
       },
       {
         file: crossings,
@@ -469,8 +469,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
       {
         file: holderCalls,
-        find: "      if (row?.held === undefined || row.held.epoch !== epoch || row.home !== caller) {",
-        put: "      if (row?.held === undefined || row.held.epoch !== epoch) {",
+        find: "      if (row === undefined || row.held.epoch !== epoch || row.home !== caller) {",
+        put: "      if (row === undefined || row.held.epoch !== epoch) {",
       },
     ],
   },
@@ -489,8 +489,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: settlement,
-        find: '        (held) => inPhase(held, "returning"),',
-        put: "        (held) => held,",
+        find: '        (now) => inPhase(now, "returning"),',
+        put: "        (now) => now,",
       },
     ],
   },
@@ -510,7 +510,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { slow: 0.3 },
     crossings: 300,
-    seed: "6",
+    seed: "6.13",
   },
   loginNewest: {
     rule: "a login ends the session that came in through another door meanwhile",
@@ -528,7 +528,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { slow: 0.3 },
     crossings: 400,
-    seed: "5.2",
+    seed: "5.2.9",
   },
   cancelAfterRestart: {
     rule: "what home had frozen is cancelled from its row, at a login and after a restart",
@@ -558,7 +558,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { outage: 0.003, partition: 0.02 },
     crossings: 150,
-    seed: "6",
+    seed: "3.1",
   },
   settleOnRefusal: {
     rule: "a return is repeated after a refusal that is not home's word on custody",
@@ -793,7 +793,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
-    seed: "1.3",
+    seed: "1.3.12",
   },
   handedOn: {
     rule: "what a server brought stays its own while home's rooms only hand it on",
@@ -805,6 +805,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { fickle: 0.2, unruly: 0.2 },
+    seed: "7",
   },
   readableState: {
     rule: "home stores no state that a destination could not read",
@@ -895,7 +896,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "8",
+    seed: "8.17",
   },
   joinLimit: {
     rule: "a room's `onJoin` has an end",
@@ -961,7 +962,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fail: 0.05, crash: 0, stop: 0 },
     crossings: 400,
-    seed: "7",
+    seed: "7.4",
   },
   unreadableClaim: {
     rule: "who arrives with what cannot be read is not played without it, but goes home",
