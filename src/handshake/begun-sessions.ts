@@ -30,6 +30,11 @@ export class BegunSessions {
     forgetOldest(this.#sessions, MAX_PEERS);
   }
 
+  /** The peer does not know a session any more. */
+  end(origin: string, sessionId: string): void {
+    this.#sessions.get(origin)?.delete(sessionId);
+  }
+
   /** Whether a session was begun in this run, and has not ended. */
   has(origin: string, sessionId: string): boolean {
     const expiresAt = this.#sessions.get(origin)?.get(sessionId);

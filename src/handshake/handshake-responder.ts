@@ -55,7 +55,7 @@ export interface HandshakeResponderOptions {
   readonly allowInsecure?: boolean;
   /** Several processes are this server: a handshake begun with one may be completed with another. */
   readonly shared?: boolean;
-  /** Hears of each session that is begun. Default: nobody does. */
+  /** Knows the sessions of this run. Default: some of its own. */
   readonly begun?: BegunSessions | undefined;
 }
 

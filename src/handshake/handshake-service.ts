@@ -22,6 +22,7 @@ import {
   type HandshakeResponderOptions,
 } from "./handshake-responder.ts";
 import { sessionSchema } from "./messages.ts";
+import { BegunSessions } from "./begun-sessions.ts";
 import { PeerDescriptors, keyIn } from "./peer-descriptors.ts";
 import { recordSession } from "./session-record.ts";
 import type { HandshakeTransport } from "./transport.ts";
@@ -43,18 +44,21 @@ export class HandshakeService {
   readonly #connecting = new Map<string, Promise<FederatedServer>>();
 
   constructor(options: HandshakeServiceOptions) {
-    this.#options = options;
+    const { begun = new BegunSessions(options.clock) } = options;
+    this.#options = { ...options, begun };
     this.#descriptors = new PeerDescriptors(options);
-    this.#responder = new HandshakeResponder(options, this.#descriptors);
+    this.#responder = new HandshakeResponder(this.#options, this.#descriptors);
   }
 
   /**
-   * Shakes hands with a server; one at a time per origin.
+   * Shakes hands with a server; one at a time per origin. `over` is the id of a session that the server does
+   * not know any more.
    *
    * @throws FederationError with the reason: `ERR_FED_UNREACHABLE`, `ERR_FED_KEY_CHANGED`,
    * `ERR_FED_NOT_TRUSTED`, `ERR_FED_BLOCKED`, `ERR_FED_BAD_RESPONSE`, …
    */
-  connect(origin: string): Promise<FederatedServer> {
+  connect(origin: string, over?: string): Promise<FederatedServer> {
+    if (over !== undefined) this.#options.begun?.end(origin, over);
     const running = this.#connecting.get(origin);
     if (running !== undefined) return running;
     const work = this.#connect(origin)

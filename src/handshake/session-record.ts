@@ -38,6 +38,8 @@ export async function recordSession(
   const live = registry.liveSession(origin);
   const lastAt = registry.get(origin)?.lastHandshakeAt ?? 0;
   const simultaneous = clock.now() / 1000 - lastAt < manager.handshakeTimeoutSeconds;
-  if (live !== undefined && simultaneous && live.sessionId < sessionId) return;
+  // Of a former run, here or there, both keep nothing.
+  const counts = live !== undefined && begun?.has(origin, live.sessionId) !== false;
+  if (counts && simultaneous && live.sessionId < sessionId) return;
   await registry.recordSession(origin, { sessionId, protocol, expiresAt });
 }

@@ -117,7 +117,7 @@ export function composeParts(from: CompositionOptions): Parts {
   });
   const sessions = transient === undefined ? undefined : begun;
   const nonces = new Nonces({ store, clock, sessions });
-  peers.reconnectBy((peer) => handshake.connect(peer));
+  peers.reconnectBy((peer, over) => handshake.connect(peer, over));
   peers.relocateBy((peer) => handshake.relocate(peer));
   const keeper = new SessionKeeper({
     ...{ clock, random, logger },

@@ -26,6 +26,13 @@ describe("handshake/begun-sessions", () => {
     assert.equal(sessions.has(A, "one"), false);
   });
 
+  it("forgets a session that its peer does not know any more", () => {
+    sessions.add(A, "one", inAnHour());
+    sessions.add(A, "two", inAnHour());
+    sessions.end(A, "one");
+    assert.deepEqual([sessions.has(A, "one"), sessions.has(A, "two")], [false, true]);
+  });
+
   it("remembers the last eight of a peer", () => {
     for (let each = 0; each < 9; each += 1) sessions.add(A, String(each), inAnHour());
     assert.equal(sessions.has(A, "0"), false);

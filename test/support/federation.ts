@@ -146,7 +146,7 @@ export class TestServer {
       clock,
       logger: quietLogger(),
     });
-    this.peers.reconnectBy((peer) => this.handshake.connect(peer));
+    this.peers.reconnectBy((peer, over) => this.handshake.connect(peer, over));
     this.peers.relocateBy((peer) => this.handshake.relocate(peer));
   }
 

@@ -97,7 +97,7 @@ export class LinkedServer {
       ...{ origin, registry, named: [], policy: "open", transport: this.peers, store, clock },
       ...{ logger, allowInsecure: true },
     });
-    this.peers.reconnectBy((peer) => this.handshake.connect(peer));
+    this.peers.reconnectBy((peer, over) => this.handshake.connect(peer, over));
     registry.on((event) => this.links?.review(event.origin));
     const endpoints: Endpoints = createEndpoints({
       ...{ origin, endpoint: this.endpoint, registry, clock, random, logger, signingKey },

@@ -94,7 +94,7 @@ const MAX_RETRY_AFTER_SECONDS = 3_600;
 /** All calls this server makes to others. */
 export class PeerClient implements PeerCalls, HandshakeTransport {
   readonly #options: PeerClientOptions;
-  #reconnect: (origin: string) => Promise<unknown> = () =>
+  #reconnect: (origin: string, over?: string) => Promise<unknown> = () =>
     Promise.reject(new FederationError("ERR_FED_HANDSHAKE_REQUIRED"));
 
   #relocate: (origin: string) => Promise<unknown> = () => Promise.resolve();
@@ -105,9 +105,9 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
 
   /**
    * Who performs a handshake, through this very client: asked once a call, when there is no session
-   * or the peer says so.
+   * or the peer says so. `over` is the id of the session that the peer does not know any more.
    */
-  reconnectBy(connect: (origin: string) => Promise<unknown>): void {
+  reconnectBy(connect: (origin: string, over?: string) => Promise<unknown>): void {
     this.#reconnect = connect;
   }
 
@@ -158,7 +158,8 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     const text = JSON.stringify(body);
     for (let attempt = 1; ; attempt += 1) {
       const server = registry.get(origin);
-      if (server === undefined || registry.liveSession(origin) === undefined) {
+      const session = registry.liveSession(origin)?.sessionId;
+      if (server === undefined || session === undefined) {
         if (attempt > 1) throw new FederationError("ERR_FED_HANDSHAKE_REQUIRED");
         await this.#reconnect(origin);
         continue;
@@ -168,7 +169,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       const code = problemCode(answer.body);
       if (code === "ERR_FED_HANDSHAKE_REQUIRED" && status === 401 && attempt === 1) {
         // Nothing is decided on this word: a new handshake proves itself.
-        await this.#reconnect(origin);
+        await this.#reconnect(origin, session);
         continue;
       }
       if (!answer.verified) throw unverified(origin, status, code);
