@@ -26,14 +26,15 @@ export function slugOf(title: string, name: string): string {
     .replaceAll(/^-|-$/gu, "");
 }
 
-/** The page. `machine`: what everything was measured on. */
-export function pageOf(machine: string, results: readonly Result[]): string {
+/** The page. `machine`: what everything was measured on; `note`: what else is to be known of the run. */
+export function pageOf(machine: string, results: readonly Result[], note?: string): string {
   const lines = [
     "<!-- made by npm run performance -->",
     "",
     "# Performance",
     "",
     `Measured on ${machine}. Each figure runs by turns with its anchor in the same process or on the same machine: only ratios mean anything elsewhere. \`npm run performance\` measures again and writes this page; what the figures are made of is in [limits](LIMITS.md#speed).`,
+    ...(note === undefined ? [] : ["", note]),
     "",
     "## Targets",
     "",

@@ -1,7 +1,7 @@
 /**
  * `npm run performance [-- --from results.json]`: runs the benches, or takes what `npm run bench -- --json`
  * has printed, and writes `docs/performance.md` and the graphs beside it. With `--keep FILE` the results
- * are kept.
+ * are kept; `--note TEXT` says on the page what else its reader should know of the run.
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const BENCHES = ["join", "crossing", "ledger", "signatures", "link", "routing", "growth", "load"];
 
 const { values } = parseArgs({
-  options: { from: { type: "string" }, keep: { type: "string" } },
+  options: { from: { type: "string" }, keep: { type: "string" }, note: { type: "string" } },
 });
 
 /** What the benches print; of those that there are. */
@@ -69,7 +69,7 @@ for (const { title, curves = [] } of run.results) {
     writeFileSync(`${folder}/${slugOf(title, curve.name)}.svg`, graphOf(curve, title));
   }
 }
-const page = await format(pageOf(run.machine, run.results), {
+const page = await format(pageOf(run.machine, run.results, values.note), {
   ...{ parser: "markdown", printWidth: 100 },
 });
 writeFileSync(`${ROOT}docs/performance.md`, page);
