@@ -191,7 +191,7 @@ export class Links {
     if (links.some((link) => !link.leaving)) return;
     const terms = termsOf(origin);
     if (terms === undefined) return;
-    const attempts = known ?? { failures: 0, refusals: 0, nextAt: 0, busy: false };
+    const attempts = known ?? freshAttempts();
     this.#attempts.set(origin, attempts);
     attempts.busy = true;
     const { sessionId } = terms;
