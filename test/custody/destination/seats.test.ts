@@ -110,26 +110,7 @@ describe("custody/destination/seats", () => {
   }
 
   it("ends a session whose custody cannot be written down, and has the player go home", async () => {
-    const servers = new CustodyServers();
-    servers.alone = true;
-    const [home, here] = [servers.add(HOME), servers.add(HERE)];
-    const body = bodyThatCarries({ coins: 1 });
-    const login = await home.custody.login(
-      "ada",
-      { name: "ada", jkt: undefined, guest: false },
-      body,
-    );
-    assert.ok(login.ok);
-    void home.custody.crossings.cross(login.session, {
-      ...{ uri: "aether://here.example/w", origin: HERE, world: "w", options: {} },
-    });
-    await eventually(() => {
-      assert.equal(body.transits.length, 1);
-    });
-    servers.tamper = (path, answer) => {
-      if (path === "/custody/claim") here.store.failing = true;
-      return answer;
-    };
+    const { home, here } = await onTheWayToAStoreThatFails({ coins: 1 }, { alone: true });
     const arrived = bodyThatCarries(undefined);
     const session = await here.arrive(arrived, (state) => ({ ...(state as object), found: 2 }));
     await eventually(() => {
@@ -147,22 +128,7 @@ describe("custody/destination/seats", () => {
   });
 
   it("gives a seat free whose claim cannot be written down", async () => {
-    const servers = new CustodyServers();
-    const [home, here] = [servers.add(HOME), servers.add(HERE)];
-    const body = bodyThatCarries({});
-    const known = { name: "ada", jkt: undefined, guest: false };
-    const login = await home.custody.login("ada", known, body);
-    assert.ok(login.ok);
-    void home.custody.crossings.cross(login.session, {
-      ...{ uri: "aether://here.example/w", origin: HERE, world: "w", options: {} },
-    });
-    await eventually(() => {
-      assert.equal(body.transits.length, 1);
-    });
-    servers.tamper = (path, answer) => {
-      if (path === "/custody/claim") here.store.failing = true;
-      return answer;
-    };
+    const { home, here, body } = await onTheWayToAStoreThatFails({}, { alone: false });
     await assert.rejects(here.arrive(bodyThatCarries(undefined)));
     assert.deepEqual(
       here.released,
@@ -173,6 +139,28 @@ describe("custody/destination/seats", () => {
     here.custody.stop();
   });
 });
+
+/** Ada has a seat here; once home has decided her claim, this server's store does not answer any more. */
+async function onTheWayToAStoreThatFails(carried: object, { alone }: { readonly alone: boolean }) {
+  const servers = new CustodyServers();
+  servers.alone = alone;
+  const [home, here] = [servers.add(HOME), servers.add(HERE)];
+  const body = bodyThatCarries(carried);
+  const known = { name: "ada", jkt: undefined, guest: false };
+  const login = await home.custody.login("ada", known, body);
+  assert.ok(login.ok);
+  void home.custody.crossings.cross(login.session, {
+    ...{ uri: "aether://here.example/w", origin: HERE, world: "w", options: {} },
+  });
+  await eventually(() => {
+    assert.equal(body.transits.length, 1);
+  });
+  servers.tamper = (path, answer) => {
+    if (path === "/custody/claim") here.store.failing = true;
+    return answer;
+  };
+  return { home, here, body };
+}
 
 function seconds(): number {
   return Math.floor(systemClock.now() / 1000);
