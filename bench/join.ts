@@ -12,7 +12,10 @@ const WAVES = 5;
 const ROUNDS = 7;
 /** Enough for the compiler to be done with either server. */
 const WARM_UP_WAVES = 40;
+/** CPU between two looks of a server that is done with what came before, beyond what it has used idle. */
 const IDLE_MICROSECONDS = 1_500;
+const LOOK_MILLISECONDS = 60;
+const LOOKS_AT_IDLE = 25;
 
 /** One wave: comes in while the server is measured, then goes. */
 interface Subject {
@@ -61,6 +64,9 @@ async function measureAll(
   servers: readonly ServerProcess[],
 ): Promise<Samples> {
   const samples = new Samples();
+  // What a machine charges a process that does nothing differs, from machine to machine and with its load.
+  const idle = new Map<number, number>();
+  for (const { pid } of servers) idle.set(pid, await idleOf(pid));
   for (const { prepare } of subjects) {
     for (let wave = 0; wave < WARM_UP_WAVES; wave += 1) {
       const inside = await (await prepare())();
@@ -73,7 +79,7 @@ async function measureAll(
       for (const { name, server, prepare } of subjects) {
         const comeIn = await prepare();
         // All of them: a busy neighbour on the same core makes every instruction dearer.
-        for (const each of servers) await quiet(each.pid);
+        for (const { pid } of servers) await quiet(pid, idle.get(pid) ?? 0);
         const before = await cpuOf(server.pid);
         const inside = await comeIn();
         const used = (await cpuOf(server.pid)) - before;
@@ -172,14 +178,32 @@ export function quietly(room: Room): Room {
   return room;
 }
 
+/** The most CPU, in microseconds, that a process uses between two looks while nobody asks anything of it. */
+async function idleOf(pid: number): Promise<number> {
+  let most = 0;
+  for (let look = 0; look < LOOKS_AT_IDLE; look += 1) {
+    const before = await cpuOf(pid);
+    await nextLook();
+    // The first looks may still see it start.
+    if (look >= LOOKS_AT_IDLE / 2) most = Math.max(most, (await cpuOf(pid)) - before);
+  }
+  return most;
+}
+
 /** Waits until a process is done with what came before. */
-async function quiet(pid: number): Promise<void> {
+async function quiet(pid: number, idleMicroseconds: number): Promise<void> {
   let before = await cpuOf(pid);
   await eventually(async () => {
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await nextLook();
     const now = await cpuOf(pid);
-    const idle = now - before < IDLE_MICROSECONDS;
+    const used = now - before;
     before = now;
-    if (!idle) throw new Error("the server is busy");
+    if (used >= idleMicroseconds + IDLE_MICROSECONDS) {
+      throw new Error(`process ${pid} used ${used} µs in ${LOOK_MILLISECONDS} ms`);
+    }
   });
+}
+
+function nextLook(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
 }
