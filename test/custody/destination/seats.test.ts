@@ -109,6 +109,34 @@ describe("custody/destination/seats", () => {
     });
   }
 
+  for (const [where, apart] of [
+    ["which this process has alone", true],
+    ["that several processes share", false],
+  ] as const) {
+    it(`takes a pass that its client brings by itself once, also after a restart, on a store ${where}`, async () => {
+      const store = new MemoryStore(systemClock);
+      const reserve: SeatHost["reserve"] = ({ sessionId }) =>
+        Promise.resolve({ ok: true, reservation: { sessionId }, expiresAt: seconds() + 15 });
+      const started = () =>
+        new Seats({
+          ...{ origin: HERE, store, issuerKey: () => undefined },
+          transient: apart ? new MemoryStore(systemClock) : store,
+          ...{ clock: systemClock, random: systemRandom, logger: loggerOf(console) },
+          seats: {
+            ...{ hasWorld: () => true, reserve },
+            isReserved: () => Promise.resolve(true),
+            release: () => Promise.resolve(),
+          },
+        });
+      const seats = started();
+      assert.ok((await seats.seat(claims(T), SOURCE, {}, reserve)).ok);
+      for (const each of [seats, started()]) {
+        const again = await each.seat(claims(T), SOURCE, {}, reserve);
+        assert.equal(again.ok ? undefined : again.code, "ERR_FED_PASS_REUSED");
+      }
+    });
+  }
+
   it("ends a session whose custody cannot be written down, and has the player go home", async () => {
     const { home, here } = await onTheWayToAStoreThatFails({ coins: 1 }, { alone: true });
     const arrived = bodyThatCarries(undefined);
