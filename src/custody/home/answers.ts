@@ -213,7 +213,7 @@ export class HomeAnswers {
     { transferId, countersignature }: ReceiptRequest,
   ): Promise<HomeAnswer<ReceiptAnswer>> {
     const { history, receipts, origin } = this.#options;
-    const crossing = await history.find(transferId, origin);
+    const crossing = await history.crossing(transferId, origin);
     if (crossing === undefined) {
       return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such crossing" };
     }

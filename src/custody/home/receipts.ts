@@ -8,7 +8,7 @@ import {
 } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock } from "../../ports.ts";
-import type { CrossingHistory, CrossingRecord } from "../shared/history.ts";
+import type { Crossing, CrossingHistory } from "../shared/history.ts";
 import type { LedgerRow } from "./ledger-row.ts";
 
 /** Options of {@link ReceiptBook}. */
@@ -71,7 +71,7 @@ export class ReceiptBook {
   /** Files what an end has signed, once it verifies. Answers with all that is filed then. */
   async countersign(
     by: string,
-    crossing: CrossingRecord,
+    crossing: Crossing,
     word: string,
   ): Promise<{ readonly verified: true; readonly all: readonly string[] } | Refusal> {
     const { history, peerKey } = this.#options;
@@ -82,10 +82,7 @@ export class ReceiptBook {
     if (!verified.verified) return verified;
     if (verified.by !== by) return refuse("ERR_FED_SIGNATURE_INVALID", "it is another server's");
     await history.countersign(transferId, home, by, word);
-    return {
-      verified: true,
-      all: (await history.find(transferId, home))?.countersignatures ?? [],
-    };
+    return { verified: true, all: await history.words(transferId, home) };
   }
 
   /** Makes up for a crash between a claim and the writing of its crossing. */

@@ -44,6 +44,12 @@ export interface CrossingEnd {
   readonly state: JsonValue | undefined;
 }
 
+/** A receipt, and what it says. */
+interface ReadReceipt {
+  readonly receipt: string;
+  readonly claims: ReceiptClaims;
+}
+
 /** The receipts of crossings that this server was an end of and not the home. */
 export class EndReceipts {
   readonly #options: EndReceiptsOptions;
@@ -57,42 +63,53 @@ export class EndReceipts {
    * `receipt`: what home has said already; otherwise it is asked. Never rejects.
    */
   async keep(end: CrossingEnd, receipt: string | undefined): Promise<void> {
+    const { history, homeAt, logger, peerKey } = this.#options;
+    const { home, transferId } = end;
     try {
-      const claims = receipt === undefined ? undefined : await this.#file(end, receipt);
-      if (receipt !== undefined && claims === undefined) return;
-      await this.#countersign(end, claims);
+      const told = receipt === undefined ? undefined : await this.#read(end, receipt);
+      if (receipt !== undefined && told === undefined) return;
+      const word = await this.#sign(end);
+      if (told !== undefined) await this.#file(end, told, word);
+      let answer = await homeAt(home).receipt({ transferId, countersignature: word });
+      // A home without this addition refuses what it does not know.
+      if (!answer.ok && told === undefined) answer = await homeAt(home).receipt({ transferId });
+      if (!answer.ok) return;
+      const read = told ?? (await this.#read(end, answer.body.receipt));
+      if (read === undefined) return;
+      if (told === undefined) await this.#file(end, read, word);
+      for (const other of answer.body.countersignatures ?? []) {
+        if (other === word) continue;
+        const verified = await verifyCountersignature(other, read.claims, peerKey);
+        if (verified.verified) await history.countersign(transferId, home, verified.by, other);
+      }
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : "unknown";
-      this.#options.logger.debug(`the receipt of ${end.transferId} is not complete: ${why}`, {
-        transferId: end.transferId,
-      });
+      logger.debug(`the receipt of ${transferId} is not complete: ${why}`, { transferId });
     }
   }
 
-  async #countersign(end: CrossingEnd, known: ReceiptClaims | undefined): Promise<void> {
-    const { origin, history, homeAt, signingKey, clock, peerKey } = this.#options;
-    const { home, transferId, player, epoch, from, to, state } = end;
+  /** This end's own word. */
+  #sign({ home, transferId, player, epoch, from, to, state }: CrossingEnd): Promise<string> {
+    const { origin, signingKey, clock } = this.#options;
     const crossing = { home, xfer: transferId, player, epoch, from, to };
     const iat = Math.floor(clock.now() / 1000);
-    const countersignature = await issueCountersignature(
-      { iss: origin, ...crossing, iat, digest: digestOfState(state) },
-      signingKey(),
-    );
-    let answer = await homeAt(home).receipt({ transferId, countersignature });
-    // A home without this addition refuses what it does not know.
-    if (!answer.ok && known === undefined) answer = await homeAt(home).receipt({ transferId });
-    const claims = known ?? (answer.ok ? await this.#file(end, answer.body.receipt) : undefined);
-    if (claims === undefined) return;
-    await history.countersign(transferId, home, origin, countersignature);
-    for (const word of answer.ok ? (answer.body.countersignatures ?? []) : []) {
-      const verified = await verifyCountersignature(word, claims, peerKey);
-      if (verified.verified) await history.countersign(transferId, home, verified.by, word);
-    }
+    const digest = digestOfState(state);
+    return issueCountersignature({ iss: origin, ...crossing, iat, digest }, signingKey());
   }
 
-  /** Files a receipt that is home's word on this very crossing. */
-  async #file(end: CrossingEnd, receipt: string): Promise<ReceiptClaims | undefined> {
-    const { history, peerKey, logger } = this.#options;
+  /** Keeps both; asked for together, so that an engine with group commit writes once. */
+  async #file(end: CrossingEnd, { receipt, claims }: ReadReceipt, word: string): Promise<void> {
+    const { origin, history } = this.#options;
+    const { home, transferId, from, to, epoch } = end;
+    await Promise.all([
+      history.keep({ transferId, home, from, to, epoch, at: claims.iat, receipt }),
+      history.countersign(transferId, home, origin, word),
+    ]);
+  }
+
+  /** A receipt that is home's word on this very crossing. */
+  async #read(end: CrossingEnd, receipt: string): Promise<ReadReceipt | undefined> {
+    const { peerKey, logger } = this.#options;
     const { home, transferId, player, epoch, from, to } = end;
     const verified = await verifyReceipt(receipt, peerKey);
     const claims = verified.verified ? verified.claims : undefined;
@@ -114,7 +131,6 @@ export class EndReceipts {
       );
       return undefined;
     }
-    await history.keep({ transferId, home, from, to, epoch, at: claims.iat, receipt });
-    return claims;
+    return { receipt, claims };
   }
 }

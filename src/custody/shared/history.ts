@@ -89,7 +89,7 @@ export class CrossingHistory {
       const crossing =
         text.startsWith("https://") || text.startsWith("http://")
           ? await this.find(key.slice(prefixOf(localId).length + EPOCH_DIGITS + 1), text)
-          : await this.#parse(key, text);
+          : await this.#record(key, text);
       if (crossing !== undefined) crossings.push(crossing);
     }
     return crossings;
@@ -99,7 +99,7 @@ export class CrossingHistory {
   async ofTransfer(transferId: string): Promise<CrossingRecord[]> {
     const crossings: CrossingRecord[] = [];
     for await (const [key, text] of this.#store.entries(idPrefix(transferId))) {
-      const crossing = await this.#parse(key, text);
+      const crossing = await this.#record(key, text);
       if (crossing !== undefined) crossings.push(crossing);
     }
     return crossings;
@@ -107,24 +107,41 @@ export class CrossingHistory {
 
   /** The crossing of one transfer of one home's player. */
   async find(transferId: string, home: string): Promise<CrossingRecord | undefined> {
+    const crossing = await this.crossing(transferId, home);
+    if (crossing === undefined) return undefined;
+    return { ...crossing, countersignatures: await this.words(transferId, home) };
+  }
+
+  /** {@link find}, without what its ends have signed. */
+  async crossing(transferId: string, home: string): Promise<Crossing | undefined> {
     const key = receiptKey(transferId, home);
     const text = await this.#store.get(key);
     return text === undefined ? undefined : this.#parse(key, text);
+  }
+
+  /** What the ends of a crossing have signed. */
+  async words(transferId: string, home: string): Promise<string[]> {
+    const words: string[] = [];
+    for await (const [, word] of this.#store.entries(wordPrefix(transferId, home))) {
+      words.push(word);
+    }
+    return words;
   }
 
   async #file(key: string, text: string): Promise<void> {
     await this.#store.compareAndSet(key, undefined, text, KEPT_MILLISECONDS);
   }
 
-  async #parse(key: string, text: string): Promise<CrossingRecord | undefined> {
+  async #parse(key: string, text: string): Promise<Crossing | undefined> {
     const crossing = this.#reader.parse(key, text);
-    if (crossing === undefined) {
-      await this.#reader.setAside(key, text);
-      return undefined;
-    }
-    const countersignatures: string[] = [];
-    const words = this.#store.entries(wordPrefix(crossing.transferId, crossing.home));
-    for await (const [, word] of words) countersignatures.push(word);
+    if (crossing === undefined) await this.#reader.setAside(key, text);
+    return crossing;
+  }
+
+  async #record(key: string, text: string): Promise<CrossingRecord | undefined> {
+    const crossing = await this.#parse(key, text);
+    if (crossing === undefined) return undefined;
+    const countersignatures = await this.words(crossing.transferId, crossing.home);
     return { ...crossing, countersignatures };
   }
 }
