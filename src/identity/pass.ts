@@ -79,11 +79,14 @@ export async function verifyPass(
     readonly audience: string;
     /** The pinned key of a trusted issuer, or undefined. */
     readonly keyFor: (issuer: string, kid: string) => VerifyKey | undefined;
+    /** Who called with it, authenticated: an issuer's own word needs no signature beside that. */
+    readonly caller?: string;
   },
 ): Promise<{ verified: true; claims: PassClaims } | Refusal> {
   const result = verifyJws(token, {
     typ: PASS_TYPE,
     invalid: "ERR_FED_PASS_INVALID",
+    sender: options.caller,
     keyFor: (header, payload) => {
       const { iss } = payload;
       const { kid } = header;

@@ -275,6 +275,22 @@ describe("identity/pass", () => {
     });
   }
 
+  it("needs no signature from its issuer itself, and everything else", async () => {
+    const from = (caller: string, token: string) =>
+      verifyPass(token, {
+        now: NOW,
+        audience: B,
+        keyFor: (iss, kid) => (iss === A && kid === key.kid ? importVerifyKey(key.jwk) : undefined),
+        caller,
+      });
+    const byAnother = await jwt(claims, header, other);
+    assert.equal((await from(A, byAnother)).verified, true);
+    await refused(from(B, byAnother), "ERR_FED_PASS_INVALID");
+    await refused(from(A, await issuePass(claims, other)), "ERR_FED_PASS_ISSUER");
+    await refused(from(A, `${byAnother}==`), "ERR_FED_PASS_INVALID");
+    await refused(from(A, await jwt({ ...claims, aud: A }, header)), "ERR_FED_PASS_AUDIENCE");
+  });
+
   it("refuses a padded and a re-spelled signature", async () => {
     const token = await issuePass(claims, key);
     await refused(verify(`${token}==`), "ERR_FED_PASS_INVALID");

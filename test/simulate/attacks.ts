@@ -59,6 +59,7 @@ export class Attacks {
       this.#otherAudience,
       this.#stolenPass,
       this.#usedPass,
+      this.#forgedPass,
       this.#wrongDoor,
       this.#notTheHolder,
       this.#notTheHome,
@@ -88,8 +89,7 @@ export class Attacks {
   readonly #usedPass = async (): Promise<void> => {
     const seen = this.#seen;
     if (seen === undefined) return;
-    const payload = Buffer.from(seen.body.pass.split(".")[1] ?? "", "base64url").toString("utf8");
-    const claims = JSON.parse(payload) as PassClaims;
+    const claims = claimsOf(seen.body.pass);
     const issuer = this.#servers.find(({ origin }) => origin === claims.iss);
     // A destination that keeps seats in memory forgets with them what they were given for.
     if (seen.to.alone && seen.to.life !== seen.life) return;
@@ -98,6 +98,26 @@ export class Attacks {
     const xfer = this.#world.random.uuid();
     const pass = await issuePass({ ...claims, xfer }, issuer.key);
     await this.#refused("a used pass", seen.to, seen.caller, [
+      "/reservations",
+      { ...seen.body, transferId: xfer, pass },
+    ]);
+  };
+
+  /** A server writes a pass for another home's player by itself. */
+  readonly #forgedPass = async (): Promise<void> => {
+    const seen = this.#seen;
+    if (seen === undefined) return;
+    const claims = claimsOf(seen.body.pass);
+    const issuer = this.#servers.find(({ origin }) => origin === claims.iss);
+    const forger = this.#servers.find(({ origin }) => origin !== claims.iss);
+    if (issuer === undefined || forger === undefined) return;
+    const [xfer, jti] = [this.#world.random.uuid(), this.#world.random.uuid()];
+    const now = Math.floor((EPOCH + this.#world.now) / 1000);
+    const pass = await issuePass(
+      { ...claims, xfer, jti, src: MALLORY, iat: now, exp: now + 60 },
+      { ...forger.key, kid: issuer.key.kid },
+    );
+    await this.#refused("a forged pass", seen.to, MALLORY, [
       "/reservations",
       { ...seen.body, transferId: xfer, pass },
     ]);
@@ -162,4 +182,9 @@ export class Attacks {
     ]);
     if (answer?.ok === true) this.#violate(`${what} was taken by ${server?.authority ?? "?"}`);
   }
+}
+
+function claimsOf(pass: string): PassClaims {
+  const payload = Buffer.from(pass.split(".")[1] ?? "", "base64url").toString("utf8");
+  return JSON.parse(payload) as PassClaims;
 }

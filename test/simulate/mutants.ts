@@ -40,6 +40,7 @@ const custody = "custody/custody.ts";
 const homeSessions = "custody/home/home-sessions.ts";
 const holderCalls = "custody/holder/calls.ts";
 const sourceCalls = "custody/source/calls.ts";
+const jws = "identity/jws.ts";
 const pass = "identity/pass.ts";
 const imports = "custody/home/import-policy.ts";
 const messages = "custody/shared/messages.ts";
@@ -742,6 +743,16 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         file: seats,
         find: "    if (claims.src !== caller) {",
         put: '    if (claims.src === "") {',
+      },
+    ],
+  },
+  passForged: {
+    rule: "a pass needs its issuer's signature, but from the issuer itself",
+    edits: [
+      {
+        file: jws,
+        find: 'if (options.sender !== undefined && payload["iss"] === options.sender) {',
+        put: "if (options.sender !== undefined) {",
       },
     ],
   },

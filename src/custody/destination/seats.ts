@@ -99,6 +99,7 @@ export class Seats {
         now: this.#options.clock.now(),
         audience: this.#options.origin,
         keyFor: this.#options.issuerKey,
+        caller,
       }),
     );
     if (!verified.ok) return verified;
