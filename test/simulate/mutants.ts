@@ -746,6 +746,16 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
   },
+  seatToldAhead: {
+    rule: "a client is told of its seat once its departure is on disk",
+    edits: [
+      {
+        file: answers,
+        find: "    if (early !== undefined) ahead?.(early.answer.pass);",
+        put: "    if (early !== undefined) {\n      ahead?.(early.answer.pass);\n      return { ok: true, body: early.answer };\n    }",
+      },
+    ],
+  },
   passForged: {
     rule: "a pass needs its issuer's signature, but from the issuer itself",
     edits: [

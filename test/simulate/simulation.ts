@@ -185,6 +185,12 @@ class Simulation implements Stage {
     this.world.note(() => `VIOLATION ${what}`);
   }
 
+  told(player: string, transferId: string): void {
+    this.#must(() => {
+      this.#watcher.told(player, transferId);
+    });
+  }
+
   ended(outcome: CrossingOutcome): void {
     this.#must(() => {
       this.#watcher.ended(outcome);

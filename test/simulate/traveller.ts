@@ -18,6 +18,8 @@ export interface Stage extends Neighbourhood {
   /** Crossings whose source has said another state than the player left with. */
   readonly lied: ReadonlySet<string>;
   ended(outcome: CrossingOutcome): void;
+  /** A server tells a client of its seat. */
+  told(player: string, transferId: string): void;
   /** A server has recorded what a player carries: it may be late, never lost, while its memory lives. */
   owes(server: SimulatedServer, player: string, carried: Carried): void;
 }
@@ -220,6 +222,7 @@ export class Traveller {
       world,
       new Connection(),
       (message) => {
+        this.#stage.told(`${this.name}@${this.#home.authority}`, message.transferId);
         if (world.strikes("loss")) return;
         // Some sleep on it, and some turn round.
         const asleep = world.strikes("fickle");

@@ -33,6 +33,8 @@ export class Watcher {
   readonly #spent = new Map<number, number>();
   readonly #claimed = new Set<string>();
   readonly #stayed = new Set<string>();
+  /** Transfers that were once open on disk. */
+  readonly #opened = new Set<string>();
   readonly #orphans = new Map<string, number>();
   /** States that have not been home yet, by player: who recorded them, in which life. */
   readonly #owed = new Map<string, Map<number, { readonly by: string; readonly life: number }>>();
@@ -133,6 +135,7 @@ export class Watcher {
         const row = membersOf({ key, ...found }) as unknown as LedgerRow;
         const before = this.#rows.get(id);
         this.#rows.set(id, row);
+        if (row.transfer !== undefined) this.#opened.add(row.transfer.id);
         this.#world.note(
           () => `${id.replace("https://", "").replace(" custody/", " has ")} ${tell(row)}`,
         );
@@ -205,6 +208,13 @@ export class Watcher {
         );
       }
     }
+  }
+
+  /** A client is told of its seat. @throws Violation when its departure is not on disk by then. */
+  told(player: string, transferId: string): void {
+    this.look();
+    if (this.#opened.has(transferId)) return;
+    throw new Violation(`${player} is told of a seat, and its departure is not on disk`);
   }
 
   /** A crossing has ended. @throws Violation when the outcome is not what home decided. */

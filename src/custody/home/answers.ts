@@ -96,8 +96,12 @@ export class HomeAnswers {
     this.#passSeconds = passSeconds;
   }
 
-  /** Rule 1: opens a transfer and gives the pass for it. */
-  async depart(by: string, request: DepartRequest): Promise<HomeAnswer<DepartAnswer>> {
+  /** Rule 1: opens a transfer and gives the pass for it. `ahead`: as {@link Home.depart}. */
+  async depart(
+    by: string,
+    request: DepartRequest,
+    ahead?: (pass: string) => void,
+  ): Promise<HomeAnswer<DepartAnswer>> {
     const localId = this.#ledger.localId(request.player);
     if (localId === undefined) return unknownPlayer();
     if (this.#options.mayGoTo?.(request.to) === false) {
@@ -115,7 +119,7 @@ export class HomeAnswers {
     };
     if (by !== this.#options.origin) {
       // Nothing is written for whoever may not do this.
-      const ahead = await this.#ledger.decide(localId, undefined, (row) => {
+      const may = await this.#ledger.decide(localId, undefined, (row) => {
         const opened = transitions.depart(
           row,
           by,
@@ -124,7 +128,7 @@ export class HomeAnswers {
         );
         return opened.ok ? MAY_GO_ON : opened;
       });
-      if (!ahead.ok && ahead !== MAY_GO_ON) return ahead;
+      if (!may.ok && may !== MAY_GO_ON) return may;
     }
     if (request.to === by) {
       const reason = "a server does not send a player to itself";
@@ -132,6 +136,7 @@ export class HomeAnswers {
     }
     // Written together with the row (one group commit): a claim names only the transfer.
     const indexed = this.#transfers.note(request.transferId, localId);
+    let opening: LedgerRow | undefined;
     const decided = this.#ledger.decide(localId, "departing", (row) => {
       const kept = this.#fromHolder(row, request, by);
       const opened = transitions.depart(row, by, { epoch: request.epoch, kept }, transfer);
@@ -140,9 +145,19 @@ export class HomeAnswers {
       if (kept?.tooLarge === true) {
         return unsayable("with what others brought, it is too large", kept.lost[0]);
       }
-      return this.#sayable(opened.row) ?? opened;
+      const refused = this.#sayable(opened.row);
+      opening = refused === undefined ? opened.row : undefined;
+      return refused ?? opened;
     });
-    const [index, decision] = await Promise.all([indexed, decided]);
+    const written = Promise.all([indexed, decided]);
+    // Whoever waits for it hears of it: there may be a pass to sign first.
+    written.catch(() => undefined);
+    const early =
+      ahead === undefined || opening === undefined
+        ? undefined
+        : { of: opening, answer: await this.#departAnswer(opening, by, request) };
+    if (early !== undefined) ahead?.(early.answer.pass);
+    const [index, decision] = await written;
     if (!decision.ok) {
       if (index === "noted") await this.#transfers.drop(request.transferId, localId);
       return decision;
@@ -153,7 +168,13 @@ export class HomeAnswers {
       );
       return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "this transfer id is in use" };
     }
-    return { ok: true, body: await this.#departAnswer(decision.row, by, request) };
+    // Decided about another row than the one that was looked at first, it may say another name or key.
+    const { row } = decision;
+    const body =
+      early?.of.name === row.name && early.of.jkt === row.jkt
+        ? early.answer
+        : await this.#departAnswer(row, by, request);
+    return { ok: true, body };
   }
 
   /** Rule 2: the destination takes custody. */
@@ -455,7 +476,7 @@ function judgedOnce<Entry extends { readonly player: string; readonly epoch: num
 /** Home when this server is it. */
 export function localHome(answers: HomeAnswers, origin: string): Home {
   return {
-    depart: (request) => answers.depart(origin, request),
+    depart: (request, ahead) => answers.depart(origin, request, ahead),
     claim: (transferId) => answers.claim(origin, transferId),
     cancel: (request) => answers.cancel(origin, request),
     giveBack: (request) => answers.giveBack(origin, request),

@@ -36,7 +36,11 @@ export type HomeAnswer<Body> =
  * A rejection means that nobody knows whether home decided; a refusal is home's own word.
  */
 export interface Home {
-  depart(request: DepartRequest): Promise<HomeAnswer<DepartAnswer>>;
+  /**
+   * `ahead`: where this server is home itself, called at most once, with the pass, while the decision goes
+   * to disk. The decision is the answer alone: it may refuse, or give another pass.
+   */
+  depart(request: DepartRequest, ahead?: (pass: string) => void): Promise<HomeAnswer<DepartAnswer>>;
   claim(transferId: string): Promise<HomeAnswer<WonClaim>>;
   cancel(request: CancelRequest): Promise<HomeAnswer<CancelAnswer>>;
   giveBack(request: ReturnRequest): Promise<HomeAnswer<{ epoch: number }>>;

@@ -18,7 +18,7 @@ import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts"
 import type { CrossingsUnderWay } from "../shared/under-way.ts";
 import type { CancelOutcome, SettledDeparture, Settlement } from "../holder/settlement.ts";
 import type { VisitorBook } from "../holder/visitors.ts";
-import { type CrossingDestination, Stay, depart, reserve } from "./departing.ts";
+import { type CrossingDestination, type ReservedSeat, Stay, depart, reserve } from "./departing.ts";
 
 /** How a crossing ended. */
 export type CrossingOutcome =
@@ -71,6 +71,8 @@ interface OpenCrossing {
   undecided: boolean;
   /** How settling has ended the departure, when it has. */
   settled: CancelOutcome | undefined;
+  /** The seat that was asked for while home's decision went to disk. */
+  early: { readonly pass: string; readonly seat: Promise<ReservedSeat> } | undefined;
 }
 
 /** Options of {@link Crossings}. */
@@ -193,6 +195,7 @@ export class Crossings implements CrossingsUnderWay {
       told: false,
       undecided: false,
       settled: undefined,
+      early: undefined,
     };
     this.#open.set(session.player, crossing);
     session.freeze("crossing");
@@ -226,7 +229,7 @@ export class Crossings implements CrossingsUnderWay {
     stayed: (code: FederationErrorCode, message: string) => CrossingOutcome,
   ): Promise<CrossingOutcome> {
     const { session, transferId, destination } = crossing;
-    if (reserved !== "departed") this.#freeSeat(crossing);
+    if (reserved !== "departed") void this.#freeSeat(crossing);
     const outcome = await untilDone(
       this.#backOff,
       session.player,
@@ -328,9 +331,14 @@ export class Crossings implements CrossingsUnderWay {
     const { clock } = this.#options;
     try {
       this.#progress(crossing, "departing");
-      const pass = await depart(this.#options, crossing);
+      const pass = await depart(this.#options, crossing, (early) => {
+        const seat = reserve(this.#options, crossing, early);
+        crossing.early = { pass: early, seat };
+        // Whoever waits for it hears of it: first of all it has to be decided.
+        seat.catch(() => undefined);
+      });
       this.#progress(crossing, "reserving");
-      const seat = await reserve(this.#options, crossing, pass);
+      const seat = await this.#seat(crossing, pass);
       this.#progress(crossing, "transit");
       crossing.told = true;
       crossing.session.body.transit({
@@ -358,6 +366,14 @@ export class Crossings implements CrossingsUnderWay {
       if (cause instanceof Stay) return [cause.code, cause.message];
       throw cause;
     }
+  }
+
+  /** Told of nobody before the departure is on disk: a claim of it would not be heard after a crash. */
+  async #seat(crossing: OpenCrossing, pass: string): Promise<ReservedSeat> {
+    if (crossing.early?.pass === pass) return crossing.early.seat;
+    // One transfer has one seat: that of the other pass goes first.
+    if (crossing.early !== undefined) await this.#freeSeat(crossing);
+    return reserve(this.#options, crossing, pass);
   }
 
   async #letGo(crossing: OpenCrossing): Promise<CrossingOutcome> {
@@ -434,9 +450,11 @@ export class Crossings implements CrossingsUnderWay {
     return held?.phase === "held" && held.epoch === session.epoch;
   }
 
-  /** Best effort: the seat lapses by itself anyway. */
-  #freeSeat({ transferId, destination }: OpenCrossing): void {
-    this.#options.peers
+  /** Best effort: the seat lapses by itself anyway. Never rejects. */
+  async #freeSeat({ transferId, destination, early }: OpenCrossing): Promise<void> {
+    // While it is being asked for, there is nothing to free yet.
+    await early?.seat.catch(() => undefined);
+    await this.#options.peers
       .call(destination.origin, "/reservations/cancel", { transferId })
       .catch(() => undefined);
   }

@@ -99,13 +99,14 @@ const reservationAnswerSchema = z.strictObject({
 export type ReservedSeat = z.infer<typeof reservationAnswerSchema>;
 
 /**
- * Freezes the player durably, then asks its home. Returns the pass.
+ * Freezes the player durably, then asks its home. Returns the pass. `ahead`: as {@link Home.depart}.
  *
  * @throws Stay when the player stays.
  */
 export async function depart(
   { visitors, homeAt, enrol }: DepartingOptions,
   { session, destination, transferId }: Departure,
+  ahead: (pass: string) => void,
 ): Promise<string> {
   const state = session.carry();
   const request = {
@@ -128,7 +129,7 @@ export async function depart(
     if (!frozen) throw new Stay("ERR_FED_STALE_CUSTODY", "You are not held here any more.");
   }
   const answer = await homeAt(session.home)
-    .depart(sayable.data)
+    .depart(sayable.data, ahead)
     .catch((cause: unknown) => {
       if (session.atHome) throw cause;
       const { code, message } = failureOf(cause, HOME_SILENT);
