@@ -6,6 +6,7 @@ import {
   type TestBody,
   bodyThatCarries,
 } from "../../support/custody-servers.ts";
+import { LEDGER_TABLE } from "../../../src/custody/home/ledger-columns.ts";
 import { eventually } from "../../support/eventually.ts";
 import { turn } from "../../support/turn.ts";
 
@@ -99,5 +100,113 @@ describe("custody/source, a crossing whose player is settled meanwhile", () => {
     assert.equal(servers.clock.monotonic(), startedAt, "nothing had to time out");
     home.custody.stop();
     arena.custody.stop();
+  });
+});
+
+describe("custody/source, a seat asked for while the departure goes to disk", () => {
+  let servers: CustodyServers;
+  let home: CustodyServer;
+  let arena: CustodyServer;
+  let body: TestBody;
+  let session: PlayerSession;
+  /** Holds the next write of a custody row until it is let go on, or fails. */
+  let goOn: (failure?: Error) => void;
+
+  beforeEach(async () => {
+    servers = new CustodyServers();
+    [home, arena] = [servers.add(HOME), servers.add(ARENA)];
+    body = bodyThatCarries({ gold: 1 });
+    const known = { name: "ada", jkt: undefined, guest: false };
+    const login = await home.custody.login("ada", known, body);
+    assert.ok(login.ok);
+    session = login.session;
+    const table = home.store.table(LEDGER_TABLE);
+    const update = table.update.bind(table);
+    const held = new Promise<Error | undefined>((resolve) => {
+      goOn = resolve;
+    });
+    table.update = async (...row) => {
+      table.update = update;
+      const failure = await held;
+      if (failure !== undefined) throw failure;
+      return update(...row);
+    };
+  });
+
+  afterEach(() => {
+    home.custody.stop();
+    arena.custody.stop();
+  });
+
+  const asked = (): string[] =>
+    servers.calls.flatMap(({ path }) => (path.startsWith("/reservations") ? [path] : []));
+  const cross = (): Promise<unknown> =>
+    home.custody.crossings.cross(session, { ...PORTAL, origin: ARENA });
+
+  it("is there by then, and told of only after it", async () => {
+    void cross();
+    await eventually(() => {
+      assert.deepEqual(asked(), ["/reservations"]);
+    });
+    await eventually(async () => {
+      assert.equal((await arena.custody.seats.of("ada@home.example")).length, 1);
+    });
+    assert.equal(body.transits.length, 0);
+    goOn();
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    assert.deepEqual(asked(), ["/reservations"]);
+  });
+
+  it("is given free where the departure is not written", async () => {
+    const outcome = cross();
+    await eventually(async () => {
+      assert.equal((await arena.custody.seats.of("ada@home.example")).length, 1);
+    });
+    goOn(new Error("disk full"));
+    assert.equal(((await outcome) as { kind: string }).kind, "stayed");
+    await eventually(() => {
+      assert.equal(arena.released.length, 1);
+    });
+    assert.equal(body.transits.length, 0);
+    assert.equal(session.frozen, false);
+  });
+
+  it("is given free also where it is still being asked for by then", async () => {
+    let seated: () => void = () => undefined;
+    const waiting = new Promise<void>((resolve) => {
+      seated = resolve;
+    });
+    const reserve = arena.custody.seats.reserve.bind(arena.custody.seats);
+    arena.custody.seats.reserve = async (...call) => {
+      await waiting;
+      return reserve(...call);
+    };
+    const outcome = cross();
+    await eventually(() => {
+      assert.deepEqual(asked(), ["/reservations"]);
+    });
+    goOn(new Error("disk full"));
+    assert.equal(((await outcome) as { kind: string }).kind, "stayed");
+    seated();
+    await eventually(() => {
+      assert.equal(arena.released.length, 1);
+    });
+  });
+
+  it("is asked for again where the player has another name by then", async () => {
+    void cross();
+    await eventually(async () => {
+      assert.equal((await arena.custody.seats.of("ada@home.example")).length, 1);
+    });
+    await home.custody.ledger.admit("ada", { name: "bea", jkt: undefined });
+    goOn();
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    assert.deepEqual(asked(), ["/reservations", "/reservations/cancel", "/reservations"]);
+    const [seat, ...others] = await arena.custody.seats.of("ada@home.example");
+    assert.deepEqual([seat?.name, others], ["bea", []]);
   });
 });
