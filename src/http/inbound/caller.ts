@@ -31,7 +31,10 @@ export interface CallerParts {
   readonly handshake: Pick<HandshakeService, "refreshDescriptor">;
   readonly nonces: Pick<Nonces, "use">;
   readonly clock: Clock;
-  /** Another process of this server may know a peer that this one does not. */
+  /**
+   * Another process of this server may know a peer that this one does not. Called for every request of whoever
+   * has no session here; `createEndpoints` sees to it that a flood shares its runs.
+   */
   readonly refreshPeers?: () => Promise<void>;
 }
 

@@ -39,6 +39,7 @@ import { createAssetServer } from "./asset-server.ts";
 import { type CallerParts, type Peer, headOf, loginOf, peerOf } from "./caller.ts";
 import { LinkDoor, refuseUpgrade } from "./link-door.ts";
 import type { Middleware, Upgrade } from "./middleware.ts";
+import { nextRun } from "./next-run.ts";
 import { addressOf, customerOf } from "./rate-limits.ts";
 import { hangUpUnread, mayAnswerUnread, readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
@@ -91,7 +92,11 @@ interface Exchange {
 const MAX_LEVELS = 40;
 
 /** Builds the middleware. Mount it ahead of every body parser. */
-export function createEndpoints(options: EndpointsOptions): Endpoints {
+export function createEndpoints(given: EndpointsOptions): Endpoints {
+  const { refreshPeers } = given;
+  // Any stranger makes this server look for it in the store.
+  const options: EndpointsOptions =
+    refreshPeers === undefined ? given : { ...given, refreshPeers: nextRun(refreshPeers) };
   const endpoint = options.endpoint.replace(/\/$/u, "");
   const base = new URL(options.endpoint).pathname.replace(/\/$/u, "");
   const perAddress = new Quota({
