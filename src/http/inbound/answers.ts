@@ -18,6 +18,8 @@ export interface Answer {
   readonly retryAfterSeconds?: number | undefined;
   /** For how long caches keep it. Default: not at all. */
   readonly cacheSeconds?: number | undefined;
+  /** What is sent: `body` as JSON. Default: written when it is sent. */
+  readonly text?: string;
   /** Methods that the path takes, where the request's is none of them. */
   readonly allow?: string;
 }
@@ -47,14 +49,43 @@ export function answerOf(verdict: Verdict, status = 200): Answer {
     : refusal(verdict.code, verdict.reason, verdict.retryAfterSeconds);
 }
 
+/** A refusal on its way out. */
+type Refused = Answer & { readonly body: Problem };
+
+/**
+ * The refusals that came first, by code and by what they add to it, ready to be sent: a flood hears the same
+ * again and again. Details that a stranger can make up fill a code's places, and are written anew from then on.
+ */
+const prepared = new Map<FederationErrorCode, Map<string | number | undefined, Refused>>();
+const MAX_PREPARED_OF_CODE = 32;
+const MAX_PREPARED_DETAIL_LENGTH = 200;
+
 /** A problem document; `detail` must be safe to show to the sender. */
 export function refusal(
   code: FederationErrorCode,
   detail?: string,
   retryAfterSeconds?: number,
-): Answer & { body: Problem } {
+): Refused {
+  const isOdd = detail !== undefined && retryAfterSeconds !== undefined;
+  if (isOdd || (detail?.length ?? 0) > MAX_PREPARED_DETAIL_LENGTH) {
+    return written(code, detail, retryAfterSeconds);
+  }
+  let ofCode = prepared.get(code);
+  if (ofCode === undefined) prepared.set(code, (ofCode = new Map()));
+  const addition = detail ?? retryAfterSeconds;
+  const known = ofCode.get(addition);
+  if (known !== undefined) return known;
+  const made = written(code, detail, retryAfterSeconds);
+  if (ofCode.size < MAX_PREPARED_OF_CODE) ofCode.set(addition, made);
+  return made;
+}
+
+function written(code: FederationErrorCode, detail?: string, retryAfterSeconds?: number): Refused {
   const body = problem(code, detail, retryAfterSeconds);
-  return { status: body.status, body, contentType: "application/problem+json", retryAfterSeconds };
+  return {
+    ...{ status: body.status, body, text: JSON.stringify(body) },
+    ...{ contentType: "application/problem+json", retryAfterSeconds },
+  };
 }
 
 /** The refusal of a method where `allow` is answered. */
@@ -91,7 +122,7 @@ export async function sendSigned(
   response: ServerResponse,
   answer: Answer,
 ): Promise<void> {
-  const text = JSON.stringify(answer.body);
+  const { text = JSON.stringify(answer.body) } = answer;
   const { headers } = await signResponse(
     { status: answer.status, body: Buffer.from(text) },
     request,
@@ -105,7 +136,7 @@ export async function sendSigned(
 export function send(
   response: ServerResponse,
   answer: Answer,
-  text: string = JSON.stringify(answer.body),
+  text: string = answer.text ?? JSON.stringify(answer.body),
   headers: Readonly<Record<string, string>> = {},
 ): void {
   if (response.headersSent || response.destroyed) return;

@@ -17,18 +17,21 @@ export function hangUpUnread(request: IncomingMessage, response: ServerResponse)
   if (hasNoBody(request)) return;
   // Node reads to its end, and throws away, what nobody has begun to read; begun, it waits for a reader.
   if (!isShort(request)) request.read(0);
-  response.once("finish", () => {
-    const short = isShort(request);
-    if (short) request.resume();
-    if (request.complete || (short && isHere(request))) return;
-    const { socket } = request;
-    // Closing at once would take the answer back from a client that is still writing.
-    const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS).unref();
-    // What has come whole meanwhile may be followed by another request, which is nobody's fault. Nothing is
-    // left on the connection, which lives for as many requests as it is sent.
-    request.once("end", () => {
-      clearTimeout(timer);
-    });
+  response.on("finish", hangUp);
+}
+
+function hangUp(this: ServerResponse): void {
+  const request = this.req;
+  const short = isShort(request);
+  if (short) request.resume();
+  if (request.complete || (short && isHere(request))) return;
+  const { socket } = request;
+  // Closing at once would take the answer back from a client that is still writing.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS).unref();
+  // What has come whole meanwhile may be followed by another request, which is nobody's fault. Nothing is
+  // left on the connection, which lives for as many requests as it is sent.
+  request.once("end", () => {
+    clearTimeout(timer);
   });
 }
 

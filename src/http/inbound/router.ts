@@ -172,8 +172,8 @@ export function createEndpoints(given: EndpointsOptions): Endpoints {
 }
 
 /** An answer as it goes over a link. */
-function linked({ status, body }: Answer): LinkedAnswer {
-  return { status, body: JSON.stringify(body) };
+function linked({ status, body, text = JSON.stringify(body) }: Answer): LinkedAnswer {
+  return { status, body: text };
 }
 
 /** Takes a request through its entry: method, body, caller, budget, call. */
