@@ -46,12 +46,12 @@ function hasNoBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Whether a request may be answered before its body is read: what is on its way is no longer than any
- * message, nobody has read any of it, and the connection stays open. Where it is closed with the answer, what
+ * Whether a request may be answered before its body is read: it says that it is no longer than any
+ * message may be, nobody has read any of it, and the connection stays open. Where it is closed with the answer, what
  * comes after that takes the answer back from a client that sends its body apart.
  */
 export function mayAnswerUnread(request: IncomingMessage, response: ServerResponse): boolean {
-  return response.shouldKeepAlive && isShort(request) && !isEaten(request);
+  return response.shouldKeepAlive && isToldShort(request) && !isEaten(request);
 }
 
 /** Whether another body parser has read it. */
@@ -61,8 +61,13 @@ function isEaten(request: IncomingMessage): boolean {
 
 /** Whether no more is on its way than any message may have. */
 function isShort(request: IncomingMessage): boolean {
-  const { "content-length": length, "transfer-encoding": encoding } = request.headers;
-  return request.complete || (encoding === undefined && Number(length ?? 0) <= MAX_BODY_BYTES);
+  return request.complete || isToldShort(request);
+}
+
+/** Whether its head says that its body is no longer than any message may be. */
+function isToldShort({ headers }: IncomingMessage): boolean {
+  const { "content-length": length, "transfer-encoding": encoding } = headers;
+  return encoding === undefined && Number(length ?? 0) <= MAX_BODY_BYTES;
 }
 
 /**

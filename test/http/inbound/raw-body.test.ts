@@ -65,6 +65,28 @@ describe("http/raw-body", () => {
     assert.equal(await asked("Content-Length: 4\r\nConnection: close", "body"), false);
   });
 
+  it("has the size of a body looked at first, though all of it is there", async () => {
+    const verdicts: boolean[] = [];
+    seen = (request, response) => {
+      const look = (): void => {
+        if (!request.complete) {
+          setImmediate(look);
+          return;
+        }
+        verdicts.push(mayAnswerUnread(request, response));
+        refuse(response);
+      };
+      look();
+    };
+    const body = "x".repeat(64 * 1024 + 1);
+    const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    one.write(`POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}`);
+    await one.answer();
+    one.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+    await one.answer();
+    assert.deepEqual(verdicts, [false, false]);
+  });
+
   it("does not wait for a sender that is gone before anybody reads", async () => {
     const read = new Promise((resolve, reject) => {
       seen = (request) => {
