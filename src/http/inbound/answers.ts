@@ -70,8 +70,8 @@ export function refusal(
   if (isOdd || (detail?.length ?? 0) > MAX_PREPARED_DETAIL_LENGTH) {
     return written(code, detail, retryAfterSeconds);
   }
-  let ofCode = prepared.get(code);
-  if (ofCode === undefined) prepared.set(code, (ofCode = new Map()));
+  const ofCode = prepared.get(code) ?? new Map<string | number | undefined, Refused>();
+  prepared.set(code, ofCode);
   const addition = detail ?? retryAfterSeconds;
   const known = ofCode.get(addition);
   if (known !== undefined) return known;
