@@ -1,4 +1,4 @@
-/** `npm run bench -- signatures join crossing link ledger routing growth load assets bundle [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures refusals join crossing link ledger routing growth load assets bundle [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
 import { benchAssets } from "./assets.ts";
 import { benchAssetTransfer } from "./assets-transfer.ts";
@@ -10,11 +10,13 @@ import { benchLedger } from "./ledger.ts";
 import { benchLink } from "./link.ts";
 import { benchLoad } from "./load.ts";
 import type { Section } from "./measure.ts";
+import { benchRefusals } from "./refusals.ts";
 import { benchRouting } from "./routing.ts";
 import { benchSignatures } from "./signatures.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   signatures: benchSignatures,
+  refusals: benchRefusals,
   join: benchJoin,
   crossing: benchCrossing,
   link: benchLink,

@@ -1,6 +1,5 @@
 /** What signing and verifying cost, against `node:crypto` on the same bytes. */
 import { sign, verify } from "node:crypto";
-import { request as send } from "undici";
 import { HandshakeManager } from "../src/handshake/handshake-manager.ts";
 import { signDescriptor } from "../src/identity/descriptor.ts";
 import { importVerifyKey } from "../src/identity/ed25519.ts";
@@ -13,18 +12,7 @@ import {
 import { signJws } from "../src/identity/jws.ts";
 import { type SigningKey, generateSigningKey } from "../src/identity/server-keys.ts";
 import { systemClock, systemRandom } from "../src/ports.ts";
-import { freePort } from "../src/testing/test-place.ts";
-import { Servers } from "../test/support/processes.ts";
-import {
-  type Measured,
-  type Section,
-  compare,
-  cpuOf,
-  measure,
-  report,
-  sample,
-  summary,
-} from "./measure.ts";
+import { type Measured, type Section, compare, measure, report, sample } from "./measure.ts";
 
 const ports = { clock: systemClock, random: systemRandom };
 const A = "https://a.example";
@@ -34,7 +22,7 @@ const VERIFY_ANSWER = "verifyResponse, whole policy";
 const TARGET = `${B}/federation/custody/claim`;
 
 export async function benchSignatures(): Promise<Section[]> {
-  return [...(await requests()), await handshake(), await flood()];
+  return [...(await requests()), await handshake()];
 }
 
 async function requests(): Promise<Section[]> {
@@ -123,52 +111,6 @@ async function handshake(): Promise<Section> {
     "a handshake, both sides",
     results.map((each) => (each.name === "initiator" ? { ...each, name: "all four steps" } : each)),
   );
-}
-
-/** What an unauthenticated flood costs a live server: CPU for each request it refuses. */
-async function flood(): Promise<Section> {
-  const servers = new Servers();
-  try {
-    const [server] = await servers.worlds(`bench-${await freePort()}`);
-    if (server === undefined) throw new Error("no server");
-    const shots = {
-      "health (anchor)": { path: "/federation/health", method: "GET" },
-      "no signature": { path: "/federation/custody/claim", method: "POST", body: "{}" },
-      "garbage signature": {
-        path: "/federation/custody/claim",
-        method: "POST",
-        body: "{}",
-        headers: { signature: "aether=:AAAA:", "signature-input": 'aether=("@method");tag="x"' },
-      },
-      "65 KiB": { path: "/federation/custody/claim", method: "POST", body: "x".repeat(66_000) },
-    };
-    const samples = new Map<string, number[]>();
-    for (let round = -1; round < 5; round += 1) {
-      for (const [name, { path, ...request }] of Object.entries(shots)) {
-        const before = await cpuOf(server.pid);
-        const count = 1_200;
-        for (let each = 0; each < count; each += 20) {
-          await Promise.all(
-            Array.from({ length: 20 }, async () => {
-              // What is refused unread has its connection closed, now and then before the answer is there.
-              await send(`${server.origin}${path}`, { ...request, reset: true }).then(
-                ({ body }) => body.dump(),
-                () => undefined,
-              );
-            }),
-          );
-        }
-        const spent = ((await cpuOf(server.pid)) - before) / count;
-        if (round >= 0) samples.set(name, [...(samples.get(name) ?? []), spent]);
-      }
-    }
-    return section(
-      "server CPU for a refused request",
-      [...samples].map(([name, values]) => summary(name, values)),
-    );
-  } finally {
-    await servers.stop();
-  }
 }
 
 function by(origin: string, key: SigningKey): { origin: string; key: SigningKey } {

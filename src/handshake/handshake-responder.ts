@@ -95,12 +95,12 @@ export class HandshakeResponder {
   /** `POST /handshake`; `address` is the network address that it came from. */
   async handleChallenge(request: SignedMessageParts, address?: string): Promise<HandshakeAnswer> {
     const { manager, registry } = this.#options;
-    const body = parseJson(request.body);
-    const shape = challengeSchema.safeParse(body);
     const claimed = peekKeyId(request.headers);
     if (claimed === undefined) {
       return unsigned(refuse("ERR_FED_SIGNATURE_MISSING", "sign the request (PROTOCOL 3)"));
     }
+    const body = parseJson(request.body);
+    const shape = challengeSchema.safeParse(body);
     if (!shape.success) {
       const issue = shape.error.issues[0];
       return unsigned(

@@ -22,6 +22,49 @@ import {
 } from "./signature-policy.ts";
 import { parseDictionary } from "./structured-fields.ts";
 
+/** A request before its body is read. */
+export type RequestHead = Omit<SignedMessageParts, "body">;
+
+/** The signature of a request whose head gives no reason to refuse it: nothing of it is verified. */
+export interface ReadHead {
+  readonly found: FoundSignature;
+  readonly claims: SignatureClaims;
+}
+
+/**
+ * Steps 2 to 5 of PROTOCOL 3, which need no key and no body. `found` is what {@link findSignature} makes of
+ * the headers.
+ */
+export function readHead(
+  request: RequestHead,
+  found: FoundSignature | Refusal,
+  options: {
+    /** Our own origin: a request that is meant for another server is none of ours. */
+    readonly recipient: string;
+    /** Whether it has a body, were it an empty one: its digest is signed. */
+    readonly hasBody: boolean;
+    /** Whether it must be a request for a link, with a key for it. Default false. */
+    readonly forLink?: boolean;
+  },
+): ReadHead | Refusal {
+  // RFC 9421 tells methods apart by case, and ours are in upper case.
+  if (!/^[A-Z]{1,16}$/u.test(request.method)) {
+    return refuse("ERR_FED_MALFORMED", "the method must be in upper case");
+  }
+  if ("verified" in found) return found;
+  const plain = options.hasBody ? BODY_COVERAGE : REQUEST_COVERAGE;
+  const coverage = options.forLink === true ? LINK_REQUEST_COVERAGE : plain;
+  const claims = checkPolicy(found, coverage.components);
+  if ("verified" in claims) return claims;
+  if (request.headers[RECIPIENT_HEADER] !== options.recipient) {
+    return refuse(
+      "ERR_FED_WRONG_RECIPIENT",
+      `the request is not meant for ${options.recipient}: is this the endpoint of the server that you mean?`,
+    );
+  }
+  return { found, claims };
+}
+
 /**
  * Verifies a request in the order of PROTOCOL 3. `consumeNonce` must be atomic, and remember for as long as
  * the message is good: it answers false for a nonce used before, and rejects when the store does not answer.
@@ -43,26 +86,20 @@ export async function verifyRequest(
     ) => Promise<boolean>;
     /** Whether it must be a request for a link, with a key for it. Default false. */
     readonly forLink?: boolean;
+    /** What {@link readHead} said of this very request, where it was asked before. */
+    readonly head?: ReadHead;
   },
 ): Promise<
   { verified: true; origin: string; kid: string; nonce: string; created: number } | Refusal
 > {
-  // RFC 9421 tells methods apart by case, and ours are in upper case.
-  if (!/^[A-Z]{1,16}$/u.test(request.method)) {
-    return refuse("ERR_FED_MALFORMED", "the method must be in upper case");
-  }
-  const found = findSignature(request.headers);
-  if ("verified" in found) return found;
-  const plain = request.body === undefined ? REQUEST_COVERAGE : BODY_COVERAGE;
-  const coverage = options.forLink === true ? LINK_REQUEST_COVERAGE : plain;
-  const claims = checkPolicy(found, coverage.components);
-  if ("verified" in claims) return claims;
-  if (request.headers[RECIPIENT_HEADER] !== options.recipient) {
-    return refuse(
-      "ERR_FED_WRONG_RECIPIENT",
-      `the request is not meant for ${options.recipient}: is this the endpoint of the server that you mean?`,
-    );
-  }
+  const head =
+    options.head ??
+    readHead(request, findSignature(request.headers), {
+      ...{ recipient: options.recipient, hasBody: request.body !== undefined },
+      forLink: options.forLink ?? false,
+    });
+  if ("verified" in head) return head;
+  const { found, claims } = head;
   const key = await options.keyFor(claims.origin, claims.kid);
   if (key === undefined) return unknownKey(claims);
   if (!isSignedBy(key, found, request)) return invalid();
@@ -124,7 +161,8 @@ function isSignedBy(
   return base !== undefined && key.verify(base, found.signature);
 }
 
-function unknownKey({ kid }: SignatureClaims): Refusal {
+/** Of a key that is not pinned for the origin that a signature names. */
+export function unknownKey({ kid }: Pick<SignatureClaims, "kid">): Refusal {
   return refuse("ERR_FED_UNKNOWN_KEY", `no key ${kid} is pinned for that origin`);
 }
 

@@ -13,7 +13,10 @@ const MAX_KEY_ID_LENGTH = 400;
 /** Our signature as it came. */
 export interface FoundSignature {
   readonly components: readonly Component[];
-  /** Covered components and parameters in canonical form: the last line of the signature base. */
+  /**
+   * Covered components and parameters in canonical form: the last line of the signature base. Empty where
+   * `claims` is a refusal.
+   */
   readonly input: string;
   readonly signature: Uint8Array;
   readonly keyId: KeyId | undefined;
@@ -114,15 +117,20 @@ function find(inputHeader: string, signatureHeader: string): FoundSignature | Re
   }
   const { parameters } = input;
   const components = input.items.map(componentOf);
-  const names = components.map(({ identifier }) => identifier).join(" ");
   const keyId = splitKeyId(parameters.get("keyid"));
+  const claims = claimsOf(parameters, keyId);
   return {
     components,
-    input: `(${names})${serializeParameters(parameters)}`,
+    // What claims nothing is never verified.
+    input: "verified" in claims ? "" : `(${names(components)})${serializeParameters(parameters)}`,
     signature: value.bytes,
     keyId,
-    claims: claimsOf(parameters, keyId),
+    claims,
   };
+}
+
+function names(components: readonly Component[]): string {
+  return components.map(({ identifier }) => identifier).join(" ");
 }
 
 /** Required components and parameters. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { peerOf } from "../../src/http/inbound/caller.ts";
+import { headOf, peerOf } from "../../src/http/inbound/caller.ts";
 import { Nonces } from "../../src/http/inbound/nonces.ts";
 import { TrustState } from "../../src/registry/federated-server.ts";
 import { signRequest } from "../../src/identity/http-signatures.ts";
@@ -111,7 +111,10 @@ describe("a hostile peer that fills a disk", () => {
         { origin: B, key: b.ring.current },
         { clock, random: seededRandom(1) },
       );
-      const caller = await peerOf(parts, { ...message, headers: signed.headers });
+      const request = { ...message, headers: signed.headers };
+      const head = await headOf(parts, request, { hasBody: true });
+      assert.ok(!("refused" in head), JSON.stringify(head));
+      const caller = await peerOf(parts, request, head);
       assert.ok("refused" in caller && caller.verified, JSON.stringify(caller));
       assert.deepEqual(written, []);
     }

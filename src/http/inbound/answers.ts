@@ -16,6 +16,12 @@ export interface Answer {
   /** Default `application/json`. */
   readonly contentType?: string;
   readonly retryAfterSeconds?: number | undefined;
+  /** For how long caches keep it. Default: not at all. */
+  readonly cacheSeconds?: number | undefined;
+  /** What is sent: `body` as JSON. Default: written when it is sent. */
+  readonly text?: string;
+  /** Methods that the path takes, where the request's is none of them. */
+  readonly allow?: string;
 }
 
 /** What a domain says to a call: a body, or a coded refusal. */
@@ -43,20 +49,48 @@ export function answerOf(verdict: Verdict, status = 200): Answer {
     : refusal(verdict.code, verdict.reason, verdict.retryAfterSeconds);
 }
 
+/** A refusal on its way out. */
+type Refused = Answer & { readonly body: Problem };
+
+/**
+ * The refusals that came first, by code and by what they add to it, ready to be sent: a flood hears the same
+ * again and again. Details that a stranger can make up fill a code's places, and are written anew from then on.
+ */
+const prepared = new Map<FederationErrorCode, Map<string | number | undefined, Refused>>();
+const MAX_PREPARED_OF_CODE = 32;
+const MAX_PREPARED_DETAIL_LENGTH = 200;
+
 /** A problem document; `detail` must be safe to show to the sender. */
 export function refusal(
   code: FederationErrorCode,
   detail?: string,
   retryAfterSeconds?: number,
-): Answer & { body: Problem } {
+): Refused {
+  const isOdd = detail !== undefined && retryAfterSeconds !== undefined;
+  if (isOdd || (detail?.length ?? 0) > MAX_PREPARED_DETAIL_LENGTH) {
+    return written(code, detail, retryAfterSeconds);
+  }
+  const ofCode = prepared.get(code) ?? new Map<string | number | undefined, Refused>();
+  prepared.set(code, ofCode);
+  const addition = detail ?? retryAfterSeconds;
+  const known = ofCode.get(addition);
+  if (known !== undefined) return known;
+  const made = written(code, detail, retryAfterSeconds);
+  if (ofCode.size < MAX_PREPARED_OF_CODE) ofCode.set(addition, made);
+  return made;
+}
+
+function written(code: FederationErrorCode, detail?: string, retryAfterSeconds?: number): Refused {
   const body = problem(code, detail, retryAfterSeconds);
-  return { status: body.status, body, contentType: "application/problem+json", retryAfterSeconds };
+  return {
+    ...{ status: body.status, body, text: JSON.stringify(body) },
+    ...{ contentType: "application/problem+json", retryAfterSeconds },
+  };
 }
 
 /** The refusal of a method where `allow` is answered. */
-export function methodNotAllowed(response: ServerResponse, allow: string): Answer {
-  response.setHeader("Allow", allow);
-  return refusal("ERR_FED_METHOD_NOT_ALLOWED", `Use ${allow}.`);
+export function methodNotAllowed(allow: string): Answer {
+  return { ...refusal("ERR_FED_METHOD_NOT_ALLOWED", `Use ${allow}.`), allow };
 }
 
 /** Lets pages of no other origin read the answer: the host's Colyseus lets all, with their credentials. */
@@ -88,31 +122,42 @@ export async function sendSigned(
   response: ServerResponse,
   answer: Answer,
 ): Promise<void> {
-  const body = Buffer.from(JSON.stringify(answer.body));
+  const { text = JSON.stringify(answer.body) } = answer;
   const { headers } = await signResponse(
-    { status: answer.status, body },
+    { status: answer.status, body: Buffer.from(text) },
     request,
     { origin: signer.origin, key: signer.signingKey() },
     { clock: signer.clock, random: signer.random },
   );
-  send(response, answer, body, headers);
+  send(response, answer, text, headers);
 }
 
 /** Sends an answer, unless one was sent already. */
 export function send(
   response: ServerResponse,
   answer: Answer,
-  body: Buffer = Buffer.from(JSON.stringify(answer.body)),
+  text: string = answer.text ?? JSON.stringify(answer.body),
   headers: Readonly<Record<string, string>> = {},
 ): void {
   if (response.headersSent || response.destroyed) return;
-  response.statusCode = answer.status;
-  response.setHeader("Content-Type", answer.contentType ?? "application/json");
-  response.setHeader("Content-Length", body.length);
-  response.setHeader("X-Content-Type-Options", "nosniff");
-  if (answer.retryAfterSeconds !== undefined) {
-    response.setHeader("Retry-After", Math.ceil(answer.retryAfterSeconds));
+  const {
+    status,
+    contentType = "application/json",
+    retryAfterSeconds,
+    cacheSeconds,
+    allow,
+  } = answer;
+  const length = Buffer.byteLength(text);
+  // A list is written out as it is; headers that are set one by one are looked at, stored and read again.
+  const list = ["Content-Type", contentType, "Content-Length", String(length)];
+  list.push("X-Content-Type-Options", "nosniff", "Cache-Control");
+  list.push(cacheSeconds === undefined ? "no-store" : `public, max-age=${cacheSeconds}`);
+  if (allow !== undefined) list.push("Allow", allow);
+  if (retryAfterSeconds !== undefined) {
+    list.push("Retry-After", String(Math.ceil(retryAfterSeconds)));
   }
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  response.end(body);
+  for (const [name, value] of Object.entries(headers)) list.push(name, value);
+  response.writeHead(status, list);
+  // Of a text, Node makes one piece with the head, and one write; of one in ASCII it does so fastest.
+  response.end(text, length === text.length ? "latin1" : "utf8");
 }

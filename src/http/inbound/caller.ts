@@ -1,14 +1,18 @@
 /**
  * Who calls: a peer by its signature, a player by its login.
  *
- * A peer is looked at in PROTOCOL 3's order: signature → block list → live session → trust. The
- * size of the body comes before that, where it is read.
+ * A peer is looked at in PROTOCOL 3's order: signature → block list → live session → trust. What its
+ * request's head says by itself is said by {@link headOf}, so that no body is read for it.
  */
-import type { FederationErrorCode } from "../../errors.ts";
+import type { FederationErrorCode, Refusal } from "../../errors.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
 import {
+  type ReadHead,
+  type RequestHead,
   type SignedMessageParts,
-  peekKeyId,
+  findSignature,
+  readHead,
+  unknownKey,
   verifyRequest,
 } from "../../identity/http-signatures.ts";
 import type { Clock } from "../../ports.ts";
@@ -27,7 +31,10 @@ export interface CallerParts {
   readonly handshake: Pick<HandshakeService, "refreshDescriptor">;
   readonly nonces: Pick<Nonces, "use">;
   readonly clock: Clock;
-  /** Another process of this server may know a peer that this one does not. */
+  /**
+   * Another process of this server may know a peer that this one does not. Called for every request of whoever
+   * has no session here; `createEndpoints` sees to it that a flood shares its runs.
+   */
   readonly refreshPeers?: () => Promise<void>;
 }
 
@@ -50,14 +57,18 @@ export interface RefusedCaller {
 
 const MAX_TOKEN_LENGTH = 8192;
 
-/** The trusted peer that signed a request, or why it is not heard. `forLink`: a request for a link. */
-export async function peerOf(
+/**
+ * Whether the head of a request is a peer's by what it says, or why its sender is not heard whatever its
+ * body is. `forLink`: a request for a link.
+ */
+export async function headOf(
   parts: CallerParts,
-  message: SignedMessageParts,
-  { forLink = false }: { readonly forLink?: boolean } = {},
-): Promise<Peer | RefusedCaller> {
-  const { registry, nonces } = parts;
-  const claimed = peekKeyId(message.headers);
+  request: RequestHead,
+  { hasBody, forLink = false }: { readonly hasBody: boolean; readonly forLink?: boolean },
+): Promise<ReadHead | RefusedCaller> {
+  const { registry, origin: recipient } = parts;
+  const found = findSignature(request.headers);
+  const claimed = "verified" in found ? undefined : found.keyId;
   if (claimed !== undefined && registry.liveSession(claimed.origin) === undefined) {
     await parts.refreshPeers?.();
   }
@@ -69,11 +80,24 @@ export async function peerOf(
     // Perhaps a rotation: the peer's own descriptor says so, at most once a cool-down.
     await parts.handshake.refreshDescriptor(claimed.origin).catch(() => undefined);
   }
+  const head = readHead(request, found, { recipient, hasBody, forLink });
+  if ("verified" in head) return unheard(head);
+  const { origin, kid } = head.claims;
+  return registry.keyFor(origin, kid) === undefined ? unheard(unknownKey({ kid })) : head;
+}
+
+/** The trusted peer that signed a request, of which {@link headOf} has said `head`, or why it is not heard. */
+export async function peerOf(
+  parts: CallerParts,
+  message: SignedMessageParts,
+  head: ReadHead,
+): Promise<Peer | RefusedCaller> {
+  const { registry, nonces } = parts;
   // Nothing durable for whoever is not heard anyway: its nonces decide nothing.
-  const refused = claimed === undefined ? undefined : standingOf(registry, claimed);
+  const refused = standingOf(registry, head.claims);
   let spent: FederationErrorCode | undefined;
   const signed = await verifyRequest(message, {
-    forLink,
+    head,
     clock: parts.clock,
     recipient: parts.origin,
     keyFor: (origin, kid) => registry.keyFor(origin, kid),
@@ -82,10 +106,14 @@ export async function peerOf(
       return spent !== "ERR_FED_REPLAYED";
     },
   });
-  if (!signed.verified) return { verified: false, refused: signed.code, reason: signed.reason };
+  if (!signed.verified) return unheard(signed);
   const { origin, kid, created } = signed;
   const now = refused ?? standingOf(registry, signed) ?? spent;
   return now === undefined ? { origin, kid, sentAt: created } : { verified: true, refused: now };
+}
+
+function unheard({ code, reason }: Refusal): RefusedCaller {
+  return { verified: false, refused: code, reason };
 }
 
 /** The login that a player's request carries; undefined when it carries none. */

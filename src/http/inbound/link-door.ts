@@ -15,7 +15,7 @@ import { createEphemeralKey } from "../../link/keys.ts";
 import type { Links } from "../../link/links.ts";
 import type { Logger } from "../../ports.ts";
 import { type Answer, type AnswerSigner, refusal, send, sendSigned } from "./answers.ts";
-import { type CallerParts, type Peer, peerOf } from "./caller.ts";
+import { type CallerParts, type Peer, headOf, peerOf } from "./caller.ts";
 import { LINK_SUBPROTOCOL, keysOfOpening } from "../link/opening.ts";
 import { WEB_SOCKET_OPTIONS, WebSocketPort } from "../link/web-socket.ts";
 
@@ -73,7 +73,8 @@ export class LinkDoor {
         );
         return;
       }
-      const peer = await peerOf(this.#options, message, { forLink: true });
+      const asked = await headOf(this.#options, message, { hasBody: false, forLink: true });
+      const peer = "refused" in asked ? asked : await peerOf(this.#options, message, asked);
       if ("refused" in peer) {
         const answer = refusal(peer.refused, peer.reason);
         if (peer.verified) await this.#refuse(request, socket, message, answer);

@@ -20,9 +20,30 @@ export function customerOf(request: IncomingMessage): string | undefined {
   return networkOf(request, CUSTOMER_BITS);
 }
 
+/** Whoever sends much is asked for again and again; who sends from many addresses is read each time. */
+const MAX_REMEMBERED_NETWORKS = 4_096;
+/** Of addresses as they are written by sockets, and by proxies that are well. */
+const MAX_REMEMBERED_LENGTH = 64;
+const remembered = new Map(
+  [LINE_BITS, CUSTOMER_BITS].map((bits) => [bits, new Map<string, string>()]),
+);
+
 function networkOf(request: IncomingMessage, bits: number): string | undefined {
   const text = (request as { ip?: string }).ip ?? request.socket.remoteAddress;
-  if (text === undefined || !ipaddr.isValid(text)) return undefined;
+  if (text === undefined) return undefined;
+  const networks = remembered.get(bits);
+  const known = networks?.get(text);
+  if (known !== undefined) return known;
+  const network = readNetwork(text, bits);
+  if (network !== undefined && text.length <= MAX_REMEMBERED_LENGTH) {
+    if (networks?.size === MAX_REMEMBERED_NETWORKS) networks.clear();
+    networks?.set(text, network);
+  }
+  return network;
+}
+
+function readNetwork(text: string, bits: number): string | undefined {
+  if (!ipaddr.isValid(text)) return undefined;
   const address = ipaddr.process(text);
   if (address.kind() === "ipv4") return address.toString();
   const parts = (address as ipaddr.IPv6).parts.slice(0, 4);

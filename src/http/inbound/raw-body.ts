@@ -14,27 +14,60 @@ const LINGER_MILLISECONDS = 500;
  * read on, and a sender that drips is not waited for. Call it before anything is answered.
  */
 export function hangUpUnread(request: IncomingMessage, response: ServerResponse): void {
+  if (hasNoBody(request)) return;
   // Node reads to its end, and throws away, what nobody has begun to read; begun, it waits for a reader.
-  request.read(0);
-  response.once("finish", () => {
-    if (isShort(request)) request.resume();
-    if (request.complete) return;
-    const { socket } = request;
-    // Closing at once would take the answer back from a client that is still writing.
-    const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS);
-    const keep = (): void => {
-      clearTimeout(timer);
-    };
-    // What has come whole meanwhile may be followed by another request, which is nobody's fault.
-    request.once("end", keep);
-    socket.once("close", keep);
+  if (!isShort(request)) request.read(0);
+  response.on("finish", hangUp);
+}
+
+function hangUp(this: ServerResponse): void {
+  const request = this.req;
+  const short = isShort(request);
+  if (short) request.resume();
+  if (request.complete || (short && isHere(request))) return;
+  const { socket } = request;
+  // Closing at once would take the answer back from a client that is still writing.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS).unref();
+  // What has come whole meanwhile may be followed by another request, which is nobody's fault. Nothing is
+  // left on the connection, which lives for as many requests as it is sent.
+  request.once("end", () => {
+    clearTimeout(timer);
   });
+}
+
+/** Whether all of a body whose length was told is buffered: that it has ended is seen next. */
+function isHere({ headers, readableLength }: IncomingMessage): boolean {
+  const length = Number(headers["content-length"]);
+  return readableLength > 0 && readableLength === length;
+}
+
+function hasNoBody({ headers }: IncomingMessage): boolean {
+  return headers["content-length"] === undefined && headers["transfer-encoding"] === undefined;
+}
+
+/**
+ * Whether a request may be answered before its body is read: it says that it is no longer than any
+ * message may be, nobody has read any of it, and the connection stays open. Where it is closed with the answer, what
+ * comes after that takes the answer back from a client that sends its body apart.
+ */
+export function mayAnswerUnread(request: IncomingMessage, response: ServerResponse): boolean {
+  return response.shouldKeepAlive && isToldShort(request) && !isEaten(request);
+}
+
+/** Whether another body parser has read it. */
+function isEaten(request: IncomingMessage): boolean {
+  return request.readableEnded || (request as { body?: unknown }).body !== undefined;
 }
 
 /** Whether no more is on its way than any message may have. */
 function isShort(request: IncomingMessage): boolean {
-  const { "content-length": length, "transfer-encoding": encoding } = request.headers;
-  return request.complete || (encoding === undefined && Number(length ?? 0) <= MAX_BODY_BYTES);
+  return request.complete || isToldShort(request);
+}
+
+/** Whether its head says that its body is no longer than any message may be. */
+function isToldShort({ headers }: IncomingMessage): boolean {
+  const { "content-length": length, "transfer-encoding": encoding } = headers;
+  return encoding === undefined && Number(length ?? 0) <= MAX_BODY_BYTES;
 }
 
 /**
@@ -48,7 +81,7 @@ export function readRawBody(
   request: IncomingMessage,
   maxBodyBytes: number = MAX_BODY_BYTES,
 ): Promise<Uint8Array> {
-  if (request.readableEnded || (request as { body?: unknown }).body !== undefined) {
+  if (isEaten(request)) {
     return Promise.reject(
       new FederationError(
         "ERR_FED_UNAVAILABLE",
@@ -60,6 +93,8 @@ export function readRawBody(
   if (announced > maxBodyBytes) {
     return Promise.reject(new FederationError("ERR_FED_BODY_TOO_LARGE"));
   }
+  // Its sender may have gone before anybody read.
+  if (request.destroyed) return Promise.reject(brokenOff());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -85,7 +120,7 @@ export function readRawBody(
       resolve(Buffer.concat(chunks));
     };
     const onBroken = (): void => {
-      fail(new FederationError("ERR_FED_MALFORMED", "The body broke off."));
+      fail(brokenOff());
     };
     const timer = setTimeout(() => {
       fail(new FederationError("ERR_FED_MALFORMED", "The body took too long to arrive."));
@@ -95,4 +130,8 @@ export function readRawBody(
     request.on("error", onBroken);
     request.on("close", onBroken);
   });
+}
+
+function brokenOff(): FederationError {
+  return new FederationError("ERR_FED_MALFORMED", "The body broke off.");
 }

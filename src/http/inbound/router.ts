@@ -10,7 +10,11 @@ import type { AssetLibrary } from "../../assets/asset-library.ts";
 import type { Custody } from "../../custody/custody.ts";
 import { FederationError } from "../../errors.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
-import type { SignedMessageParts } from "../../identity/http-signatures.ts";
+import {
+  type RequestHead,
+  type SignedMessageParts,
+  peekKeyId,
+} from "../../identity/http-signatures.ts";
 import { CLOCK_SKEW_SECONDS } from "../../identity/pass.ts";
 import { isShallow } from "../../json.ts";
 import { Quota } from "../../limits/quota.ts";
@@ -32,11 +36,12 @@ import {
   sendSigned,
 } from "./answers.ts";
 import { createAssetServer } from "./asset-server.ts";
-import { type CallerParts, type Peer, loginOf, peerOf } from "./caller.ts";
+import { type CallerParts, type Peer, headOf, loginOf, peerOf } from "./caller.ts";
 import { LinkDoor, refuseUpgrade } from "./link-door.ts";
 import type { Middleware, Upgrade } from "./middleware.ts";
+import { nextRun } from "./next-run.ts";
 import { addressOf, customerOf } from "./rate-limits.ts";
-import { hangUpUnread, readRawBody } from "./raw-body.ts";
+import { hangUpUnread, mayAnswerUnread, readRawBody } from "./raw-body.ts";
 import { type Route, type RouteParts, routeFor } from "./routes.ts";
 
 /** Options of {@link createEndpoints}: what callers, calls and answers need, and the bounds. */
@@ -87,7 +92,11 @@ interface Exchange {
 const MAX_LEVELS = 40;
 
 /** Builds the middleware. Mount it ahead of every body parser. */
-export function createEndpoints(options: EndpointsOptions): Endpoints {
+export function createEndpoints(given: EndpointsOptions): Endpoints {
+  const { refreshPeers } = given;
+  // Any stranger makes this server look for it in the store.
+  const options: EndpointsOptions =
+    refreshPeers === undefined ? given : { ...given, refreshPeers: nextRun(refreshPeers) };
   const endpoint = options.endpoint.replace(/\/$/u, "");
   const base = new URL(options.endpoint).pathname.replace(/\/$/u, "");
   const perAddress = new Quota({
@@ -163,8 +172,8 @@ export function createEndpoints(options: EndpointsOptions): Endpoints {
 }
 
 /** An answer as it goes over a link. */
-function linked({ status, body }: Answer): LinkedAnswer {
-  return { status, body: JSON.stringify(body) };
+function linked({ status, body, text = JSON.stringify(body) }: Answer): LinkedAnswer {
+  return { status, body: text };
 }
 
 /** Takes a request through its entry: method, body, caller, budget, call. */
@@ -202,7 +211,6 @@ class Router {
       return;
     }
     const cacheSeconds = route?.caller === "anybody" ? route.cacheSeconds : undefined;
-    if (cacheSeconds === undefined) response.setHeader("Cache-Control", "no-store");
     // A login is sent as a header by whoever has it: no page gets one from the browser.
     if (cacheSeconds !== undefined || route?.caller === "player") openToPages(response);
     if (route === undefined) {
@@ -210,19 +218,18 @@ class Router {
       return;
     }
     if (method === "OPTIONS" && (cacheSeconds !== undefined || route.caller === "player")) {
+      if (cacheSeconds === undefined) response.setHeader("Cache-Control", "no-store");
       answerPreflight(response, `${route.method}, OPTIONS`);
       return;
     }
     if (method !== route.method && !(method === "HEAD" && route.method === "GET")) {
       const allow = route.caller === "anybody" ? route.allow : undefined;
-      send(response, methodNotAllowed(response, allow ?? route.method));
+      send(response, methodNotAllowed(allow ?? route.method));
       return;
     }
     if (route.caller === "anybody") {
-      if (cacheSeconds !== undefined) {
-        response.setHeader("Cache-Control", `public, max-age=${cacheSeconds}`);
-      }
-      send(response, await route.answer(this.#parts, path));
+      const answer = await route.answer(this.#parts, path);
+      send(response, cacheSeconds === undefined ? answer : { ...answer, cacheSeconds });
       return;
     }
     const wait =
@@ -231,47 +238,60 @@ class Router {
       send(response, refusal("ERR_FED_RATE_LIMITED", undefined, wait));
       return;
     }
-    const body = route.method === "POST" ? await readRawBody(request) : undefined;
     if (route.caller === "player") {
+      const body = await readRawBody(request);
       const login = loginOf(request.headers.authorization);
       send(
         response,
         login === undefined
           ? refusal("ERR_FED_PROOF_REQUIRED", "Send the login as Authorization: Bearer.")
-          : await route.answer(this.#parts, login, body ?? new Uint8Array()),
+          : await route.answer(this.#parts, login, body),
       );
       return;
     }
-    const { targetUri } = exchange;
-    const message: SignedMessageParts = { method, targetUri, headers: request.headers, body };
-    const { answer, verified } =
-      route.caller === "signer"
-        ? await this.#answerSigner(route, message, addressOf(request))
-        : await this.#answerPeer(route, message);
+    const head = { method, targetUri: exchange.targetUri, headers: request.headers };
+    if (route.caller === "signer") await this.#runSigner(route, exchange, head);
+    else await this.#runPeer(route, exchange, head);
+  }
+
+  async #runSigner(
+    route: Extract<Route, { caller: "signer" }>,
+    { request, response }: Exchange,
+    head: RequestHead,
+  ): Promise<void> {
+    // Whoever names no key is told so, whatever else it says.
+    const nameless = peekKeyId(head.headers) === undefined && mayAnswerUnread(request, response);
+    const message = { ...head, body: nameless ? undefined : await readRawBody(request) };
+    const said = await route.answer(this.#parts, message, addressOf(request));
+    if (said.verified && said.status === 200) this.#options.onVerifiedCall?.(said.origin);
+    const { status, body, code, reason, verified } = said;
+    const answer = code === undefined ? { status, body } : refusal(code, reason);
     if (verified) await sendSigned(this.#options, message, response, answer);
     else send(response, answer);
   }
 
-  async #answerSigner(
-    route: Extract<Route, { caller: "signer" }>,
-    message: SignedMessageParts,
-    address: string | undefined,
-  ): Promise<{ answer: Answer; verified: boolean }> {
-    const said = await route.answer(this.#parts, message, address);
-    if (said.verified && said.status === 200) this.#options.onVerifiedCall?.(said.origin);
-    const { status, body, code, reason, verified } = said;
-    return { verified, answer: code === undefined ? { status, body } : refusal(code, reason) };
-  }
-
-  async #answerPeer(
+  async #runPeer(
     route: Extract<Route, { caller: "peer" }>,
-    message: SignedMessageParts,
-  ): Promise<{ answer: Answer; verified: boolean }> {
-    const peer = await peerOf(this.#options, message);
-    if ("refused" in peer) {
-      return { verified: peer.verified, answer: refusal(peer.refused, peer.reason) };
+    { request, response }: Exchange,
+    unread: RequestHead,
+  ): Promise<void> {
+    const hasBody = route.method === "POST";
+    const first = hasBody && !mayAnswerUnread(request, response);
+    let body = first ? await readRawBody(request) : undefined;
+    const head = await headOf(this.#options, unread, { hasBody });
+    if ("refused" in head) {
+      send(response, refusal(head.refused, head.reason));
+      return;
     }
-    return { verified: true, answer: await this.#answerKnown(route, peer, message.body) };
+    if (hasBody) body ??= await readRawBody(request);
+    const message: SignedMessageParts = { ...unread, body };
+    const peer = await peerOf(this.#options, message, head);
+    if (!("refused" in peer)) {
+      const answer = await this.#answerKnown(route, peer, body);
+      await sendSigned(this.#options, message, response, answer);
+    } else if (peer.verified) {
+      await sendSigned(this.#options, message, response, refusal(peer.refused, peer.reason));
+    } else send(response, refusal(peer.refused, peer.reason));
   }
 
   /** Answers a call that came over a link: as one that came by HTTP, looked at anew each time. */

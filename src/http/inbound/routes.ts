@@ -257,14 +257,18 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
-const exact = new Map(ROUTES.map((route) => [`${route.at ?? "endpoint"} ${route.path}`, route]));
+const exactAt = (place: "endpoint" | "origin"): ReadonlyMap<string, Route> =>
+  new Map(ROUTES.filter(({ at = "endpoint" }) => at === place).map((route) => [route.path, route]));
+const exact = { endpoint: exactAt("endpoint"), origin: exactAt("origin") };
+const matched = ROUTES.filter(
+  (route): route is PublicRoute | StreamedRoute =>
+    "matches" in route && route.matches !== undefined,
+);
 
 /** The entry for a path at the origin, or below the endpoint. An exact path goes first. */
 export function routeFor(at: "endpoint" | "origin", path: string): Route | undefined {
   return (
-    exact.get(`${at} ${path}`) ??
-    (at === "endpoint"
-      ? ROUTES.find((route) => "matches" in route && route.matches?.(path))
-      : undefined)
+    exact[at].get(path) ??
+    (at === "endpoint" ? matched.find((route) => route.matches?.(path)) : undefined)
   );
 }

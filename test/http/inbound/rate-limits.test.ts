@@ -28,6 +28,20 @@ describe("http/rate-limits", () => {
     assert.equal(floodsOf("::ffff:192.0.2.7"), "192.0.2.7");
   });
 
+  it("tells both of one address, each time it is asked, however many it has been asked of", () => {
+    for (let round = 0; round < 2; round += 1) {
+      for (let each = 0; each < 5_000; each += 1) {
+        const group = each.toString(16);
+        const request = {
+          socket: { remoteAddress: `2001:db8:1:2${round}:${group}::1` },
+        } as unknown as IncomingMessage;
+        assert.equal(addressOf(request), `2001:db8:1:2${round}::/64`);
+        assert.equal(customerOf(request), "2001:db8:1:0::/56");
+        assert.equal(addressOf(request), `2001:db8:1:2${round}::/64`);
+      }
+    }
+  });
+
   it("takes Express' word, which knows of proxies", () => {
     assert.equal(from("127.0.0.1", "192.0.2.8"), "192.0.2.8");
   });
