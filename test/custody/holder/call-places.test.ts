@@ -77,7 +77,8 @@ describe("custody/holder/call-places", () => {
     for (let n = 0; n < MAX_CALLS; n += 1) cancel(homeOf(n));
     for (const call of [...calls]) call.end(true);
     await turn();
-    for (let n = 0; n < MAX_CALLS; n += 1) for (let each = 0; each < 2; each += 1) cancel(homeOf(n));
+    for (let n = 0; n < MAX_CALLS; n += 1)
+      for (let each = 0; each < 2; each += 1) cancel(homeOf(n));
     assert.equal(calls.length, MAX_CALLS_UNANSWERED);
     cancel(homeOf(1_000));
     assert.equal(under(homeOf(1_000)), 1);
