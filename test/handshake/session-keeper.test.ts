@@ -125,6 +125,61 @@ describe("handshake/session-keeper", () => {
     assert.equal(calls.length, 1);
   });
 
+  describe("asked to meet everybody anew", () => {
+    let ends: (() => void)[];
+    let met: string[];
+    beforeEach(async () => {
+      wanted = Array.from({ length: 100 }, (_, n) => `https://p${n}.example`);
+      [ends, met] = [[], []];
+      keeper.start();
+      await clock.advanceAsync(2_000);
+      assert.equal(sessions.size, 100);
+      answer = (origin) => {
+        met.push(origin);
+        return new Promise<void>((resolve) => ends.push(resolve));
+      };
+      for (const origin of wanted) keeper.renew(origin);
+    });
+    const endAll = async (): Promise<void> => {
+      for (const end of ends.splice(0)) end();
+      await clock.advanceAsync(600);
+    };
+
+    it("does so once each, with so many at once", async () => {
+      while (ends.length > 0) {
+        assert.ok(ends.length <= 32, `${ends.length} handshakes at once`);
+        await endAll();
+      }
+      await clock.advanceAsync(120_000);
+      assert.deepEqual([...met].sort(), [...wanted].sort());
+    });
+
+    it("has those go first whose session is gone", async () => {
+      sessions.delete("https://p99.example");
+      await clock.advanceAsync(600);
+      await endAll();
+      assert.equal(met[32], "https://p99.example");
+      sessions.set("https://p99.example", seconds() + 24 * 3600);
+      while (ends.length > 0) await endAll();
+      assert.equal(met.filter((origin) => origin === "https://p99.example").length, 1);
+    });
+
+    it("meets nobody who is not wanted any more", async () => {
+      wanted = wanted.slice(0, 50);
+      while (ends.length > 0) await endAll();
+      assert.equal(met.length, 50);
+    });
+
+    it("stops", async () => {
+      keeper.stop();
+      await endAll();
+      assert.equal(met.length, 32);
+      keeper.start();
+      await clock.advanceAsync(60_000);
+      assert.equal(met.length, 32);
+    });
+  });
+
   it("forgets whom nobody wants any more, and stops when told to", async () => {
     answer = fail;
     keeper.start();
