@@ -360,10 +360,21 @@ export class ServerRegistry {
     return vouches(this.#servers.get(origin)?.keys ?? [], kid);
   }
 
-  /** A handshake with this peer succeeded. A session ends with the descriptor it stands on. */
-  recordSession(origin: string, session: PeerSession): Promise<void> {
+  /**
+   * A handshake with this peer succeeded. A session ends with the descriptor it stands on.
+   *
+   * @param stays Whether the live session that is known stays instead; asked again when another process has
+   * recorded one meanwhile. Default: none does.
+   */
+  recordSession(
+    origin: string,
+    session: PeerSession,
+    stays: (live: PeerSession, lastHandshakeAt: number) => boolean = () => false,
+  ): Promise<void> {
     return this.#serially(async () => {
       const server = this.#known(origin);
+      const live = this.liveSession(origin);
+      if (live !== undefined && stays(live, server.lastHandshakeAt ?? 0)) return;
       const expiresAt = Math.min(session.expiresAt, server.descriptorValidUntil);
       const lastHandshakeAt = this.#seconds();
       await this.#write(

@@ -10,6 +10,7 @@ describe("handshake/session-keeper", () => {
   let keeper: SessionKeeper;
   let wanted: string[];
   let news: boolean;
+  let chance: number;
   let sessions: Map<string, number>;
   let calls: number[];
   let answer: (origin: string) => Promise<unknown>;
@@ -27,6 +28,7 @@ describe("handshake/session-keeper", () => {
     clock = new ManualClock();
     wanted = [A];
     news = false;
+    chance = 1;
     sessions = new Map();
     calls = [];
     answer = succeed(24 * 3600);
@@ -43,7 +45,7 @@ describe("handshake/session-keeper", () => {
         return answer(origin);
       },
       clock,
-      random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: () => 1 },
+      random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: () => chance },
       logger: quietLogger(),
     });
   });
@@ -104,6 +106,15 @@ describe("handshake/session-keeper", () => {
     const waits = calls.slice(1).map((at, index) => at - (calls[index] ?? 0));
     assert.deepEqual(waits.slice(0, 7), [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
     assert.ok(waits.slice(7).every((wait) => wait === 60_000));
+  });
+
+  it("waits half as long where chance has it, so that not all come again at once", async () => {
+    answer = fail;
+    chance = 0;
+    keeper.start();
+    await clock.advanceAsync(20_000);
+    const waits = calls.slice(1).map((at, index) => at - (calls[index] ?? 0));
+    assert.deepEqual(waits.slice(0, 5), [500, 1_000, 2_000, 4_000, 8_000]);
   });
 
   it("tries at once when the peer was heard of", async () => {
@@ -175,8 +186,9 @@ describe("handshake/session-keeper", () => {
       await endAll();
       assert.equal(met.length, 32);
       keeper.start();
-      await clock.advanceAsync(60_000);
-      assert.equal(met.length, 32);
+      sessions.delete("https://p99.example");
+      await clock.advanceAsync(600);
+      assert.deepEqual(met.slice(32), ["https://p99.example"]);
     });
   });
 
