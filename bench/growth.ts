@@ -14,7 +14,10 @@ import { CustodyServers, bodyThatCarries } from "../test/support/custody-servers
 import { quietLogger } from "../test/support/loggers.ts";
 import { type Curve, type CurveSection, curveSection, median, watched } from "./curves.ts";
 import { custodyGrowth } from "./growth-custody.ts";
+import { probeGrowth } from "./growth-probes.ts";
+import { renewalGrowth } from "./growth-renewals.ts";
 import { benchLarge } from "./growth-servers.ts";
+import { memoryGrowth, startGrowth } from "./growth-start.ts";
 import type { Section } from "./measure.ts";
 import { peerRows } from "./peer-rows.ts";
 import { CARRIED } from "./room.ts";
@@ -32,7 +35,13 @@ export async function benchGrowth(): Promise<Section[]> {
     curveSection("routes", await routes()),
     curveSection("players at home", await players()),
   ];
-  sections.push(curveSection("custody rows", await custodyGrowth()));
+  sections.push(
+    curveSection("peers probed", await probeGrowth()),
+    curveSection("visiting players", await renewalGrowth()),
+    curveSection("what a start finds", await startGrowth()),
+    curveSection("what is held in memory", await memoryGrowth()),
+    curveSection("custody rows", await custodyGrowth()),
+  );
   return [...sections, ...(await benchLarge())];
 }
 

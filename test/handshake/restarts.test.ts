@@ -257,7 +257,11 @@ describe("handshake: restarts, processes and clocks", () => {
     it("is asked twice at most by a call, though it says each time that it knows no session", async () => {
       network.tamper = ({ url, ...request }, response) =>
         url.endsWith(CALL)
-          ? b.sign(401, { code: "ERR_FED_HANDSHAKE_REQUIRED" }, { ...request, targetUri: url })
+          ? b.sign(
+              401,
+              { code: "ERR_FED_HANDSHAKE_REQUIRED" },
+              { body: undefined, ...request, targetUri: url },
+            )
           : response;
       const before = [calls().length, challenges()];
       const answer = await (peers[0] as TestServer).peers.call(B, CALL, {});
