@@ -52,6 +52,8 @@ async function peers(): Promise<Curve[]> {
     refresh: curve("one change of another process is read", "µs"),
     lookUp: curve("a peer is looked up", "ns"),
     round: curve("the keeper's round", "µs"),
+    block: curve("a block that reaches nobody", "ms"),
+    blockStretch: curve("longest stretch of that", "ms"),
   };
   for (const count of PEERS) {
     const folder = await mkdtemp(join(tmpdir(), "aether-growth-"));
@@ -97,6 +99,13 @@ async function peers(): Promise<Curve[]> {
       });
       curves.lookUp.points.push({ count, value: lookUp });
       curves.round.points.push({ count, value: await round(origins) });
+      const blocks: { took: number; stretch: number }[] = [];
+      for (let run = 0; run < RUNS; run += 1) {
+        blocks.push(await watched(() => registry.block(`*.elsewhere-${run}.example`)));
+      }
+      const [took, stretch] = [blocks.map((each) => each.took), blocks.map((each) => each.stretch)];
+      curves.block.points.push(await pointOf(count, took));
+      curves.blockStretch.points.push(await pointOf(count, stretch));
     } finally {
       await Promise.all([store.close(), other.close()]);
       await rm(folder, { recursive: true });

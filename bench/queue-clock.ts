@@ -33,8 +33,9 @@ export class QueueClock implements Clock {
     let at = heap.push(timer) - 1;
     while (at > 0) {
       const above = (at - 1) >> 1;
-      if (!isBefore(timer, heap[above])) break;
-      heap[at] = heap[above] as Timer;
+      const parent = heap[above];
+      if (parent === undefined || !isBefore(timer, parent)) break;
+      heap[at] = parent;
       at = above;
     }
     heap[at] = timer;
@@ -79,8 +80,9 @@ export class QueueClock implements Clock {
     let at = 0;
     for (let below = 1; below < heap.length; below = 2 * at + 1) {
       if (isBefore(heap[below + 1], heap[below])) below += 1;
-      if (!isBefore(heap[below], last)) break;
-      heap[at] = heap[below] as Timer;
+      const child = heap[below];
+      if (child === undefined || !isBefore(child, last)) break;
+      heap[at] = child;
       at = below;
     }
     heap[at] = last;

@@ -64,7 +64,7 @@ describe("handshake: restarts, processes and clocks", () => {
     beforeEach(async () => {
       await a.handshake.connect(B);
       await a.peers.call(B, CALL, {});
-      captured = calls()[0] as FetchRequest;
+      captured = calls()[0]!;
       b = await start();
     });
 
@@ -94,7 +94,7 @@ describe("handshake: restarts, processes and clocks", () => {
     beforeEach(async () => {
       await a.handshake.connect(B);
       await a.peers.call(B, CALL, {});
-      captured = calls()[0] as FetchRequest;
+      captured = calls()[0]!;
     });
 
     it("that is set back makes no call count again", async () => {
@@ -150,7 +150,7 @@ describe("handshake: restarts, processes and clocks", () => {
 
     it("refuse, both, a call that one of them has heard", async () => {
       await a.peers.call(B, CALL, {});
-      const captured = calls()[0] as FetchRequest;
+      const captured = calls()[0]!;
       assert.equal(await codeOf(other, captured), "ERR_FED_REPLAYED");
       assert.equal(await codeOf(b, captured), "ERR_FED_REPLAYED");
     });
@@ -161,7 +161,7 @@ describe("handshake: restarts, processes and clocks", () => {
         return undefined;
       };
       await assert.rejects(a.peers.call(B, CALL, {}));
-      const captured = calls()[0] as FetchRequest;
+      const captured = calls()[0]!;
       const answers = await Promise.all([b.answer(captured), other.answer(captured)]);
       assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 401]);
       assert.equal(heard, 1);
@@ -169,7 +169,7 @@ describe("handshake: restarts, processes and clocks", () => {
 
     it("refuse what they heard also when one was started again meanwhile", async () => {
       await a.peers.call(B, CALL, {});
-      const captured = calls()[0] as FetchRequest;
+      const captured = calls()[0]!;
       const again = await start({ shared: true });
       assert.equal(await codeOf(again, captured), "ERR_FED_REPLAYED");
     });
@@ -264,7 +264,7 @@ describe("handshake: restarts, processes and clocks", () => {
             )
           : response;
       const before = [calls().length, challenges()];
-      const answer = await (peers[0] as TestServer).peers.call(B, CALL, {});
+      const answer = await peers[0]!.peers.call(B, CALL, {});
       assert.equal(answer.ok, false);
       assert.deepEqual([calls().length, challenges()], [before[0]! + 2, before[1]! + 1]);
     });
