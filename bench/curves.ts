@@ -14,6 +14,26 @@ export interface CurveSection extends Section {
   readonly curves: readonly Curve[];
 }
 
+/** Curves in the making, by their names. */
+export class Curves {
+  readonly #curves = new Map<
+    string,
+    { name: string; unit: string; points: { count: number; value: number }[] }
+  >();
+
+  /** A point at `count`: the middle of what several runs have measured. */
+  async add(name: string, unit: string, count: number, values: readonly number[]): Promise<void> {
+    const curve = this.#curves.get(name) ?? { name, unit, points: [] };
+    this.#curves.set(name, curve);
+    const left = [...values];
+    curve.points.push({ count, value: await median(left.length, () => left.pop() ?? 0) });
+  }
+
+  all(): Curve[] {
+    return [...this.#curves.values()];
+  }
+}
+
 /** Curves over the same counts, as a table: a column for each count. */
 export function curveSection(title: string, curves: readonly Curve[]): CurveSection {
   const counts = [...new Set(curves.flatMap(({ points }) => points.map(({ count }) => count)))];

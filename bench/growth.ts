@@ -14,7 +14,10 @@ import { CustodyServers, bodyThatCarries } from "../test/support/custody-servers
 import { quietLogger } from "../test/support/loggers.ts";
 import { type Curve, type CurveSection, curveSection, median, watched } from "./curves.ts";
 import { custodyGrowth } from "./growth-custody.ts";
+import { probeGrowth } from "./growth-probes.ts";
+import { renewalGrowth } from "./growth-renewals.ts";
 import { benchLarge } from "./growth-servers.ts";
+import { memoryGrowth, startGrowth } from "./growth-start.ts";
 import type { Section } from "./measure.ts";
 import { peerRows } from "./peer-rows.ts";
 import { CARRIED } from "./room.ts";
@@ -32,7 +35,13 @@ export async function benchGrowth(): Promise<Section[]> {
     curveSection("routes", await routes()),
     curveSection("players at home", await players()),
   ];
-  sections.push(curveSection("custody rows", await custodyGrowth()));
+  sections.push(
+    curveSection("peers probed", await probeGrowth()),
+    curveSection("visiting players", await renewalGrowth()),
+    curveSection("what a start finds", await startGrowth()),
+    curveSection("what is held in memory", await memoryGrowth()),
+    curveSection("custody rows", await custodyGrowth()),
+  );
   return [...sections, ...(await benchLarge())];
 }
 
@@ -43,6 +52,8 @@ async function peers(): Promise<Curve[]> {
     refresh: curve("one change of another process is read", "µs"),
     lookUp: curve("a peer is looked up", "ns"),
     round: curve("the keeper's round", "µs"),
+    block: curve("a block that reaches nobody", "ms"),
+    blockStretch: curve("longest stretch of that", "ms"),
   };
   for (const count of PEERS) {
     const folder = await mkdtemp(join(tmpdir(), "aether-growth-"));
@@ -88,6 +99,13 @@ async function peers(): Promise<Curve[]> {
       });
       curves.lookUp.points.push({ count, value: lookUp });
       curves.round.points.push({ count, value: await round(origins) });
+      const blocks: { took: number; stretch: number }[] = [];
+      for (let run = 0; run < RUNS; run += 1) {
+        blocks.push(await watched(() => registry.block(`*.elsewhere-${run}.example`)));
+      }
+      const [took, stretch] = [blocks.map((each) => each.took), blocks.map((each) => each.stretch)];
+      curves.block.points.push(await pointOf(count, took));
+      curves.blockStretch.points.push(await pointOf(count, stretch));
     } finally {
       await Promise.all([store.close(), other.close()]);
       await rm(folder, { recursive: true });

@@ -351,9 +351,12 @@ export class Custody {
     this.settlement.stop();
   }
 
-  /** Somebody answered: whoever waits to try again tries now. */
-  wake(): void {
-    this.settlement.wake();
+  /**
+   * Somebody answered, or called: whoever waits to try again tries now. Of those that are settled with
+   * another server, only who waits for `origin`; without it, all.
+   */
+  wake(origin?: string): void {
+    this.settlement.wake(origin);
     this.crossings.wake();
     this.#stays.wake();
     this.#atHome.wake();

@@ -54,6 +54,8 @@ export class SessionKeeper {
   #named = new Set<string>();
   /** Due, but as many handshakes as may be are under way. */
   readonly #due = new Set<string>();
+  /** To be met anew though nothing is due: after all that are. */
+  readonly #asked = new Set<string>();
   #connecting = 0;
   #timer: TimerHandle | undefined;
   #running = false;
@@ -72,12 +74,23 @@ export class SessionKeeper {
   stop(): void {
     this.#running = false;
     this.#due.clear();
+    this.#asked.clear();
     if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
   }
 
   /** Something about this peer has changed: it is looked at in the next round. */
   look(origin: string): void {
     this.#named.add(origin);
+  }
+
+  /**
+   * Shakes hands with a wanted peer once, though its session lives: in its turn, behind those whose session does
+   * not. What fails is not repeated for that.
+   */
+  renew(origin: string): void {
+    if (!this.#running) return;
+    this.#asked.add(origin);
+    this.#connectDue();
   }
 
   /** The peer was heard of: try again at once if it was waited for. */
@@ -141,11 +154,19 @@ export class SessionKeeper {
   }
 
   #connectDue(): void {
-    for (const origin of this.#due) {
-      if (this.#connecting >= MAX_CONNECTING || !this.#running) return;
-      this.#due.delete(origin);
-      const waiting = this.#waiting.get(origin);
-      if (waiting !== undefined && !waiting.busy) void this.#connect(origin, waiting);
+    for (const origins of [this.#due, this.#asked]) {
+      for (const origin of origins) {
+        if (this.#connecting >= MAX_CONNECTING || !this.#running) return;
+        origins.delete(origin);
+        const waiting = this.#waiting.get(origin);
+        if (waiting?.busy === true) continue;
+        if (waiting !== undefined) void this.#connect(origin, waiting);
+        else if (origins === this.#asked && this.#options.isWanted(origin)) {
+          const asked = { failures: 0, nextAt: 0, busy: false, told: false };
+          this.#waiting.set(origin, asked);
+          void this.#connect(origin, asked);
+        }
+      }
     }
   }
 
@@ -159,6 +180,7 @@ export class SessionKeeper {
   async #connect(origin: string, waiting: Waiting): Promise<void> {
     const { clock, random, logger, connect } = this.#options;
     waiting.busy = true;
+    this.#asked.delete(origin);
     this.#connecting += 1;
     try {
       await connect(origin);

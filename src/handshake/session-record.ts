@@ -11,6 +11,8 @@ export interface SessionRecording {
   readonly manager: HandshakeManager;
   /** Hears of each, also of one that another is kept instead of. */
   readonly begun?: BegunSessions | undefined;
+  /** Several processes are this server: a session that none of this one's handshakes began counts, too. */
+  readonly shared?: boolean | undefined;
 }
 
 /** None is shorter: whoever ends one sooner says so when it is called. */
@@ -22,7 +24,7 @@ const SHORTEST_SECONDS = 60;
  * other side has said that it knows.
  */
 export async function recordSession(
-  { registry, clock, manager, begun }: SessionRecording,
+  { registry, clock, manager, begun, shared = false }: SessionRecording,
   origin: string,
   session: HandshakeSession,
   seen?: readonly string[],
@@ -35,11 +37,14 @@ export async function recordSession(
   );
   begun?.add(origin, sessionId, expiresAt);
   if (seen !== undefined) await registry.noteSeenKeys(origin, seen);
-  const live = registry.liveSession(origin);
-  const lastAt = registry.get(origin)?.lastHandshakeAt ?? 0;
-  const simultaneous = clock.now() / 1000 - lastAt < manager.handshakeTimeoutSeconds;
-  // Of a former run, here or there, both keep nothing.
-  const counts = live !== undefined && begun?.has(origin, live.sessionId) !== false;
-  if (counts && simultaneous && live.sessionId < sessionId) return;
-  await registry.recordSession(origin, { sessionId, protocol, expiresAt });
+  await registry.recordSession(
+    origin,
+    { sessionId, protocol, expiresAt },
+    (live, lastHandshakeAt) => {
+      const simultaneous = clock.now() / 1000 - lastHandshakeAt < manager.handshakeTimeoutSeconds;
+      // Of a former run, here or there, both keep nothing.
+      const counts = shared || begun?.has(origin, live.sessionId) !== false;
+      return counts && simultaneous && live.sessionId < sessionId;
+    },
+  );
 }

@@ -90,8 +90,8 @@ export class HealthMonitor {
   readonly #options: Required<HealthMonitorOptions>;
   readonly #watched = new Map<string, Watched>();
   readonly #listeners = new Set<(event: HealthEvent) => void>();
-  /** Probes that wait for others to end, the first in first. */
-  readonly #queue = new Set<() => void>();
+  /** Probes that wait for others to end, the first in first; each hears whether it may begin. */
+  readonly #queue = new Set<(begins: boolean) => void>();
   #probing = 0;
   #started = false;
 
@@ -187,14 +187,14 @@ export class HealthMonitor {
     }
   }
 
-  /** Stops probing and waits for the probes under way. */
+  /** Stops probing and waits for the probes under way; those that wait for others are not begun. */
   async stop(): Promise<void> {
     this.#started = false;
     for (const peer of this.#watched.values()) {
       if (peer.timer !== undefined) this.#options.clock.clearTimeout(peer.timer);
       peer.timer = undefined;
     }
-    for (const start of this.#queue) start();
+    for (const answer of this.#queue) answer(false);
     this.#queue.clear();
     await Promise.allSettled([...this.#watched.values()].flatMap((peer) => peer.running ?? []));
   }
@@ -233,7 +233,7 @@ export class HealthMonitor {
   async #probe(peer: Watched): Promise<HealthRecord> {
     const { record } = peer;
     const { clock } = this.#options;
-    await this.#slot();
+    if (!(await this.#slot())) return record.describe(clock.now());
     const startedAt = clock.monotonic();
     let reported: HealthSample["reported"];
     try {
@@ -241,10 +241,7 @@ export class HealthMonitor {
     } catch {
       reported = undefined;
     } finally {
-      this.#probing -= 1;
-      const [next] = this.#queue;
-      if (next !== undefined) this.#queue.delete(next);
-      next?.();
+      this.#freeSlot();
     }
     const roundTrip = clock.monotonic() - startedAt;
     const heard = reported === undefined && peer.heardAt >= startedAt;
@@ -279,10 +276,23 @@ export class HealthMonitor {
     for (const listener of this.#listeners) listener(event);
   }
 
-  async #slot(): Promise<void> {
+  /** Waits for a slot. False: the monitor stopped before there was one. */
+  #slot(): boolean | Promise<boolean> {
     if (this.#probing >= this.#options.maxConcurrentProbes) {
-      await new Promise<void>((resolve) => this.#queue.add(resolve));
+      return new Promise((resolve) => this.#queue.add(resolve));
     }
     this.#probing += 1;
+    return true;
+  }
+
+  /** The slot goes over to who waits longest: nobody who comes meanwhile takes it, too. */
+  #freeSlot(): void {
+    const [next] = this.#queue;
+    if (next === undefined) {
+      this.#probing -= 1;
+      return;
+    }
+    this.#queue.delete(next);
+    next(true);
   }
 }

@@ -12,7 +12,8 @@ export class BlockList {
   readonly #store: Store;
   /** With the ids of the keys that are blocked because of an entry. */
   #entries = new Map<string, readonly string[]>();
-  #kids = new Set<string>();
+  /** Entries by the keys that are blocked because of them. */
+  #kids = new Map<string, string[]>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -75,13 +76,18 @@ export class BlockList {
   }
 
   #entriesOf(kids: readonly string[]): string[] {
-    return [...this.#entries]
-      .filter(([entry, own]) => kids.some((kid) => kid === entry || own.includes(kid)))
-      .map(([entry]) => entry);
+    return kids.flatMap((kid) => this.#kids.get(kid) ?? []);
   }
 
   #count(): void {
-    this.#kids = new Set([...this.#entries].flatMap(([entry, kids]) => [entry, ...kids]));
+    this.#kids = new Map();
+    for (const [entry, kids] of this.#entries) {
+      for (const kid of [entry, ...kids]) {
+        const same = this.#kids.get(kid);
+        if (same === undefined) this.#kids.set(kid, [entry]);
+        else same.push(entry);
+      }
+    }
   }
 }
 

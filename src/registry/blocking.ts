@@ -1,8 +1,9 @@
-/** Whom a block reaches: those it names, and whoever is known by the same keys. Pure. */
+/** Whom a block reaches: those it names, and whoever is known by the same keys. */
 import type { BlockEntry } from "./block-entry.ts";
 import { matchesOrigin } from "./block-list.ts";
 import { type FederatedServer, TrustState } from "./federated-server.ts";
 import { vouches } from "./pinned-keys.ts";
+import { inSlices } from "./slices.ts";
 
 /** What a block has done, or its end. */
 export interface BlockOutcome {
@@ -24,30 +25,45 @@ export interface Reach {
   readonly spared: readonly FederatedServer[];
 }
 
-/** Looks for everybody that an entry means. `isExcepted`: whom a domain does not mean. */
-export function reachOf(
+/**
+ * Looks for everybody that an entry means, in several turns of the event loop. `isExcepted`: whom a domain does
+ * not mean.
+ */
+export async function reachOf(
   entry: BlockEntry,
   servers: readonly FederatedServer[],
   isExcepted: (origin: string) => boolean,
-): Reach {
-  const matched = new Set(
-    servers.filter(
-      ({ origin, keys }) =>
-        (entry.kind === "key" && vouches(keys, entry.text)) ||
-        (matchesOrigin(entry, origin) && !(entry.kind === "domain" && isExcepted(origin))),
-    ),
-  );
+): Promise<Reach> {
+  const matched = new Set<FederatedServer>();
+  const publishers = new Map<string, FederatedServer[]>();
+  for await (const server of inSlices(servers)) {
+    const { origin, keys } = server;
+    if (
+      (entry.kind === "key" && vouches(keys, entry.text)) ||
+      (matchesOrigin(entry, origin) && !(entry.kind === "domain" && isExcepted(origin)))
+    ) {
+      matched.add(server);
+    }
+    for (const kid of publishedBy(server)) {
+      const same = publishers.get(kid);
+      if (same === undefined) publishers.set(kid, [server]);
+      else same.push(server);
+    }
+  }
   const kids = new Set(entry.kind === "key" ? [entry.text] : []);
   const spared = new Set<FederatedServer>();
-  for (let known = -1; known < matched.size;) {
-    known = matched.size;
-    for (const kid of [...matched].flatMap(keysOf)) {
-      const others = servers.filter((server) => !matched.has(server) && publishes(server, kid));
+  const looked = new Set<string>();
+  // Grows while it is gone through.
+  for await (const server of inSlices(matched)) {
+    for (const kid of keysOf(server)) {
+      if (looked.has(kid)) continue;
+      looked.add(kid);
+      const others = (publishers.get(kid) ?? []).filter((other) => !matched.has(other));
       const trusted = others.filter(({ trust }) => trust === TrustState.Trusted);
-      for (const server of trusted) spared.add(server);
+      for (const other of trusted) spared.add(other);
       if (trusted.length > 0) continue;
       kids.add(kid);
-      for (const server of others) matched.add(server);
+      for (const other of others) matched.add(other);
     }
   }
   return { matched: [...matched], kids: [...kids], spared: [...spared] };
@@ -62,8 +78,4 @@ export function keysOf({ keys, proposedKeys = [] }: FederatedServer): string[] {
 export function publishedBy({ keys, proposedKeys = [] }: FederatedServer): string[] {
   const active = keys.filter(({ retiredAt }) => retiredAt === undefined);
   return [...active.map(({ jwk }) => jwk.kid), ...proposedKeys.map(({ kid }) => kid)];
-}
-
-function publishes(server: FederatedServer, kid: string): boolean {
-  return publishedBy(server).includes(kid);
 }

@@ -26,6 +26,7 @@ import { ConflictError, PeerRows, type ReadRow } from "./peer-rows.ts";
 import { whoGivesWay } from "./places.ts";
 import { approvedPins, judgeDescriptor } from "./descriptor-verdict.ts";
 import { type ServerListing, describeListing } from "./listing.ts";
+import { inSlices } from "./slices.ts";
 import { hasActiveKey, pinAll, verifyingKey, vouches } from "./pinned-keys.ts";
 
 /** What changed about a peer. */
@@ -359,10 +360,21 @@ export class ServerRegistry {
     return vouches(this.#servers.get(origin)?.keys ?? [], kid);
   }
 
-  /** A handshake with this peer succeeded. A session ends with the descriptor it stands on. */
-  recordSession(origin: string, session: PeerSession): Promise<void> {
+  /**
+   * A handshake with this peer succeeded. A session ends with the descriptor it stands on.
+   *
+   * @param stays Whether the live session that is known stays instead; asked again when another process has
+   * recorded one meanwhile. Default: none does.
+   */
+  recordSession(
+    origin: string,
+    session: PeerSession,
+    stays: (live: PeerSession, lastHandshakeAt: number) => boolean = () => false,
+  ): Promise<void> {
     return this.#serially(async () => {
       const server = this.#known(origin);
+      const live = this.liveSession(origin);
+      if (live !== undefined && stays(live, server.lastHandshakeAt ?? 0)) return;
       const expiresAt = Math.min(session.expiresAt, server.descriptorValidUntil);
       const lastHandshakeAt = this.#seconds();
       await this.#write(
@@ -416,10 +428,10 @@ export class ServerRegistry {
    */
   async block(value: string): Promise<BlockOutcome> {
     const entry = readBlockEntry(value);
-    let before: readonly string[] | undefined;
+    let before: ReadonlySet<string> | undefined;
     return this.#serially(async () => {
-      before ??= this.#blockedNow();
-      const { matched, kids, spared } = this.#reachOf(entry);
+      before ??= await this.#blockedNow();
+      const { matched, kids, spared } = await this.#reachOf(entry);
       await this.#blocks.set(entry.text, entry.kind === "exception" ? [] : kids);
       await this.#settleBlocks(entry, before);
       return outcomeOf(entry.text, matched, spared);
@@ -434,15 +446,18 @@ export class ServerRegistry {
   async unblock(value: string): Promise<BlockOutcome> {
     const listed = this.#blocks.kidsOf(value) !== undefined;
     const entry: BlockEntry = listed ? { kind: "origin", text: value } : readBlockEntry(value);
-    let before: readonly string[] | undefined;
+    let before: ReadonlySet<string> | undefined;
     return this.#serially(async () => {
       if (before === undefined && this.#blocks.kidsOf(entry.text) === undefined) {
         throw new TypeError(`${entry.text} is not blocked`);
       }
-      const blocked = (before ??= this.#blockedNow());
+      const blocked = (before ??= await this.#blockedNow());
       await this.#blocks.remove(entry.text);
       await this.#settleBlocks(readable(entry.text), blocked);
-      const matched = blocked.filter((origin) => !this.#isServerBlocked(origin));
+      const matched: string[] = [];
+      for await (const origin of inSlices(blocked)) {
+        if (!this.#isServerBlocked(origin)) matched.push(origin);
+      }
       return { entry: entry.text, matched, spared: [] };
     });
   }
@@ -464,18 +479,14 @@ export class ServerRegistry {
   }
 
   /** Makes the trust of every known server what the block list says. `before`: who was blocked by it. */
-  async #settleBlocks(changed: BlockEntry | undefined, before: readonly string[]): Promise<void> {
+  async #settleBlocks(changed: BlockEntry | undefined, before: ReadonlySet<string>): Promise<void> {
     if (changed?.kind === "exception") await this.#judgeDomains();
     await this.#rows.bumpVersion();
-    for (const server of this.list()) {
+    for await (const server of inSlices(this.list())) {
       const blocked = this.#isServerBlocked(server.origin);
       if (blocked && server.trust !== TrustState.Blocked) {
         await this.#write({ ...server, trust: TrustState.Blocked, session: undefined }, "blocked");
-      } else if (
-        !blocked &&
-        server.trust === TrustState.Blocked &&
-        before.includes(server.origin)
-      ) {
+      } else if (!blocked && server.trust === TrustState.Blocked && before.has(server.origin)) {
         await this.#write({ ...server, trust: TrustState.Pending }, "unblocked");
       }
     }
@@ -486,20 +497,23 @@ export class ServerRegistry {
     for (const text of this.#blocks.list()) {
       const entry = readable(text);
       if (entry?.kind !== "domain") continue;
-      const free = this.list()
-        .filter(
-          ({ origin }) => matchesOrigin(entry, origin) && !this.#blocks.has(origin, undefined),
-        )
-        .flatMap(keysOf);
-      const kids = new Set([...(this.#blocks.kidsOf(text) ?? []), ...this.#reachOf(entry).kids]);
+      const free = new Set<string>();
+      for await (const server of inSlices(this.list())) {
+        const { origin } = server;
+        if (matchesOrigin(entry, origin) && !this.#blocks.has(origin, undefined)) {
+          for (const kid of keysOf(server)) free.add(kid);
+        }
+      }
+      const reach = await this.#reachOf(entry);
+      const kids = new Set([...(this.#blocks.kidsOf(text) ?? []), ...reach.kids]);
       await this.#blocks.set(
         text,
-        [...kids].filter((kid) => !free.includes(kid)),
+        [...kids].filter((kid) => !free.has(kid)),
       );
     }
   }
 
-  #reachOf(entry: BlockEntry): Reach {
+  #reachOf(entry: BlockEntry): Promise<Reach> {
     return reachOf(entry, this.list(), (origin) => this.#blocks.isExcepted(origin));
   }
 
@@ -507,10 +521,12 @@ export class ServerRegistry {
     return this.blockedBy(origin).length > 0;
   }
 
-  #blockedNow(): string[] {
-    return this.list()
-      .map(({ origin }) => origin)
-      .filter((origin) => this.#isServerBlocked(origin));
+  async #blockedNow(): Promise<Set<string>> {
+    const blocked = new Set<string>();
+    for await (const { origin } of inSlices(this.list())) {
+      if (this.#isServerBlocked(origin)) blocked.add(origin);
+    }
+    return blocked;
   }
 
   /** Suspends a peer until its operator is asked; what is blocked stays blocked. */

@@ -211,7 +211,7 @@ export function composeParts(from: CompositionOptions): Parts {
     clock,
   });
   const changes = new Repeating({
-    work: () => takeOverChanges({ store, registry, handshake, keys, descriptor, logger }),
+    work: () => takeOverChanges({ store, registry, handshake, keeper, keys, descriptor, logger }),
     everyMilliseconds: CHANGES_MILLISECONDS,
     onFailure: (cause) => {
       logger.error("changes of the operator could not be read", cause);

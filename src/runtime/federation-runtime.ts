@@ -228,7 +228,7 @@ export class FederationRuntime {
     const { health, keeper, custody } = this.#parts();
     health.wake(origin);
     keeper.wake(origin);
-    custody.wake();
+    custody.wake(origin);
   }
 
   /** Our descriptor (PROTOCOL 2). */

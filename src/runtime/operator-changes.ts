@@ -1,5 +1,6 @@
 /** Takes over what the operator's command line, or another process of this server, has changed. */
 import type { HandshakeService } from "../handshake/handshake-service.ts";
+import type { SessionKeeper } from "../handshake/session-keeper.ts";
 import type { Logger, Store } from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import { TrustState } from "../registry/federated-server.ts";
@@ -14,9 +15,10 @@ export const CHANGES_MILLISECONDS = 1_000;
 export interface OperatorChangesOptions {
   readonly store: Store;
   readonly registry: ServerRegistry;
-  readonly handshake: HandshakeService;
-  readonly keys: OwnKeys;
-  readonly descriptor: OwnDescriptor;
+  readonly handshake: Pick<HandshakeService, "connect">;
+  readonly keeper: Pick<SessionKeeper, "renew">;
+  readonly keys: Pick<OwnKeys, "reload">;
+  readonly descriptor: Pick<OwnDescriptor, "renew">;
   readonly logger: Logger;
 }
 
@@ -25,6 +27,7 @@ export async function takeOverChanges({
   store,
   registry,
   handshake,
+  keeper,
   keys,
   descriptor,
   logger,
@@ -41,7 +44,5 @@ export async function takeOverChanges({
   if (!(await keys.reload())) return;
   descriptor.renew();
   // Peers learn of a key from a handshake: they must know the next one before it is used.
-  for (const { origin } of registry.list({ trust: TrustState.Trusted })) {
-    void handshake.connect(origin).catch(() => undefined);
-  }
+  for (const { origin } of registry.list({ trust: TrustState.Trusted })) keeper.renew(origin);
 }

@@ -33,6 +33,39 @@ describe("handshake/begun-sessions", () => {
     assert.deepEqual([sessions.has(A, "one"), sessions.has(A, "two")], [false, true]);
   });
 
+  it("forgets all once the clock is set back, by whichever way it had come there", () => {
+    sessions.add(A, "one", inAnHour());
+    clock.jumpWall(600_000);
+    assert.equal(sessions.has(A, "one"), true);
+    clock.jumpWall(-600_000);
+    assert.equal(sessions.has(A, "one"), false);
+    sessions.add(A, "two", inAnHour());
+    clock.advance(300_000);
+    clock.jumpWall(-300_000);
+    assert.equal(sessions.has(A, "two"), false);
+  });
+
+  it("begins sessions again after the clock was set back", () => {
+    sessions.add(A, "one", inAnHour());
+    clock.jumpWall(-600_000);
+    sessions.add(A, "two", inAnHour());
+    assert.deepEqual([sessions.has(A, "one"), sessions.has(A, "two")], [false, true]);
+  });
+
+  it("keeps them while the clock is set by less than a nonce outlives its signature", () => {
+    sessions.add(A, "one", inAnHour());
+    clock.jumpWall(-400);
+    assert.equal(sessions.has(A, "one"), true);
+  });
+
+  it("does not add small steps back up to nothing", () => {
+    sessions.add(A, "one", inAnHour());
+    clock.jumpWall(-400);
+    sessions.has(A, "one");
+    clock.jumpWall(-400);
+    assert.equal(sessions.has(A, "one"), false);
+  });
+
   it("remembers the last eight of a peer", () => {
     for (let each = 0; each < 9; each += 1) sessions.add(A, String(each), inAnHour());
     assert.equal(sessions.has(A, "0"), false);

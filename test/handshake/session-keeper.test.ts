@@ -10,6 +10,7 @@ describe("handshake/session-keeper", () => {
   let keeper: SessionKeeper;
   let wanted: string[];
   let news: boolean;
+  let chance: number;
   let sessions: Map<string, number>;
   let calls: number[];
   let answer: (origin: string) => Promise<unknown>;
@@ -27,6 +28,7 @@ describe("handshake/session-keeper", () => {
     clock = new ManualClock();
     wanted = [A];
     news = false;
+    chance = 1;
     sessions = new Map();
     calls = [];
     answer = succeed(24 * 3600);
@@ -43,7 +45,7 @@ describe("handshake/session-keeper", () => {
         return answer(origin);
       },
       clock,
-      random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: () => 1 },
+      random: { bytes: () => new Uint8Array(), uuid: () => "", fraction: () => chance },
       logger: quietLogger(),
     });
   });
@@ -106,6 +108,15 @@ describe("handshake/session-keeper", () => {
     assert.ok(waits.slice(7).every((wait) => wait === 60_000));
   });
 
+  it("waits half as long where chance has it, so that not all come again at once", async () => {
+    answer = fail;
+    chance = 0;
+    keeper.start();
+    await clock.advanceAsync(20_000);
+    const waits = calls.slice(1).map((at, index) => at - (calls[index] ?? 0));
+    assert.deepEqual(waits.slice(0, 5), [500, 1_000, 2_000, 4_000, 8_000]);
+  });
+
   it("tries at once when the peer was heard of", async () => {
     answer = fail;
     keeper.start();
@@ -123,6 +134,62 @@ describe("handshake/session-keeper", () => {
     keeper.start();
     await clock.advanceAsync(10_000);
     assert.equal(calls.length, 1);
+  });
+
+  describe("asked to meet everybody anew", () => {
+    let ends: (() => void)[];
+    let met: string[];
+    beforeEach(async () => {
+      wanted = Array.from({ length: 100 }, (_, n) => `https://p${n}.example`);
+      [ends, met] = [[], []];
+      keeper.start();
+      await clock.advanceAsync(2_000);
+      assert.equal(sessions.size, 100);
+      answer = (origin) => {
+        met.push(origin);
+        return new Promise<void>((resolve) => ends.push(resolve));
+      };
+      for (const origin of wanted) keeper.renew(origin);
+    });
+    const endAll = async (): Promise<void> => {
+      for (const end of ends.splice(0)) end();
+      await clock.advanceAsync(600);
+    };
+
+    it("does so once each, with so many at once", async () => {
+      while (ends.length > 0) {
+        assert.ok(ends.length <= 32, `${ends.length} handshakes at once`);
+        await endAll();
+      }
+      await clock.advanceAsync(120_000);
+      assert.deepEqual([...met].sort(), [...wanted].sort());
+    });
+
+    it("has those go first whose session is gone", async () => {
+      sessions.delete("https://p99.example");
+      await clock.advanceAsync(600);
+      await endAll();
+      assert.equal(met[32], "https://p99.example");
+      sessions.set("https://p99.example", seconds() + 24 * 3600);
+      while (ends.length > 0) await endAll();
+      assert.equal(met.filter((origin) => origin === "https://p99.example").length, 1);
+    });
+
+    it("meets nobody who is not wanted any more", async () => {
+      wanted = wanted.slice(0, 50);
+      while (ends.length > 0) await endAll();
+      assert.equal(met.length, 50);
+    });
+
+    it("stops", async () => {
+      keeper.stop();
+      await endAll();
+      assert.equal(met.length, 32);
+      keeper.start();
+      sessions.delete("https://p99.example");
+      await clock.advanceAsync(600);
+      assert.deepEqual(met.slice(32), ["https://p99.example"]);
+    });
   });
 
   it("forgets whom nobody wants any more, and stops when told to", async () => {

@@ -9,6 +9,7 @@ import {
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { hangUp, listen, nobodyThere } from "../support/loopback.ts";
 import { seededRandom } from "../support/seeded-random.ts";
+import { turn } from "../support/turn.ts";
 
 const PEER = "https://peer.example";
 
@@ -188,6 +189,49 @@ describe("health/health-monitor", () => {
     await clock.advanceAsync(4_000);
     assert.equal(world.probes.length, 10);
     assert.equal(world.most, 3);
+  });
+
+  it("bounds them whoever is asked about between the end of one and the begin of the next", async () => {
+    const ends: (() => void)[] = [];
+    let [running, most] = [0, 0];
+    const { monitor } = setUp({
+      maxConcurrentProbes: 1,
+      probe: async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise<void>((resolve) => ends.push(resolve));
+        running -= 1;
+        return { status: "pass" };
+      },
+    });
+    const probes = [monitor.check("https://a.example"), monitor.check("https://b.example")];
+    await turn();
+    ends.shift()?.();
+    let moment = Promise.resolve();
+    for (let each = 0; each < 20; each += 1) {
+      moment = moment.then(() => void probes.push(monitor.check(`https://c${each}.example`)));
+    }
+    await moment;
+    while (probes.length > 0 && ends.length > 0) {
+      ends.shift()?.();
+      await turn();
+    }
+    await Promise.all(probes);
+    assert.equal(probes.length, 22);
+    assert.equal(most, 1);
+  });
+
+  it("begins none of the probes that wait when it stops", async () => {
+    const { clock, world, monitor } = setUp({ maxConcurrentProbes: 3 });
+    world.delay = 1_000;
+    for (let peer = 0; peer < 10; peer += 1) monitor.watch(`https://peer-${peer}.example`);
+    monitor.start();
+    await clock.advanceAsync(500);
+    const stopped = monitor.stop();
+    await clock.advanceAsync(5_000);
+    await stopped;
+    assert.equal(world.probes.length, 3);
+    assert.equal(monitor.status("https://peer-9.example"), HealthStatus.Unknown);
   });
 
   it("asks less often of a peer that stays down, and at once when it is heard of", async () => {

@@ -1,13 +1,12 @@
-import { FederationError } from "../../src/errors.ts";
+import { ERROR_CODES, FederationError } from "../../src/errors.ts";
+import { BegunSessions } from "../../src/handshake/begun-sessions.ts";
 import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
 import { HandshakeService } from "../../src/handshake/handshake-service.ts";
 import type { TrustPolicy } from "../../src/handshake/trust-policy.ts";
+import { peerOf } from "../../src/http/inbound/caller.ts";
+import { Nonces } from "../../src/http/inbound/nonces.ts";
 import { PeerClient } from "../../src/http/outbound/peer-client.ts";
-import {
-  type SignedMessageParts,
-  signResponse,
-  verifyRequest,
-} from "../../src/identity/http-signatures.ts";
+import { type SignedMessageParts, signResponse } from "../../src/identity/http-signatures.ts";
 import type { ServerDescriptor } from "../../src/identity/descriptor.ts";
 import type { KeyRing } from "../../src/identity/server-keys.ts";
 import type { Fetch, FetchRequest, FetchResponse } from "../../src/ports.ts";
@@ -31,6 +30,10 @@ export interface TestServerOptions {
   /** Where its calls come from. Default: nobody knows. */
   readonly address?: string;
   readonly disk?: MemoryDisk;
+  /** Whether it is one of several processes that share the disk. Default: it is the whole server. */
+  readonly shared?: boolean;
+  /** Handshakes open at once. Default 1024. */
+  readonly maxOpenHandshakes?: number;
 }
 
 /** Servers that reach each other through nothing but a map; what passes is kept for replays. */
@@ -38,6 +41,8 @@ export class TestNetwork {
   readonly clock: ManualClock;
   readonly servers = new Map<string, TestServer>();
   readonly sent: FetchRequest[] = [];
+  /** Servers that were started. */
+  runs = 0;
   /** What a test does to traffic: answer instead of the server, or throw. */
   intercept: ((request: FetchRequest) => FetchResponse | undefined) | undefined;
   /** What a test does to an answer on its way back. */
@@ -97,6 +102,8 @@ export class TestServer {
   readonly peers: PeerClient;
   readonly store: MemoryStore;
   readonly #network: TestNetwork;
+  readonly #nonces: Nonces;
+  readonly #refreshPeers: (() => Promise<void>) | undefined;
   ring: KeyRing;
   /** What its descriptor says beside the truth, from now on. */
   says: Partial<ServerDescriptor> = {};
@@ -113,7 +120,8 @@ export class TestServer {
     this.origin = origin;
     this.ring = ringOf(origin);
     this.store = new MemoryStore(clock, options.disk);
-    const random = seededRandom(origin);
+    // No two runs of one server draw the same.
+    const random = seededRandom(`${origin}, run ${(network.runs += 1)}`);
     this.registry = new ServerRegistry({
       store: this.store,
       clock,
@@ -129,14 +137,19 @@ export class TestServer {
       clock,
       random,
     });
+    const { shared = false, maxOpenHandshakes = 1024 } = options;
+    const begun = new BegunSessions(clock);
+    this.#nonces = new Nonces({ store: this.store, clock, sessions: shared ? undefined : begun });
+    this.#refreshPeers = shared ? () => this.registry.refresh() : undefined;
     this.handshake = new HandshakeService({
-      origin,
+      ...{ origin, begun, shared },
       manager: new HandshakeManager({
         origin,
         signingKey,
         ownDescriptor: async () => (await this.descriptor()).jws,
         clock,
         random,
+        maxOpenHandshakes,
       }),
       registry: this.registry,
       policy: options.policy ?? "open",
@@ -171,16 +184,18 @@ export class TestServer {
       const body = answer.code === undefined ? answer.body : problemOf(answer.code, answer.reason);
       return answer.verified ? this.sign(answer.status, body, parts) : plain(answer.status, body);
     }
-    const { clock } = this.#network;
-    const verified = await verifyRequest(parts, {
-      clock,
-      recipient: this.origin,
-      keyFor: (origin, kid) => this.registry.keyFor(origin, kid),
-      consumeNonce: () => Promise.resolve(true),
-    });
-    if (!verified.verified) return plain(401, problemOf(verified.code, verified.reason));
-    if (this.registry.liveSession(verified.origin) === undefined) {
-      return this.sign(401, problemOf("ERR_FED_HANDSHAKE_REQUIRED"), parts);
+    const peer = await peerOf(
+      {
+        ...{ origin: this.origin, registry: this.registry, handshake: this.handshake },
+        ...{ nonces: this.#nonces, clock: this.#network.clock },
+        ...(this.#refreshPeers === undefined ? {} : { refreshPeers: this.#refreshPeers }),
+      },
+      parts,
+    );
+    if ("refused" in peer) {
+      const [status] = ERROR_CODES[peer.refused];
+      const problem = problemOf(peer.refused, peer.reason);
+      return peer.verified ? this.sign(status, problem, parts) : plain(status, problem);
     }
     const json: unknown = JSON.parse(Buffer.from(request.body ?? []).toString());
     const { status, body } = this.onCall(path, json);

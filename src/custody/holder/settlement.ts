@@ -10,6 +10,7 @@ import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random } from "../../ports.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
 import { type Home, isDecidedElsewhere, isStateRefused } from "../shared/home.ts";
+import { CallPlaces } from "./call-places.ts";
 import type { Leases } from "./leases.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";
 import { Returns } from "./returns.ts";
@@ -55,13 +56,14 @@ export class Settlement {
   readonly #options: SettlementOptions;
   readonly #running = new Map<string, Promise<SettlementOutcome>>();
   readonly #backOff: BackOff;
+  readonly #places = new CallPlaces();
   readonly #returns: Returns;
   readonly #listeners = new Set<(settled: SettledDeparture) => void>();
 
   constructor(options: SettlementOptions) {
     this.#options = options;
     this.#backOff = new BackOff(options);
-    this.#returns = new Returns(options.homeAt);
+    this.#returns = new Returns((home) => this.#homeAt(home));
     options.leases.onLost((player) => {
       this.settleInBackground(player);
     });
@@ -128,14 +130,20 @@ export class Settlement {
     return found;
   }
 
-  /** Wakes every retry that waits, e.g. because a home was heard of. */
-  wake(): void {
-    this.#backOff.wake();
+  /** Wakes the retries that wait for a home, because it was heard of; without one, all that wait. */
+  wake(home?: string): void {
+    if (home === undefined) this.#backOff.wake();
+    else this.#backOff.wakeGroup(home);
   }
 
   /** Stops retrying; what is left is settled after the next start. */
   stop(): void {
     this.#backOff.stop();
+    this.#places.stop();
+  }
+
+  #homeAt(origin: string): Home {
+    return this.#places.home(origin, this.#options.homeAt(origin));
   }
 
   async #settle(player: string): Promise<SettlementOutcome> {
@@ -165,7 +173,7 @@ export class Settlement {
           { player },
         );
       }
-      if (failures > 0) await this.#backOff.wait(player, failures);
+      if (failures > 0) await this.#backOff.wait(player, failures, where);
     }
     return result;
   }
@@ -180,9 +188,7 @@ export class Settlement {
     const matches = (now: HeldCustody): boolean =>
       now.phase === "frozen" && now.transferId === transferId && now.epoch === held.epoch;
     const sentAt = clock.monotonic();
-    const answer = await this.#options
-      .homeAt(home)
-      .cancel({ transferId, player, epoch: held.epoch });
+    const answer = await this.#homeAt(home).cancel({ transferId, player, epoch: held.epoch });
     const tell = (outcome: CancelOutcome): CancelOutcome => {
       for (const listener of this.#listeners) listener({ player, transferId, outcome });
       return outcome;

@@ -9,6 +9,8 @@ export class BackOff {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #waiting = new Map<string, () => void>();
+  /** Names of those that wait, by their group. */
+  readonly #groups = new Map<string, Set<string>>();
   #stopped = false;
 
   constructor({ clock, random }: { readonly clock: Clock; readonly random: Random }) {
@@ -21,8 +23,11 @@ export class BackOff {
     return this.#stopped;
   }
 
-  /** Waits after the `failures`th failure in a row (from 1): a quarter of a second at first, 15 s at most. */
-  wait(name: string, failures: number): Promise<void> {
+  /**
+   * Waits after the `failures`th failure in a row (from 1): a quarter of a second at first, 15 s at most.
+   * `group`: with whom it is woken by {@link wakeGroup}, such as all that wait for one server.
+   */
+  wait(name: string, failures: number, group?: string): Promise<void> {
     if (this.#stopped) return Promise.resolve();
     const longest = Math.min(
       LONGEST_MILLISECONDS,
@@ -32,10 +37,12 @@ export class BackOff {
       const done = (): void => {
         this.#clock.clearTimeout(timer);
         this.#waiting.delete(name);
+        if (group !== undefined) this.#leave(group, name);
         resolve();
       };
       const timer = this.#clock.setTimeout(done, longest * (0.5 + this.#random.fraction() / 2));
       this.#waiting.set(name, done);
+      if (group !== undefined) this.#groups.set(group, this.#ofGroup(group).add(name));
     });
   }
 
@@ -45,10 +52,25 @@ export class BackOff {
     else for (const done of [...this.#waiting.values()]) done();
   }
 
+  /** Cuts short the waits of one group: what it costs does not grow with the others. */
+  wakeGroup(group: string): void {
+    for (const name of [...this.#ofGroup(group)]) this.#waiting.get(name)?.();
+  }
+
   /** Ends every wait, and every later one at once. */
   stop(): void {
     this.#stopped = true;
     this.wake();
+  }
+
+  #ofGroup(group: string): Set<string> {
+    return this.#groups.get(group) ?? new Set();
+  }
+
+  #leave(group: string, name: string): void {
+    const names = this.#ofGroup(group);
+    names.delete(name);
+    if (names.size === 0) this.#groups.delete(group);
   }
 }
 

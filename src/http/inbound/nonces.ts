@@ -22,7 +22,7 @@ export interface UsedNonce {
 /** Options of {@link Nonces}. */
 export interface NoncesOptions {
   readonly store: Pick<Store, "compareAndSet">;
-  readonly clock: Pick<Clock, "now">;
+  readonly clock: Pick<Clock, "monotonic">;
   /** Where this process is the whole server. Default: the store remembers every nonce. */
   readonly sessions?: Pick<BegunSessions, "has"> | undefined;
 }
@@ -30,7 +30,10 @@ export interface NoncesOptions {
 /** Which nonces have been used. */
 export class Nonces {
   readonly #options: NoncesOptions;
-  /** By origin: until when each is remembered, in milliseconds, the one that came first at the front. */
+  /**
+   * By origin: until when each is remembered, in milliseconds of the monotonic clock, the one that came first at
+   * the front. A wall clock that is set back ends the sessions.
+   */
   readonly #used = new Map<string, Map<string, number>>();
 
   constructor(options: NoncesOptions) {
@@ -56,7 +59,7 @@ export class Nonces {
   }
 
   #remember(origin: string, key: string, ttlMilliseconds: number): FederationErrorCode | undefined {
-    const now = this.#options.clock.now();
+    const now = this.#options.clock.monotonic();
     const nonces = this.#used.get(origin) ?? new Map<string, number>();
     this.#used.set(origin, nonces);
     for (const [each, until] of nonces) {

@@ -73,6 +73,22 @@ describe("http/inbound/nonces", () => {
     assert.equal(await other.use(said("n", "s"), MINUTE), "ERR_FED_REPLAYED");
   });
 
+  it("takes no nonce again that it has forgotten when the clock is set back", async () => {
+    await nonces.use(said("n", "s"), MINUTE);
+    clock.advance(2 * MINUTE);
+    await nonces.use(said("m", "s"), MINUTE);
+    clock.jumpWall(-2 * MINUTE);
+    assert.equal(await nonces.use(said("n", "s"), MINUTE), "ERR_FED_HANDSHAKE_REQUIRED");
+  });
+
+  it("hears as many calls as ever after the clock was set back", async () => {
+    for (let each = 0; each < 32_768; each += 1) await nonces.use(said(`${each}`, "s"), MINUTE);
+    clock.jumpWall(-60 * MINUTE);
+    sessions.add(A, "t", clock.now() / 1000 + 3600);
+    clock.advance(MINUTE);
+    assert.equal(await nonces.use(said("n", "t"), MINUTE), undefined);
+  });
+
   it("rejects while the store does not answer", async () => {
     store.failing = true;
     await assert.rejects(nonces.use(said("n"), MINUTE), { code: "ERR_FED_STORE_UNAVAILABLE" });
