@@ -6,7 +6,7 @@ export const MAX_KNOWN_TEXTS = 4096;
 /** Longest text that is remembered. */
 export const MAX_KNOWN_LENGTH = 256;
 /** When all places are taken, one unknown text in so many gets one. */
-const ADMIT_ONE_IN = 16;
+export const ADMIT_ONE_IN = 64;
 
 const scratch = Buffer.allocUnsafeSlow(MAX_KNOWN_LENGTH);
 

@@ -165,12 +165,10 @@ function endOfPort(text: string, start: number): number {
   return normal ? at : -1;
 }
 
-/** Five digits that no port has, and nothing behind them that could make a user's password of them. */
+/** However it goes on, no port or a user comes of it. */
 function isPortTooHigh(text: string, start: number): boolean {
   const digits = text.slice(start, start + 5);
-  const next = text.charCodeAt(start + 5);
-  const ends = next === SLASH || next === QUESTION || next === HASH;
-  return ends && /^\d{5}$/u.test(digits) && Number(digits) > 65_535;
+  return /^\d{5}$/u.test(digits) && Number(digits) > 65_535;
 }
 
 /** Goes on where {@link readAuthority} came to its end: all the other places. */

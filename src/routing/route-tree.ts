@@ -5,9 +5,8 @@ import { TextTable, hashBackwards, hashOf, hashed } from "./text-table.ts";
 
 const COLON = 58;
 const DOT = 46;
-/** Powers of two. */
-const FEWEST_BITS = 1024;
-const BITS_A_PATTERN = 8;
+/** Words of 32 bits, for one pattern each at least; powers of two. */
+const FEWEST_WORDS = 64;
 
 /** Values by pattern. Texts are matched by their places: nothing is cut out of them. */
 export class RouteTree<T> {
@@ -23,10 +22,10 @@ export class RouteTree<T> {
   #deepestPrefix = 0;
   #deepestSuffix = 0;
   /**
-   * One bit for what an authority comes to: set where a path or prefix of such a one is there, or was. It
-   * tells most of those without any, and costs nothing by the route.
+   * Three bits of one word for what an authority comes to: set where a path or prefix of such a one is there,
+   * or was. They tell all but one in hundreds of those without any.
    */
-  #authorities = new Uint32Array(FEWEST_BITS / 32);
+  #authorities = new Int32Array(FEWEST_WORDS);
   /** Patterns taken out since the bits were set anew. */
   #gone = 0;
 
@@ -97,34 +96,31 @@ export class RouteTree<T> {
 
   /** False: no path and no prefix is of the authority with this hash. */
   mayMatchPath(authorityHash: number): boolean {
-    return (this.#wordOf(authorityHash) & (1 << (authorityHash & 31))) !== 0;
-  }
-
-  #wordOf(hash: number): number {
-    return this.#authorities[this.#wordAt(hash)] ?? 0;
+    const bits = bitsOf(authorityHash);
+    return ((this.#authorities[this.#wordAt(authorityHash)] ?? 0) & bits) === bits;
   }
 
   #wordAt(hash: number): number {
-    return (hash >>> 5) & (this.#authorities.length - 1);
+    return (Math.imul(hash, 0x9e3779b1) >>> 8) & (this.#authorities.length - 1);
   }
 
   #mark(text: string, authorityStart: number): void {
     const patterns = this.#paths.size + this.#prefixes.size;
-    if (patterns * BITS_A_PATTERN > this.#authorities.length * 32) {
+    if (patterns > this.#authorities.length) {
       this.#markAll(this.#authorities.length * 2);
     } else this.#markOne(text, authorityStart);
   }
 
   #unmark(): void {
     this.#gone += 1;
-    if (this.#gone > FEWEST_BITS && this.#gone > this.#paths.size + this.#prefixes.size) {
+    if (this.#gone > FEWEST_WORDS && this.#gone > this.#paths.size + this.#prefixes.size) {
       this.#markAll(this.#authorities.length);
     }
   }
 
   #markAll(words: number): void {
     this.#gone = 0;
-    this.#authorities = new Uint32Array(words);
+    this.#authorities = new Int32Array(words);
     for (const uri of this.#paths.keys()) this.#markOne(uri, AUTHORITY_START);
     for (const prefix of this.#prefixes.keys()) this.#markOne(prefix, 0);
   }
@@ -132,7 +128,8 @@ export class RouteTree<T> {
   #markOne(text: string, start: number): void {
     const slash = text.indexOf("/", start);
     const hash = hashOf(this.#seed, text, start, slash < 0 ? text.length : slash);
-    this.#authorities[this.#wordAt(hash)] = this.#wordOf(hash) | (1 << (hash & 31));
+    const word = this.#wordAt(hash);
+    this.#authorities[word] = (this.#authorities[word] ?? 0) | bitsOf(hash);
   }
 
   /** The value of the most specific path or prefix. */
@@ -170,6 +167,10 @@ export class RouteTree<T> {
     }
     return best;
   }
+}
+
+function bitsOf(hash: number): number {
+  return (1 << hash) | (1 << (hash >>> 5)) | (1 << (hash >>> 10));
 }
 
 /** Without the port, if there is one: a host in brackets has colons itself, but its labels match nothing. */

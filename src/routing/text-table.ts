@@ -42,6 +42,11 @@ export class TextTable<T> {
     return this.#size;
   }
 
+  /** Keys for which there is room, and as many free ones as make them quick to find. */
+  get slots(): number {
+    return this.#hashes.length;
+  }
+
   get(key: string): T | undefined {
     return this.find(key, 0, key.length, this.#hashOfKey(key));
   }

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Random } from "../../src/ports.ts";
 import { AUTHORITY_START, Places, readAuthority } from "../../src/routing/plain-uri.ts";
 import { parsePortalUri } from "../../src/routing/portal-uri.ts";
-import { seededRandom } from "../support/seeded-random.ts";
 import { judgePortalUri } from "./portal-uri-judge.ts";
-import { portalText } from "./portal-uri-texts.ts";
+import { portalText, quickRandom } from "./portal-uri-texts.ts";
 
 describe("routing/portal-uri", () => {
   it("takes a URI apart", () => {
@@ -104,19 +102,3 @@ describe("routing/portal-uri", () => {
     assert.equal(met.size, 11, JSON.stringify([...met]));
   });
 });
-
-/** Drawn from blocks of a seeded one: 64 bytes for each number would take longer than the parsing. */
-function quickRandom(seed: string): Random {
-  const slow = seededRandom(seed);
-  let block = new DataView(new ArrayBuffer(0));
-  let at = 0;
-  const fraction = (): number => {
-    if (at >= block.byteLength) {
-      block = new DataView(Uint8Array.from(slow.bytes(64_000)).buffer);
-      at = 0;
-    }
-    at += 4;
-    return block.getUint32(at - 4) / 2 ** 32;
-  };
-  return { ...slow, fraction };
-}
