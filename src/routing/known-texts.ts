@@ -1,7 +1,7 @@
 /** Texts that were read before: what they say and where they led, so that neither is worked out again. */
 import { type PortalUri, readPortalUri } from "./portal-uri.ts";
 
-/** Texts that are remembered, at most: about 2 MiB, 6 MiB at worst. */
+/** Texts that are remembered, at most: about 2 MiB, 11 MiB at worst. */
 export const MAX_KNOWN_TEXTS = 4096;
 /** Longest text that is remembered. */
 export const MAX_KNOWN_LENGTH = 256;
@@ -61,8 +61,6 @@ export class KnownTexts<T, D> {
     const own = scratch.toString("latin1", 0, length);
     if (own !== text) return;
     const read = readPortalUri(own);
-    // It is given to everyone who asks.
-    if (typeof read !== "string") Object.freeze(read.options);
     const known: KnownText<T, D> = {
       text: own,
       uri: typeof read === "string" ? undefined : read,

@@ -203,7 +203,7 @@ export function readOn(text: string, authorityEnd: number, hash: number, places:
     const end = readQuery(text, at + 1, given);
     if (typeof end === "string") return end;
     at = end;
-    options = given;
+    options = Object.freeze(given);
     // `URL` drops a question mark with nothing behind it.
     if (at === pathEnd + 1) return false;
     code = text.charCodeAt(at);

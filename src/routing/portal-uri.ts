@@ -32,14 +32,12 @@ export function parsePortalUri(
   { readonly ok: true; readonly uri: PortalUri } | { readonly ok: false; readonly reason: string } {
   if (typeof value !== "string") return { ok: false, reason: "a portal URI is a string" };
   const read = readPortalUri(value);
-  if (typeof read === "string") return { ok: false, reason: read };
-  Object.freeze(read.options);
-  return { ok: true, uri: read };
+  return typeof read === "string" ? { ok: false, reason: read } : { ok: true, uri: read };
 }
 
 const places = new Places();
 
-/** The same for a text: what it says, or why it is refused. The options are not frozen. */
+/** The same for a text: what it says, or why it is refused. */
 export function readPortalUri(text: string): PortalUri | string {
   if (text.length > MAX_URI_LENGTH) return `longer than ${MAX_URI_LENGTH} characters`;
   let reading = readAuthority(text, places);
@@ -86,7 +84,7 @@ export function readByUrl(text: string): PortalUri | string {
     authority,
     world,
     path: pathname,
-    options,
+    options: Object.freeze(options),
     href: `${SCHEME}${authority}${pathname}${search}`,
   };
 }

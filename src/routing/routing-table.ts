@@ -24,7 +24,7 @@ export interface PortalRoute {
   readonly world?: string;
 }
 
-/** Where a portal URI leads now. */
+/** Where a portal URI leads now. It may be frozen, and the same that was answered before. */
 export interface ResolvedDestination {
   /** Origin of the destination server. */
   readonly origin: string;
@@ -291,8 +291,7 @@ export class RoutingTable {
   #isSelfAt(text: string, authorityEnd: number): boolean {
     const self = this.#selfAuthority;
     return (
-      self?.length === authorityEnd - AUTHORITY_START &&
-      self === text.slice(AUTHORITY_START, authorityEnd)
+      self?.length === authorityEnd - AUTHORITY_START && text.startsWith(self, AUTHORITY_START)
     );
   }
 
