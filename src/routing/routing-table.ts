@@ -8,21 +8,10 @@ import { parsePattern } from "./pattern.ts";
 import { AUTHORITY_START, Places, readAuthority, readOn } from "./plain-uri.ts";
 import { type PortalUri, readByUrl } from "./portal-uri.ts";
 import { RouteTree } from "./route-tree.ts";
+import { type PortalRoute, type Target, Targets, originOf, serverIn, weighted } from "./targets.ts";
 import { MAX_URI_LENGTH, NO_OPTIONS } from "./uri-rules.ts";
 
-/** One way out: URIs of `pattern` lead to `server`. */
-export interface PortalRoute {
-  /** `aether://host/path`, `aether://host/prefix/*`, `aether://*.suffix/*` or `*`. */
-  readonly pattern: string;
-  /** Origin of the server they lead to. */
-  readonly server: string;
-  /** Lower is tried first. Default 0. */
-  readonly priority?: number;
-  /** Share among servers of one priority. Default 1. */
-  readonly weight?: number;
-  /** World to go to instead of the URI's. */
-  readonly world?: string;
-}
+export type { PortalRoute };
 
 /** Where a portal URI leads now. It may be frozen, and the same that was answered before. */
 export interface ResolvedDestination {
@@ -58,52 +47,6 @@ export interface RoutingTableOptions {
   /** Default 100,000. */
   readonly maxRoutes?: number;
 }
-
-/** Players' ids carry the authority: one with anything else in it can be nobody's home. */
-const NAMEABLE = /^[a-z]+:\/\/[a-z0-9.[\]:-]{1,261}$/u;
-
-/** An origin in its normal form; undefined for anything else. */
-function originOf(server: string): string | undefined {
-  if (typeof server !== "string" || !URL.canParse(server)) return undefined;
-  const { origin, href, hostname } = new URL(server);
-  const named = NAMEABLE.test(origin) && !hostname.endsWith(".") && !hostname.includes("..");
-  // What is more than an origin, such as a path or a user, makes its URL longer.
-  return named && href === `${origin}/` && !/[?#]$/u.test(server) ? origin : undefined;
-}
-
-/** The routes of a pattern that leads to several servers. */
-class Targets {
-  readonly pattern: string;
-  /** By server. */
-  readonly byServer = new Map<string, PortalRoute>();
-  #ordered: readonly PortalRoute[] | undefined;
-
-  constructor(first: PortalRoute) {
-    this.pattern = first.pattern;
-    this.set(first);
-  }
-
-  set(route: PortalRoute): void {
-    this.byServer.set(route.server, route);
-    this.#ordered = undefined;
-  }
-
-  delete(server: string): boolean {
-    this.#ordered = undefined;
-    return this.byServer.delete(server);
-  }
-
-  /** By priority. */
-  get ordered(): readonly PortalRoute[] {
-    this.#ordered ??= [...this.byServer.values()].sort(
-      (a, b) => (a.priority ?? 0) - (b.priority ?? 0),
-    );
-    return this.#ordered;
-  }
-}
-
-/** What a pattern leads to: one route, as most do, or several. */
-type Target = PortalRoute | Targets;
 
 /** What is told of a URI once it is known where it leads. */
 type Told = Pick<PortalUri, "world" | "options" | "href">;
@@ -329,7 +272,10 @@ export class RoutingTable {
     for (const route of targets.ordered) (this.#isHealthy(route.server) ? up : down).push(route);
     const [usable, others] = up.length > 0 ? [up, down] : [down, up];
     const lowest = usable[0]?.priority ?? 0;
-    const chosen = this.#weighted(usable.filter((route) => (route.priority ?? 0) === lowest));
+    const chosen = weighted(
+      usable.filter((route) => (route.priority ?? 0) === lowest),
+      this.#options.random?.fraction() ?? 0,
+    );
     const alternatives = [...usable.filter((route) => route !== chosen), ...others];
     return this.#destination(
       uri,
@@ -338,18 +284,6 @@ export class RoutingTable {
       targets.pattern,
       alternatives.map(({ server }) => server),
     );
-  }
-
-  #weighted(routes: readonly PortalRoute[]): PortalRoute {
-    const total = routes.reduce((sum, route) => sum + (route.weight ?? 1), 0);
-    let point = (this.#options.random?.fraction() ?? 0) * total;
-    for (const route of routes) {
-      point -= route.weight ?? 1;
-      if (point < 0) return route;
-    }
-    const [first] = routes;
-    if (first === undefined) throw new TypeError("a pattern without targets");
-    return first;
   }
 
   #destination(
@@ -378,10 +312,4 @@ export class RoutingTable {
   #isHealthy(origin: string): boolean {
     return this.#options.isHealthy?.(origin) ?? true;
   }
-}
-
-/** The route of a pattern to this server. */
-function serverIn(target: Target | undefined, server: string): PortalRoute | undefined {
-  if (target instanceof Targets) return target.byServer.get(server);
-  return target?.server === server ? target : undefined;
 }
