@@ -180,6 +180,7 @@ export class RoutingTable {
     const { target, answer } = known;
     if (target instanceof Targets) return this.#choose(uri, target);
     const origin = target === undefined ? this.#selfOrPeer(uri.authority) : target.server;
+    if (origin === undefined) return undefined;
     if (
       answer === undefined ||
       answer.origin !== origin ||
