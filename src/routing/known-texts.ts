@@ -1,15 +1,17 @@
 /** Texts that were read before: what they say and where they led, so that neither is worked out again. */
 import { type PortalUri, readPortalUri } from "./portal-uri.ts";
 
-/** Texts that are remembered, at most: about 2 MiB, 6 MiB at worst. */
+/** Texts that are remembered, at most: about 2 MiB, 11 MiB at worst. */
 export const MAX_KNOWN_TEXTS = 4096;
 /** Longest text that is remembered. */
 export const MAX_KNOWN_LENGTH = 256;
 /** When all places are taken, one unknown text in so many gets one. */
-const ADMIT_ONE_IN = 16;
+export const ADMIT_ONE_IN = 64;
 
-/** A text that was read before. */
-export interface KnownText<T> {
+const scratch = Buffer.allocUnsafeSlow(MAX_KNOWN_LENGTH);
+
+/** A text that was read before. `T`: what it matches; `D`: where it leads. */
+export interface KnownText<T, D> {
   readonly text: string;
   /** Undefined: it is refused. */
   readonly uri: PortalUri | undefined;
@@ -17,6 +19,8 @@ export interface KnownText<T> {
   target: T | undefined;
   /** Of the table; -1: never looked for. */
   version: number;
+  /** What was answered the last time; it may have changed since. */
+  answer: D | undefined;
   /** Whether it was asked for since the hand came by. */
   used: boolean;
 }
@@ -26,9 +30,9 @@ export interface KnownText<T> {
  * place for one admission, and passes over those in use: texts that come once, however many, can push
  * out only what nobody asks for.
  */
-export class KnownTexts<T> {
-  readonly #byText = new Map<string, KnownText<T>>();
-  readonly #places: KnownText<T>[] = [];
+export class KnownTexts<T, D> {
+  readonly #byText = new Map<string, KnownText<T, D>>();
+  readonly #places: KnownText<T, D>[] = [];
   #hand = 0;
   #unknown = 0;
 
@@ -37,7 +41,7 @@ export class KnownTexts<T> {
     return this.#byText.size;
   }
 
-  get(text: string): KnownText<T> | undefined {
+  get(text: string): KnownText<T, D> | undefined {
     const known = this.#byText.get(text);
     if (known !== undefined) known.used = true;
     return known;
@@ -53,14 +57,16 @@ export class KnownTexts<T> {
       this.#unknown = 0;
     }
     // A text may be a piece of a long message, and would keep all of it in memory.
-    const own = Buffer.from(text, "latin1").toString("latin1");
+    const length = scratch.write(text, "latin1");
+    const own = scratch.toString("latin1", 0, length);
     if (own !== text) return;
     const read = readPortalUri(own);
-    const known: KnownText<T> = {
+    const known: KnownText<T, D> = {
       text: own,
       uri: typeof read === "string" ? undefined : read,
       target: undefined,
       version: -1,
+      answer: undefined,
       used: false,
     };
     if (full) this.#replace(known);
@@ -68,7 +74,7 @@ export class KnownTexts<T> {
     this.#byText.set(own, known);
   }
 
-  #replace(known: KnownText<T>): void {
+  #replace(known: KnownText<T, D>): void {
     for (;;) {
       const at = this.#hand;
       this.#hand = (at + 1) % MAX_KNOWN_TEXTS;

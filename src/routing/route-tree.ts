@@ -1,31 +1,41 @@
 /** Finds the most specific pattern for a URI. */
 import type { RoutePattern } from "./pattern.ts";
-import type { PortalUri } from "./portal-uri.ts";
+import { AUTHORITY_START, type Places } from "./plain-uri.ts";
+import { TextTable, hashBackwards, hashOf, hashed } from "./text-table.ts";
 
-interface Node<T> {
-  value: T | undefined;
-  children: Map<string, Node<T>> | undefined;
-}
+const COLON = 58;
+const DOT = 46;
+/** Words of 32 bits, for one pattern each at least; powers of two. */
+const FEWEST_WORDS = 64;
 
-const AUTHORITY_START = "aether://".length;
-/** Powers of two. */
-const FEWEST_BITS = 1024;
-const BITS_A_PATH = 8;
-
-/** Values by pattern. */
+/** Values by pattern. Texts are matched by their places: nothing is cut out of them. */
 export class RouteTree<T> {
+  readonly #seed: number;
   /** By the URI without its query. */
-  readonly #paths = new Map<string, T>();
-  /**
-   * One bit for what an authority comes to: set where a path of such a one is there, or was. It tells
-   * most of those without any, and costs nothing by the route.
-   */
-  #authorities = new Uint32Array(FEWEST_BITS / 32);
-  /** Authority → trie of path segments. */
-  readonly #prefixes = new Map<string, Node<T>>();
-  /** Trie of host labels, from the right. */
-  readonly #suffixes: Node<T> = { value: undefined, children: undefined };
+  readonly #paths: TextTable<T>;
+  /** By authority and path. */
+  readonly #prefixes: TextTable<T>;
+  /** By host, hashed from the right. */
+  readonly #suffixes: TextTable<T>;
   #any: T | undefined;
+  /** Slashes in a prefix, and dots in a suffix, at most: further no text needs to be looked at. */
+  #deepestPrefix = 0;
+  #deepestSuffix = 0;
+  /**
+   * Three bits of one word for what an authority comes to: set where a path or prefix of such a one is there,
+   * or was. They tell all but one in hundreds of those without any.
+   */
+  #authorities = new Int32Array(FEWEST_WORDS);
+  /** Patterns taken out since the bits were set anew. */
+  #gone = 0;
+
+  /** @param seed of the hashes that {@link Places} bring */
+  constructor(seed: number) {
+    this.#seed = seed;
+    this.#paths = new TextTable((uri) => hashOf(seed, uri, AUTHORITY_START));
+    this.#prefixes = new TextTable((prefix) => hashOf(seed, prefix));
+    this.#suffixes = new TextTable((suffix) => hashBackwards(seed, suffix));
+  }
 
   /** The value of this very pattern. */
   get(pattern: RoutePattern): T | undefined {
@@ -35,9 +45,9 @@ export class RouteTree<T> {
       case "path":
         return this.#paths.get(pattern.uri);
       case "prefix":
-        return nodeAt(this.#prefixes.get(pattern.authority), pattern.segments)?.value;
+        return this.#prefixes.get(pattern.prefix);
       case "suffix":
-        return nodeAt(this.#suffixes, pattern.labels)?.value;
+        return this.#suffixes.get(pattern.suffix);
     }
   }
 
@@ -48,154 +58,132 @@ export class RouteTree<T> {
         break;
       case "path":
         this.#paths.set(pattern.uri, value);
-        if (this.#paths.size * BITS_A_PATH > this.#authorities.length * 32) this.#mark();
-        else this.#markOne(pattern.uri);
+        this.#mark(pattern.uri, AUTHORITY_START);
         break;
-      case "prefix": {
-        let root = this.#prefixes.get(pattern.authority);
-        if (root === undefined) {
-          root = { value: undefined, children: undefined };
-          this.#prefixes.set(pattern.authority, root);
-        }
-        grow(root, pattern.segments).value = value;
+      case "prefix":
+        this.#prefixes.set(pattern.prefix, value);
+        this.#deepestPrefix = Math.max(this.#deepestPrefix, count("/", pattern.prefix));
+        this.#mark(pattern.prefix, 0);
         break;
-      }
       case "suffix":
-        grow(this.#suffixes, pattern.labels).value = value;
+        this.#suffixes.set(pattern.suffix, value);
+        this.#deepestSuffix = Math.max(this.#deepestSuffix, count(".", pattern.suffix));
     }
   }
 
-  /** Takes a value out, and the branches that led only to it. */
   delete(pattern: RoutePattern): void {
     switch (pattern.kind) {
       case "any":
         this.#any = undefined;
         break;
       case "path":
-        this.#paths.delete(pattern.uri);
+        if (this.#paths.delete(pattern.uri)) this.#unmark();
         break;
-      case "prefix": {
-        const root = this.#prefixes.get(pattern.authority);
-        if (root !== undefined && prune(root, pattern.segments, 0)) {
-          this.#prefixes.delete(pattern.authority);
-        }
+      case "prefix":
+        if (this.#prefixes.delete(pattern.prefix)) this.#unmark();
         break;
-      }
       case "suffix":
-        prune(this.#suffixes, pattern.labels, 0);
+        this.#suffixes.delete(pattern.suffix);
     }
   }
 
   *values(): Iterable<T> {
     yield* this.#paths.values();
-    for (const root of this.#prefixes.values()) yield* valuesIn(root);
-    yield* valuesIn(this.#suffixes);
+    yield* this.#prefixes.values();
+    yield* this.#suffixes.values();
     if (this.#any !== undefined) yield this.#any;
   }
 
-  /** False: no pattern matches any URI of this authority. */
-  mayMatch(authority: string): boolean {
-    if (this.#any !== undefined || this.#prefixes.has(authority)) return true;
-    if (this.#paths.size > 0 && this.#isMarked(authority)) return true;
-    return this.#matchSuffix(authority) !== undefined;
+  /** False: no path and no prefix is of the authority with this hash. */
+  mayMatchPath(authorityHash: number): boolean {
+    const bits = bitsOf(authorityHash);
+    return ((this.#authorities[this.#wordAt(authorityHash)] ?? 0) & bits) === bits;
   }
 
-  /** Anew, with room for twice as many. */
-  #mark(): void {
-    this.#authorities = new Uint32Array(this.#authorities.length * 2);
-    for (const uri of this.#paths.keys()) this.#markOne(uri);
+  #wordAt(hash: number): number {
+    return (Math.imul(hash, 0x9e3779b1) >>> 8) & (this.#authorities.length - 1);
   }
 
-  #markOne(uri: string): void {
-    const bit = this.#bitOf(uri, AUTHORITY_START, uri.indexOf("/", AUTHORITY_START));
-    this.#authorities[bit >>> 5] = (this.#authorities[bit >>> 5] ?? 0) | (1 << (bit & 31));
+  #mark(text: string, authorityStart: number): void {
+    const patterns = this.#paths.size + this.#prefixes.size;
+    if (patterns > this.#authorities.length) {
+      this.#markAll(this.#authorities.length * 2);
+    } else this.#markOne(text, authorityStart);
   }
 
-  #isMarked(authority: string): boolean {
-    const bit = this.#bitOf(authority, 0, authority.length);
-    return ((this.#authorities[bit >>> 5] ?? 0) & (1 << (bit & 31))) !== 0;
+  #unmark(): void {
+    this.#gone += 1;
+    if (this.#gone > FEWEST_WORDS && this.#gone > this.#paths.size + this.#prefixes.size) {
+      this.#markAll(this.#authorities.length);
+    }
   }
 
-  #bitOf(text: string, from: number, to: number): number {
-    let hash = 0;
-    for (let at = from; at < to; at += 1) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) | 0;
-    // The last characters alone would decide about the lowest bits.
-    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-    return (hash ^ (hash >>> 13)) & (this.#authorities.length * 32 - 1);
+  #markAll(words: number): void {
+    this.#gone = 0;
+    this.#authorities = new Int32Array(words);
+    for (const uri of this.#paths.keys()) this.#markOne(uri, AUTHORITY_START);
+    for (const prefix of this.#prefixes.keys()) this.#markOne(prefix, 0);
   }
 
-  /** The value of the most specific pattern. @param plain the URI without its query */
-  match({ authority, path }: PortalUri, plain: string): T | undefined {
-    const exact = this.#paths.size === 0 ? undefined : this.#paths.get(plain);
-    return exact ?? this.#matchPrefix(authority, path) ?? this.#matchSuffix(authority) ?? this.#any;
+  #markOne(text: string, start: number): void {
+    const slash = text.indexOf("/", start);
+    const hash = hashOf(this.#seed, text, start, slash < 0 ? text.length : slash);
+    const word = this.#wordAt(hash);
+    this.#authorities[word] = (this.#authorities[word] ?? 0) | bitsOf(hash);
   }
 
-  #matchPrefix(authority: string, path: string): T | undefined {
+  /** The value of the most specific path or prefix. */
+  matchPath(text: string, places: Places): T | undefined {
+    if (this.#paths.size > 0) {
+      const exact = this.#paths.find(text, 0, places.pathEnd, places.pathHash);
+      if (exact !== undefined) return exact;
+    }
     if (this.#prefixes.size === 0) return undefined;
-    let node = this.#prefixes.get(authority);
-    let best = node?.value;
-    for (let start = 1; node?.children !== undefined && start <= path.length;) {
-      const slash: number = path.indexOf("/", start);
-      const end = slash < 0 ? path.length : slash;
-      node = node.children.get(path.slice(start, end));
-      // `prefix/*` needs something below the prefix.
-      if (node?.value !== undefined && slash >= 0) best = node.value;
-      start = end + 1;
+    // `prefix/*` needs a slash behind the prefix.
+    for (let slash = Math.min(places.slashes - 1, this.#deepestPrefix); slash >= 0; slash -= 1) {
+      const end = places.slashAt(slash);
+      const found = this.#prefixes.find(text, AUTHORITY_START, end, places.slashHash(slash));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** The value of the longest suffix, or of `*`. */
+  matchHost(text: string, authorityEnd: number): T | undefined {
+    if (this.#suffixes.size === 0) return this.#any;
+    let best = this.#any;
+    const hostEnd = endOfHost(text, authorityEnd);
+    let hash = this.#seed;
+    let dots = 0;
+    // `*.suffix` needs a label before the suffix.
+    for (let at = hostEnd - 1; at > AUTHORITY_START; at -= 1) {
+      const code = text.charCodeAt(at);
+      if (code === DOT) {
+        best = this.#suffixes.find(text, at + 1, hostEnd, hash) ?? best;
+        dots += 1;
+        if (dots > this.#deepestSuffix) break;
+      }
+      hash = hashed(hash, code);
     }
     return best;
   }
-
-  #matchSuffix(authority: string): T | undefined {
-    if (this.#suffixes.children === undefined) return undefined;
-    const colon = authority.lastIndexOf(":");
-    const host = colon > 0 && !authority.endsWith("]") ? authority.slice(0, colon) : authority;
-    let node: Node<T> | undefined = this.#suffixes;
-    let best: T | undefined;
-    for (let end = host.length; end > 0;) {
-      const dot: number = host.lastIndexOf(".", end - 1);
-      node = node.children?.get(host.slice(dot + 1, end));
-      if (node === undefined) break;
-      // `*.suffix` needs a label before the suffix.
-      if (dot > 0 && node.value !== undefined) best = node.value;
-      end = dot;
-    }
-    return best;
-  }
 }
 
-function nodeAt<T>(root: Node<T> | undefined, parts: readonly string[]): Node<T> | undefined {
-  let node = root;
-  for (const part of parts) node = node?.children?.get(part);
-  return node;
+function bitsOf(hash: number): number {
+  return (1 << hash) | (1 << (hash >>> 5)) | (1 << (hash >>> 10));
 }
 
-function grow<T>(root: Node<T>, parts: readonly string[]): Node<T> {
-  let node = root;
-  for (const part of parts) {
-    let child: Node<T> | undefined = node.children?.get(part);
-    if (child === undefined) {
-      child = { value: undefined, children: undefined };
-      node.children ??= new Map();
-      node.children.set(part, child);
-    }
-    node = child;
-  }
-  return node;
+/** Without the port, if there is one: a host in brackets has colons itself, but its labels match nothing. */
+function endOfHost(text: string, authorityEnd: number): number {
+  let at = authorityEnd - 1;
+  while (at > AUTHORITY_START && isDigit(text.charCodeAt(at))) at -= 1;
+  return text.charCodeAt(at) === COLON ? at : authorityEnd;
 }
 
-/** Clears the value at the end of `parts`; true when the node itself has become useless. */
-function prune<T>(node: Node<T>, parts: readonly string[], depth: number): boolean {
-  const part = parts[depth];
-  if (part === undefined) node.value = undefined;
-  else {
-    const child = node.children?.get(part);
-    if (child !== undefined && prune(child, parts, depth + 1)) node.children?.delete(part);
-    if (node.children?.size === 0) node.children = undefined;
-  }
-  return node.value === undefined && node.children === undefined;
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
 }
 
-function* valuesIn<T>(node: Node<T>): Iterable<T> {
-  if (node.value !== undefined) yield node.value;
-  for (const child of node.children?.values() ?? []) yield* valuesIn(child);
+function count(letter: string, text: string): number {
+  return text.split(letter).length - 1;
 }

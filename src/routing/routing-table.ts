@@ -3,32 +3,17 @@
  * weights and failover to healthy servers. Works alone, without a server.
  */
 import type { Random } from "../ports.ts";
-import { KnownTexts, MAX_KNOWN_LENGTH } from "./known-texts.ts";
+import { type KnownText, KnownTexts, MAX_KNOWN_LENGTH } from "./known-texts.ts";
 import { parsePattern } from "./pattern.ts";
-import {
-  MAX_URI_LENGTH,
-  NO_OPTIONS,
-  type PortalUri,
-  peekAuthority,
-  readPortalUri,
-} from "./portal-uri.ts";
+import { AUTHORITY_START, Places, readAuthority, readOn } from "./plain-uri.ts";
+import { type PortalUri, readByUrl } from "./portal-uri.ts";
 import { RouteTree } from "./route-tree.ts";
+import { type PortalRoute, type Target, Targets, originOf, serverIn, weighted } from "./targets.ts";
+import { MAX_URI_LENGTH, NO_OPTIONS } from "./uri-rules.ts";
 
-/** One way out: URIs of `pattern` lead to `server`. */
-export interface PortalRoute {
-  /** `aether://host/path`, `aether://host/prefix/*`, `aether://*.suffix/*` or `*`. */
-  readonly pattern: string;
-  /** Origin of the server they lead to. */
-  readonly server: string;
-  /** Lower is tried first. Default 0. */
-  readonly priority?: number;
-  /** Share among servers of one priority. Default 1. */
-  readonly weight?: number;
-  /** World to go to instead of the URI's. */
-  readonly world?: string;
-}
+export type { PortalRoute };
 
-/** Where a portal URI leads now. */
+/** Where a portal URI leads now. It may be frozen, and the same that was answered before. */
 export interface ResolvedDestination {
   /** Origin of the destination server. */
   readonly origin: string;
@@ -54,57 +39,17 @@ export interface RoutingTableOptions {
   readonly isHealthy?: (origin: string) => boolean;
   /** The origin of a known peer with that authority: its URIs need no route. */
   readonly peerFor?: (authority: string) => string | undefined;
-  /** Chooses among weights. Default: the first. */
+  /**
+   * Chooses among weights, and seeds the hashes of the table, so that nobody can make patterns collide.
+   * Default: the first, and hashes that are always the same.
+   */
   readonly random?: Random;
   /** Default 100,000. */
   readonly maxRoutes?: number;
 }
 
-/** Players' ids carry the authority: one with anything else in it can be nobody's home. */
-const NAMEABLE = /^[a-z]+:\/\/[a-z0-9.[\]:-]{1,261}$/u;
-
-/** An origin in its normal form; undefined for anything else. */
-function originOf(server: string): string | undefined {
-  if (typeof server !== "string" || !URL.canParse(server)) return undefined;
-  const { origin, href, hostname } = new URL(server);
-  const named = NAMEABLE.test(origin) && !hostname.endsWith(".") && !hostname.includes("..");
-  // What is more than an origin, such as a path or a user, makes its URL longer.
-  return named && href === `${origin}/` && !/[?#]$/u.test(server) ? origin : undefined;
-}
-
-/** The routes of a pattern that leads to several servers. */
-class Targets {
-  readonly pattern: string;
-  /** By server. */
-  readonly byServer = new Map<string, PortalRoute>();
-  #ordered: readonly PortalRoute[] | undefined;
-
-  constructor(first: PortalRoute) {
-    this.pattern = first.pattern;
-    this.set(first);
-  }
-
-  set(route: PortalRoute): void {
-    this.byServer.set(route.server, route);
-    this.#ordered = undefined;
-  }
-
-  delete(server: string): boolean {
-    this.#ordered = undefined;
-    return this.byServer.delete(server);
-  }
-
-  /** By priority. */
-  get ordered(): readonly PortalRoute[] {
-    this.#ordered ??= [...this.byServer.values()].sort(
-      (a, b) => (a.priority ?? 0) - (b.priority ?? 0),
-    );
-    return this.#ordered;
-  }
-}
-
-/** What a pattern leads to: one route, as most do, or several. */
-type Target = PortalRoute | Targets;
+/** What is told of a URI once it is known where it leads. */
+type Told = Pick<PortalUri, "world" | "options" | "href">;
 
 const NO_ALTERNATIVES: readonly string[] = Object.freeze([]);
 
@@ -113,8 +58,9 @@ export class RoutingTable {
   readonly #options: RoutingTableOptions;
   readonly #selfAuthority: string | undefined;
   readonly #maxRoutes: number;
-  readonly #tree = new RouteTree<Target>();
-  readonly #known = new KnownTexts<Target>();
+  readonly #places: Places;
+  readonly #tree: RouteTree<Target>;
+  readonly #known = new KnownTexts<Target, ResolvedDestination>();
   /** Goes up with every change of the tree: what a known text matched before counts no more. */
   #version = 0;
   #size = 0;
@@ -123,6 +69,9 @@ export class RoutingTable {
     this.#options = options;
     this.#selfAuthority = options.self === undefined ? undefined : new URL(options.self).host;
     this.#maxRoutes = options.maxRoutes ?? 100_000;
+    const { random } = options;
+    this.#places = new Places(random && Math.floor(random.fraction() * 2 ** 32) | 0);
+    this.#tree = new RouteTree(this.#places.seed);
   }
 
   /** Routes in the table. */
@@ -203,68 +152,131 @@ export class RoutingTable {
 
   /** Where a URI leads, or undefined when it is malformed or nobody knows. */
   resolve(uri: string | PortalUri): ResolvedDestination | undefined {
-    if (typeof uri !== "string") {
-      return this.#isSelf(uri)
-        ? this.#lead(uri, undefined)
-        : this.#lead(uri, this.#tree.match(uri, `aether://${uri.authority}${uri.path}`));
-    }
-    // A long text is not remembered: it is read only if something leads to its authority.
-    const long = uri.length > MAX_KNOWN_LENGTH;
-    if (long && (uri.length > MAX_URI_LENGTH || this.#isNobodys(uri))) return undefined;
-    const known = long ? undefined : this.#known.get(uri);
-    if (known === undefined) {
+    if (typeof uri !== "string") return this.#resolveRead(uri);
+    if (uri.length <= MAX_KNOWN_LENGTH) {
+      const known = this.#known.get(uri);
+      if (known !== undefined) return this.#resolveKnown(known);
       this.#known.note(uri);
-      const read = readPortalUri(uri);
-      return typeof read === "string" ? undefined : this.#lead(read, this.#match(read));
-    }
-    if (known.uri === undefined) return undefined;
-    if (known.version !== this.#version) {
-      known.target = this.#match(known.uri);
-      known.version = this.#version;
-    }
-    return this.#lead(known.uri, known.target);
+    } else if (uri.length > MAX_URI_LENGTH) return undefined;
+    return this.#resolveText(uri);
   }
 
-  /** Whether nothing leads to the authority of a text: then it is all the same what else it says. */
-  #isNobodys(text: string): boolean {
-    const authority = peekAuthority(text);
+  #resolveRead(uri: PortalUri): ResolvedDestination | undefined {
+    const target = this.#match(uri);
+    return target === undefined
+      ? this.#leadTo(this.#selfOrPeer(uri.authority), uri)
+      : this.#lead(uri, target);
+  }
+
+  /** Health and peers are asked for each time; what has not changed since is answered as before. */
+  #resolveKnown(known: KnownText<Target, ResolvedDestination>): ResolvedDestination | undefined {
+    const { uri } = known;
+    if (uri === undefined) return undefined;
+    if (known.version !== this.#version) {
+      known.target = this.#match(uri);
+      known.answer = undefined;
+      known.version = this.#version;
+    }
+    const { target, answer } = known;
+    if (target instanceof Targets) return this.#choose(uri, target);
+    const origin = target === undefined ? this.#selfOrPeer(uri.authority) : target.server;
+    if (origin === undefined) return undefined;
+    if (
+      answer === undefined ||
+      answer.origin !== origin ||
+      answer.healthy !== this.#isUp(answer.origin)
+    ) {
+      const now = target === undefined ? this.#leadTo(origin, uri) : this.#lead(uri, target);
+      known.answer = now === undefined ? undefined : Object.freeze(now);
+    }
+    return known.answer;
+  }
+
+  /** Reads no further than to where it is known that a text is refused, or leads nowhere in any case. */
+  #resolveText(text: string): ResolvedDestination | undefined {
+    const places = this.#places;
+    const reading = readAuthority(text, places);
+    if (reading !== true) return reading === false ? this.#resolveByUrl(text) : undefined;
+    // Whoever is asked for a peer may ask this table in turn, which has but one set of places.
+    const { authorityEnd, authorityHash } = places;
+    const self = this.#isSelfAt(text, authorityEnd);
+    const byPath = !self && this.#tree.mayMatchPath(authorityHash);
+    let target: Target | undefined;
+    let origin: string | undefined;
+    if (self) origin = this.#options.self;
+    else if (!byPath) {
+      target = this.#tree.matchHost(text, authorityEnd);
+      if (target === undefined) {
+        origin = this.#options.peerFor?.(text.slice(AUTHORITY_START, authorityEnd));
+        if (origin === undefined) return undefined;
+      }
+    }
+    const rest = readOn(text, authorityEnd, authorityHash, places);
+    if (rest !== true) return rest === false ? this.#resolveByUrl(text) : undefined;
+    const uri = {
+      world: text.slice(authorityEnd + 1, places.worldEnd),
+      options: places.options,
+      href: text,
+    };
+    if (byPath) {
+      target = this.#tree.matchPath(text, places) ?? this.#tree.matchHost(text, authorityEnd);
+      if (target === undefined) {
+        origin = this.#options.peerFor?.(text.slice(AUTHORITY_START, authorityEnd));
+      }
+    }
+    return target === undefined ? this.#leadTo(origin, uri) : this.#lead(uri, target);
+  }
+
+  #resolveByUrl(text: string): ResolvedDestination | undefined {
+    const read = readByUrl(text);
+    return typeof read === "string" ? undefined : this.#resolveRead(read);
+  }
+
+  #isSelfAt(text: string, authorityEnd: number): boolean {
+    const self = this.#selfAuthority;
     return (
-      authority !== undefined &&
-      authority !== this.#selfAuthority &&
-      !this.#tree.mayMatch(authority) &&
-      this.#options.peerFor?.(authority) === undefined
+      self?.length === authorityEnd - AUTHORITY_START && text.startsWith(self, AUTHORITY_START)
     );
   }
 
-  #isSelf(uri: PortalUri): boolean {
-    return this.#selfAuthority !== undefined && uri.authority === this.#selfAuthority;
+  #selfOrPeer(authority: string): string | undefined {
+    return authority === this.#selfAuthority
+      ? this.#options.self
+      : this.#options.peerFor?.(authority);
   }
 
-  #match(uri: PortalUri): Target | undefined {
-    if (this.#isSelf(uri)) return undefined;
-    const { href } = uri;
-    const query = href.indexOf("?");
-    return this.#tree.match(uri, query < 0 ? href : href.slice(0, query));
+  #match({ authority, path }: PortalUri): Target | undefined {
+    if (authority === this.#selfAuthority) return undefined;
+    const places = this.#places;
+    const text = places.locate(authority, path);
+    const byPath = this.#tree.mayMatchPath(places.authorityHash)
+      ? this.#tree.matchPath(text, places)
+      : undefined;
+    return byPath ?? this.#tree.matchHost(text, places.authorityEnd);
   }
 
-  #lead(uri: PortalUri, target: Target | undefined): ResolvedDestination | undefined {
+  #lead(uri: Told, target: Target): ResolvedDestination {
     if (target instanceof Targets) return this.#choose(uri, target);
-    if (target !== undefined) {
-      return this.#destination(uri, target.server, target.world, target.pattern, NO_ALTERNATIVES);
-    }
-    const origin = this.#isSelf(uri) ? this.#options.self : this.#options.peerFor?.(uri.authority);
+    return this.#destination(uri, target.server, target.world, target.pattern, NO_ALTERNATIVES);
+  }
+
+  /** To this server, or a peer that is named directly. */
+  #leadTo(origin: string | undefined, uri: Told): ResolvedDestination | undefined {
     return origin === undefined
       ? undefined
       : this.#destination(uri, origin, undefined, undefined, NO_ALTERNATIVES);
   }
 
-  #choose(uri: PortalUri, targets: Targets): ResolvedDestination {
+  #choose(uri: Told, targets: Targets): ResolvedDestination {
     const up: PortalRoute[] = [];
     const down: PortalRoute[] = [];
     for (const route of targets.ordered) (this.#isHealthy(route.server) ? up : down).push(route);
     const [usable, others] = up.length > 0 ? [up, down] : [down, up];
     const lowest = usable[0]?.priority ?? 0;
-    const chosen = this.#weighted(usable.filter((route) => (route.priority ?? 0) === lowest));
+    const chosen = weighted(
+      usable.filter((route) => (route.priority ?? 0) === lowest),
+      this.#options.random?.fraction() ?? 0,
+    );
     const alternatives = [...usable.filter((route) => route !== chosen), ...others];
     return this.#destination(
       uri,
@@ -275,45 +287,30 @@ export class RoutingTable {
     );
   }
 
-  #weighted(routes: readonly PortalRoute[]): PortalRoute {
-    const total = routes.reduce((sum, route) => sum + (route.weight ?? 1), 0);
-    let point = (this.#options.random?.fraction() ?? 0) * total;
-    for (const route of routes) {
-      point -= route.weight ?? 1;
-      if (point < 0) return route;
-    }
-    const [first] = routes;
-    if (first === undefined) throw new TypeError("a pattern without targets");
-    return first;
-  }
-
   #destination(
-    uri: PortalUri,
+    uri: Told,
     origin: string,
     world: string | undefined,
     pattern: string | undefined,
     alternatives: readonly string[],
   ): ResolvedDestination {
-    const local = origin === this.#options.self;
     return {
       origin,
       world: world ?? uri.world,
       options: uri.options ?? NO_OPTIONS,
       uri: uri.href,
-      local,
+      local: origin === this.#options.self,
       pattern,
-      healthy: local || this.#isHealthy(origin),
+      healthy: this.#isUp(origin),
       alternatives,
     };
+  }
+
+  #isUp(origin: string): boolean {
+    return origin === this.#options.self || this.#isHealthy(origin);
   }
 
   #isHealthy(origin: string): boolean {
     return this.#options.isHealthy?.(origin) ?? true;
   }
-}
-
-/** The route of a pattern to this server. */
-function serverIn(target: Target | undefined, server: string): PortalRoute | undefined {
-  if (target instanceof Targets) return target.byServer.get(server);
-  return target?.server === server ? target : undefined;
 }

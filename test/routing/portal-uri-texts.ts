@@ -1,4 +1,5 @@
 import type { Random } from "../../src/ports.ts";
+import { seededRandom } from "../support/seeded-random.ts";
 
 /** Portal URIs of all shapes, and what somebody may send instead. */
 
@@ -96,4 +97,20 @@ export function portalText(random: Random): string {
     text = text.slice(0, at) + (chance(0.6) ? letter : "") + text.slice(at + removed);
   }
   return chance(0.005) ? text.padEnd(2046 + Math.floor(random.fraction() * 5), "a") : text;
+}
+
+/** Drawn from blocks of a seeded one: 64 bytes for each number would take longer than the parsing. */
+export function quickRandom(seed: string): Random {
+  const slow = seededRandom(seed);
+  let block = new DataView(new ArrayBuffer(0));
+  let at = 0;
+  const fraction = (): number => {
+    if (at >= block.byteLength) {
+      block = new DataView(Uint8Array.from(slow.bytes(64_000)).buffer);
+      at = 0;
+    }
+    at += 4;
+    return block.getUint32(at - 4) / 2 ** 32;
+  };
+  return { ...slow, fraction };
 }

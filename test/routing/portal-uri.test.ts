@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { Random } from "../../src/ports.ts";
-import { parsePortalUri, peekAuthority } from "../../src/routing/portal-uri.ts";
-import { seededRandom } from "../support/seeded-random.ts";
+import { AUTHORITY_START, Places, readAuthority } from "../../src/routing/plain-uri.ts";
+import { parsePortalUri } from "../../src/routing/portal-uri.ts";
 import { judgePortalUri } from "./portal-uri-judge.ts";
-import { portalText } from "./portal-uri-texts.ts";
+import { portalText, quickRandom } from "./portal-uri-texts.ts";
 
 describe("routing/portal-uri", () => {
   it("takes a URI apart", () => {
@@ -79,6 +78,7 @@ describe("routing/portal-uri", () => {
     console.log(`      PORTAL_URI_SEED=${seed}`);
     const random = quickRandom(seed);
     const met = new Map<string, number>();
+    const places = new Places();
     for (let turn = 0; turn < 100_000; turn += 1) {
       const text = portalText(random);
       const judged = judgePortalUri(text);
@@ -86,9 +86,11 @@ describe("routing/portal-uri", () => {
       const told = `PORTAL_URI_SEED=${seed}, text ${turn}: ${JSON.stringify(text)}`;
       if (judged.ok) assert.deepEqual(parsed, judged, told);
       else assert.equal(parsed.ok, false, told);
-      const peeked = peekAuthority(text);
-      if (judged.ok && peeked !== undefined) {
-        assert.equal(peeked, judged.uri.authority, told);
+      const peeked = readAuthority(text, places);
+      if (typeof peeked === "string") assert.equal(judged.ok, false, told);
+      else if (judged.ok && peeked) {
+        const authority = text.slice(AUTHORITY_START, places.authorityEnd);
+        assert.equal(authority, judged.uri.authority, told);
         met.set("peeked", (met.get("peeked") ?? 0) + 1);
       }
       const verdict = judged.ok ? "read" : judged.reason.replace(/".*"/su, "…");
@@ -100,19 +102,3 @@ describe("routing/portal-uri", () => {
     assert.equal(met.size, 11, JSON.stringify([...met]));
   });
 });
-
-/** Drawn from blocks of a seeded one: 64 bytes for each number would take longer than the parsing. */
-function quickRandom(seed: string): Random {
-  const slow = seededRandom(seed);
-  let block = new DataView(new ArrayBuffer(0));
-  let at = 0;
-  const fraction = (): number => {
-    if (at >= block.byteLength) {
-      block = new DataView(Uint8Array.from(slow.bytes(64_000)).buffer);
-      at = 0;
-    }
-    at += 4;
-    return block.getUint32(at - 4) / 2 ** 32;
-  };
-  return { ...slow, fraction };
-}

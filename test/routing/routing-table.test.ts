@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { parsePortalUri } from "../../src/routing/portal-uri.ts";
 import { type PortalRoute, RoutingTable } from "../../src/routing/routing-table.ts";
 import { seededRandom } from "../support/seeded-random.ts";
+import { judgePortalUri } from "./portal-uri-judge.ts";
+import { portalText, quickRandom } from "./portal-uri-texts.ts";
 
 const A = "https://a.example";
 const B = "https://b.example";
@@ -30,6 +32,14 @@ describe("routing/routing-table", () => {
     assert.equal(origin("aether://y.example.org/pit"), "https://suffix.example");
     assert.equal(origin("aether://example.org/pit"), "https://any.example");
     assert.equal(table.size, 7);
+  });
+
+  it("wants a label before a suffix", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "aether://*.example/*", server: A });
+    assert.equal(table.resolve("aether://a.example/pit")?.origin, A);
+    assert.equal(table.resolve("aether://example/pit"), undefined);
+    assert.equal(table.resolve("aether://.example/pit"), undefined);
   });
 
   it("tells ports of one host apart", () => {
@@ -160,6 +170,8 @@ describe("routing/routing-table", () => {
     assert.equal(resolved()?.healthy, true);
     down.add(B);
     assert.equal(resolved()?.healthy, false);
+    down.clear();
+    assert.equal(resolved()?.healthy, true);
     peers.clear();
     assert.equal(resolved(), undefined);
     peers.set("b.example", C);
@@ -178,10 +190,35 @@ describe("routing/routing-table", () => {
     const table = new RoutingTable();
     table.addRoute({ pattern: "*", server: A });
     const text = "aether://x.example/pit?spawn=north";
+    for (const spelling of [text, "aether://X.example/pit?spawn=north"]) {
+      for (let turn = 0; turn < 3; turn += 1) {
+        const options = table.resolve(spelling)?.options as Record<string, string>;
+        assert.throws(() => (options["spawn"] = "south"), TypeError);
+        assert.deepEqual(options, { spawn: "north" });
+      }
+    }
+  });
+
+  it("gives an answer that nobody can change for the next", () => {
+    const table = new RoutingTable();
+    table.addRoute({ pattern: "*", server: A });
+    const text = "aether://x.example/pit";
     table.resolve(text);
-    const options = table.resolve(text)?.options as Record<string, string>;
-    assert.throws(() => (options["spawn"] = "south"), TypeError);
-    assert.deepEqual(table.resolve(text)?.options, { spawn: "north" });
+    const answer = table.resolve(text) as { origin: string };
+    assert.throws(() => (answer.origin = B), TypeError);
+    assert.equal(table.resolve(text)?.origin, A);
+  });
+
+  it("reads on where it was when peerFor asks the table in turn", () => {
+    const table: RoutingTable = new RoutingTable({
+      peerFor: (authority) => {
+        table.resolve("aether://elsewhere.example/another/way/out?spawn=south");
+        return authority === "b.example" ? B : undefined;
+      },
+    });
+    table.addRoute({ pattern: "aether://elsewhere.example/another/*", server: C });
+    const found = table.resolve("aether://b.example/pit?spawn=north");
+    assert.deepEqual([found?.origin, found?.world, found?.options], [B, "pit", { spawn: "north" }]);
   });
 
   it("follows the authority and path of a URI taken apart", () => {
@@ -320,6 +357,61 @@ describe("routing/routing-table", () => {
     assert.ok(found > 10_000, `${found} found`);
   });
 
+  it("resolves 60,000 texts as if URL had read all of each, and a plain search had looked", () => {
+    const seed = process.env["PORTAL_URI_SEED"] ?? crypto.randomUUID();
+    console.log(`      PORTAL_URI_SEED=${seed}`);
+    const random = quickRandom(seed);
+    const peers = new Map([
+      ["x", "https://x"],
+      ["worlds.example.com:2567", "https://worlds.example.com:2567"],
+    ]);
+    const tables = [
+      [],
+      ["aether://a.example/plaza", "aether://a.example/plaza/plaza/*", "aether://*.example/*"],
+      ["aether://a.example/*", "aether://a.example:2567/plaza/*", "aether://*.com/*"],
+      ["aether://[::1]/*", "aether://127.0.0.1/*", "aether://a--b.example/*", "*"],
+    ].map((patterns) => {
+      const table = new RoutingTable({
+        self: "https://localhost",
+        peerFor: (authority) => peers.get(authority),
+      });
+      for (const pattern of patterns) table.addRoute({ pattern, server: "https://to.example" });
+      return { table, patterns };
+    });
+    const met = new Map<string, number>();
+    for (let turn = 0; turn < 60_000; turn += 1) {
+      const text = portalText(random);
+      const judged = judgePortalUri(text);
+      const { table, patterns } = tables[turn % tables.length]!;
+      const told = `PORTAL_URI_SEED=${seed}, text ${turn}: ${JSON.stringify(text)}`;
+      const found = table.resolve(text);
+      let how = judged.ok ? "nobody" : "refused";
+      let expected: unknown;
+      if (judged.ok) {
+        const { authority, path, world, options, href } = judged.uri;
+        const local = authority === "localhost";
+        const pattern = local ? undefined : bestOf(patterns, authority, path.slice(1));
+        const direct = local ? "https://localhost" : peers.get(authority);
+        const origin = pattern === undefined ? direct : "https://to.example";
+        if (origin !== undefined) {
+          how = pattern ?? (local ? "self" : "peer");
+          const rest = { healthy: true, alternatives: [] };
+          expected = { origin, world, options, uri: href, local, pattern, ...rest };
+        }
+      }
+      assert.deepEqual(found, expected, told);
+      assert.deepEqual(table.resolve(text), expected, `again: ${told}`);
+      met.set(how, (met.get(how) ?? 0) + 1);
+    }
+    for (const [how, least] of [
+      ...[["refused", 10_000] as const, ["nobody", 1_000] as const, ["self", 10] as const],
+      ...[["peer", 10] as const, ["*", 1_000] as const, ["aether://a.example/*", 1_000] as const],
+      ...tables.flatMap(({ patterns }) => patterns.map((pattern) => [pattern, 1] as const)),
+    ]) {
+      assert.ok((met.get(how) ?? 0) >= least, `${how}: ${JSON.stringify([...met])}`);
+    }
+  });
+
   it("reads no further than the authority that nothing leads to", () => {
     const asked: string[] = [];
     const table = new RoutingTable({
@@ -361,7 +453,8 @@ function rankOf(
   const [authority, where] = [rest.slice(0, slash), rest.slice(slash + 1)];
   if (authority.startsWith("*.")) {
     const suffix = authority.slice(1);
-    return host.endsWith(suffix) && host.length > suffix.length ? [1, suffix.length] : undefined;
+    const name = host.replace(/:\d+$/u, "");
+    return name.endsWith(suffix) && name.length > suffix.length ? [1, suffix.length] : undefined;
   }
   if (authority !== host) return undefined;
   if (where === "*") return [2, 0];
