@@ -3,7 +3,7 @@ import { BegunSessions } from "../../src/handshake/begun-sessions.ts";
 import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
 import { HandshakeService } from "../../src/handshake/handshake-service.ts";
 import type { TrustPolicy } from "../../src/handshake/trust-policy.ts";
-import { peerOf } from "../../src/http/inbound/caller.ts";
+import { type CallerParts, headOf, peerOf } from "../../src/http/inbound/caller.ts";
 import { Nonces } from "../../src/http/inbound/nonces.ts";
 import { PeerClient } from "../../src/http/outbound/peer-client.ts";
 import { type SignedMessageParts, signResponse } from "../../src/identity/http-signatures.ts";
@@ -184,14 +184,13 @@ export class TestServer {
       const body = answer.code === undefined ? answer.body : problemOf(answer.code, answer.reason);
       return answer.verified ? this.sign(answer.status, body, parts) : plain(answer.status, body);
     }
-    const peer = await peerOf(
-      {
-        ...{ origin: this.origin, registry: this.registry, handshake: this.handshake },
-        ...{ nonces: this.#nonces, clock: this.#network.clock },
-        ...(this.#refreshPeers === undefined ? {} : { refreshPeers: this.#refreshPeers }),
-      },
-      parts,
-    );
+    const caller: CallerParts = {
+      ...{ origin: this.origin, registry: this.registry, handshake: this.handshake },
+      ...{ nonces: this.#nonces, clock: this.#network.clock },
+      ...(this.#refreshPeers === undefined ? {} : { refreshPeers: this.#refreshPeers }),
+    };
+    const head = await headOf(caller, parts, { hasBody: true });
+    const peer = "refused" in head ? head : await peerOf(caller, parts, head);
     if ("refused" in peer) {
       const [status] = ERROR_CODES[peer.refused];
       const problem = problemOf(peer.refused, peer.reason);
