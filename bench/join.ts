@@ -16,11 +16,15 @@ const WARM_UP_WAVES = 40;
 const IDLE_MICROSECONDS = 1_500;
 const LOOK_MILLISECONDS = 60;
 const LOOKS_AT_IDLE = 25;
+const VISITOR = "visitor: pass, proof, claim";
+const ITS_HOME = "the same, its home: departs, claimed";
 
-/** One wave: comes in while the server is measured, then goes. */
+/** One wave: comes in while the servers are measured, then goes. */
 interface Subject {
   readonly name: string;
   readonly server: ServerProcess;
+  /** What another server spends on the same wave, and what that is called. */
+  readonly beside?: { readonly name: string; readonly server: ServerProcess };
   /** Outside of what is measured; what it answers with brings the wave in. */
   readonly prepare: () => Promise<() => Promise<Room[]>>;
 }
@@ -42,7 +46,7 @@ export async function benchJoin(): Promise<Section[]> {
       guest("Colyseus alone", plain, "bare"),
       guest("local guest, room without portals", destination, "bare"),
       guest("local guest, room with portals", destination, "portals"),
-      visitor("visitor: pass, proof, claim", home, destination),
+      visitor(home, destination),
     ];
     return [
       compare(await measureAll(subjects, [plain, home, destination]), {
@@ -50,7 +54,8 @@ export async function benchJoin(): Promise<Section[]> {
         ratio: "cost",
         targets: {
           "local guest, room without portals": 1.03,
-          "visitor: pass, proof, claim": 2,
+          [VISITOR]: 2,
+          [ITS_HOME]: 1,
         },
       }),
     ];
@@ -76,14 +81,17 @@ async function measureAll(
   for (let round = 0; round < ROUNDS; round += 1) {
     const spent = new Map<string, number>();
     for (let wave = 0; wave < WAVES; wave += 1) {
-      for (const { name, server, prepare } of subjects) {
+      for (const { name, server, beside, prepare } of subjects) {
         const comeIn = await prepare();
         // All of them: a busy neighbour on the same core makes every instruction dearer.
         for (const { pid } of servers) await quiet(pid, idle.get(pid) ?? 0);
-        const before = await cpuOf(server.pid);
+        const measured = [{ name, server }, ...(beside === undefined ? [] : [beside])];
+        const before = await Promise.all(measured.map(({ server: { pid } }) => cpuOf(pid)));
         const inside = await comeIn();
-        const used = (await cpuOf(server.pid)) - before;
-        spent.set(name, (spent.get(name) ?? 0) + used);
+        for (const [at, { name: whose, server: one }] of measured.entries()) {
+          const used = (await cpuOf(one.pid)) - (before[at] ?? 0);
+          spent.set(whose, (spent.get(whose) ?? 0) + used);
+        }
         await Promise.all(inside.map((room) => room.leave()));
       }
     }
@@ -109,10 +117,11 @@ function guest(name: string, server: ServerProcess, world: string): Subject {
  * All of a wave get their seats, then all connect at once: the clients' own signing, in JavaScript,
  * would otherwise space them out. Keys are new: the destination has seen none of them before.
  */
-function visitor(name: string, home: ServerProcess, destination: ServerProcess): Subject {
+function visitor(home: ServerProcess, destination: ServerProcess): Subject {
   return {
-    name,
+    name: VISITOR,
     server: destination,
+    beside: { name: ITS_HOME, server: home },
     prepare: async () => {
       const travellers = await Promise.all(
         wave(async () => {
