@@ -308,7 +308,8 @@ export class Custody {
           // Home has to have the player before its client comes to join there.
           if (!session.atHome) await this.settlement.settle(session.player);
         },
-        whenStored: () => Promise.all([this.#stays.whenStored(), this.#atHome.whenStored()]),
+        whenStored: () =>
+          Promise.all([this.#stays.whenStored(), this.#atHome.whenStored(), this.history.flush()]),
         hurry: () => {
           this.wake();
         },
@@ -349,6 +350,7 @@ export class Custody {
     this.#stays.stop();
     this.#atHome.stop();
     this.settlement.stop();
+    this.history.stop();
   }
 
   /**

@@ -38,6 +38,8 @@ type Statements = ReturnType<typeof prepareStatements>;
 /** After so many writes what has expired is looked for, and for each of them so much is removed at most. */
 const EXPIRY_SWEEP_WRITES = 512;
 const EXPIRED_PER_WRITE = 2;
+/** Rows that are read in one turn of the event loop. */
+const ROWS_AT_ONCE = 500;
 const BUSY_SECONDS = 5;
 const LONGEST_BUSY_SECONDS = 60;
 const FIRST_RETRY_MILLISECONDS = 1;
@@ -193,7 +195,7 @@ export class SqliteEngine extends EventEmitter {
       );
       for (const row of rows) yield [(row["key"] as string).slice(skip), row["value"] as string];
       const last = rows.at(-1);
-      if (last === undefined) return;
+      if (last === undefined || rows.length < ROWS_AT_ONCE) return;
       from = `${last["key"] as string}\u0000`;
       // SQLite answers at once: without this nobody else would get a turn before the end.
       await new Promise((resolve) => setImmediate(resolve));
@@ -335,7 +337,7 @@ function prepareStatements(database: DatabaseSync) {
   return {
     get: database.prepare(`SELECT value FROM entries WHERE key = ? AND ${live}`),
     range: database.prepare(
-      `SELECT key, value FROM entries WHERE key >= ? AND key < ? AND ${live} ORDER BY key LIMIT 500`,
+      `SELECT key, value FROM entries WHERE key >= ? AND key < ? AND ${live} ORDER BY key LIMIT ${ROWS_AT_ONCE}`,
     ),
     set: database.prepare(
       `INSERT INTO entries (key, value, expires) VALUES (?, ?, ?)

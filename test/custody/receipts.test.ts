@@ -40,6 +40,8 @@ describe("custody, and the receipts of crossings", () => {
   }
 
   async function filed(at: CustodyServer) {
+    // Records are gathered before they are written.
+    servers.clock.advance(100);
     const crossing = await at.custody.history.find(TRANSFER, HOME);
     assert.ok(crossing !== undefined);
     const claims = readReceipt(crossing.receipt);

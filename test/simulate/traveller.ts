@@ -121,6 +121,7 @@ export class Traveller {
 
   /** The room gives the player something; without an item it puts down what it can do without. */
   #give({ body, server, session }: Place, item: string | undefined): void {
+    if (body.carried === undefined && server !== this.#home) return;
     const carried = this.#stage.grow(body.carried, item, server.authority);
     body.carried = carried;
     this.#stage.world.note(
@@ -266,7 +267,8 @@ export class Traveller {
         }
         body = this.#body();
         body.begin(state, server.knows);
-        body.carried ??= stage.grow(undefined, undefined);
+        // What begins abroad is whoever's began it, and no third server may alter it.
+        if (server === this.#home) body.carried ??= stage.grow(undefined, undefined);
         return body;
       })
       .catch(() => undefined);

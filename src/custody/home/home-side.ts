@@ -51,7 +51,7 @@ export interface HomeSide {
 /** Puts home's side together. */
 export function composeHome(options: HomeSideOptions): HomeSide {
   const { origin, store, clock, random, logger, signingKey } = options;
-  const history = new CrossingHistory(store, logger);
+  const history = new CrossingHistory(store, logger, clock);
   const refused = new SaidOnce();
   const granted = new LeaseBook({ clock, leaseSeconds: options.leaseSeconds ?? 30 });
   const ledger = new CustodyLedger({

@@ -1,6 +1,6 @@
 /** The crossings of home's players, and those that this server was an end of: kept and readable. */
 import { z } from "zod";
-import type { Logger, Store } from "../../ports.ts";
+import type { Clock, Logger, Store, TimerHandle } from "../../ports.ts";
 import { type RowKind, RowReader } from "../../rows/rows.ts";
 
 /** One crossing that a claim has decided. */
@@ -51,17 +51,55 @@ const CROSSING_ROW: RowKind<Crossing> = {
   advice: "Nobody's custody hangs on it; its receipt may be in it still",
 };
 
+/** Nobody's custody hangs on a record, so it waits for others: many are one commit. */
+const GATHER_MILLISECONDS = 25;
+/** So many wait for no others. */
+const GATHERED_AT_MOST = 64;
+
+/** A record that is not in the store yet. */
+interface Gathered {
+  readonly text: string;
+  readonly written: Promise<void>;
+  readonly write: () => void;
+}
+
 /**
  * Durable records, once each: by transfer and home (a source chooses transfer ids as it likes), and
  * beside them, by player, where to find them. None is ever written over; all are gone after 90 days.
+ *
+ * With a clock, records are gathered for {@link GATHER_MILLISECONDS} and written together.
  */
 export class CrossingHistory {
   readonly #store: Store;
   readonly #reader: RowReader<Crossing>;
+  readonly #clock: Pick<Clock, "setTimeout" | "clearTimeout"> | undefined;
+  /** By key, until they are in the store. */
+  readonly #gathered = new Map<string, Gathered>();
+  /** Of them, those that nobody has begun to write. */
+  #waiting: Gathered[] = [];
+  #timer: TimerHandle | undefined;
+  #stopped = false;
 
-  constructor(store: Store, logger?: Pick<Logger, "error">) {
+  constructor(
+    store: Store,
+    logger?: Pick<Logger, "error">,
+    clock?: Pick<Clock, "setTimeout" | "clearTimeout">,
+  ) {
     this.#store = store;
+    this.#clock = clock;
     this.#reader = new RowReader(store, logger, CROSSING_ROW);
+  }
+
+  /** Writes what is gathered. Resolves once it is in the store, or the store has refused it. */
+  async flush(): Promise<void> {
+    this.#write();
+    await Promise.allSettled([...this.#gathered.values()].map(({ written }) => written));
+  }
+
+  /** Writes what is gathered, and gathers no more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#write();
   }
 
   /** Writes a crossing of a player of this home down; the first word stays. */
@@ -83,6 +121,7 @@ export class CrossingHistory {
 
   /** A player's crossings, oldest first. */
   async of(localId: string): Promise<CrossingRecord[]> {
+    await this.flush();
     const crossings: CrossingRecord[] = [];
     for await (const [key, text] of this.#store.entries(prefixOf(localId))) {
       // What the first form of the store has here is the record itself.
@@ -97,6 +136,7 @@ export class CrossingHistory {
 
   /** The crossings of one transfer id, by home: at a home, at a destination, at a source that asked. */
   async ofTransfer(transferId: string): Promise<CrossingRecord[]> {
+    await this.flush();
     const crossings: CrossingRecord[] = [];
     for await (const [key, text] of this.#store.entries(idPrefix(transferId))) {
       const crossing = await this.#record(key, text);
@@ -107,19 +147,22 @@ export class CrossingHistory {
 
   /** The crossing of one transfer of one home's player. */
   async find(transferId: string, home: string): Promise<CrossingRecord | undefined> {
+    await this.flush();
     const crossing = await this.crossing(transferId, home);
     if (crossing === undefined) return undefined;
     return { ...crossing, countersignatures: await this.words(transferId, home) };
   }
 
-  /** {@link find}, without what its ends have signed. */
+  /** {@link find}, without what its ends have signed, and though it is not in the store yet. */
   async crossing(transferId: string, home: string): Promise<Crossing | undefined> {
     const key = receiptKey(transferId, home);
-    const text = await this.#store.get(key);
+    const gathered = this.#gathered.get(key)?.text;
+    // Where there is a former word, that stays.
+    const text = (await this.#store.get(key)) ?? gathered;
     return text === undefined ? undefined : this.#parse(key, text);
   }
 
-  /** What the ends of a crossing have signed. */
+  /** What the ends of a crossing have signed, as far as it is in the store. */
   async words(transferId: string, home: string): Promise<string[]> {
     const words: string[] = [];
     for await (const [, word] of this.#store.entries(wordPrefix(transferId, home))) {
@@ -128,8 +171,37 @@ export class CrossingHistory {
     return words;
   }
 
-  async #file(key: string, text: string): Promise<void> {
-    await this.#store.compareAndSet(key, undefined, text, KEPT_MILLISECONDS);
+  #file(key: string, text: string): Promise<void> {
+    const there = this.#gathered.get(key);
+    if (there !== undefined) return there.written;
+    let write: () => void = () => undefined;
+    const written = new Promise<void>((resolve, reject) => {
+      write = () => {
+        this.#store
+          .compareAndSet(key, undefined, text, KEPT_MILLISECONDS)
+          .then(() => undefined)
+          .finally(() => this.#gathered.delete(key))
+          .then(resolve, reject);
+      };
+    });
+    const gathered = { text, written, write };
+    this.#gathered.set(key, gathered);
+    this.#waiting.push(gathered);
+    if (this.#clock === undefined || this.#stopped || this.#waiting.length >= GATHERED_AT_MOST) {
+      this.#write();
+    } else {
+      this.#timer ??= this.#clock.setTimeout(() => {
+        this.#write();
+      }, GATHER_MILLISECONDS);
+    }
+    return written;
+  }
+
+  /** Asked for together, so that an engine with group commit makes them durable as one. */
+  #write(): void {
+    if (this.#timer !== undefined) this.#clock?.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const { write } of this.#waiting.splice(0)) write();
   }
 
   async #parse(key: string, text: string): Promise<Crossing | undefined> {
