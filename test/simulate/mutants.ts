@@ -65,7 +65,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 600,
-    seed: "3",
+    seed: "3.4",
   },
   departHolder: {
     rule: "home opens a transfer only for the holder",
@@ -148,7 +148,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "4.7",
+    seed: "3.8",
   },
   recallEnds: {
     rule: "a player that home has called back, and that comes home through a portal, may leave again",
@@ -160,7 +160,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
-    seed: "2.11",
+    seed: "2.11.11",
   },
   cancelOverdue: {
     rule: "a repeated cancel that comes after the last lease leaves its holder to bring what it has",
@@ -173,7 +173,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.5, duplication: 0.3, loss: 0.01, crash: 0 },
     crossings: 400,
-    seed: "5.18",
+    seed: "5.18.5",
   },
   cancelEpoch: {
     rule: "home cancels only for the row's own epoch",
@@ -185,7 +185,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 600,
-    seed: "4.6",
+    seed: "4.6.2",
   },
   cancelHolder: {
     rule: "home cancels only for the holder",
@@ -227,7 +227,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 600,
-    seed: "7.7.21",
+    seed: "7.7.21.7",
   },
   returnHolder: {
     rule: "home takes a player back only from its holder",
@@ -265,7 +265,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.4, duplication: 0.4, partition: 0, crash: 0 },
     crossings: 400,
-    seed: "1",
+    seed: "1.13",
   },
   renewOrder: {
     rule: "home takes no state from a renewal that was overtaken",
@@ -277,6 +277,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { delay: 0.4 },
+    seed: "7",
   },
   compareAndSet: {
     rule: "every decision is written on the condition that nobody else has written since",
@@ -304,6 +305,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { fail: 0.02 },
+    seed: "7",
   },
   expiryMargin: {
     rule: "home waits until every lease it answered has surely run out",
@@ -327,7 +329,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       { file: book, find: "      Math.max(from, this.#startedAt) +", put: "      from +" },
     ],
     crossings: 600,
-    seed: "1.4",
+    seed: "1.4.7",
   },
   expiryRaises: {
     rule: "expiry raises the epoch",
@@ -350,7 +352,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.25, partition: 0.012, crash: 0, loss: 0.02 },
     crossings: 600,
-    seed: "4.5.22",
+    seed: "4.5.22.20",
   },
   leaseEnds: {
     rule: "past its lease nobody simulates the player",
@@ -368,7 +370,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { partition: 0.03 },
     crossings: 600,
-    seed: "3",
+    seed: "3.18",
   },
   repeatExtends: {
     rule: "a repeated claim or cancel extends the lease as the first did",
@@ -511,7 +513,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { slow: 0.3 },
     crossings: 300,
-    seed: "6.13",
+    seed: "6.13.11",
   },
   loginNewest: {
     rule: "a login ends the session that came in through another door meanwhile",
@@ -529,7 +531,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { slow: 0.3 },
     crossings: 400,
-    seed: "5.2.9",
+    seed: "5.2.9.3",
   },
   cancelAfterRestart: {
     rule: "what home had frozen is cancelled from its row, at a login and after a restart",
@@ -583,7 +585,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { outage: 0.003, fail: 0.02 },
     crossings: 300,
-    seed: "2",
+    seed: "2.4",
   },
   saveUntilStored: {
     rule: "what a player carried when it left home is kept until the store takes it",
@@ -699,7 +701,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { stop: 0.03, slow: 0.1 },
     crossings: 250,
-    seed: "2",
+    seed: "2.4",
   },
   seatOnce: {
     rule: "one transfer has one seat, however often it is asked for",
@@ -776,6 +778,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { rot: 0.5 },
+    seed: "7.1",
   },
   damagedBlocks: {
     rule: "a damaged row is not taken for one that is not there",
@@ -792,6 +795,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { rot: 0.5 },
+    seed: "7.1",
   },
   objectByObject: {
     rule: "an object is only ever replaced by an object",
@@ -814,7 +818,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
-    seed: "1.3.12",
+    seed: "1.3.12.14",
   },
   handedOn: {
     rule: "what a server brought stays its own while home's rooms only hand it on",
@@ -843,8 +847,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
       {
         file: answers,
-        find: "      return this.#sayable(opened.row) ?? opened;",
-        put: "      return opened;",
+        find: "      const refused = this.#sayable(opened.row);",
+        put: "      const refused = undefined;",
       },
     ],
     faults: { lie: 0.05 },
@@ -859,6 +863,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     faults: { lie: 0.05 },
+    seed: "7",
   },
   returnEachByItself: {
     rule: "one player's bad state keeps nobody else from going home",
@@ -881,7 +886,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "10.13",
+    seed: "3.12",
   },
   refusedState: {
     rule: "a state that home refuses for its form is kept aside, and its player goes home",
@@ -917,14 +922,14 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "5.3",
+    seed: "5.3.3",
   },
   joinLimit: {
     rule: "a room's `onJoin` has an end",
     edits: [{ file: lettingIn, find: "      }, milliseconds);", put: "      }, 1e12);" }],
     faults: { unruly: 0.2 },
     crossings: 300,
-    seed: "1",
+    seed: "1.2",
   },
   joinFails: {
     rule: "who is not let into a room is not played in it",
@@ -957,7 +962,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fickle: 0.3, fail: 0.05, outage: 0.003 },
     crossings: 400,
-    seed: "9",
+    seed: "9.4",
   },
   recallLeaving: {
     rule: "a player that is called back while it leaves takes along what it left with",
@@ -970,7 +975,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fickle: 0.5, outage: 0.02, fail: 0.02, crash: 0, stop: 0 },
     crossings: 400,
-    seed: "10",
+    seed: "10.10",
   },
   claimGivenUp: {
     rule: "a claim that could not be written down is given up: its player goes home",
@@ -983,7 +988,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fail: 0.05, crash: 0, stop: 0 },
     crossings: 400,
-    seed: "7.4",
+    seed: "7.4.5",
   },
   unreadableClaim: {
     rule: "who arrives with what cannot be read is not played without it, but goes home",
@@ -1060,7 +1065,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fail: 0.05, delay: 0.3, duplication: 0.4 },
     crossings: 400,
-    seed: "9",
+    seed: "9.2",
   },
   linkCounter: {
     rule: "a frame of a link counts once, and in its order",
