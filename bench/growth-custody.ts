@@ -169,7 +169,7 @@ async function decide(
 async function cross({ history }: HomeSide): Promise<void> {
   const receipt = "r".repeat(620);
   for (let done = 0; done < CROSSINGS; done += 1_000) {
-    await Promise.all(
+    const written = Promise.all(
       Array.from({ length: 1_000 }, (_, each) =>
         history.record(idOf((done + each) % 5_000), {
           ...{ transferId: systemRandom.uuid(), home: HOME, from: HOME, to: NEAR },
@@ -177,6 +177,8 @@ async function cross({ history }: HomeSide): Promise<void> {
         }),
       ),
     );
+    await history.flush();
+    await written;
   }
 }
 

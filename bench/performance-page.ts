@@ -26,8 +26,15 @@ export function slugOf(title: string, name: string): string {
     .replaceAll(/^-|-$/gu, "");
 }
 
-/** The page. `machine`: what everything was measured on; `note`: what else is to be known of the run. */
-export function pageOf(machine: string, results: readonly Result[], note?: string): string {
+/**
+ * The page. `machine`: what everything was measured on; `note`: what else is to be known of the run;
+ * `causes`: what was found out about where the time goes, in Markdown.
+ */
+export function pageOf(
+  machine: string,
+  results: readonly Result[],
+  { note, causes }: { readonly note?: string | undefined; readonly causes: string },
+): string {
   const lines = [
     "<!-- made by npm run performance -->",
     "",
@@ -43,6 +50,8 @@ export function pageOf(machine: string, results: readonly Result[], note?: strin
     "| what | against | measured | spread | aim |",
     "| --- | --- | --- | --- | --- |",
     ...results.flatMap(targetsOf),
+    "",
+    causes.trimEnd(),
     "",
     "## Growth",
     "",
@@ -75,13 +84,17 @@ const MOST_ROWS = 5;
 function targetsOf({ title, results }: Result): string[] {
   const [anchor] = results;
   const aimed = results.filter(({ target }) => target !== undefined);
-  const worst = aimed.reduce(
-    (a, b) => ((b.ratio ?? Infinity) < (a.ratio ?? Infinity) ? b : a),
-    aimed[0] ?? { name: "", median: 0, low: 0, high: 0 },
-  );
+  const isCost = aimed[0]?.target?.startsWith("≤") === true;
+  const inOrder = aimed.toSorted((a, b) => (a.ratio ?? Infinity) - (b.ratio ?? Infinity));
+  const worst = inOrder.at(isCost ? -1 : 0);
   const told =
-    aimed.length > MOST_ROWS
-      ? [{ ...worst, name: `${worst.name} (the least of ${aimed.length} kinds)` }]
+    aimed.length > MOST_ROWS && worst !== undefined
+      ? [
+          {
+            ...worst,
+            name: `${worst.name} (the ${isCost ? "most" : "least"} of ${aimed.length} kinds)`,
+          },
+        ]
       : aimed;
   return told.flatMap(({ name, ratio, ratioLow = 0, ratioHigh = 0, target, reached }) =>
     target === undefined || ratio === undefined

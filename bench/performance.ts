@@ -1,7 +1,8 @@
 /**
  * `npm run performance [-- --from results.json]`: runs the benches, or takes what `npm run bench -- --json`
  * has printed, and writes `docs/performance.md` and the graphs beside it. With `--keep FILE` the results
- * are kept; `--note TEXT` says on the page what else its reader should know of the run.
+ * are kept; `--note TEXT` says on the page what else its reader should know of the run. Where the time goes
+ * is written by hand, in `performance-causes.md`.
  */
 import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -13,7 +14,10 @@ import { graphOf } from "./graph.ts";
 import { type Result, pageOf, slugOf } from "./performance-page.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const BENCHES = ["join", "crossing", "ledger", "signatures", "link", "routing", "growth", "load"];
+const BENCHES = [
+  ...["join", "crossing", "ledger", "signatures", "refusals"],
+  ...["link", "routing", "growth", "load"],
+];
 
 const { values } = parseArgs({
   options: { from: { type: "string" }, keep: { type: "string" }, note: { type: "string" } },
@@ -39,6 +43,7 @@ async function bench(): Promise<Result[]> {
     });
     if (printed === undefined) console.error(`there is no bench ${name}`);
     else results.push(...(JSON.parse(printed) as Result[]));
+    keep(results);
   }
   return results;
 }
@@ -49,17 +54,19 @@ interface Run {
   readonly results: readonly Result[];
 }
 
-async function measured(): Promise<Run> {
-  const [cpu] = cpus();
-  const machine = `${cpus().length} × ${cpu?.model.trim() ?? "unknown"}, Node.js ${process.version}`;
-  return { machine, results: await bench() };
+const [cpu] = cpus();
+const machine = `${cpus().length} × ${cpu?.model.trim() ?? "unknown"}, Node.js ${process.version}`;
+
+/** Also of a run that does not come to its end. */
+function keep(results: readonly Result[]): void {
+  if (values.keep === undefined) return;
+  writeFileSync(values.keep, `${JSON.stringify({ machine, results }, null, 2)}\n`);
 }
 
-const run =
+const run: Run =
   values.from === undefined
-    ? await measured()
+    ? { machine, results: await bench() }
     : (JSON.parse(readFileSync(values.from, "utf8")) as Run);
-if (values.keep !== undefined) writeFileSync(values.keep, `${JSON.stringify(run, null, 2)}\n`);
 
 const folder = `${ROOT}docs/performance`;
 mkdirSync(folder, { recursive: true });
@@ -69,7 +76,8 @@ for (const { title, curves = [] } of run.results) {
     writeFileSync(`${folder}/${slugOf(title, curve.name)}.svg`, graphOf(curve, title));
   }
 }
-const page = await format(pageOf(run.machine, run.results, values.note), {
+const causes = readFileSync(`${ROOT}bench/performance-causes.md`, "utf8");
+const page = await format(pageOf(run.machine, run.results, { note: values.note, causes }), {
   ...{ parser: "markdown", printWidth: 100 },
 });
 writeFileSync(`${ROOT}docs/performance.md`, page);

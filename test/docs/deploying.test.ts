@@ -8,7 +8,7 @@ import { folderOfSuite } from "../support/folders.ts";
 import { RedisServer } from "../support/redis.ts";
 import { requireProgram } from "../support/requirements.ts";
 import { type Page, ROOT, pages } from "./pages.ts";
-import { type Deployed, caddyfileOf, certify, nginxConfigOf } from "./proxies.ts";
+import { type Deployed, caddyfileOf, certify, linksThrough, nginxConfigOf } from "./proxies.ts";
 import { NODE, Started, TSX, install, writeFiles } from "./reader.ts";
 
 /** The configurations of docs/deploying.md, run: TLS by an authority of our own, WebSockets, federation. */
@@ -81,6 +81,9 @@ describe("docs: servers behind nginx and Caddy", function () {
         },
         { timeoutMilliseconds: 40_000 },
       );
+      // A connection is written down when it ends.
+      await Promise.all(started.splice(0).map((one) => one.stop()));
+      assert.notDeepEqual(linksThrough(place), [], "the servers called each other over a link");
     });
   }
 

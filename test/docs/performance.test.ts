@@ -26,7 +26,7 @@ describe("docs: the performance page", () => {
   ];
 
   it("has what is aimed at and whether it is reached, and a picture for each curve", () => {
-    const page = pageOf("two cores", results);
+    const page = pageOf("two cores", results, { causes: "## Where the time goes\n" });
     assert.match(
       page,
       /^\| a thing: ours \| anchor \| 2\.00, missed \| 1\.00–3\.00 \| ≤ 1\.5 \|$/mu,

@@ -1,6 +1,6 @@
 /** The proxies' configurations of docs/deploying.md, on free ports and with certificates of a test's own. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** A server behind a proxy: its origin is the proxy's, its processes listen on `ports`. */
@@ -13,6 +13,17 @@ interface Place {
   /** The folder of {@link certify}. */
   readonly certificates: string;
   readonly folder: string;
+}
+
+/** Links that went through the proxies of a folder, as they have written down since. */
+export function linksThrough(folder: string): string[] {
+  const [nginx = "", caddy = ""] = ["nginx/access.log", "caddy.log"].map((log) =>
+    readFileSync(join(folder, log), "utf8"),
+  );
+  return [
+    ...(nginx.match(/"GET \/federation\/link HTTP\/1\.1" 101/gu) ?? []).map(() => "nginx"),
+    ...(caddy.match(/"uri":"\/federation\/link".*?"status":101/gu) ?? []).map(() => "caddy"),
+  ];
 }
 
 /** Makes an authority (`ca.pem`) and its certificate for localhost; returns their folder. */
@@ -48,7 +59,7 @@ export function nginxConfigOf(text: string, server: Deployed, place: Place): str
     .replace(/\/etc\/\S+privkey\.pem/u, `${place.certificates}/key.pem`);
   writeFileSync(
     join(own, "nginx.conf"),
-    `daemon off; pid ${own}/pid; events {}\nhttp {\naccess_log off;\n${temporary}\n${changed}}\n`,
+    `daemon off; pid ${own}/pid; events {}\nhttp {\naccess_log ${own}/access.log;\n${temporary}\n${changed}}\n`,
   );
   return ["-e", "stderr", "-p", own, "-c", join(own, "nginx.conf")];
 }
@@ -59,7 +70,7 @@ export function caddyfileOf(text: string, server: Deployed, place: Place): strin
   const { certificates, folder } = place;
   const changed = toPorts(isOne(server) ? single : several, server).replace(
     "worlds.example.com {",
-    `${server.origin} {\n\ttls ${certificates}/cert.pem ${certificates}/key.pem`,
+    `${server.origin} {\n\ttls ${certificates}/cert.pem ${certificates}/key.pem\n\tlog {\n\t\toutput file ${folder}/caddy.log\n\t}`,
   );
   writeFileSync(
     join(folder, "Caddyfile"),
