@@ -78,23 +78,17 @@ export function pageOf(
   return `${lines.join("\n")}\n`;
 }
 
-/** Of a section with very many kinds of one thing, the one that is the worst off stands for all. */
+/** Of a section with the speed of very many kinds of one thing, the one that is the worst off stands for all. */
 const MOST_ROWS = 5;
 
 function targetsOf({ title, results }: Result): string[] {
   const [anchor] = results;
   const aimed = results.filter(({ target }) => target !== undefined);
   const isCost = aimed[0]?.target?.startsWith("≤") === true;
-  const inOrder = aimed.toSorted((a, b) => (a.ratio ?? Infinity) - (b.ratio ?? Infinity));
-  const worst = inOrder.at(isCost ? -1 : 0);
+  const [least] = aimed.toSorted((a, b) => (a.ratio ?? Infinity) - (b.ratio ?? Infinity));
   const told =
-    aimed.length > MOST_ROWS && worst !== undefined
-      ? [
-          {
-            ...worst,
-            name: `${worst.name} (the ${isCost ? "most" : "least"} of ${aimed.length} kinds)`,
-          },
-        ]
+    aimed.length > MOST_ROWS && !isCost && least !== undefined
+      ? [{ ...least, name: `${least.name} (the least of ${aimed.length} kinds)` }]
       : aimed;
   return told.flatMap(({ name, ratio, ratioLow = 0, ratioHigh = 0, target, reached }) =>
     target === undefined || ratio === undefined
