@@ -22,7 +22,10 @@ export function linksThrough(folder: string): string[] {
   );
   return [
     ...(nginx.match(/"GET \/federation\/link HTTP\/1\.1" 101/gu) ?? []).map(() => "nginx"),
-    ...(caddy.match(/"uri":"\/federation\/link".*?"status":101/gu) ?? []).map(() => "caddy"),
+    // Caddy has no status for what it has upgraded; the answer's key was ours.
+    ...(caddy.match(/"uri":"\/federation\/link".*"resp_headers":.*"Aether-Link-Key"/gu) ?? []).map(
+      () => "caddy",
+    ),
   ];
 }
 
