@@ -17,7 +17,7 @@ interface MemoryEntry {
   readonly expiresAt: number | undefined;
 }
 
-/** What has expired is swept after as many writes as there are entries, and not before this many. */
+/** What has expired is swept after half as many writes as the last sweep has left, and not before this many. */
 const FEWEST_WRITES_BETWEEN_SWEEPS = 1_000;
 
 /** Rows of one table, and the keys of those that are listed. */
@@ -41,7 +41,9 @@ export class MemoryStore implements Store {
   readonly #disk: Map<string, MemoryEntry>;
   readonly #tables = new Map<string, Table>();
   #closed = false;
+  /** Since the last sweep, which has left so many entries. */
   #writes = 0;
+  #left = 0;
   /** While true, every call rejects with `ERR_FED_STORE_UNAVAILABLE`. */
   failing = false;
 
@@ -127,9 +129,10 @@ export class MemoryStore implements Store {
       ttlMilliseconds === undefined ? undefined : this.#clock.now() + ttlMilliseconds;
     this.#disk.set(key, { value, expiresAt });
     this.#writes += 1;
-    if (this.#writes < Math.max(FEWEST_WRITES_BETWEEN_SWEEPS, this.#disk.size)) return;
+    if (this.#writes < Math.max(FEWEST_WRITES_BETWEEN_SWEEPS, this.#left / 2)) return;
     this.#writes = 0;
     for (const each of this.#disk.keys()) this.#read(each);
+    this.#left = this.#disk.size;
   }
 
   // A real store never answers in the same turn; code that counts on it must fail here too.

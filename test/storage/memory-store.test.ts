@@ -21,4 +21,16 @@ describe("storage/memory-store", () => {
     await one.close();
     await assert.rejects(one.get("a"), { code: "ERR_FED_STORE_UNAVAILABLE" });
   });
+
+  it("keeps half as much again as what lives in it, at most", async () => {
+    const clock = new ManualClock();
+    const store = new MemoryStore(clock, disk);
+    let most = 0;
+    for (let second = 0; second < 60; second += 1) {
+      for (let each = 0; each < 1_000; each += 1) await store.set(`${second}/${each}`, "", 10_000);
+      if (second >= 10) most = Math.max(most, disk.size);
+      clock.advance(1_000);
+    }
+    assert.ok(most >= 10_000 && most <= 15_001, `${most} entries of 10,000 that live`);
+  });
 });
