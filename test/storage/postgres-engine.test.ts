@@ -5,7 +5,7 @@ import type { TableSpec } from "../../src/ports.ts";
 import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { PostgresEngine, type PostgresEngineOptions } from "../../src/storage/postgres-engine.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { storeConformance } from "../../src/testing/store-conformance.ts";
+import { type MovableClock, storeConformance } from "../../src/testing/store-conformance.ts";
 import { coded } from "../support/coded.ts";
 import { eventually } from "../support/eventually.ts";
 import { PostgresServer } from "../support/postgres.ts";
@@ -19,23 +19,23 @@ const SPEC: TableSpec = {
 const UNAVAILABLE = coded("ERR_FED_STORE_UNAVAILABLE");
 
 /** PostgreSQL counts by its own clock: moving time on means bringing every expiry nearer. */
-class PostgresClock extends ManualClock {
-  readonly #pool: Pool;
-  readonly #schema: string;
-
-  constructor(pool: Pool, schema: string) {
-    super();
-    this.#pool = pool;
-    this.#schema = schema;
-  }
-
-  override async advance(milliseconds: number): Promise<void> {
-    super.advance(milliseconds);
-    await this.#pool.query(
-      `UPDATE ${this.#schema}.entries SET expires = expires - $1 * interval '1 millisecond'`,
-      [milliseconds],
-    );
-  }
+function postgresClock(pool: Pool, schema: string): MovableClock {
+  const clock = new ManualClock();
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    setTimeout: (callback, milliseconds) => clock.setTimeout(callback, milliseconds),
+    clearTimeout: (handle) => {
+      clock.clearTimeout(handle);
+    },
+    advance: async (milliseconds) => {
+      clock.advance(milliseconds);
+      await pool.query(
+        `UPDATE ${schema}.entries SET expires = expires - $1 * interval '1 millisecond'`,
+        [milliseconds],
+      );
+    },
+  };
 }
 
 describe("storage/postgres-engine", function () {
@@ -69,7 +69,7 @@ describe("storage/postgres-engine", function () {
     storeConformance({
       name: `PostgreSQL, where transactions are ${isolation},`,
       open: (clock) => new KeyvStore(engine({ client: isolated, clock }), { clock }),
-      makeClock: () => new PostgresClock(pool, `suite_${suite}`),
+      makeClock: () => postgresClock(pool, `suite_${suite}`),
     });
   }
 
@@ -182,7 +182,7 @@ describe("storage/postgres-engine", function () {
       const types = {
         getTypeParser: () => (text: string) => (/^\d+$/u.test(text) ? BigInt(text) : text),
       };
-      const table = store({ client: postgres.pool({ types } as never) }).table(SPEC);
+      const table = store({ client: postgres.pool({ types }) }).table(SPEC);
       await table.insert("a", 2 ** 48, { count: 2 ** 40 });
       assert.deepEqual(await table.get("a"), {
         ...{ key: "a", version: 2 ** 48, values: { count: 2 ** 40 } },
@@ -224,7 +224,7 @@ describe("storage/postgres-engine", function () {
       const one = store();
       for (let each = 0; each < 40; each += 1) await one.set(`short/${each}`, "1", 60_000);
       await one.set("long", "1", 3_600_000);
-      await new PostgresClock(pool, `suite_${suite}`).advance(60_001);
+      await postgresClock(pool, `suite_${suite}`).advance(60_001);
       for (let each = 0; each < 512; each += 1) await one.set("ever", "1");
       await eventually(async () => {
         const { rows } = await pool.query(`SELECT key FROM suite_${suite}.entries ORDER BY key`);
@@ -293,14 +293,14 @@ describe("storage/postgres-engine", function () {
         await one.set("a", "1");
         own.freeze();
         const began = performance.now();
+        await assert.rejects(one.get("a"), UNAVAILABLE);
+        // Nobody else is given a connection that has an answer to come.
+        assert.equal(hung.totalCount, 0);
         await Promise.all([
-          assert.rejects(one.get("a"), UNAVAILABLE),
           assert.rejects(one.compareAndSet("a", "1", "2"), UNAVAILABLE),
           assert.rejects(one.table(SPEC).get("a"), UNAVAILABLE),
         ]);
         assert.ok(performance.now() - began < 5_000);
-        // Nobody else is given a connection that has an answer to come.
-        assert.equal(hung.idleCount, 0);
         own.thaw();
         // What was given up may have been made: whoever writes under a condition learns which.
         const now = await eventually(() => one.get("a"));
@@ -388,25 +388,26 @@ describe("storage/postgres-engine", function () {
       assert.equal(bare.listenerCount("error"), 0);
     });
 
-    for (const [what, url, within] of [
+    for (const [what, url, timeoutSeconds] of [
       [
         "the password is wrong",
         (port: number) => `postgres://tester:wrong@localhost:${port}/postgres`,
-        2_000,
+        10,
       ],
       [
         "there is no such database",
         (port: number) => `postgres://tester:secret%20of%20the%20tests@localhost:${port}/none`,
-        2_000,
+        10,
       ],
-      ["nobody listens", () => "postgres://tester:wrong@localhost:1/postgres", 2_000],
+      ["nobody listens", () => "postgres://tester:wrong@localhost:1/postgres", 1],
     ] as const) {
       it(`rejects when ${what}`, async () => {
         const connectionString = url(postgres.port);
-        const one = store({ client: postgres.pool({ connectionString }), timeoutSeconds: 1 });
+        const one = store({ client: postgres.pool({ connectionString }), timeoutSeconds });
         const began = performance.now();
         await assert.rejects(one.get("a"), UNAVAILABLE);
-        assert.ok(performance.now() - began < within);
+        // What no moment makes better is not asked again until the time is over.
+        assert.ok(performance.now() - began < 5_000);
       });
     }
 
