@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import type { Room } from "@colyseus/sdk";
 import { PlayerKey } from "aether-federation/client";
+import { resolveOptions } from "../../src/federation/options.ts";
+import { FederationRuntime } from "../../src/runtime/federation-runtime.ts";
+import { PostgresEngine } from "../../src/storage/postgres-engine.ts";
 import { Wire } from "../chaos/proxy.ts";
 import { eventually } from "../support/eventually.ts";
+import { folderOfTest } from "../support/folders.ts";
+import { recordingLogger } from "../support/loggers.ts";
 import { memoryStorage } from "../support/memory-storage.ts";
 import { playerIn } from "../support/player.ts";
 import { PostgresServer } from "../support/postgres.ts";
@@ -20,6 +25,7 @@ interface Where {
 /** Two processes that are one server, and a server of one process beside it. */
 describe("several processes that are one server, belongings in PostgreSQL, presence in Redis", function () {
   this.timeout(120_000);
+  const folder = folderOfTest();
   const servers = new Servers();
   let redis: RedisServer;
   let postgres: PostgresServer;
@@ -130,12 +136,23 @@ describe("several processes that are one server, belongings in PostgreSQL, prese
     if (host.connection.isOpen) await host.leave();
   });
 
-  it("is told at its start when PostgreSQL is not durable", async () => {
-    const port = await freePort();
-    const hasty = `${postgres.url}?options=${encodeURIComponent("-c synchronous_commit=off")}`;
-    const flags = ["--origin", `http://localhost:${port}`, "--alone", "--postgres", hasty];
-    const process = await servers.launch({ name: "hasty", port, script: SHARED, flags });
-    await eventually(() => assert.match(process.output, /Set synchronous_commit on/u));
+  it("says at its start when PostgreSQL is not durable", async () => {
+    const lines: string[] = [];
+    const client = postgres.pool({ options: "-c synchronous_commit=off" });
+    const runtime = new FederationRuntime(
+      resolveOptions({
+        ...{ origin: "https://hasty.example", worlds: {}, dataDirectory: folder.path },
+        ...{
+          logger: recordingLogger(lines),
+          store: new PostgresEngine({ client, schema: "hasty" }),
+        },
+      }),
+    );
+    await runtime.start();
+    await runtime.stop();
+    assert.ok(
+      lines.some((line) => line.startsWith("warn: ") && /synchronous_commit on/u.test(line)),
+    );
   });
 
   it("loses nothing that was stored when PostgreSQL is killed, and goes on when it is back", async () => {
