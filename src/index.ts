@@ -113,6 +113,13 @@ export {
 export type { DatedKey } from "./identity/dated-key.ts";
 export { KeyvStore } from "./storage/keyv-store.ts";
 export { type MemoryDisk, MemoryStore } from "./storage/memory-store.ts";
+export {
+  type PostgresClient,
+  type PostgresConnection,
+  PostgresEngine,
+  type PostgresEngineOptions,
+  type PostgresResult,
+} from "./storage/postgres-engine.ts";
 export { type RedisClient, RedisEngine, type RedisEngineOptions } from "./storage/redis-engine.ts";
 export { SqliteEngine, type SqliteEngineOptions } from "./storage/sqlite-engine.ts";
 export type { CompareAndSetEngine } from "./storage/engine.ts";

@@ -7,6 +7,7 @@ import { MemoryStore } from "../storage/memory-store.ts";
 import { checkDataFolder, makeTemporaryFolder } from "../storage/private-files.ts";
 import { lockFolder } from "../storage/file-lock.ts";
 import { KeyvStore } from "../storage/keyv-store.ts";
+import { PostgresEngine } from "../storage/postgres-engine.ts";
 import { RedisEngine } from "../storage/redis-engine.ts";
 import { SqliteEngine } from "../storage/sqlite-engine.ts";
 import { ASSETS_FOLDER, DATA_FILES } from "./data-folder.ts";
@@ -64,7 +65,10 @@ export async function openResources({
         : new SqliteEngine({ path: join(dataDirectory, DATA_FILES.store), clock }));
     const store = engine instanceof MemoryStore ? engine : new KeyvStore(engine);
     closing.push({ stop: () => store.close() });
-    if (options.store === undefined && engine instanceof RedisEngine) {
+    if (
+      engine instanceof PostgresEngine ||
+      (options.store === undefined && engine instanceof RedisEngine)
+    ) {
       const doubt = await engine.durability();
       if (doubt !== undefined) logger.warn(doubt);
     }

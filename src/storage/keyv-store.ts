@@ -24,7 +24,7 @@ export class KeyvStore implements Store {
     if (!isCompareAndSetEngine(candidate)) {
       throw new FederationError(
         "ERR_FED_STORE_WITHOUT_CAS",
-        "The given store has no compareAndSet(): use the SQLite engine (default) or the Redis engine.",
+        "The given store has no compareAndSet(): use the SQLite engine (default), the Redis engine or the PostgreSQL engine.",
       );
     }
     this.#engine = candidate;

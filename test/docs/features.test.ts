@@ -5,7 +5,7 @@ import { ROOT } from "./pages.ts";
 
 const FEATURES = [
   ...["reconnection", "devMode", "lobby", "queue", "filterBy", "several worlds in one room"],
-  ...["monitor", "playground", "Redis", "Cloud", "serverless", "simulateLatency"],
+  ...["monitor", "playground", "Redis", "PostgreSQL", "Cloud", "serverless", "simulateLatency"],
 ];
 
 describe("docs/features.md", () => {

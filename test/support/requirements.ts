@@ -1,5 +1,5 @@
 /** Programs of the machine that some tests need. In CI their absence is a failure. */
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, globSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { leaveOut } from "./left-out.ts";
 
@@ -7,13 +7,19 @@ const NEEDS = {
   chromium: { what: "browser tests", add: "apt-get install chromium" },
   nginx: { what: "tests behind nginx", add: "apt-get install nginx-light" },
   caddy: { what: "tests behind Caddy", add: "apt-get install caddy" },
+  postgres: { what: "PostgreSQL tests", add: "apt-get install postgresql" },
   openssl: { what: "tests with certificates", add: "apt-get install openssl" },
   "redis-server": { what: "Redis tests", add: "apt-get install redis-server" },
 } as const;
 
 /** The program's path, where this machine has it. */
 export function findProgram(name: keyof typeof NEEDS): string | undefined {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+  // Debian keeps PostgreSQL's programs by their version, and not on the path.
+  const folders = [
+    ...(process.env["PATH"] ?? "").split(delimiter),
+    ...globSync("/usr/lib/postgresql/*/bin"),
+  ];
+  for (const folder of folders) {
     const path = join(folder, name);
     try {
       accessSync(path, constants.X_OK);
