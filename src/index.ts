@@ -86,6 +86,7 @@ export {
   probeByFetch,
 } from "./health/health-monitor.ts";
 export { type HealthRecord, type HealthSample, HealthStatus } from "./health/peer-record.ts";
+export type { ObservedShare, Uptime, UptimeSlice, UptimeWindow } from "./health/uptime-history.ts";
 export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossings.ts";
 export type {
   AdmissionDecision,

@@ -20,8 +20,10 @@ import {
   HealthStatus,
   PeerRecord,
   type StatusChange,
+  type StatusRules,
 } from "./peer-record.ts";
 import { HEALTH_REQUEST, type ReportedHealth, readHealth } from "./reported-health.ts";
+import type { UptimeSlice, UptimeWindow } from "./uptime-history.ts";
 
 /** Asks a peer how it is; rejects when it does not answer. */
 export type HealthProbe = (origin: string) => Promise<ReportedHealth>;
@@ -88,6 +90,7 @@ export function probeByFetch(fetch: Fetch = systemFetch): HealthProbe {
 /** Watches peers. Stands alone: `new HealthMonitor()` probes over HTTP whomever it is asked about. */
 export class HealthMonitor {
   readonly #options: Required<HealthMonitorOptions>;
+  readonly #rules: StatusRules;
   readonly #watched = new Map<string, Watched>();
   readonly #listeners = new Set<(event: HealthEvent) => void>();
   /** Probes that wait for others to end, the first in first; each hears whether it may begin. */
@@ -110,6 +113,8 @@ export class HealthMonitor {
       successesToHealthy: options.successesToHealthy ?? 1,
       maxConcurrentProbes: options.maxConcurrentProbes ?? 32,
     };
+    const longestInterval = intervalSeconds * 1000 * LONGEST_BACK_OFF_INTERVALS;
+    this.#rules = { ...this.#options, longestGapMilliseconds: 2 * longestInterval };
   }
 
   /** Begins to watch a peer; its first probe comes at once. */
@@ -118,7 +123,7 @@ export class HealthMonitor {
   }
 
   #add(origin: string): Watched {
-    const record = new PeerRecord(origin, this.#options);
+    const record = new PeerRecord(origin, this.#rules);
     const peer: Watched = { record, heardAt: -Infinity, timer: undefined, running: undefined };
     this.#watched.set(origin, peer);
     if (this.#started) this.#schedule(peer, 0);
@@ -164,6 +169,14 @@ export class HealthMonitor {
   }
 
   /**
+   * What was observed of a peer in the last hour (60 slices of a minute), day (24 of an hour) or 90 days (90),
+   * the oldest first, gaps among them; empty for one not watched.
+   */
+  slices(origin: string, window: UptimeWindow): UptimeSlice[] {
+    return this.#watched.get(origin)?.record.slices(window, this.#options.clock.now()) ?? [];
+  }
+
+  /**
    * A verified call, or answer, came from this peer: if it counted as down, it is probed at once. A probe
    * that fails meanwhile says nothing: who is busy with calls may be late with its health, and is up.
    */
@@ -197,6 +210,7 @@ export class HealthMonitor {
     for (const answer of this.#queue) answer(false);
     this.#queue.clear();
     await Promise.allSettled([...this.#watched.values()].flatMap((peer) => peer.running ?? []));
+    for (const { record } of this.#watched.values()) record.pause(this.#options.clock.now());
   }
 
   /** Hears every change of status. Returns how to stop. */

@@ -2,7 +2,13 @@
  * What the probes of one peer have found: round-trip times, uptime, and its status, which one lost
  * probe does not change.
  */
-import { type Uptime, UptimeHistory } from "./uptime-history.ts";
+import {
+  type Uptime,
+  UptimeHistory,
+  type UptimeHistoryOptions,
+  type UptimeSlice,
+  type UptimeWindow,
+} from "./uptime-history.ts";
 
 /** How a peer is. */
 export const HealthStatus = {
@@ -46,7 +52,7 @@ export interface StatusChange {
 }
 
 /** What decides about a status. */
-export interface StatusRules {
+export interface StatusRules extends UptimeHistoryOptions {
   /** Slower than this is degraded. */
   readonly degradedAfterMilliseconds: number;
   /** Failures in a row until a peer counts as unreachable. */
@@ -62,7 +68,7 @@ const SMOOTHING = 0.3;
 export class PeerRecord {
   readonly origin: string;
   readonly #rules: StatusRules;
-  readonly #uptime = new UptimeHistory();
+  readonly #uptime: UptimeHistory;
   readonly #samples: HealthSample[] = [];
   #status: HealthStatus = HealthStatus.Unknown;
   #roundTrip: number | undefined;
@@ -74,6 +80,7 @@ export class PeerRecord {
   constructor(origin: string, rules: StatusRules) {
     this.origin = origin;
     this.#rules = rules;
+    this.#uptime = new UptimeHistory(rules);
   }
 
   /** The last probes, oldest first. */
@@ -90,7 +97,7 @@ export class PeerRecord {
   add(sample: HealthSample): StatusChange | undefined {
     this.#samples.push(sample);
     if (this.#samples.length > HISTORY_SAMPLES) this.#samples.shift();
-    this.#uptime.record(sample.at, sample.ok);
+    this.#uptime.record(sample.at, sample.ok, sample.roundTripMilliseconds);
     this.#lastCheckedAt = sample.at;
     if (sample.roundTripMilliseconds !== undefined) {
       this.#roundTrip =
@@ -111,6 +118,16 @@ export class PeerRecord {
     if (to === from) return undefined;
     this.#status = to;
     return { from, to };
+  }
+
+  /** What was observed in a window, slice by slice: see {@link UptimeHistory.slices}. */
+  slices(window: UptimeWindow, now: number): UptimeSlice[] {
+    return this.#uptime.slices(window, now);
+  }
+
+  /** Nobody probes it from `now` on, Unix milliseconds. */
+  pause(now: number): void {
+    this.#uptime.pause(now);
   }
 
   /** What is known of the peer at `now`, Unix milliseconds. */

@@ -1,6 +1,7 @@
 /** Peers as an operator sees them, and decides about them: the same in code, monitor and command line. */
 import type { FederationErrorCode } from "../errors.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
+import { NOTHING_OBSERVED, type Uptime } from "../health/uptime-history.ts";
 import {
   ALL_ROLES,
   ServerStatus,
@@ -28,12 +29,8 @@ export interface PeerSummary {
   /** Why it does not deal with this server, as it said last; undefined: it does. */
   readonly refusal: FederationErrorCode | undefined;
   readonly roundTripMilliseconds: number | undefined;
-  /** Share of the time the peer answered, 0–1; undefined before the first probe. */
-  readonly uptime: {
-    readonly hour: number | undefined;
-    readonly day: number | undefined;
-    readonly month: number | undefined;
-  };
+  /** Share of the observed time that the peer was up, and how much time that was. */
+  readonly uptime: Uptime;
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;
   /** Unix milliseconds of the last answered probe. */
@@ -72,7 +69,7 @@ export function summarizePeers(
         hasSession: registry.liveSession(server.origin) !== undefined,
         refusal: server.refusal?.code,
         roundTripMilliseconds: state?.roundTripMilliseconds,
-        uptime: state?.uptime ?? { hour: undefined, day: undefined, month: undefined },
+        uptime: state?.uptime ?? NOTHING_OBSERVED,
         lastHandshakeAt: server.lastHandshakeAt,
         lastSeenAt: state?.lastOkAt,
         wrongAssets: wrongAssets.get(server.origin) ?? 0,

@@ -6,6 +6,7 @@ import {
   HealthMonitor,
   type HealthMonitorOptions,
 } from "../../src/health/health-monitor.ts";
+import { NOTHING_OBSERVED } from "../../src/health/uptime-history.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { hangUp, listen, nobodyThere } from "../support/loopback.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -280,28 +281,42 @@ describe("health/health-monitor", () => {
     assert.equal(world.probes.length, 1);
   });
 
-  it("weighs uptime by time, over an hour, a day and a month", async () => {
+  it("weighs uptime by time, over an hour, a day and 90 days", async () => {
     const { clock, world, monitor } = setUp({ intervalSeconds: 60 });
     monitor.watch(PEER);
-    assert.deepEqual(monitor.record(PEER)?.uptime, {
-      hour: undefined,
-      day: undefined,
-      month: undefined,
-    });
+    assert.deepEqual(monitor.record(PEER)?.uptime, NOTHING_OBSERVED);
     monitor.start();
     await clock.advanceAsync(45 * 60_000);
     world.answer = "refused";
     await clock.advanceAsync(15 * 60_000);
-    const { hour, day, month } = monitor.record(PEER)!.uptime;
-    assert.ok(Math.abs((hour ?? 0) - 0.75) < 0.03, `hour ${hour}`);
-    assert.ok(Math.abs((day ?? 0) - 0.75) < 0.03, `day ${day}`);
-    assert.ok(Math.abs((month ?? 0) - 0.75) < 0.03, `month ${month}`);
+    const { hour, day, ninetyDays } = monitor.record(PEER)!.uptime;
+    for (const { share, observedMilliseconds } of [hour, day, ninetyDays]) {
+      assert.ok(Math.abs((share ?? 0) - 0.75) < 0.015, `share ${share}`);
+      assert.ok(observedMilliseconds >= 59 * 60_000, `observed ${observedMilliseconds}`);
+    }
     world.answer = "pass";
     monitor.wake(PEER);
     await clock.advanceAsync(3 * 3_600_000);
     const later = monitor.record(PEER)!.uptime;
-    assert.equal(later.hour, 1);
-    assert.ok((later.day ?? 1) < 0.96 && (later.day ?? 0) > 0.9, `day ${later.day}`);
+    assert.equal(later.hour.share, 1);
+    assert.ok(Math.abs((later.day.share ?? 0) - 3.75 / 4) < 0.01, `day ${later.day.share}`);
+  });
+
+  it("knows nothing of the time in which it did not run", async () => {
+    const { clock, monitor } = setUp({ intervalSeconds: 60 });
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(30 * 60_000);
+    await monitor.stop();
+    await clock.advanceAsync(30 * 60_000);
+    const { observedMilliseconds } = monitor.record(PEER)!.uptime.day;
+    assert.equal(Math.round(observedMilliseconds), 30 * 60_000);
+    const slices = monitor.slices(PEER, "hour");
+    assert.deepEqual(
+      slices.map(({ observedMilliseconds }) => observedMilliseconds > 0),
+      Array.from({ length: 60 }, (_, index) => index < 29),
+    );
+    assert.deepEqual(monitor.slices("https://other.example", "hour"), []);
   });
 
   it("names the option that is wrong", () => {
