@@ -9,10 +9,12 @@ import { AssetTransfer } from "../assets/transfer/transfer.ts";
 import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
 import { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
+import { FederationError } from "../errors.ts";
 import { BegunSessions } from "../handshake/begun-sessions.ts";
 import { HandshakeManager } from "../handshake/handshake-manager.ts";
 import { HandshakeService } from "../handshake/handshake-service.ts";
 import { SessionKeeper } from "../handshake/session-keeper.ts";
+import { HealthMemory } from "../health/health-memory.ts";
 import { HealthMonitor } from "../health/health-monitor.ts";
 import { Nonces } from "../http/inbound/nonces.ts";
 import { createAssetSource } from "../http/outbound/asset-source.ts";
@@ -129,15 +131,29 @@ export function composeParts(from: CompositionOptions): Parts {
   });
   const health = new HealthMonitor({
     ...{ clock, random },
-    probe: async (peer) => peers.health(peer),
+    probe: async (peer) => {
+      const said = await peers.health(peer);
+      const refusal = registry.get(peer)?.refusal?.code;
+      return refusal === undefined
+        ? said
+        : { cause: { code: "session-refused", refusal }, ...said };
+    },
     intervalSeconds: options.healthCheckIntervalSeconds,
   });
   const calls: PeerCalls = {
     call: async (peer, path, body, given) => {
-      const answer = await peers.call(peer, path, body, given);
-      // Verified, whatever it says: who answers is up.
-      health.wake(peer);
-      return answer;
+      try {
+        const answer = await peers.call(peer, path, body, given);
+        // Verified, whatever it says: who answers is up.
+        health.wake(peer);
+        return answer;
+      } catch (cause) {
+        // Late is who is busy; where no connection stands, nobody is there.
+        if (cause instanceof FederationError && cause.code === "ERR_FED_UNREACHABLE") {
+          health.suspect(peer);
+        }
+        throw cause;
+      }
     },
   };
 
@@ -187,7 +203,10 @@ export function composeParts(from: CompositionOptions): Parts {
   // What goes on beside.
   auditPeers({ registry, log: resources.audit, clock, logger });
   tellOfPeers({ origin, registry, keys, clock, logger });
-  const healthChecks = new PeerHealthChecks({ health, registry, events });
+  const healthChecks = new PeerHealthChecks({
+    ...{ health, registry, events },
+    memory: new HealthMemory({ health, store, clock, logger }),
+  });
   registry.on((event) => {
     if (event.type !== "status-changed") keeper.look(event.origin);
     events.emit("peer", event);
