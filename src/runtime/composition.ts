@@ -28,6 +28,7 @@ import { ServerRegistry } from "../registry/server-registry.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
 import { OwnDescriptor } from "./own-descriptor.ts";
+import { OwnHealth } from "./own-health.ts";
 import type { Part } from "./part.ts";
 import { auditPeers } from "./peer-audit.ts";
 import { PeerHealthChecks } from "./peer-health.ts";
@@ -66,6 +67,7 @@ export interface Parts {
   /** Undefined: this server has none. */
   readonly links: Links | undefined;
   readonly health: HealthMonitor;
+  readonly ownHealth: OwnHealth;
   readonly assets: AssetLibrary;
   readonly processes: SiblingProcesses | undefined;
   readonly custody: Custody;
@@ -200,6 +202,12 @@ export function composeParts(from: CompositionOptions): Parts {
   });
   processes?.serve(custody);
 
+  const ownHealth = new OwnHealth({
+    ...{ store, clock },
+    isDraining: () => custody.draining,
+    unstored: () => custody.unstored,
+  });
+
   // What goes on beside.
   auditPeers({ registry, log: resources.audit, clock, logger });
   tellOfPeers({ origin, registry, keys, clock, logger });
@@ -240,7 +248,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
-    health,
+    ...{ health, ownHealth },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },
@@ -249,6 +257,7 @@ export function composeParts(from: CompositionOptions): Parts {
       { start: () => registry.load() },
       ...(processes === undefined ? [] : [processes]),
       custody,
+      ownHealth,
       // Ends before all others: what is under way is answered.
       { stop: () => links?.close() },
     ],

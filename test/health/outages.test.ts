@@ -7,9 +7,9 @@ import { seededRandom } from "../support/seeded-random.ts";
 const PEERS = 1_000;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const FIRST_RUN = 6 * HOUR;
+const FIRST_RUN = 4 * HOUR;
 const BETWEEN = 20 * MINUTE;
-const SECOND_RUN = 6 * HOUR;
+const SECOND_RUN = 4 * HOUR;
 const SEED = process.env["SEED"] ?? String(Date.now());
 
 interface Outage {
@@ -21,8 +21,8 @@ interface Outage {
 function script(random: ReturnType<typeof seededRandom>, length: number): Outage[] {
   const outages: Outage[] = [];
   let at = 0;
-  for (let each = Math.floor(random.fraction() * 4); each > 0; each -= 1) {
-    const from = at + random.fraction() * 3 * HOUR;
+  for (let each = Math.floor(random.fraction() * 3); each > 0; each -= 1) {
+    const from = at + random.fraction() * 2 * HOUR;
     const to = Math.min(length, from + 3 * MINUTE + random.fraction() * 87 * MINUTE);
     if (from >= length) break;
     outages.push({ from, to });
