@@ -1,5 +1,6 @@
 /** Peers as an operator sees them, and decides about them: the same in code, monitor and command line. */
 import type { FederationErrorCode } from "../errors.ts";
+import type { HealthCause } from "../health/health-cause.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { NOTHING_OBSERVED, type Uptime } from "../health/uptime-history.ts";
 import {
@@ -35,6 +36,12 @@ export interface PeerSummary {
   readonly lastHandshakeAt: number | undefined;
   /** Unix milliseconds of the last answered probe. */
   readonly lastSeenAt: number | undefined;
+  /** Since when health checks see it as they do, Unix milliseconds. */
+  readonly since: number | undefined;
+  /** What is wrong with it, as the last probe found; `causeText` has it in words. */
+  readonly cause: HealthCause | undefined;
+  /** When it is probed next, Unix milliseconds. */
+  readonly nextCheckAt: number | undefined;
   /** Assets it sent with other bytes than their hash names, since this server started. */
   readonly wrongAssets: number;
 }
@@ -72,6 +79,9 @@ export function summarizePeers(
         uptime: state?.uptime ?? NOTHING_OBSERVED,
         lastHandshakeAt: server.lastHandshakeAt,
         lastSeenAt: state?.lastOkAt,
+        since: state?.since,
+        cause: state?.cause,
+        nextCheckAt: state?.nextCheckAt,
         wrongAssets: wrongAssets.get(server.origin) ?? 0,
       };
     })
