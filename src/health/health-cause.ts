@@ -33,7 +33,7 @@ export const CAUSE_WORDS = {
   "session-refused": "session refused",
   unreachable: "cannot be reached",
 } as const;
-/** See {@link CAUSE_WORDS}. */
+/** A code of a cause; {@link causeText} has each in words. */
 export type HealthCauseCode = keyof typeof CAUSE_WORDS;
 
 const CODES = Object.keys(CAUSE_WORDS) as readonly HealthCauseCode[];

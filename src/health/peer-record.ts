@@ -112,7 +112,7 @@ export const rememberedHealthSchema = z.strictObject({
     .max(MAX_TRANSITIONS),
   uptime: uptimeFormSchema,
 });
-/** What {@link rememberedHealthSchema} takes. */
+/** What is remembered of one peer beyond a restart, as JSON. */
 export type RememberedHealth = z.infer<typeof rememberedHealthSchema>;
 
 /**

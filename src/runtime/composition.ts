@@ -205,7 +205,6 @@ export function composeParts(from: CompositionOptions): Parts {
   const ownHealth = new OwnHealth({
     ...{ store, clock },
     isDraining: () => custody.draining,
-    unstored: () => custody.unstored,
   });
 
   // What goes on beside.

@@ -37,8 +37,6 @@ export interface OwnHealthOptions {
   readonly clock: Clock;
   /** Whether players are being sent home, and nobody is let in. */
   readonly isDraining: () => boolean;
-  /** Of how many players what they carry could not be stored. */
-  readonly unstored: () => number;
 }
 
 /** Never written: whether the store answers is all that is asked. */
@@ -73,7 +71,7 @@ export class OwnHealth implements Part {
 
   /** How it is. */
   report(): OwnHealthReport {
-    const { isDraining, unstored } = this.#options;
+    const { isDraining } = this.#options;
     const component = (wrong: string | undefined): OwnCheck => ({
       componentType: "component",
       status: wrong === undefined ? "pass" : "warn",
@@ -83,9 +81,6 @@ export class OwnHealth implements Part {
     const checks = {
       "store:responseTime": this.#store,
       "players:admission": component(isDraining() ? "closing: nobody is let in" : undefined),
-      "players:unstored": component(
-        unstored() > 0 ? "what some players carry is not stored yet" : undefined,
-      ),
     };
     const found = Object.values(checks).map(({ status }) => status);
     const status = found.includes("fail") ? "fail" : found.includes("warn") ? "warn" : "pass";

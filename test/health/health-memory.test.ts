@@ -7,7 +7,6 @@ import type { Store } from "../../src/ports.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { seededRandom } from "../support/seeded-random.ts";
-import { turn } from "../support/turn.ts";
 
 const PEER = "https://peer.example";
 const KEY = `health/${PEER}`;
@@ -107,11 +106,12 @@ describe("health/health-memory", () => {
 
   it("writes once per peer and minute, and nothing where nobody was probed", async () => {
     const { clock, store } = setUp();
-    const { stop } = await startProcess({ clock, store });
+    const { health, stop } = await startProcess({ clock, store });
     await clock.advanceAsync(30 * MINUTE + 1_000);
     assert.equal(store.writes, 30);
-    await stop();
+    await health.stop();
     await clock.advanceAsync(HOUR);
+    await stop();
     assert.ok(store.writes <= 31, `${store.writes} writes`);
   });
 
@@ -180,12 +180,13 @@ describe("health/health-memory", () => {
     await clock.advanceAsync(HOUR);
     const late = await startProcess({ clock, store, seed: "late" }, world);
     await clock.advanceAsync(HOUR);
-    // Two minutes in which the first sees nothing: its slices there are smaller than the other's.
+    // Ten minutes in which the first sees nothing: its slices there are smaller than the other's.
     await long.health.stop();
     await clock.advanceAsync(10 * MINUTE);
-    await long.memory.write();
     await late.memory.write();
-    await turn();
+    long.health.start();
+    await clock.advanceAsync(1_000);
+    await long.memory.write();
     const stored = JSON.parse((await store.get(KEY)) ?? "{}") as RememberedHealth;
     const known = stored.uptime.ninetyDays.reduce((sum, [, observed]) => sum + observed, 0);
     assert.ok(

@@ -6,7 +6,7 @@ describe("runtime/own-health", () => {
   function setUp() {
     const clock = new ManualClock();
     const world = { mood: "well" as "well" | "fails" | "hangs", delay: 0, reads: 0 };
-    const state = { draining: false, unstored: 0 };
+    const state = { draining: false };
     const health = new OwnHealth({
       clock,
       store: {
@@ -21,7 +21,6 @@ describe("runtime/own-health", () => {
         },
       },
       isDraining: () => state.draining,
-      unstored: () => state.unstored,
     });
     health.start();
     return { clock, world, state, health };
@@ -72,23 +71,20 @@ describe("runtime/own-health", () => {
     assert.deepEqual([status, checks["store:responseTime"]?.[0]?.observedValue], ["warn", 1_500]);
   });
 
-  it("warns while it closes, and while something is not stored", async () => {
+  it("warns while it closes", async () => {
     const { clock, state, health } = setUp();
     await clock.advanceAsync(10);
     state.draining = true;
     assert.equal(health.report().status, "warn");
     assert.equal(health.report().checks["players:admission"]?.[0]?.status, "warn");
     state.draining = false;
-    state.unstored = 2;
-    assert.equal(health.report().checks["players:unstored"]?.[0]?.status, "warn");
-    state.unstored = 0;
     assert.equal(health.report().status, "pass");
   });
 
   it("reads nothing for who asks, fits into a pong, and ends with its stop", async () => {
     const { clock, world, state, health } = setUp();
     await clock.advanceAsync(10);
-    Object.assign(state, { draining: true, unstored: 1_000_000 });
+    Object.assign(state, { draining: true });
     world.mood = "fails";
     await clock.advanceAsync(5_000);
     const { reads } = world;
