@@ -85,7 +85,15 @@ export {
   type HealthProbe,
   probeByFetch,
 } from "./health/health-monitor.ts";
-export { type HealthRecord, type HealthSample, HealthStatus } from "./health/peer-record.ts";
+export { type HealthCause, type HealthCauseCode, causeText } from "./health/health-cause.ts";
+export {
+  type HealthRecord,
+  type HealthSample,
+  HealthStatus,
+  type HealthTransition,
+  type RememberedHealth,
+} from "./health/peer-record.ts";
+export type { ObservedShare, Uptime, UptimeSlice, UptimeWindow } from "./health/uptime-history.ts";
 export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossings.ts";
 export type {
   AdmissionDecision,

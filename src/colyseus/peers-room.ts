@@ -6,6 +6,7 @@
  * shows at most {@link PEERS_PER_PAGE} peers and further ones get rooms of their own, up to a number of
  * rooms: `peers list` has the rest.
  */
+import type { Uptime } from "../health/uptime-history.ts";
 import { Room } from "@colyseus/core";
 import * as schemas from "@colyseus/schema";
 
@@ -20,7 +21,7 @@ const PeerState = schemas.schema(
     roundTripMilliseconds: schemas.t.number(),
     uptimeHour: schemas.t.string(),
     uptimeDay: schemas.t.string(),
-    uptimeMonth: schemas.t.string(),
+    uptimeNinetyDays: schemas.t.string(),
     worlds: schemas.t.string(),
     lastHandshake: schemas.t.string(),
     lastSeen: schemas.t.string(),
@@ -47,7 +48,7 @@ interface ShownPeer {
   readonly trust: string;
   readonly roundTripMilliseconds: number | undefined;
   /** Share of the time it answered, 0–1. */
-  readonly uptime: Readonly<Record<"hour" | "day" | "month", number | undefined>>;
+  readonly uptime: Uptime;
   readonly worlds: readonly string[];
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;
@@ -103,9 +104,9 @@ export function definePeersRoom(source: PeersSource): new () => Room {
         state.status = peer.status;
         state.trust = peer.trust;
         state.roundTripMilliseconds = Math.round((peer.roundTripMilliseconds ?? 0) * 10) / 10;
-        state.uptimeHour = percent(peer.uptime.hour);
-        state.uptimeDay = percent(peer.uptime.day);
-        state.uptimeMonth = percent(peer.uptime.month);
+        state.uptimeHour = percent(peer.uptime.hour.share);
+        state.uptimeDay = percent(peer.uptime.day.share);
+        state.uptimeNinetyDays = percent(peer.uptime.ninetyDays.share);
         state.worlds = peer.worlds.join(", ").slice(0, 200);
         state.lastHandshake = time(peer.lastHandshakeAt, 1000);
         state.lastSeen = time(peer.lastSeenAt, 1);

@@ -17,7 +17,7 @@ export function endpointsOf(
     endpoint: options.endpoint,
     descriptor: () => runtime.descriptor(),
     keyWord: (kid) => runtime.keyWord(kid),
-    health: () => ({ status: "pass", version }),
+    health: () => ({ ...runtime.ownHealth(), version }),
     logger: options.logger,
     signingKey: runtime.signingKey,
     maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,

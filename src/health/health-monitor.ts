@@ -5,6 +5,7 @@
  * {@link HealthMonitorOptions.maxConcurrentProbes} at a time; those of a start are spread. A peer that is down is probed less and
  * less often, up to four intervals apart; {@link HealthMonitor.wake} ends that at once.
  */
+import { FederationError } from "../errors.ts";
 import {
   type Clock,
   type Fetch,
@@ -14,14 +15,18 @@ import {
   systemFetch,
   systemRandom,
 } from "../ports.ts";
+import { type HealthCause, NoHealthError, causeOf } from "./health-cause.ts";
 import {
   type HealthRecord,
   type HealthSample,
   HealthStatus,
   PeerRecord,
+  type RememberedHealth,
   type StatusChange,
+  type StatusRules,
 } from "./peer-record.ts";
 import { HEALTH_REQUEST, type ReportedHealth, readHealth } from "./reported-health.ts";
+import type { UptimeSlice, UptimeWindow } from "./uptime-history.ts";
 
 /** Asks a peer how it is; rejects when it does not answer. */
 export type HealthProbe = (origin: string) => Promise<ReportedHealth>;
@@ -60,16 +65,24 @@ interface Watched {
   readonly record: PeerRecord;
   /** When a verified message of the peer came last, on the monotonic clock. */
   heardAt: number;
+  /** When a call found nobody there last, on the monotonic clock, and whether a probe has looked since. */
+  suspectedAt: number;
+  suspected: boolean;
   timer: TimerHandle | undefined;
+  /** When the timer fires, Unix milliseconds. */
+  nextCheckAt: number | undefined;
   running: Promise<HealthRecord> | undefined;
 }
 
+const SAID = { fail: { code: "says-fail" }, warn: { code: "says-warn" } } as const;
 const JITTER = 0.1;
 /** At a start, so many peers are probed at once, and as many each time after the pause. */
 const FIRST_PROBES_AT_ONCE = 32;
 const FIRST_PROBES_PAUSE_MILLISECONDS = 40;
 const LONGEST_BACK_OFF_INTERVALS = 4;
 const BACK_OFF_AFTER_FAILURES = 10;
+/** Between two probes for calls that found nobody. */
+const SUSPICION_PAUSE_MILLISECONDS = 1_000;
 /** A second look soon after the first failure decides faster than a whole interval. */
 const RECHECK_SHARE = 0.4;
 
@@ -78,9 +91,9 @@ export function probeByFetch(fetch: Fetch = systemFetch): HealthProbe {
   return async (origin) => {
     const { path, ...request } = HEALTH_REQUEST;
     const { status, body } = await fetch({ ...request, url: `${origin}/federation${path}` });
-    if (status !== 200) throw new Error(`answered ${status}`);
-    const health = readHealth(body);
-    if (health === undefined) throw new Error("answered with no health");
+    // Who is not well says so with 503.
+    const health = status === 200 || status === 503 ? readHealth(body) : undefined;
+    if (health === undefined) throw new NoHealthError(status);
     return health;
   };
 }
@@ -88,6 +101,7 @@ export function probeByFetch(fetch: Fetch = systemFetch): HealthProbe {
 /** Watches peers. Stands alone: `new HealthMonitor()` probes over HTTP whomever it is asked about. */
 export class HealthMonitor {
   readonly #options: Required<HealthMonitorOptions>;
+  readonly #rules: StatusRules;
   readonly #watched = new Map<string, Watched>();
   readonly #listeners = new Set<(event: HealthEvent) => void>();
   /** Probes that wait for others to end, the first in first; each hears whether it may begin. */
@@ -110,16 +124,27 @@ export class HealthMonitor {
       successesToHealthy: options.successesToHealthy ?? 1,
       maxConcurrentProbes: options.maxConcurrentProbes ?? 32,
     };
+    const longestInterval = intervalSeconds * 1000 * LONGEST_BACK_OFF_INTERVALS;
+    this.#rules = { ...this.#options, longestGapMilliseconds: 2 * longestInterval };
   }
 
-  /** Begins to watch a peer; its first probe comes at once. */
-  watch(origin: string): void {
-    if (!this.#watched.has(origin)) this.#add(origin);
+  /** Begins to watch a peer; its first probe comes at once. `past`: what is remembered of it, to go on from. */
+  watch(origin: string, past?: RememberedHealth): void {
+    if (!this.#watched.has(origin)) this.#add(origin, past);
   }
 
-  #add(origin: string): Watched {
-    const record = new PeerRecord(origin, this.#options);
-    const peer: Watched = { record, heardAt: -Infinity, timer: undefined, running: undefined };
+  /** What there is to remember of a peer; undefined for one not watched, or not probed yet. */
+  remembered(origin: string): RememberedHealth | undefined {
+    return this.#watched.get(origin)?.record.remembered();
+  }
+
+  #add(origin: string, past?: RememberedHealth): Watched {
+    const record = new PeerRecord(origin, this.#rules);
+    if (past !== undefined) record.restore(past, this.#options.clock.now());
+    const peer: Watched = {
+      ...{ record, heardAt: -Infinity, suspectedAt: -Infinity, suspected: false },
+      ...{ timer: undefined, nextCheckAt: undefined, running: undefined },
+    };
     this.#watched.set(origin, peer);
     if (this.#started) this.#schedule(peer, 0);
     return peer;
@@ -149,18 +174,25 @@ export class HealthMonitor {
   /** What is known of a peer; undefined for one not watched. */
   record(origin: string): HealthRecord | undefined {
     const peer = this.#watched.get(origin);
-    return peer?.record.describe(this.#options.clock.now());
+    return peer === undefined ? undefined : this.#describe(peer);
   }
 
   /** What is known of every peer. */
   list(): HealthRecord[] {
-    const now = this.#options.clock.now();
-    return [...this.#watched.values()].map(({ record }) => record.describe(now));
+    return [...this.#watched.values()].map((peer) => this.#describe(peer));
   }
 
   /** The last 240 probes of a peer, oldest first. */
   history(origin: string): readonly HealthSample[] {
     return [...(this.#watched.get(origin)?.record.samples ?? [])];
+  }
+
+  /**
+   * What was observed of a peer in the last hour (60 slices of a minute), day (24 of an hour) or 90 days (90),
+   * the oldest first, gaps among them; empty for one not watched.
+   */
+  slices(origin: string, window: UptimeWindow): UptimeSlice[] {
+    return this.#watched.get(origin)?.record.slices(window, this.#options.clock.now()) ?? [];
   }
 
   /**
@@ -173,6 +205,22 @@ export class HealthMonitor {
     peer.heardAt = this.#options.clock.monotonic();
     if (peer.record.failures === 0 || !this.#started) return;
     this.#schedule(peer, 0);
+  }
+
+  /**
+   * A call found nobody at this peer: it is probed at once, and where that probe gets no answer either, it is
+   * down. A call that was merely late says nothing of the kind, and is nothing for this.
+   */
+  suspect(origin: string): void {
+    const peer = this.#watched.get(origin);
+    if (peer === undefined || !this.#started) return;
+    const now = this.#options.clock.monotonic();
+    // However many calls fail meanwhile: those whom a probe reaches are not probed for each.
+    if (now - peer.suspectedAt < SUSPICION_PAUSE_MILLISECONDS) return;
+    if (peer.record.failures >= this.#options.failuresToUnreachable) return;
+    peer.suspectedAt = now;
+    peer.suspected = true;
+    if (peer.running === undefined) this.#schedule(peer, 0);
   }
 
   /** Begins probing. */
@@ -193,10 +241,12 @@ export class HealthMonitor {
     for (const peer of this.#watched.values()) {
       if (peer.timer !== undefined) this.#options.clock.clearTimeout(peer.timer);
       peer.timer = undefined;
+      peer.nextCheckAt = undefined;
     }
     for (const answer of this.#queue) answer(false);
     this.#queue.clear();
     await Promise.allSettled([...this.#watched.values()].flatMap((peer) => peer.running ?? []));
+    for (const { record } of this.#watched.values()) record.pause(this.#options.clock.now());
   }
 
   /** Hears every change of status. Returns how to stop. */
@@ -209,8 +259,10 @@ export class HealthMonitor {
     const { clock } = this.#options;
     const { origin } = peer.record;
     if (peer.timer !== undefined) clock.clearTimeout(peer.timer);
+    peer.nextCheckAt = clock.now() + milliseconds;
     peer.timer = clock.setTimeout(() => {
       peer.timer = undefined;
+      peer.nextCheckAt = undefined;
       void this.check(origin).then(() => {
         if (this.#started && this.#watched.get(origin) === peer && peer.timer === undefined) {
           this.#schedule(peer, this.#nextDelay(peer.record.failures));
@@ -233,34 +285,38 @@ export class HealthMonitor {
   async #probe(peer: Watched): Promise<HealthRecord> {
     const { record } = peer;
     const { clock } = this.#options;
-    if (!(await this.#slot())) return record.describe(clock.now());
+    if (!(await this.#slot())) return this.#describe(peer);
     const startedAt = clock.monotonic();
     let reported: HealthSample["reported"];
+    let cause: HealthCause | undefined;
     try {
-      reported = (await this.#ask(record.origin)).status;
-    } catch {
-      reported = undefined;
+      const said = await this.#ask(record.origin);
+      reported = said.status;
+      cause = said.status === "pass" ? said.cause : SAID[said.status];
+    } catch (failure) {
+      cause = causeOf(failure);
     } finally {
       this.#freeSlot();
     }
     const roundTrip = clock.monotonic() - startedAt;
     const heard = reported === undefined && peer.heardAt >= startedAt;
     const ok = heard || (reported !== undefined && reported !== "fail");
+    const decisive = peer.suspected;
+    peer.suspected = false;
     const change = record.add({
-      at: clock.now(),
-      ok,
+      ...{ at: clock.now(), ok, reported, decisive },
+      cause: heard ? undefined : cause,
       roundTripMilliseconds: reported === undefined ? undefined : roundTrip,
-      reported,
     });
-    if (change !== undefined) this.#tell(record, change);
-    return record.describe(clock.now());
+    if (change !== undefined) this.#tell(peer, change);
+    return this.#describe(peer);
   }
 
-  async #ask(origin: string): Promise<{ readonly status: "pass" | "warn" | "fail" }> {
+  async #ask(origin: string): Promise<ReportedHealth> {
     const { clock, probe, timeoutSeconds } = this.#options;
     return new Promise((resolve, reject) => {
       const timer = clock.setTimeout(() => {
-        reject(new Error("no answer in time"));
+        reject(new FederationError("ERR_FED_TIMEOUT"));
       }, timeoutSeconds * 1000);
       probe(origin)
         .then(resolve, reject)
@@ -270,9 +326,13 @@ export class HealthMonitor {
     });
   }
 
-  #tell(record: PeerRecord, { from, to }: StatusChange): void {
-    const { origin } = record;
-    const event = { origin, from, to, health: record.describe(this.#options.clock.now()) };
+  #describe({ record, nextCheckAt }: Watched): HealthRecord {
+    return record.describe(this.#options.clock.now(), nextCheckAt);
+  }
+
+  #tell(peer: Watched, { from, to }: StatusChange): void {
+    const { origin } = peer.record;
+    const event = { origin, from, to, health: this.#describe(peer) };
     for (const listener of this.#listeners) listener(event);
   }
 

@@ -1,6 +1,8 @@
 /** Peers as an operator sees them, and decides about them: the same in code, monitor and command line. */
 import type { FederationErrorCode } from "../errors.ts";
+import type { HealthCause } from "../health/health-cause.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
+import { NOTHING_OBSERVED, type Uptime } from "../health/uptime-history.ts";
 import {
   ALL_ROLES,
   ServerStatus,
@@ -28,16 +30,18 @@ export interface PeerSummary {
   /** Why it does not deal with this server, as it said last; undefined: it does. */
   readonly refusal: FederationErrorCode | undefined;
   readonly roundTripMilliseconds: number | undefined;
-  /** Share of the time the peer answered, 0–1; undefined before the first probe. */
-  readonly uptime: {
-    readonly hour: number | undefined;
-    readonly day: number | undefined;
-    readonly month: number | undefined;
-  };
+  /** Share of the observed time that the peer was up, and how much time that was. */
+  readonly uptime: Uptime;
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;
   /** Unix milliseconds of the last answered probe. */
   readonly lastSeenAt: number | undefined;
+  /** Since when health checks see it as they do, Unix milliseconds. */
+  readonly since: number | undefined;
+  /** What is wrong with it, as the last probe found; `causeText` has it in words. */
+  readonly cause: HealthCause | undefined;
+  /** When it is probed next, Unix milliseconds. */
+  readonly nextCheckAt: number | undefined;
   /** Assets it sent with other bytes than their hash names, since this server started. */
   readonly wrongAssets: number;
 }
@@ -72,9 +76,12 @@ export function summarizePeers(
         hasSession: registry.liveSession(server.origin) !== undefined,
         refusal: server.refusal?.code,
         roundTripMilliseconds: state?.roundTripMilliseconds,
-        uptime: state?.uptime ?? { hour: undefined, day: undefined, month: undefined },
+        uptime: state?.uptime ?? NOTHING_OBSERVED,
         lastHandshakeAt: server.lastHandshakeAt,
         lastSeenAt: state?.lastOkAt,
+        since: state?.since,
+        cause: state?.cause,
+        nextCheckAt: state?.nextCheckAt,
         wrongAssets: wrongAssets.get(server.origin) ?? 0,
       };
     })

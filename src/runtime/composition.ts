@@ -9,10 +9,12 @@ import { AssetTransfer } from "../assets/transfer/transfer.ts";
 import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
 import { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
+import { FederationError } from "../errors.ts";
 import { BegunSessions } from "../handshake/begun-sessions.ts";
 import { HandshakeManager } from "../handshake/handshake-manager.ts";
 import { HandshakeService } from "../handshake/handshake-service.ts";
 import { SessionKeeper } from "../handshake/session-keeper.ts";
+import { HealthMemory } from "../health/health-memory.ts";
 import { HealthMonitor } from "../health/health-monitor.ts";
 import { Nonces } from "../http/inbound/nonces.ts";
 import { createAssetSource } from "../http/outbound/asset-source.ts";
@@ -26,6 +28,7 @@ import { ServerRegistry } from "../registry/server-registry.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
 import { OwnDescriptor } from "./own-descriptor.ts";
+import { OwnHealth } from "./own-health.ts";
 import type { Part } from "./part.ts";
 import { auditPeers } from "./peer-audit.ts";
 import { PeerHealthChecks } from "./peer-health.ts";
@@ -64,6 +67,7 @@ export interface Parts {
   /** Undefined: this server has none. */
   readonly links: Links | undefined;
   readonly health: HealthMonitor;
+  readonly ownHealth: OwnHealth;
   readonly assets: AssetLibrary;
   readonly processes: SiblingProcesses | undefined;
   readonly custody: Custody;
@@ -129,15 +133,29 @@ export function composeParts(from: CompositionOptions): Parts {
   });
   const health = new HealthMonitor({
     ...{ clock, random },
-    probe: async (peer) => peers.health(peer),
+    probe: async (peer) => {
+      const said = await peers.health(peer);
+      const refusal = registry.get(peer)?.refusal?.code;
+      return refusal === undefined
+        ? said
+        : { cause: { code: "session-refused", refusal }, ...said };
+    },
     intervalSeconds: options.healthCheckIntervalSeconds,
   });
   const calls: PeerCalls = {
     call: async (peer, path, body, given) => {
-      const answer = await peers.call(peer, path, body, given);
-      // Verified, whatever it says: who answers is up.
-      health.wake(peer);
-      return answer;
+      try {
+        const answer = await peers.call(peer, path, body, given);
+        // Verified, whatever it says: who answers is up.
+        health.wake(peer);
+        return answer;
+      } catch (cause) {
+        // Late is who is busy; where no connection stands, nobody is there.
+        if (cause instanceof FederationError && cause.code === "ERR_FED_UNREACHABLE") {
+          health.suspect(peer);
+        }
+        throw cause;
+      }
     },
   };
 
@@ -184,10 +202,18 @@ export function composeParts(from: CompositionOptions): Parts {
   });
   processes?.serve(custody);
 
+  const ownHealth = new OwnHealth({
+    ...{ store, clock },
+    isDraining: () => custody.draining,
+  });
+
   // What goes on beside.
   auditPeers({ registry, log: resources.audit, clock, logger });
   tellOfPeers({ origin, registry, keys, clock, logger });
-  const healthChecks = new PeerHealthChecks({ health, registry, events });
+  const healthChecks = new PeerHealthChecks({
+    ...{ health, registry, events },
+    memory: new HealthMemory({ health, store, clock, logger }),
+  });
   registry.on((event) => {
     if (event.type !== "status-changed") keeper.look(event.origin);
     events.emit("peer", event);
@@ -221,7 +247,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
-    health,
+    ...{ health, ownHealth },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },
@@ -230,6 +256,7 @@ export function composeParts(from: CompositionOptions): Parts {
       { start: () => registry.load() },
       ...(processes === undefined ? [] : [processes]),
       custody,
+      ownHealth,
       // Ends before all others: what is under way is answered.
       { stop: () => links?.close() },
     ],

@@ -18,6 +18,7 @@ import type { ServerRegistry } from "../registry/server-registry.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
 import { type Parts, composeParts } from "./composition.ts";
 import { EventBus, type FederationEvents } from "./events.ts";
+import type { OwnHealthReport } from "./own-health.ts";
 import { startAll, stopAll } from "./part.ts";
 import { openResources } from "./resources.ts";
 import { type ResolvedOptions, type RuntimeOptions, withDefaults } from "./settings.ts";
@@ -69,6 +70,11 @@ export class FederationRuntime {
 
   get health(): HealthMonitor {
     return this.#parts().health;
+  }
+
+  /** How this server itself is: what `GET /health` says. */
+  ownHealth(): OwnHealthReport {
+    return this.#parts().ownHealth.report();
   }
 
   get handshake(): HandshakeService {

@@ -1,4 +1,8 @@
-/** Keeps health checks and the registry together: every trusted peer is watched, its status noted. */
+/**
+ * Keeps health checks, the registry and the store together: every trusted peer is watched, its status noted,
+ * its history kept beyond a restart.
+ */
+import type { HealthMemory } from "../health/health-memory.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { HealthStatus } from "../health/peer-record.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
@@ -10,18 +14,24 @@ import type { Part } from "./part.ts";
 export class PeerHealthChecks implements Part {
   readonly #health: HealthMonitor;
   readonly #registry: ServerRegistry;
+  readonly #memory: HealthMemory;
+  #started = false;
+  #stopped = false;
 
   constructor({
     health,
     registry,
+    memory,
     events,
   }: {
     readonly health: HealthMonitor;
+    readonly memory: HealthMemory;
     readonly registry: ServerRegistry;
     readonly events: EventBus;
   }) {
     this.#health = health;
     this.#registry = registry;
+    this.#memory = memory;
     registry.on(({ origin, type }) => {
       if (type !== "status-changed") this.#watch(origin);
     });
@@ -31,21 +41,41 @@ export class PeerHealthChecks implements Part {
     });
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    const past = await this.#memory.read((origin) => this.#registry.get(origin) !== undefined);
+    if (this.#stopped) return;
+    this.#started = true;
     for (const { origin } of this.#registry.list({ trust: TrustState.Trusted })) {
-      this.#health.watch(origin);
+      this.#health.watch(origin, past.get(origin));
     }
     this.#health.start();
+    this.#memory.start();
   }
 
-  stop(): Promise<void> {
-    return this.#health.stop();
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#health.stop();
+    if (this.#started) await this.#memory.stop();
   }
 
   /** Nobody but trusted peers is called: a stranger's endpoint may be a third party's. */
   #watch(origin: string): void {
-    if (this.#registry.get(origin)?.trust === TrustState.Trusted) this.#health.watch(origin);
-    else this.#health.unwatch(origin);
+    // Who is trusted before the start is found by it.
+    if (!this.#started || this.#stopped) return;
+    const server = this.#registry.get(origin);
+    if (server?.trust === TrustState.Trusted) {
+      if (this.#health.record(origin) === undefined) void this.#watchAgain(origin);
+      return;
+    }
+    this.#health.unwatch(origin);
+    if (server === undefined) void this.#memory.forget(origin);
+  }
+
+  /** With what is remembered of it: who was blocked for a while has a past here. */
+  async #watchAgain(origin: string): Promise<void> {
+    const past = await this.#memory.readOne(origin);
+    if (this.#stopped || this.#registry.get(origin)?.trust !== TrustState.Trusted) return;
+    this.#health.watch(origin, past);
   }
 }
 

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { type Socket, connect } from "node:net";
 import { FederationError } from "../../src/errors.ts";
 import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
+import { MemoryStore } from "../../src/storage/memory-store.ts";
+import { HealthMemory } from "../../src/health/health-memory.ts";
 import { HealthMonitor } from "../../src/health/health-monitor.ts";
 import { systemRandom } from "../../src/ports.ts";
 import { TrustState } from "../../src/registry/federated-server.ts";
@@ -123,8 +125,12 @@ describe("attack: strangers at the door", () => {
       random: seededRandom(1),
     });
     const { registry } = victim;
-    const checks = new PeerHealthChecks({ health, registry, events: new EventBus(quietLogger()) });
-    checks.start();
+    const logger = quietLogger();
+    const store = new MemoryStore(clock);
+    const memory = new HealthMemory({ health, store, clock, logger });
+    const events = new EventBus(logger);
+    const checks = new PeerHealthChecks({ health, registry, memory, events });
+    await checks.start();
     await knock(HONEST);
     const minute = async (): Promise<string[]> => {
       asked.length = 0;

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { type Server, createServer } from "node:http";
 import { HealthStatus } from "../../src/health/peer-record.ts";
+import { clockCause } from "../../src/health/health-cause.ts";
 import {
   type HealthEvent,
   HealthMonitor,
   type HealthMonitorOptions,
 } from "../../src/health/health-monitor.ts";
+import { NOTHING_OBSERVED } from "../../src/health/uptime-history.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { hangUp, listen, nobodyThere } from "../support/loopback.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -249,6 +251,78 @@ describe("health/health-monitor", () => {
     assert.equal(monitor.status(PEER), HealthStatus.Healthy);
   });
 
+  it("finds down within one probe whom a call found dead", async () => {
+    const { clock, world, monitor, events } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1_500);
+    world.answer = "refused";
+    monitor.suspect(PEER);
+    await clock.advanceAsync(1);
+    assert.equal(monitor.status(PEER), HealthStatus.Unreachable);
+    assert.equal(events.at(-1)?.to, HealthStatus.Unreachable);
+    assert.equal(world.probes.length, 2);
+  });
+
+  it("leaves up who answers its probe all the same, however many calls fail", async () => {
+    const { clock, world, monitor, events } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1_500);
+    for (let call = 0; call < 100; call += 1) {
+      monitor.suspect(PEER);
+      await clock.advanceAsync(5);
+    }
+    assert.equal(monitor.status(PEER), HealthStatus.Healthy);
+    assert.equal(events.length, 1);
+    assert.equal(world.probes.length, 2);
+    monitor.suspect("https://other.example");
+  });
+
+  it("says since when a peer is as it is, why, and when it is probed next", async () => {
+    const { clock, monitor, world } = setUp();
+    const before = monitor.record(PEER);
+    assert.equal(before, undefined);
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(5_000);
+    const well = monitor.record(PEER)!;
+    assert.equal(well.since, clock.now() - 5_000);
+    assert.equal(well.cause, undefined);
+    assert.ok((well.nextCheckAt ?? 0) > clock.now());
+    world.answer = "fail";
+    await clock.advanceAsync(30_000);
+    const failing = monitor.record(PEER)!;
+    assert.equal(failing.cause?.code, "says-fail");
+    assert.equal(failing.since, failing.transitions.at(-1)?.at);
+    await monitor.stop();
+    assert.equal(monitor.record(PEER)?.nextCheckAt, undefined);
+  });
+
+  it("calls degraded who answers with a clock that is wrong, and says by how much", async () => {
+    const cause = clockCause(120);
+    const { clock, monitor } = setUp({ probe: async () => ({ status: "pass", cause }) });
+    monitor.watch(PEER);
+    monitor.start();
+    await clock.advanceAsync(1);
+    assert.equal(monitor.status(PEER), HealthStatus.Degraded);
+    assert.deepEqual(monitor.record(PEER)?.cause, cause);
+  });
+
+  it("remembers the last 32 changes", async () => {
+    const { clock, monitor, world } = setUp();
+    monitor.watch(PEER);
+    monitor.start();
+    for (let change = 0; change < 40; change += 1) {
+      world.answer = change % 2 === 0 ? "warn" : "pass";
+      await clock.advanceAsync(15_000);
+    }
+    const { transitions } = monitor.record(PEER)!;
+    assert.equal(transitions.length, 32);
+    assert.equal(transitions.at(-1)?.to, HealthStatus.Healthy);
+    assert.equal(transitions.at(-2)?.cause?.code, "says-warn");
+  });
+
   it("leaves a healthy peer alone when it is heard of", async () => {
     const { clock, world, monitor } = setUp();
     monitor.watch(PEER);
@@ -280,28 +354,43 @@ describe("health/health-monitor", () => {
     assert.equal(world.probes.length, 1);
   });
 
-  it("weighs uptime by time, over an hour, a day and a month", async () => {
+  it("weighs uptime by time, over an hour, a day and 90 days", async () => {
     const { clock, world, monitor } = setUp({ intervalSeconds: 60 });
     monitor.watch(PEER);
-    assert.deepEqual(monitor.record(PEER)?.uptime, {
-      hour: undefined,
-      day: undefined,
-      month: undefined,
-    });
+    assert.deepEqual(monitor.record(PEER)?.uptime, NOTHING_OBSERVED);
     monitor.start();
     await clock.advanceAsync(45 * 60_000);
     world.answer = "refused";
     await clock.advanceAsync(15 * 60_000);
-    const { hour, day, month } = monitor.record(PEER)!.uptime;
-    assert.ok(Math.abs((hour ?? 0) - 0.75) < 0.03, `hour ${hour}`);
-    assert.ok(Math.abs((day ?? 0) - 0.75) < 0.03, `day ${day}`);
-    assert.ok(Math.abs((month ?? 0) - 0.75) < 0.03, `month ${month}`);
+    const { hour, day, ninetyDays } = monitor.record(PEER)!.uptime;
+    for (const { share, observedMilliseconds } of [hour, day, ninetyDays]) {
+      assert.ok(Math.abs((share ?? 0) - 0.75) < 0.015, `share ${share}`);
+      assert.ok(observedMilliseconds >= 59 * 60_000, `observed ${observedMilliseconds}`);
+    }
     world.answer = "pass";
     monitor.wake(PEER);
     await clock.advanceAsync(3 * 3_600_000);
     const later = monitor.record(PEER)!.uptime;
-    assert.equal(later.hour, 1);
-    assert.ok((later.day ?? 1) < 0.96 && (later.day ?? 0) > 0.9, `day ${later.day}`);
+    assert.equal(later.hour.share, 1);
+    assert.ok(Math.abs((later.day.share ?? 0) - 3.75 / 4) < 0.01, `day ${later.day.share}`);
+  });
+
+  it("knows nothing of the time in which it did not run", async () => {
+    const { clock, monitor } = setUp({ intervalSeconds: 60 });
+    monitor.watch(PEER);
+    await clock.advanceAsync(30_000);
+    monitor.start();
+    await clock.advanceAsync(30 * 60_000);
+    await monitor.stop();
+    await clock.advanceAsync(30 * 60_000);
+    const { observedMilliseconds } = monitor.record(PEER)!.uptime.day;
+    assert.equal(Math.round(observedMilliseconds), 30 * 60_000);
+    const slices = monitor.slices(PEER, "hour");
+    assert.deepEqual(
+      slices.map(({ observedMilliseconds }) => observedMilliseconds > 0),
+      Array.from({ length: 60 }, (_, index) => index < 30),
+    );
+    assert.deepEqual(monitor.slices("https://other.example", "hour"), []);
   });
 
   it("names the option that is wrong", () => {
@@ -344,6 +433,12 @@ describe("health/health-monitor", () => {
       assert.equal(asked.at(-1), "/federation/health");
     });
 
+    it("reads a 503 that says fail as that", async () => {
+      answer = { status: 503, body: '{"status":"fail"}' };
+      const { status, cause } = await new HealthMonitor().check(origin);
+      assert.deepEqual([status, cause], [HealthStatus.Unreachable, { code: "says-fail" }]);
+    });
+
     for (const [name, wrong] of Object.entries({
       "another status": { status: 404, body: '{"status":"pass"}' },
       "what is no health": { status: 200, body: '{"status":"fine"}' },
@@ -360,7 +455,8 @@ describe("health/health-monitor", () => {
     it("counts a peer as down where nobody listens", async () => {
       const monitor = new HealthMonitor();
       const { origin: nowhere } = await nobodyThere();
-      assert.equal((await monitor.check(nowhere)).status, HealthStatus.Unreachable);
+      const { status, cause } = await monitor.check(nowhere);
+      assert.deepEqual([status, cause], [HealthStatus.Unreachable, { code: "connection-refused" }]);
     });
   });
 });

@@ -21,7 +21,12 @@ export interface RouteParts {
   readonly descriptor: () => Promise<DescriptorDocument>;
   /** This server's signed word on one of its keys; undefined when it is none. */
   readonly keyWord: (kid: string) => Promise<string | undefined>;
-  readonly health: () => { readonly status: "pass" | "warn" | "fail"; readonly version: string };
+  /** How this server is (PROTOCOL 10); as JSON at most 1 KiB, since pongs carry it. Answers at once. */
+  readonly health: () => {
+    readonly status: "pass" | "warn" | "fail";
+    readonly version: string;
+    readonly checks?: Readonly<Record<string, readonly object[]>>;
+  };
   readonly registry: Pick<ServerRegistry, "list">;
   readonly handshake: Pick<HandshakeService, "handleChallenge" | "handleCompletion">;
   readonly custody: Pick<Custody, "answer" | "seats">;
@@ -235,11 +240,11 @@ export const ROUTES: readonly Route[] = [
     caller: "anybody",
     body: "none",
     budget: "address",
-    answer: ({ health }) => ({
-      status: 200,
-      contentType: "application/health+json",
-      body: health(),
-    }),
+    answer: ({ health }) => {
+      const body = health();
+      const status = body.status === "fail" ? 503 : 200;
+      return { status, contentType: "application/health+json", body };
+    },
   },
   {
     path: "/servers",

@@ -9,7 +9,13 @@ import {
   isTrustRefusal,
 } from "../../errors.ts";
 import type { HandshakeTransport } from "../../handshake/transport.ts";
-import { HEALTH_REQUEST, type ReportedHealth, readHealth } from "../../health/reported-health.ts";
+import { NoHealthError } from "../../health/health-cause.ts";
+import {
+  HEALTH_REQUEST,
+  type ReportedHealth,
+  clockTold,
+  readHealth,
+} from "../../health/reported-health.ts";
 import type { VerifyKey } from "../../identity/ed25519.ts";
 import { type DatedKey, verifyDatedKey } from "../../identity/dated-key.ts";
 import {
@@ -289,8 +295,12 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       timeoutMilliseconds: HEALTH_TIMEOUT_MILLISECONDS,
     });
     const health = readHealth(response.body);
-    if (health !== undefined) return health;
-    throw new FederationError("ERR_FED_BAD_RESPONSE", `${origin} reports no health.`);
+    if (health === undefined) {
+      const cause = new NoHealthError(response.status);
+      throw new FederationError("ERR_FED_BAD_RESPONSE", `${origin} reports no health.`, { cause });
+    }
+    const cause = clockTold(response.headers["date"], this.#options.clock.now());
+    return cause === undefined ? health : { ...health, cause };
   }
 
   /**
