@@ -216,28 +216,33 @@ describe("attack: whoever is refused sends on", function () {
     });
   }
 
-  it("has its connection closed when it drips", async () => {
-    const socket = connect(victim.spec.port, "localhost");
-    let said = "";
-    let closed = false;
-    socket.setEncoding("utf8").on("data", (text) => (said += String(text)));
-    socket.on("error", () => undefined);
-    socket.on("close", () => (closed = true));
-    socket.write(head("POST", "/federation/custody/claim", "Content-Length: 1000"));
-    const drip = setInterval(() => socket.write(" "), 200);
-    try {
-      await eventually(
-        () => {
-          assert.match(said, /^HTTP\/1.1 400 /u);
-          assert.ok(closed, "the connection is open");
-        },
-        { timeoutMilliseconds: 15_000 },
-      );
-    } finally {
-      clearInterval(drip);
-      socket.destroy();
-    }
-  });
+  for (const [what, path, status] of [
+    ["what is refused by its head", "/federation/custody/claim", 401],
+    ["what has to be read first", "/federation/travel", 400],
+  ] as const) {
+    it(`has its connection closed when it drips: ${what}`, async () => {
+      const socket = connect(victim.spec.port, "localhost");
+      let said = "";
+      let closed = false;
+      socket.setEncoding("utf8").on("data", (text) => (said += String(text)));
+      socket.on("error", () => undefined);
+      socket.on("close", () => (closed = true));
+      socket.write(head("POST", path, "Content-Length: 1000"));
+      const drip = setInterval(() => socket.write(" "), 200);
+      try {
+        await eventually(
+          () => {
+            assert.ok(said.startsWith(`HTTP/1.1 ${status} `), said);
+            assert.ok(closed, "the connection is open");
+          },
+          { timeoutMilliseconds: 15_000 },
+        );
+      } finally {
+        clearInterval(drip);
+        socket.destroy();
+      }
+    });
+  }
 
   it("does not have a connection closed whose short body only came late", async () => {
     const socket = connect(victim.spec.port, "localhost");
