@@ -386,6 +386,8 @@ describe("storage/postgres-engine", function () {
       await eventually(async () => assert.equal(await one.get("a"), "1"));
       await one.close();
       assert.equal(bare.listenerCount("error"), 0);
+      // Nobody listens to it any more.
+      await bare.end();
     });
 
     for (const [what, url, timeoutSeconds] of [
