@@ -1,8 +1,8 @@
 /**
  * What is known of peers, beyond a restart: one row per peer in the store, written behind.
  *
- * Every minute the peers that were probed since are written, one after the other: at most one write per peer
- * and minute, none where nobody was probed. What has not been written when a process dies is unknown time
+ * Every minute the peers that were probed since are written, many at once, so that an engine with group commit
+ * makes them one: at most one write per peer and minute, none where nobody was probed. What has not been written when a process dies is unknown time
  * later. A store that fails costs what it would have kept, and one line of the log until it answers again.
  *
  * Several processes of one server write the same rows, each what it has seen by itself: by compare-and-set, and
@@ -21,6 +21,8 @@ const READ_TIMEOUT_MILLISECONDS = 3_000;
 /** Nor is what is not written at a stop. */
 const STOP_TIMEOUT_MILLISECONDS = 2_000;
 const MAX_ATTEMPTS = 4;
+/** Peers whose rows the store is asked to write together. */
+const WRITTEN_AT_ONCE = 64;
 
 const HEALTH_ROW: RowKind<RememberedHealth> = {
   what: "health of a peer",
@@ -134,31 +136,38 @@ export class HealthMemory {
   }
 
   async #write(): Promise<void> {
-    const { health } = this.#options;
-    for (const { origin, lastCheckedAt } of health.list()) {
-      if (lastCheckedAt === undefined || this.#written.get(origin) === lastCheckedAt) continue;
-      const own = health.remembered(origin);
-      // A store that fails is asked again in a minute, not by each of the others.
-      if (own === undefined) continue;
-      await this.#put(origin, own);
-      this.#written.set(origin, lastCheckedAt);
+    const due = this.#options.health.list().flatMap(({ origin, lastCheckedAt }) => {
+      const isNew = lastCheckedAt !== undefined && this.#written.get(origin) !== lastCheckedAt;
+      return isNew ? [{ origin, lastCheckedAt }] : [];
+    });
+    // A store that fails is asked again in a minute, and not by all of the others.
+    for (let at = 0; at < due.length; at += WRITTEN_AT_ONCE) {
+      await Promise.all(
+        due.slice(at, at + WRITTEN_AT_ONCE).map(async ({ origin, lastCheckedAt }) => {
+          if (await this.#put(origin)) this.#written.set(origin, lastCheckedAt);
+        }),
+      );
     }
     this.#failing = false;
   }
 
-  async #put(origin: string, own: RememberedHealth): Promise<void> {
-    const { store } = this.#options;
+  /** False: the peer is not watched any more, or others keep writing its row. */
+  async #put(origin: string): Promise<boolean> {
+    const { health, store } = this.#options;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const own = health.remembered(origin);
+      if (own === undefined) return false;
       const others = this.#others.get(origin);
       const text = JSON.stringify(others === undefined ? own : mergeRemembered(others, own));
       const expected = this.#texts.get(origin);
       if (await store.compareAndSet(`${PREFIX}${origin}`, expected, text)) {
         this.#texts.set(origin, text);
-        return;
+        return true;
       }
       const theirs = await this.#load(origin);
       if (theirs !== undefined) this.#others.set(origin, theirs);
     }
+    return false;
   }
 
   async #read(

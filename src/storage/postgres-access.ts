@@ -3,6 +3,7 @@
  * limit. What is repeated by itself is what certainly did nothing, and every read.
  */
 import { FederationError } from "../errors.ts";
+import { systemRandom } from "../ports.ts";
 
 /** What is used of a connection of a `pg` pool. */
 export interface PostgresConnection {
@@ -283,7 +284,7 @@ function codeOf(cause: unknown): string {
 function retryMilliseconds(tries: number): number {
   const longest = Math.min(LONGEST_RETRY_MILLISECONDS, FIRST_RETRY_MILLISECONDS * 2 ** tries);
   // Those who have met do not meet again at the same moment.
-  return longest * (0.5 + Math.random() / 2);
+  return longest * (0.5 + systemRandom.fraction() / 2);
 }
 
 /** @throws GivenUpError when it takes longer. */

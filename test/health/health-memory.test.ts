@@ -200,4 +200,42 @@ describe("health/health-memory", () => {
     const kept = last.uptime.ninetyDays.reduce((sum, [, observed]) => sum + observed, 0);
     assert.ok(kept >= known, `observed ${kept / MINUTE} min, had been ${known / MINUTE}`);
   });
+
+  it("asks the store to write many peers at once, and not all", async () => {
+    const clock = new ManualClock();
+    const store = new MemoryStore(clock);
+    const health = new HealthMonitor({ clock, probe: () => Promise.resolve({ status: "pass" }) });
+    for (let n = 0; n < 150; n += 1) await health.check(`https://p${n}.example`);
+    let [asked, most, all] = [0, 0, 0];
+    const compareAndSet = store.compareAndSet.bind(store);
+    store.compareAndSet = async (...given) => {
+      most = Math.max(most, (asked += 1));
+      all += 1;
+      const written = await compareAndSet(...given);
+      asked -= 1;
+      return written;
+    };
+    const logger = { debug: noop, info: noop, warn: noop, error: noop };
+    await new HealthMemory({ health, store, clock, logger }).write();
+    assert.deepEqual([all, most], [150, 64]);
+  });
+
+  it("writes again whom it could not write, as others kept writing", async () => {
+    const clock = new ManualClock();
+    const store = new MemoryStore(clock);
+    const health = new HealthMonitor({ clock, probe: () => Promise.resolve({ status: "pass" }) });
+    await health.check(PEER);
+    const compareAndSet = store.compareAndSet.bind(store);
+    store.compareAndSet = () => Promise.resolve(false);
+    const logger = { debug: noop, info: noop, warn: noop, error: noop };
+    const memory = new HealthMemory({ health, store, clock, logger });
+    await memory.write();
+    store.compareAndSet = compareAndSet;
+    await memory.write();
+    assert.notEqual(await store.get(KEY), undefined);
+  });
 });
+
+function noop(): void {
+  // Nobody reads it.
+}
