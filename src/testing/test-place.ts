@@ -1,6 +1,7 @@
 /** Where a server under test lives: a free port, a folder and a store of its own, gone afterwards. */
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { type MemoryDisk, MemoryStore } from "../storage/memory-store.ts";
 import { makeTemporaryFolder } from "../storage/private-files.ts";
 import { systemClock } from "../ports.ts";
@@ -48,13 +49,26 @@ export async function testPlace(): Promise<TestPlace> {
   return { port, origin, options, remove: folder.remove };
 }
 
-/** A port at which nobody listens. */
+// Below the ports that systems give to connections (Linux from 32768, others from 49152): one of
+// those may be taken by any connection between being found free and being listened at.
+const [FIRST_PORT, LAST_PORT] = [20_000, 32_767];
+const MAX_TRIES = 100;
+
+/**
+ * A port at which nobody listens, from 20000 to 32767.
+ *
+ * @throws {Error} of Node.js, when a hundred that were tried are all taken.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let tries = 1; ; tries += 1) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
+    const server = createServer();
+    try {
+      await once(server.listen(port), "listening");
+      await once(server.close(), "close");
+      return port;
+    } catch (cause) {
+      if (tries === MAX_TRIES) throw cause;
+    }
+  }
 }

@@ -53,12 +53,13 @@ describe("a server that is killed and comes back", function () {
   it("takes a player back whose server was killed before it noticed", async () => {
     const player = await playerIn(at.plaza, "Grace");
     await player.at.pickUpCoin();
+    const carried = player.at.belongings.length;
     // Killed this very moment: health checks know nothing yet.
     await at.arena.kill("SIGKILL");
     player.traveler.enter(portal(at.arena, "arena"));
     assert.equal((await player.failure()).code, "ERR_FED_DESTINATION_DOWN");
     await player.at.pickUpCoin();
-    assert.equal(player.at.belongings.length, 2);
+    assert.ok(player.at.belongings.length > carried);
     await player.leave();
   });
 

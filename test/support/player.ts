@@ -77,7 +77,19 @@ export class RoomWatch {
     if (this.room.connection.isOpen) this.room.send("move", { dx: 0, dy: 0 });
   }
 
-  /** Picks up one more coin. */
+  /** Has stopped: what the room does with the last message is done, and told. */
+  async #standing(): Promise<void> {
+    if (!this.room.connection.isOpen) return;
+    let answered = false;
+    this.room.ping(() => {
+      answered = true;
+    });
+    await eventually(() => {
+      if (!answered) throw new Error("no answer yet");
+    });
+  }
+
+  /** Picks up one coin more, or two that lie together. */
   async pickUpCoin(): Promise<void> {
     const before = this.belongings.length;
     const { x, y } = this.me;
@@ -92,6 +104,7 @@ export class RoomWatch {
     await eventually(() => {
       if (this.belongings.length <= before) throw new Error("no coin yet");
     });
+    await this.#standing();
   }
 
   /** Whether the way there leads through no portal. */
