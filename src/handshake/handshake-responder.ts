@@ -13,7 +13,7 @@ import { type SignedMessageParts, peekKeyId, verifyRequest } from "../identity/h
 import { isOrigin } from "../identity/origin.ts";
 import type { Clock, Logger, Store } from "../ports.ts";
 import { type RowKind, RowReader } from "../rows/rows.ts";
-import { TrustState } from "../registry/federated-server.ts";
+import { TrustState, activeKids } from "../registry/federated-server.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
 import { type HandshakeSession, challengeSchema, completionSchema } from "./messages.ts";
@@ -197,9 +197,7 @@ export class HandshakeResponder {
     const session: HandshakeSession = {
       ...result.session,
       trust: server.trust,
-      keys: server.keys
-        .filter(({ retiredAt }) => retiredAt === undefined)
-        .map(({ jwk }) => jwk.kid),
+      keys: activeKids(server),
     };
     await recordSession(this.#options, from.origin, session);
     return { verified: true, origin: from.origin, status: 200, body: session };

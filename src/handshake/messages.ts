@@ -43,6 +43,16 @@ export const sessionSchema = z.strictObject({
   keys: z.array(z.string().min(1).max(64)).max(16).optional(),
 });
 
+/** What either tells the other of what it trusts it for (PROTOCOL 4). */
+export const trustWordSchema = z.object({
+  /** Whether its players are let in. */
+  inbound: z.boolean(),
+  /** Whether ours are let go to it. */
+  outbound: z.boolean(),
+  /** Which of its keys we have pinned. */
+  keys: z.array(z.string().min(1).max(64)).max(16),
+});
+
 /** A asks B. */
 export type HandshakeChallenge = z.infer<typeof challengeSchema>;
 /** B proves itself and asks back. */
@@ -51,3 +61,5 @@ export type HandshakeResponse = z.infer<typeof responseSchema>;
 export type HandshakeCompletion = z.infer<typeof completionSchema>;
 /** What both have then. */
 export type HandshakeSession = z.infer<typeof sessionSchema>;
+/** Of the one for the other, between two that trust each other. */
+export type TrustWord = z.infer<typeof trustWordSchema>;

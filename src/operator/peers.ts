@@ -6,6 +6,7 @@ import { NOTHING_OBSERVED, type Uptime } from "../health/uptime-history.ts";
 import {
   ALL_ROLES,
   ServerStatus,
+  type TheirTrust,
   type TrustRoles,
   TrustState,
 } from "../registry/federated-server.ts";
@@ -29,6 +30,10 @@ export interface PeerSummary {
   readonly hasSession: boolean;
   /** Why it does not deal with this server, as it said last; undefined: it does. */
   readonly refusal: FederationErrorCode | undefined;
+  /** When it said so, Unix seconds. */
+  readonly refusalAt: number | undefined;
+  /** What it trusts this server for, as it said last; undefined: it has not said. */
+  readonly theirTrust: TheirTrust | undefined;
   readonly roundTripMilliseconds: number | undefined;
   /** Share of the observed time that the peer was up, and how much time that was. */
   readonly uptime: Uptime;
@@ -75,6 +80,8 @@ export function summarizePeers(
         status: suspended ? ServerStatus.Suspended : server.status,
         hasSession: registry.liveSession(server.origin) !== undefined,
         refusal: server.refusal?.code,
+        refusalAt: server.refusal?.at,
+        theirTrust: server.theirTrust,
         roundTripMilliseconds: state?.roundTripMilliseconds,
         uptime: state?.uptime ?? NOTHING_OBSERVED,
         lastHandshakeAt: server.lastHandshakeAt,

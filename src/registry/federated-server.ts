@@ -47,6 +47,12 @@ export interface PeerRefusal {
   readonly at: number;
 }
 
+/** What a peer that deals with this server trusts it for, as it said last (PROTOCOL 4). */
+export interface TheirTrust extends TrustRoles {
+  /** Unix seconds. */
+  readonly at: number;
+}
+
 /** Trusted for everything. */
 export const ALL_ROLES: TrustRoles = Object.freeze({ inbound: true, outbound: true });
 
@@ -74,6 +80,8 @@ export interface FederatedServer {
   readonly roles?: TrustRoles;
   /** Which of our keys it has pinned, as it said at the last handshake; undefined: it has not said. */
   readonly seenKeys?: readonly string[];
+  /** What it trusts us for; undefined: it has not said. */
+  readonly theirTrust?: TheirTrust;
   /** Why it does not deal with us, as it said last; undefined: it does. */
   readonly refusal?: PeerRefusal | undefined;
   readonly session: PeerSession | undefined;
@@ -85,4 +93,9 @@ export interface FederatedServer {
   readonly firstSeenAt: number;
   /** Whether `GET /servers` names it. */
   readonly listed: boolean;
+}
+
+/** The keys that a server is known by now. */
+export function activeKids(server: Pick<FederatedServer, "keys">): string[] {
+  return server.keys.filter(({ retiredAt }) => retiredAt === undefined).map(({ jwk }) => jwk.kid);
 }

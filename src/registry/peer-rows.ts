@@ -207,6 +207,9 @@ const PEER_ROW: RowKind<FederatedServer> = {
     byPolicy: z.literal(true).optional(),
     via: z.string().max(64).optional(),
     roles: z.looseObject({ inbound: z.boolean(), outbound: z.boolean() }).optional(),
+    theirTrust: z
+      .looseObject({ inbound: z.boolean(), outbound: z.boolean(), at: z.number() })
+      .optional(),
     refusal: z.looseObject({ code: z.custom(isFederationErrorCode), at: z.number() }).optional(),
     seenKeys: z.array(z.string().max(64)).max(16).optional(),
     session: z

@@ -42,6 +42,7 @@ export interface RegistryEvent {
     | "quarantined"
     | "recovered"
     | "refuses-us"
+    | "their-trust"
     | "blocked"
     | "unblocked";
   readonly origin: string;
@@ -402,6 +403,30 @@ export class ServerRegistry {
       const refusal = code === undefined ? undefined : { code, at: this.#seconds() };
       const server = refusal === undefined ? rest : { ...rest, refusal };
       await this.#write(server, code === undefined ? "session" : "refuses-us");
+    });
+  }
+
+  /** A peer has said what it trusts us for, and perhaps which of our keys it has pinned. */
+  noteTheirTrust(
+    origin: string,
+    { inbound, outbound }: TrustRoles,
+    kids?: readonly string[],
+  ): Promise<void> {
+    return this.#serially(async () => {
+      const server = this.#known(origin);
+      const { theirTrust: before, seenKeys: seen, refusal: _, ...rest } = server;
+      const same =
+        before?.inbound === inbound &&
+        before.outbound === outbound &&
+        server.refusal === undefined &&
+        (kids === undefined || JSON.stringify(kids) === JSON.stringify(seen));
+      if (same) return;
+      const seenKeys = kids ?? seen;
+      const theirTrust = { inbound, outbound, at: this.#seconds() };
+      await this.#write(
+        { ...rest, theirTrust, ...(seenKeys === undefined ? {} : { seenKeys }) },
+        "their-trust",
+      );
     });
   }
 

@@ -39,6 +39,7 @@ import { Repeating } from "./repeating.ts";
 import type { Resources } from "./resources.ts";
 import type { ResolvedOptions } from "./settings.ts";
 import { type ProcessLink, SiblingProcesses } from "./sibling-processes.ts";
+import { TrustExchange } from "./trust-exchange.ts";
 
 const AUTOSAVE_MILLISECONDS = 5_000;
 const SWEEP_MILLISECONDS = 10 * 60_000;
@@ -208,6 +209,7 @@ export function composeParts(from: CompositionOptions): Parts {
   });
 
   // What goes on beside.
+  const trustExchange = new TrustExchange({ registry, peers: calls, clock, logger });
   auditPeers({ registry, log: resources.audit, clock, logger });
   tellOfPeers({ origin, registry, keys, clock, logger });
   const healthChecks = new PeerHealthChecks({
@@ -260,6 +262,6 @@ export function composeParts(from: CompositionOptions): Parts {
       // Ends before all others: what is under way is answered.
       { stop: () => links?.close() },
     ],
-    online: [healthChecks, keeper, autosave, sweep, changes],
+    online: [healthChecks, keeper, trustExchange, autosave, sweep, changes],
   };
 }

@@ -1,5 +1,6 @@
 /** Our descriptor (PROTOCOL 2), signed anew every hour and whenever the keys change. */
 import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
+import { TRUST_CAPABILITY } from "../handshake/trust-words.ts";
 import { LINK_CAPABILITY } from "../http/link/opening.ts";
 import { type DescriptorDocument, signDescriptor } from "../identity/descriptor.ts";
 import type { Clock } from "../ports.ts";
@@ -40,7 +41,11 @@ export class OwnDescriptor {
           origin,
           name,
           endpoint,
-          protocols: [...SUPPORTED_PROTOCOLS, ...(links ? [LINK_CAPABILITY] : [])],
+          protocols: [
+            ...SUPPORTED_PROTOCOLS,
+            TRUST_CAPABILITY,
+            ...(links ? [LINK_CAPABILITY] : []),
+          ],
           worlds: Object.keys(worlds),
           validUntil: Math.floor(now / 1000) + LIFE_SECONDS,
         },

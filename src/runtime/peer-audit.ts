@@ -9,6 +9,7 @@ const SILENT: readonly RegistryEvent["type"][] = [
   "status-changed",
   "session",
   "refuses-us",
+  "their-trust",
   "descriptor-changed",
 ];
 

@@ -69,4 +69,30 @@ describe("runtime/peer-notices", () => {
     await registry.noteRefusal("https://unknown.example", "ERR_FED_BLOCKED");
     assert.equal(lines.length, 2);
   });
+
+  it("tells once on which side trust goes one way only, with what mends it there", async () => {
+    await meet(A, TrustState.Trusted);
+    await registry.noteTheirTrust(A, { inbound: true, outbound: true });
+    assert.deepEqual(lines, []);
+    await registry.noteTheirTrust(A, { inbound: false, outbound: true });
+    await registry.noteTheirTrust(A, { inbound: false, outbound: true }, ["key"]);
+    assert.equal(lines.length, 1);
+    assert.match(
+      lines[0] ?? "",
+      /lets none of this server's players in.*peers approve https:\/\/own/u,
+    );
+    await registry.noteTheirTrust(A, { inbound: true, outbound: true });
+    await registry.setTrust(A, TrustState.Trusted, { roles: { inbound: false, outbound: true } });
+    assert.equal(lines.length, 2);
+    assert.match(lines[1] ?? "", /none is let in here.*peers approve https:\/\/a\.example$/u);
+  });
+
+  it("tells of a block what ends it, and of many in one line", async () => {
+    for (let index = 0; index < 20; index += 1) {
+      await meet(`https://s${index}.example`, TrustState.Trusted);
+    }
+    await registry.block("*.example");
+    assert.equal(lines.length, 1);
+    assert.match(lines[0] ?? "", /^https:\/\/s0\.example is blocked.*peers unblock/u);
+  });
 });

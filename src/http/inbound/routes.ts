@@ -7,6 +7,7 @@ import type { AssetLibrary } from "../../assets/asset-library.ts";
 import type { Custody } from "../../custody/custody.ts";
 import type { HandshakeAnswer } from "../../handshake/handshake-responder.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
+import { takeTrustWord, trustWordFor } from "../../handshake/trust-words.ts";
 import type { DescriptorDocument } from "../../identity/descriptor.ts";
 import type { SignedMessageParts } from "../../identity/http-signatures.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
@@ -27,7 +28,7 @@ export interface RouteParts {
     readonly version: string;
     readonly checks?: Readonly<Record<string, readonly object[]>>;
   };
-  readonly registry: Pick<ServerRegistry, "list">;
+  readonly registry: Pick<ServerRegistry, "list" | "get" | "noteTheirTrust">;
   readonly handshake: Pick<HandshakeService, "handleChallenge" | "handleCompletion">;
   readonly custody: Pick<Custody, "answer" | "seats">;
   readonly assets: Pick<AssetLibrary, "answer">;
@@ -208,6 +209,19 @@ export const ROUTES: readonly Route[] = [
     body: "none",
     budget: "peer",
     answer: () => refusal("ERR_FED_NOT_FOUND", "A link is opened by an upgrade to a WebSocket."),
+  },
+  {
+    path: "/trust",
+    method: "POST",
+    caller: "peer",
+    body: "json",
+    budget: "peer",
+    answer: async ({ registry }, { origin }, body) => {
+      const taken = await takeTrustWord(registry, origin, body);
+      if (!taken.verified) return refusal(taken.code, taken.reason);
+      const said = trustWordFor(registry, origin);
+      return said === undefined ? refusal("ERR_FED_NOT_TRUSTED") : { status: 200, body: said };
+    },
   },
   {
     path: "/travel",
