@@ -72,11 +72,11 @@ export default {
     {
       name: "only-storage-and-assets-know-the-disk",
       comment:
-        "Assets are files: large, streamed, served by range. Everything else is rows in a Store.",
+        "Assets are files: large, streamed, served by range; pages are read as they are shipped. Everything else is rows in a Store.",
       severity: "error",
       from: {
         path: "^src/",
-        pathNot: "^src/(storage|cli|assets)/",
+        pathNot: "^src/(storage|cli|assets|admin)/",
       },
       to: {
         path: "^(node:)?(fs|fs/promises|sqlite)$",
@@ -91,6 +91,18 @@ export default {
       to: {
         path: "^src/(?!client/)|^(node:)",
         pathNot: ["^src/client/", ...FOR_ALL.map(inside)],
+      },
+    },
+    {
+      name: "pages-run-in-browsers",
+      comment: "What a browser loads of the admin page is its own folder; types are gone by then.",
+      severity: "error",
+      from: {
+        path: "^src/admin/page/",
+      },
+      to: {
+        pathNot: "^src/admin/page/",
+        dependencyTypesNot: ["type-only"],
       },
     },
     {

@@ -15,6 +15,7 @@ const options = readOptions();
 // Nobody listens any more: what would be said to them is no failure of this server.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 if (process.env["AETHER_STOPS_WITH_PARENT"] !== undefined) stopWithParent();
+const adminToken = process.env["FEDERATION_ADMIN_TOKEN"];
 const origin = `http://localhost:${options.port}`;
 
 const federation = createFederation({
@@ -25,6 +26,8 @@ const federation = createFederation({
   trust: options.trust,
   dataDirectory: options.data,
   allowInsecure: true,
+  status: true,
+  ...(adminToken === undefined ? {} : { admin: { token: adminToken } }),
   healthCheckIntervalSeconds: 3,
   leaseSeconds: 15,
   maxRequestsPerMinutePerAddress: 60_000,

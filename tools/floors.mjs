@@ -16,7 +16,8 @@ export const FLOORS = [
   ["http/link"],
   ["http/outbound", "http/inbound"],
   ["runtime", "operator"],
-  ["colyseus"],
+  ["colyseus", "admin/page"],
+  ["admin"],
   ["federation", "cli"],
   ["index.ts", "testing"],
 ];

@@ -22,6 +22,7 @@ import { localHome } from "./home/answers.ts";
 import { homeCalls } from "./home/calls.ts";
 import { composeHome } from "./home/home-side.ts";
 import {
+  type CallingBack,
   HomeSessions,
   type LoginName,
   type LoginResult,
@@ -385,6 +386,12 @@ export class Custody {
       if (cause instanceof FederationError) return refusal(cause.code, cause.message);
       throw cause;
     });
+  }
+
+  /** The operator calls a player of this home back; undefined: it is none. */
+  async callBack(player: string): Promise<CallingBack | undefined> {
+    const localId = this.ledger.localId(player);
+    return localId === undefined ? undefined : this.#atHome.callBack(localId);
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { AdminAccess } from "../admin/access.ts";
 import type { AssetIntegrityPolicy } from "../assets/verify/reference.ts";
 import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
@@ -92,6 +93,16 @@ export interface FederationOptions {
   readonly joinTimeoutSeconds?: number;
   /** A player logs in at home while away: `recall` (default) or `refuse`. */
   readonly onAway?: OnAway;
+  /**
+   * The operator's page at `<endpoint>/admin`: needs a `token` of at least 32 characters, which is asked for there,
+   * or a `guard`, your own middleware in front of it. Default: there is no such page.
+   */
+  readonly admin?: AdminAccess;
+  /**
+   * A page at `<endpoint>/status` that says to everybody whether this server and its listed peers are up. Default
+   * false.
+   */
+  readonly status?: boolean;
   /**
    * Where diagnostics go: whatever has `debug`, `info`, `warn` and `error`, as pino, winston and
    * `console` have. Default: Colyseus' own logger (`defineServer({ logger })`).

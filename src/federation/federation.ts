@@ -23,6 +23,7 @@ import type { FederationOptions } from "./federation-options.ts";
 import { endpointsOf } from "./endpoints.ts";
 import { resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
+import { FederationPages } from "./pages.ts";
 import { FederationPeers } from "./peers.ts";
 import type { RoutingTable } from "../routing/routing-table.ts";
 import type { FederationEvents } from "../runtime/events.ts";
@@ -44,6 +45,7 @@ export class Federation {
   readonly assets: FederationAssets;
   readonly #gate: PlayerGate;
   readonly #forgotten: ForgottenAttach;
+  readonly #pages: FederationPages;
   #attached: AttachedServer | undefined;
   /** Of the running federation. */
   #endpoints: Endpoints | undefined;
@@ -53,6 +55,10 @@ export class Federation {
     this.peers = new FederationPeers(this.runtime);
     this.assets = new FederationAssets(this.runtime);
     this.#gate = new PlayerGate(this.runtime);
+    this.#pages = new FederationPages({
+      ...{ runtime: this.runtime, peers: this.peers, assets: this.assets, version },
+      ...{ admin: options.admin, status: options.status ?? false },
+    });
     this.#forgotten = new ForgottenAttach(this.runtime.options);
   }
 
@@ -166,6 +172,7 @@ export class Federation {
       upgrade: this.upgrade,
       start: async () => {
         await runtime.start(this.#gate.seats, this.#processLink());
+        this.#pages.started();
         this.#endpoints = endpointsOf(runtime, {
           version,
           travel: (request) => this.#gate.travel(request),
@@ -203,7 +210,8 @@ export class Federation {
   middleware(): Middleware {
     return (request, response, next) => {
       if (this.#endpoints === undefined) next();
-      else this.#endpoints(request, response, next);
+      else if (!this.#pages.answer(request, response, next))
+        this.#endpoints(request, response, next);
     };
   }
 

@@ -1,6 +1,7 @@
 /** What each option of `createFederation` must look like; a message says the rest of "expected …". */
 import { Keyv } from "keyv";
 import { z } from "zod";
+import { type AdminAccess, MIN_TOKEN_LENGTH } from "../admin/access.ts";
 import { HashMismatchAction } from "../assets/verify/reference.ts";
 import { countOption, customOption, numberOption, optionsSchema, textOption } from "../options.ts";
 import { isCompareAndSetEngine } from "../storage/engine.ts";
@@ -51,6 +52,22 @@ const assets = optionsSchema(
   } satisfies Record<keyof FederationAssetsOptions, z.ZodType>,
   "an object such as { maxBytes: 1073741824 }",
 );
+
+const TOKEN = `a text of ${MIN_TOKEN_LENGTH}–1024 characters without blanks, such as one that "openssl rand -hex 32" makes`;
+const GUARDED =
+  "an object with a token of at least 32 characters or a guard such as { token: process.env.FEDERATION_ADMIN_TOKEN }; leave it out for no admin page";
+const admin = optionsSchema(
+  {
+    token: z
+      .string(TOKEN)
+      .min(MIN_TOKEN_LENGTH, TOKEN)
+      .max(1024, TOKEN)
+      .regex(/^\S+$/u, TOKEN)
+      .optional(),
+    guard: customOption("a middleware (request, response, next)").optional(),
+  } satisfies Record<keyof AdminAccess, z.ZodType>,
+  GUARDED,
+).refine(({ token, guard }) => token !== undefined || guard !== undefined, GUARDED);
 
 const route = optionsSchema(
   {
@@ -109,6 +126,8 @@ export const FEDERATION_OPTIONS = optionsSchema(
     accept: customOption("a function").optional(),
     assets: assets.optional(),
     onAway: z.enum(["recall", "refuse"], one("recall", "refuse")).optional(),
+    admin: admin.optional(),
+    status: flag,
     logger: customOption(
       "a logger with debug, info, warn and error, such as pino() or console",
       isLogger,

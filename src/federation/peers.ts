@@ -1,6 +1,11 @@
 import { z } from "zod";
 import { checkOptions, optionsSchema } from "../options.ts";
-import { type PeerSummary, approvePeer, summarizePeers } from "../operator/peers.ts";
+import {
+  type PeerSources,
+  type PeerSummary,
+  approvePeer,
+  summarizePeers,
+} from "../operator/peers.ts";
 import type { BlockOutcome } from "../registry/blocking.ts";
 import { ALL_ROLES, type TrustRoles } from "../registry/federated-server.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
@@ -23,7 +28,7 @@ export class FederationPeers {
   readonly #wrongAssets = new Map<string, number>();
 
   /** Origins of all, in order, for {@link page}; undefined: to be put in order anew. */
-  #ordered: readonly string[] | undefined;
+  #ordered: { readonly size: number; readonly origins: readonly string[] } | undefined;
 
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
@@ -35,30 +40,25 @@ export class FederationPeers {
     });
   }
 
-  /** Every known peer, by origin. Empty before the server listens. */
+  /**
+   * Every known peer, and every one that the configuration names though it was never met, by origin. Empty before
+   * the server listens.
+   */
   list(): PeerSummary[] {
     if (!this.#runtime.started) return [];
-    const { registry, health } = this.#runtime;
-    return summarizePeers({ registry, health, wrongAssets: this.#wrongAssets });
+    return summarizePeers(this.#sources());
   }
 
-  /** Peers known. 0 before the server listens. */
+  /** How many {@link list} has. 0 before the server listens. */
   get known(): number {
-    return this.#runtime.started ? this.#runtime.registry.size : 0;
+    return this.#runtime.started ? this.#order().length : 0;
   }
 
   /** Some of {@link list}, without looking at the others. */
   page(first: number, count: number): PeerSummary[] {
     if (!this.#runtime.started) return [];
-    const { registry, health } = this.#runtime;
-    if (this.#ordered?.length !== registry.size) {
-      this.#ordered = registry
-        .list()
-        .map(({ origin }) => origin)
-        .sort();
-    }
-    const origins = this.#ordered.slice(first, first + count);
-    return summarizePeers({ registry, health, wrongAssets: this.#wrongAssets }, origins);
+    const origins = this.#order().slice(first, first + count);
+    return summarizePeers(this.#sources(), origins);
   }
 
   /**
@@ -106,5 +106,20 @@ export class FederationPeers {
   /** Performs a handshake now. @throws FederationError with the reason when it fails. */
   async retry(origin: string): Promise<void> {
     await this.#runtime.handshake.connect(origin);
+  }
+
+  #order(): readonly string[] {
+    const { registry, named } = this.#runtime;
+    if (this.#ordered?.size === registry.size) return this.#ordered.origins;
+    const origins = new Set([...named, ...registry.list().map(({ origin }) => origin)]);
+    this.#ordered = { size: registry.size, origins: [...origins].sort() };
+    return this.#ordered.origins;
+  }
+
+  #sources(): PeerSources {
+    const { registry, health, named } = this.#runtime;
+    const attempt = (origin: string): ReturnType<FederationRuntime["attempt"]> =>
+      this.#runtime.attempt(origin);
+    return { registry, health, named, attempt, wrongAssets: this.#wrongAssets };
   }
 }

@@ -20,8 +20,19 @@ export interface SessionKeeperOptions {
   readonly logger: Logger;
 }
 
+/** What the last tries to meet a server came to. */
+export interface MeetingAttempt {
+  /** In a row. */
+  readonly failures: number;
+  /** What the last one failed with. */
+  readonly cause: unknown;
+  /** When it is tried again, Unix milliseconds; undefined: it is being tried. */
+  readonly nextAt: number | undefined;
+}
+
 interface Waiting {
   failures: number;
+  cause?: unknown;
   nextAt: number;
   busy: boolean;
   /** Its news has been tried to tell: from then on there is no hurry. */
@@ -76,6 +87,18 @@ export class SessionKeeper {
     this.#due.clear();
     this.#asked.clear();
     if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+  }
+
+  /** How meeting a server has failed; undefined where it has not. */
+  attempt(origin: string): MeetingAttempt | undefined {
+    const waiting = this.#waiting.get(origin);
+    if (waiting === undefined || waiting.failures === 0) return undefined;
+    const { failures, cause, nextAt, busy } = waiting;
+    const { clock } = this.#options;
+    return {
+      ...{ failures, cause },
+      nextAt: busy ? undefined : clock.now() + Math.max(0, nextAt - clock.monotonic()),
+    };
   }
 
   /** Something about this peer has changed: it is looked at in the next round. */
@@ -185,9 +208,11 @@ export class SessionKeeper {
     try {
       await connect(origin);
       waiting.failures = 0;
+      waiting.cause = undefined;
       waiting.nextAt = clock.monotonic() + SHORTEST_RENEWAL_MILLISECONDS;
     } catch (cause) {
       waiting.failures += 1;
+      waiting.cause = cause;
       const longest = Math.min(
         LONGEST_RETRY_MILLISECONDS,
         FIRST_RETRY_MILLISECONDS * 2 ** Math.min(waiting.failures - 1, 10),

@@ -1,6 +1,7 @@
 /** Peers as an operator sees them, and decides about them: the same in code, monitor and command line. */
-import type { FederationErrorCode } from "../errors.ts";
-import type { HealthCause } from "../health/health-cause.ts";
+import { FederationError, type FederationErrorCode, isTrustRefusal } from "../errors.ts";
+import type { MeetingAttempt } from "../handshake/session-keeper.ts";
+import { type HealthCause, causeOf } from "../health/health-cause.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { NOTHING_OBSERVED, type Uptime } from "../health/uptime-history.ts";
 import {
@@ -16,6 +17,8 @@ import type { ServerRegistry } from "../registry/server-registry.ts";
 /** One peer as an operator sees it. */
 export interface PeerSummary {
   readonly origin: string;
+  /** Whether it was ever met; false of one that the configuration names, and that has not answered yet. */
+  readonly met: boolean;
   readonly name: string;
   readonly worlds: readonly string[];
   readonly trust: TrustState;
@@ -45,7 +48,7 @@ export interface PeerSummary {
   readonly since: number | undefined;
   /** What is wrong with it, as the last probe found; `causeText` has it in words. */
   readonly cause: HealthCause | undefined;
-  /** When it is probed next, Unix milliseconds. */
+  /** When it is probed next, or is tried to be met, Unix milliseconds. */
   readonly nextCheckAt: number | undefined;
   /** Assets it sent with other bytes than their hash names, since this server started. */
   readonly wrongAssets: number;
@@ -57,20 +60,28 @@ export interface PeerSources {
   readonly health: HealthMonitor;
   /** How many each has sent, by origin. */
   readonly wrongAssets: ReadonlyMap<string, number>;
+  /** Origins that the configuration names. Default: none. */
+  readonly named?: readonly string[];
+  /** How meeting a server has failed. Default: it is not known. */
+  readonly attempt?: (origin: string) => MeetingAttempt | undefined;
 }
 
-/** Every known peer, or those of `origins`, by origin. */
+/** Every known peer and whom the configuration names, or those of `origins`, by origin. */
 export function summarizePeers(
-  { registry, health, wrongAssets }: PeerSources,
+  { registry, health, wrongAssets, named = [], attempt }: PeerSources,
   origins?: readonly string[],
 ): PeerSummary[] {
   const servers = origins?.flatMap((origin) => registry.get(origin) ?? []) ?? registry.list();
+  const unmet = named
+    .filter((origin) => !registry.has(origin) && (origins?.includes(origin) ?? true))
+    .map((origin) => unmetPeer(origin, attempt?.(origin)));
   return servers
     .map((server): PeerSummary => {
       const state = health.record(server.origin);
       const suspended = server.trust !== TrustState.Trusted;
       return {
         origin: server.origin,
+        met: true,
         name: server.name,
         worlds: server.worlds,
         trust: server.trust,
@@ -92,7 +103,26 @@ export function summarizePeers(
         wrongAssets: wrongAssets.get(server.origin) ?? 0,
       };
     })
+    .concat(unmet)
     .sort((a, b) => (a.origin < b.origin ? -1 : 1));
+}
+
+/** Whom the configuration names, and nobody has met. */
+function unmetPeer(origin: string, attempt: MeetingAttempt | undefined): PeerSummary {
+  const refused =
+    attempt?.cause instanceof FederationError && isTrustRefusal(attempt.cause.code)
+      ? attempt.cause.code
+      : undefined;
+  return {
+    ...{ origin, met: false, name: new URL(origin).host, worlds: [], keys: [] },
+    ...{ trust: TrustState.Trusted, roles: ALL_ROLES, recovery: undefined },
+    ...{ status: ServerStatus.Offline, hasSession: false, theirTrust: undefined },
+    ...{ refusal: refused, refusalAt: undefined },
+    ...{ roundTripMilliseconds: undefined, uptime: NOTHING_OBSERVED, lastHandshakeAt: undefined },
+    ...{ lastSeenAt: undefined, since: undefined, wrongAssets: 0 },
+    cause: attempt === undefined ? undefined : causeOf(attempt.cause),
+    nextCheckAt: attempt?.nextAt,
+  };
 }
 
 /** What an approval would pin. */

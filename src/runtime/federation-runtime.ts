@@ -7,6 +7,7 @@ import type { Custody } from "../custody/custody.ts";
 import { NO_SEATS, type SeatHost } from "../custody/destination/seat-host.ts";
 import type { Nonces } from "../http/inbound/nonces.ts";
 import type { HandshakeService } from "../handshake/handshake-service.ts";
+import type { MeetingAttempt } from "../handshake/session-keeper.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { type DatedKey, signDatedKey } from "../identity/dated-key.ts";
 import type { DescriptorDocument } from "../identity/descriptor.ts";
@@ -75,6 +76,24 @@ export class FederationRuntime {
   /** How this server itself is: what `GET /health` says. */
   ownHealth(): OwnHealthReport {
     return this.#parts().ownHealth.report();
+  }
+
+  /** Writes what an operator has decided into the audit log. */
+  audit(what: string, subject: string): Promise<void> {
+    const at = new Date(this.clock.now()).toISOString();
+    return this.#parts().resources.audit.append({ at, by: "operator", what, subject });
+  }
+
+  /** Origins that the configuration names: peers, and the servers of routes. */
+  get named(): readonly string[] {
+    const { origin, peers, routes } = this.options;
+    const servers = [...peers, ...routes.map(({ server }) => server)];
+    return [...new Set(servers)].filter((server) => server !== origin);
+  }
+
+  /** How meeting a server has failed; undefined where it has not. */
+  attempt(origin: string): MeetingAttempt | undefined {
+    return this.#parts().keeper.attempt(origin);
   }
 
   get handshake(): HandshakeService {

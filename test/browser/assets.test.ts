@@ -5,6 +5,7 @@ import { ContentStore } from "../../src/assets/store/content-store.ts";
 import type { StoredAsset } from "../../src/assets/store/stored-asset.ts";
 import { createAssetServer } from "../../src/http/inbound/asset-server.ts";
 import { systemClock } from "../../src/ports.ts";
+import { CHROMIUM_FLAGS } from "../support/browser.ts";
 import { blob, sriOf } from "../support/assets.ts";
 import { eventually } from "../support/eventually.ts";
 import { folderOfSuite } from "../support/folders.ts";
@@ -42,7 +43,7 @@ describe("assets in a browser, from a page of another origin", function () {
     const executablePath = requireProgram(this, "chromium");
     browser = await chromium.launch({
       executablePath,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+      args: CHROMIUM_FLAGS,
     });
     closers.push(() => browser.close());
     const directory = folder.path;

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { type Browser, type BrowserContext, type Page, chromium } from "playwright-core";
+import { CHROMIUM_FLAGS } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ServerProcess, Servers } from "../support/processes.ts";
 import { requireProgram } from "../support/requirements.ts";
@@ -68,7 +69,7 @@ describe("Traveler in a browser", function () {
     const executablePath = requireProgram(this, "chromium");
     browser = await chromium.launch({
       executablePath,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+      args: CHROMIUM_FLAGS,
     });
     const bundle = await build({
       stdin: {

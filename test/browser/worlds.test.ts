@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, type Page, chromium } from "playwright-core";
+import { CHROMIUM_FLAGS } from "../support/browser.ts";
 import { commandAnswer } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { WORLD } from "../support/processes.ts";
@@ -41,15 +42,6 @@ const SIZES = [
   { size: "desktop", width: 1280, height: 800, touch: false },
   { size: "phone", width: 390, height: 844, touch: true },
 ] as const;
-const CHROMIUM_FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const results = fileURLToPath(new URL("../../test-results/", import.meta.url));
 
 describe("the page in a browser", function () {

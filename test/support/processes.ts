@@ -34,6 +34,8 @@ export interface ServerKind {
   readonly cwd?: string;
   /** For `keptBytes`. Default false. */
   readonly inspected?: boolean;
+  /** Beside the test's own. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** All that a run of a server is started with. */
@@ -47,6 +49,7 @@ export interface ServerSpec {
   /** Where it runs. Default: the repository. */
   readonly cwd?: string | undefined;
   readonly inspected?: boolean | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A peer as a server's status names it. */
@@ -88,7 +91,7 @@ export class ServerProcess {
       {
         cwd: spec.cwd ?? root,
         stdio: ["ignore", "pipe", "pipe"],
-        env: { ...process.env, AETHER_DEBUG: "1" },
+        env: { ...process.env, AETHER_DEBUG: "1", ...spec.env },
       },
     );
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
@@ -240,12 +243,12 @@ export class Servers {
   }
 
   async #place(kind: ServerKind): Promise<ServerSpec> {
-    const { name, script, flags = [], port: wanted, cwd, inspected } = kind;
+    const { name, script, flags = [], port: wanted, cwd, inspected, env } = kind;
     const data = join(await this.folder(), name);
     const port = wanted ?? (await freePort());
     const own = ["--name", name, "--port", String(port), "--data", data];
     const origin = `http://localhost:${port}`;
-    return { name, script, port, origin, data, cwd, inspected, flags: [...own, ...flags] };
+    return { name, script, port, origin, data, cwd, inspected, env, flags: [...own, ...flags] };
   }
 
   async stop(): Promise<void> {

@@ -32,6 +32,15 @@ export type LoginResult =
   | { readonly ok: true; readonly session: PlayerSession; readonly state: JsonValue | undefined }
   | Exclude<CallAnswer, { ok: true }>;
 
+/** What calling a player back has come to. */
+export interface CallingBack {
+  readonly isHome: boolean;
+  /** Origin of who has it. */
+  readonly holder: string;
+  /** In how many seconds it can be taken back at the latest. */
+  readonly secondsLeft: number;
+}
+
 /** Options of {@link HomeSessions}. */
 export interface HomeSessionsOptions {
   readonly origin: string;
@@ -123,6 +132,23 @@ export class HomeSessions {
       }
     } while (this.#sessions.get(player) !== undefined || this.#saves.has(localId));
     return { ok: true, ...this.#begin(row, player, false, body) };
+  }
+
+  /**
+   * The operator wants a player back who is away: its holder is asked, and gets no other lease. Undefined for one
+   * that is not known.
+   */
+  async callBack(localId: string): Promise<CallingBack | undefined> {
+    const { origin, leases } = this.#options;
+    let row = await this.#ledger.row(localId);
+    if (row === undefined) return undefined;
+    if (row.holder !== origin && !(await this.#ledger.expire(localId))) {
+      await this.#recall(localId, `${localId}@${new URL(origin).host}`);
+    }
+    row = (await this.#ledger.row(localId)) ?? row;
+    const isHome = row.holder === origin;
+    const secondsLeft = isHome ? 0 : Math.ceil(leases.secondsLeft(localId, row.epoch));
+    return { isHome, holder: row.holder, secondsLeft };
   }
 
   /** Ends the session that a player of this home has in this process, and waits until it is stored. */
