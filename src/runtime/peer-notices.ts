@@ -41,10 +41,12 @@ export function tellOfPeers({ origin, registry, keys, clock, logger }: PeerNotic
   registry.on((event) => {
     const { server } = event;
     if (server === undefined) oneSided.delete(event.origin);
-    if (event.fromStore === true || server === undefined) return;
+    if (server === undefined) return;
+    // Also what the command line has decided, which says nothing of the other side.
+    if (event.type !== "status-changed") compare(server);
+    if (event.fromStore === true) return;
     if (event.type === "added" && server.trust === TrustState.Pending) waits(server);
     else tell(event, server);
-    if (event.type === "their-trust" || event.type === "trust-changed") compare(server);
   });
 
   /** Trust that goes one way only is one line here, and one there. */
