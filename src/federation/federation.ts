@@ -51,13 +51,14 @@ export class Federation {
   #endpoints: Endpoints | undefined;
 
   constructor(options: FederationOptions) {
-    this.runtime = new FederationRuntime(resolveOptions(options));
+    const resolved = resolveOptions(options);
+    this.runtime = new FederationRuntime(resolved);
     this.peers = new FederationPeers(this.runtime);
     this.assets = new FederationAssets(this.runtime);
     this.#gate = new PlayerGate(this.runtime);
     this.#pages = new FederationPages({
       ...{ runtime: this.runtime, peers: this.peers, assets: this.assets, version },
-      ...{ admin: options.admin, status: options.status ?? false },
+      ...{ admin: resolved.admin, status: resolved.status },
     });
     this.#forgotten = new ForgottenAttach(this.runtime.options);
   }

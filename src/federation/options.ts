@@ -1,5 +1,6 @@
 /** Defaults of the options, and what a schema cannot say of them. */
 import { join } from "node:path";
+import { type AdminAccess, MIN_TOKEN_LENGTH } from "../admin/access.ts";
 import { resolveIntegrityPolicy } from "../assets/verify/reference.ts";
 import { WORLD_NAME, isShownName } from "../identity/descriptor.ts";
 import { identifyByAuthId } from "../identity/local-id.ts";
@@ -15,8 +16,16 @@ import type { FederationAssetsOptions, FederationOptions } from "./federation-op
 import { loggerOf } from "./logging.ts";
 import { FEDERATION_OPTIONS } from "./options-schema.ts";
 
+const TOKEN = new RegExp(`^[\\x21-\\x7e]{${MIN_TOKEN_LENGTH},1024}$`, "u");
+
+/** What the runtime is given, and what the pages for people are. */
+export type ResolvedFederationOptions = ResolvedOptions & {
+  readonly admin: AdminAccess | undefined;
+  readonly status: boolean;
+};
+
 /** Fills in defaults. @throws TypeError naming the option, its value and what is expected. */
-export function resolveOptions(given: FederationOptions): ResolvedOptions {
+export function resolveOptions(given: FederationOptions): ResolvedFederationOptions {
   const options = checkOptions<FederationOptions>(FEDERATION_OPTIONS, given);
   const { allowInsecure = DEFAULTS.allowInsecure } = options;
   const origin = originOption("origin", options.origin, allowInsecure);
@@ -40,6 +49,8 @@ export function resolveOptions(given: FederationOptions): ResolvedOptions {
     identify: options.identify ?? identifyByAuthId,
     admit: options.admit,
     accept: options.accept,
+    admin: adminOption(options.admin),
+    status: options.status ?? false,
     logger: loggerOf(options.logger),
   });
 }
@@ -80,6 +91,23 @@ function routesOption(
     return checked;
   });
   return Object.freeze(routes);
+}
+
+/** Never open; and a token, right or wrong, is shown nowhere. */
+function adminOption(admin: AdminAccess | undefined): AdminAccess | undefined {
+  if (admin === undefined) return undefined;
+  const { token, guard } = admin;
+  if (token === undefined && guard === undefined) {
+    throw new TypeError(
+      "admin: expected a token of at least 32 characters or a guard, and there is neither: is the variable set that the token is read from? Leave admin out for no admin page",
+    );
+  }
+  if (token !== undefined && !TOKEN.test(token)) {
+    throw new TypeError(
+      `admin.token: expected a text of ${MIN_TOKEN_LENGTH}–1024 characters without blanks, such as "openssl rand -hex 32" makes; this one has ${token.length}`,
+    );
+  }
+  return Object.freeze({ ...admin });
 }
 
 /** Peers refuse a server whose name cannot be shown. */

@@ -35,7 +35,7 @@ describe("the page of the options", () => {
   for (const name of names) {
     const value = name
       .split(".")
-      .reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], defaults);
+      .reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], defaults);
     if (!["number", "boolean"].includes(typeof value)) continue;
     it(`says what ${name} is by default: ${String(value)}`, () => {
       assert.ok(rows.get(name)?.includes(`\`${String(value)}\``), rows.get(name)?.join(" | "));

@@ -21,7 +21,7 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
   [{ ...given, Worlds: {} }, 'Worlds: there is no such option. Did you mean "worlds"?'],
   [
     { ...given, allowInsecureHttp: true },
-    "allowInsecureHttp: there is no such option. There are: origin, worlds, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, assets, onAway, logger",
+    "allowInsecureHttp: there is no such option. There are: origin, worlds, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, assets, onAway, admin, status, logger",
   ],
   [
     { origin: ORIGIN },
@@ -112,6 +112,18 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
     /^assets\.policy: mediaTypes: "image\/PNG" is not a media type/u,
   ],
   [{ ...given, assets: { maxBytes: 1 } }, /^assets\.maxBytes: expected a whole number from /u],
+  [
+    { ...given, admin: true },
+    "admin: expected an object with a token of at least 32 characters or a guard such as { token: process.env.FEDERATION_ADMIN_TOKEN }; leave admin out for no admin page, got true",
+  ],
+  [
+    { ...given, admin: { token: undefined } },
+    /^admin: expected a token of at least 32 characters or a guard, and there is neither/u,
+  ],
+  [
+    { ...given, admin: { token: "hunter2" } },
+    'admin.token: expected a text of 32–1024 characters without blanks, such as "openssl rand -hex 32" makes; this one has 7',
+  ],
   [
     undefined,
     'options: expected options such as { origin: "https://worlds.example.com", worlds: { plaza: "plaza" } }, but it is missing',
