@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { ContentStore } from "../assets/store/content-store.ts";
 import { ASSETS_FOLDER } from "../runtime/data-folder.ts";
 import { systemClock } from "../ports.ts";
-import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
+import { CommandError, type CommandResult, table, when } from "./output.ts";
 
 /** What `assets` can be asked for. */
-export const ASSET_VERBS = ["list", "quarantine", "release", "purge"] as const;
+export type AssetVerb = "list" | "quarantine" | "release" | "purge";
 
 const silent = (): void => undefined;
 const logger = { debug: silent, info: silent, warn: silent, error: silent };
@@ -15,8 +15,8 @@ const logger = { debug: silent, info: silent, warn: silent, error: silent };
 /** Runs one `assets` command on the folder that the server has, too. */
 export async function manageAssets(
   directory: string,
-  verb: (typeof ASSET_VERBS)[number],
-  subject: string | undefined,
+  verb: AssetVerb,
+  item: string | undefined,
 ): Promise<CommandResult> {
   if (!existsSync(directory)) {
     throw new CommandError(
@@ -29,10 +29,7 @@ export async function manageAssets(
   try {
     if (verb === "list") return await list(store);
     if (verb === "quarantine") return await quarantined(store);
-    if (subject === undefined) {
-      throw new CommandError(`name the item to ${verb} (see assets quarantine)`, EXIT.usage);
-    }
-    return await (verb === "release" ? release(store, subject) : purge(store, subject));
+    return await (verb === "release" ? release(store, item ?? "") : purge(store, item ?? ""));
   } finally {
     await store.close();
   }

@@ -388,6 +388,14 @@ export class Custody {
   }
 
   /**
+   * Calls a player of this home back that another server holds, and waits a few seconds for it. One that does not
+   * come is free once its last lease is over: nobody is given another one.
+   */
+  recall(localId: string): Promise<void> {
+    return this.#atHome.recall(localId);
+  }
+
+  /**
    * Takes guests back whose holders have let every lease run out, and forgets them: nobody will ever log
    * in as one of them.
    */

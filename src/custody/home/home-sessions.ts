@@ -307,6 +307,11 @@ export class HomeSessions {
     return { session, state: row.state };
   }
 
+  /** Calls a player of this home back that another server holds (rule 10); harmless for one that is here. */
+  async recall(localId: string): Promise<void> {
+    await this.#recall(localId, `${localId}@${new URL(this.#options.origin).host}`);
+  }
+
   /** Asks the holder to give a player back, and waits a little for it. */
   async #recall(localId: string, player: string): Promise<void> {
     const { origin, peers, clock, logger } = this.#options;
