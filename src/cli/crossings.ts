@@ -9,10 +9,11 @@ import { storeIdentity } from "../runtime/store-identity.ts";
 import { loadKeyRing } from "../storage/key-file.ts";
 import type { Deployment } from "./deployment.ts";
 import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
-import { columns, padded, shortOrigin, shortened, wrapped } from "./terminal.ts";
+import { columns, padded, shortened, width, wrapped } from "./terminal.ts";
 
 const MOST_SHOWN = 100;
-const CODE_WIDTH = 19;
+const GAP = "  ";
+const ARROW = " → ";
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/iu;
 
 /** The crossings of one player, the one that a transfer id names, or the latest. */
@@ -54,22 +55,26 @@ async function listRecent({ store }: Deployment, failed: boolean): Promise<Comma
         : [
             `Crossings that began here${from === null ? "" : ` (${from})`}, the newest first:`,
             "",
-            ...crossings.map((each) => crossingLine(each, columns())),
+            ...crossingLines(crossings, from === null ? "" : new URL(from).host, columns()),
             ...legend(crossings, columns()),
           ].join("\n"),
     json: { from, crossings: crossings.map((each) => ({ ...each, code: each.code ?? null })) },
   };
 }
 
-function crossingLine({ at, player, to, outcome, code }: LoggedCrossing, most: number): string {
-  const begin = `${when(Math.floor(at / 1000))}  ${padded(code === undefined ? outcome : shortCode(code), CODE_WIDTH)}`;
-  const room = most - begin.length - 2 - " → ".length;
-  const who = Math.floor(room / 2);
-  return `${begin}  ${shortened(player, who)} → ${shortOrigin(to.replace(/^aether:\/\//u, ""), room - who)}`;
-}
-
-function shortCode(code: string): string {
-  return code.replace(/^ERR_FED_/u, "").slice(0, CODE_WIDTH);
+function crossingLines(crossings: readonly LoggedCrossing[], home: string, most: number): string[] {
+  const ends = crossings.map(({ outcome, code }) => code?.replace(/^ERR_FED_/u, "") ?? outcome);
+  const wide = ends.reduce((widest, end) => Math.max(widest, end.length), 0);
+  return crossings.map(({ at, player, to }, index) => {
+    const begin = `${when(Math.floor(at / 1000))}${GAP}${padded(ends[index] ?? "", wide)}${GAP}`;
+    const who = player.endsWith(`@${home}`) ? player.slice(0, -home.length - 1) : player;
+    const where = to.replace(/^aether:\/\//u, "");
+    const room = most - begin.length - ARROW.length;
+    // Who is short leaves the rest to the other.
+    const half = Math.floor(room / 2);
+    const left = Math.min(width(who), Math.max(half, room - width(where)));
+    return `${begin}${shortened(who, left)}${ARROW}${shortened(where, room - left)}`;
+  });
 }
 
 /** What each code means that occurs. */

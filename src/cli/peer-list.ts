@@ -26,6 +26,9 @@ const SIGNS: Readonly<Record<PeerState, string>> = {
 };
 const GAP = "  ";
 const HEADS = ["", "answers", "day", "90 days", "since", "peer"] as const;
+const PART = /% \d+[smhd]$/u;
+const PART_LEGEND =
+  "Shares are of the time that was observed; where that is less than the day or the 90 days, it stands behind.";
 const INDENT = "    ";
 /** Of what was observed of a window: from this share on it speaks for the whole. */
 const NEARLY_ALL = 0.9;
@@ -86,20 +89,19 @@ export function peerTable(conditions: readonly PeerCondition[], now: number, mos
       .join(GAP)
       .trimEnd();
   const room = most - widths.reduce((sum, each) => sum + each + GAP.length, 0);
-  const longest = conditions.reduce(
-    (wide, { server }) => Math.max(wide, width(shortOrigin(server.origin, room))),
-    0,
+  const isPart = cells.some(([, , day = "", ninetyDays = ""]) =>
+    [day, ninetyDays].some((share) => PART.test(share)),
   );
-  const nameRoom = room - longest - GAP.length;
   return [
     line(HEADS.slice(0, -1), HEADS.at(-1) ?? ""),
     ...conditions.flatMap((condition, index) => {
       const origin = shortOrigin(condition.server.origin, room);
+      const nameRoom = room - width(origin) - GAP.length;
       const name =
         nameRoom < NARROWEST_NAME
           ? ""
           : GAP + cut(shownText(condition.server.name, MAX_NAME_LENGTH) ?? "", nameRoom);
-      const row = line(cells[index] ?? [], padded(origin, longest) + name);
+      const row = line(cells[index] ?? [], origin + name);
       const said = [condition.why, rolesText(condition.server)].filter(
         (each) => each !== undefined,
       );
@@ -107,18 +109,19 @@ export function peerTable(conditions: readonly PeerCondition[], now: number, mos
         ? [row]
         : [row, INDENT + wrapped(said.join("; "), most - INDENT.length, INDENT)];
     }),
+    ...(isPart ? ["", wrapped(PART_LEGEND, most)] : []),
   ].join("\n");
 }
 
-/** A share, and where little of its window was observed, how much: `99.9 %`, `98 % of 3 h`, `unknown`. */
-export function shareText(uptime: Uptime, window: keyof Uptime): string {
+/** A share, and where little of its window was observed, how much: `99.9 %`, `98 % 3h`, `unknown`. */
+function shareText(uptime: Uptime, window: keyof Uptime): string {
   const { share, observedMilliseconds }: ObservedShare = uptime[window];
   if (share === undefined) return "unknown";
   // Never rounded up to what it is not.
   const percent = `${Math.floor(share * 1000) / 10} %`;
   return observedMilliseconds >= NEARLY_ALL * WINDOW_MILLISECONDS[window]
     ? percent
-    : `${percent} of ${span(observedMilliseconds)}`;
+    : `${percent} ${span(observedMilliseconds).replace(/ (.).*$/u, "$1")}`;
 }
 
 /** What a trusted peer is not trusted for; undefined: nothing. */

@@ -223,8 +223,13 @@ function peerTrouble(
   const isTheirs = state === "refuses us";
   return {
     sign: stateText(state),
-    what: `${here}${since === undefined ? "" : `, since ${when(Math.floor(since / 1000))} (${span(now - since)})`}`,
-    why: isTheirs ? why?.replace(/^refuses us: /u, "") : why,
+    what: here,
+    why: [
+      ...(why === undefined ? [] : [why.replace(/^refuses us: /u, "")]),
+      ...(since === undefined
+        ? []
+        : [`since ${when(Math.floor(since / 1000))} (${span(now - since)})`]),
+    ].join(", "),
     mend: isTheirs
       ? `its operator runs: ${COMMAND} peers approve ${origin ?? "<this server>"}; then here: ${mend ?? ""}`
       : mend,

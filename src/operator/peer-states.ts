@@ -37,7 +37,7 @@ export interface PeerCondition {
   readonly why: string | undefined;
   /** The command that mends it, or looks closer; undefined: none is needed. */
   readonly mend: string | undefined;
-  /** Mean of the answers of the last minute in which there were any, of the last hour. */
+  /** Mean of the answers of the last minute in which there were any, of the last hour; undefined for one that is down. */
   readonly roundTripMilliseconds: number | undefined;
   readonly uptime: Uptime;
   /** When it was probed last, Unix milliseconds. */
@@ -122,7 +122,8 @@ function conditionOf(
   const examine = `${COMMAND} doctor ${origin}`;
   if (isFresh && health?.status === HealthStatus.Unreachable) {
     const why = cause === undefined ? "does not answer" : causeText(cause);
-    return { ...known, state: "down", since, cause, why, mend: examine };
+    const down = { state: "down", since, cause, why, mend: examine } as const;
+    return { ...known, ...down, roundTripMilliseconds: undefined };
   }
   if (refusal !== undefined) {
     return {

@@ -47,11 +47,12 @@ function health(origin: string, minutes: number, cause?: HealthCause): string {
   });
   const now = Date.now();
   for (let minute = minutes; minute >= 0; minute -= 1) {
-    const ok = cause === undefined || minute > 3;
+    const isSlow = cause?.code === "slow";
+    const ok = cause === undefined || isSlow || minute > 3;
     record.add({
       at: now - minute * MINUTE,
       ok,
-      cause: ok ? undefined : cause,
+      cause: ok && !isSlow ? undefined : cause,
       roundTripMilliseconds: ok ? 12 : undefined,
       reported: ok ? "pass" : undefined,
     });
@@ -74,7 +75,7 @@ async function fill(store: KeyvStore): Promise<void> {
     await registry.register({ endpoint: `https://${host}`, name }, { trust });
   }
   await registry.register({ endpoint: LONG, name: "Long" }, { trust: TrustState.Trusted });
-  await registry.setRefusal("https://refuses.example", "ERR_FED_NOT_TRUSTED");
+  await registry.noteRefusal("https://refuses.example", "ERR_FED_NOT_TRUSTED");
   await store.set("health/https://up.example", health("https://up.example", 90));
   await store.set(`health/${LONG}`, health(LONG, 10, { code: "slow" }));
   await store.set(
@@ -123,18 +124,22 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
     await postgres?.stop();
   });
 
+  let suite = 0;
+  beforeEach(() => {
+    suite += 1;
+  });
   const kinds = {
     SQLite: () => ({
       engine: new SqliteEngine({ path: join(folder.path, "federation.sqlite") }) as unknown,
       store: [] as readonly string[],
     }),
     Redis: () => ({
-      engine: new RedisEngine({ client: redis.client(), keyPrefix: "aether:here.example" }),
-      store: ["--store", `${redis.url}/0?keyPrefix=aether:here.example`],
+      engine: new RedisEngine({ client: redis.client(), keyPrefix: `aether:${suite}` }),
+      store: ["--store", `${redis.url}/0?keyPrefix=aether:${suite}`],
     }),
     PostgreSQL: () => ({
-      engine: new PostgresEngine({ client: postgres.pool(), schema: "here" }),
-      store: ["--store", `${postgres.url}?schema=here`],
+      engine: new PostgresEngine({ client: postgres.pool(), schema: `here_${suite}` }),
+      store: ["--store", `${postgres.url}?schema=here_${suite}`],
     }),
   };
 
@@ -156,9 +161,9 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
         assert.deepEqual(
           peers.map(({ origin, state, why }) => [origin, state, why]),
           [
-            [LONG, "down", "answers slowly"],
             ["https://down.example", "down", "connection refused"],
             ["https://refuses.example", "refuses us", "refuses us: ERR_FED_NOT_TRUSTED"],
+            [LONG, "degraded", "answers slowly"],
             ["https://never.example", "unknown", "never measured"],
             ["https://waits.example", "pending", "waits for you"],
             ["https://up.example", "up", null],
@@ -183,7 +188,7 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
         assert.match(out, /1 visitor cannot be given back yet/u);
         assert.match(out, /1 state came back too late/u);
         assert.match(out, /server +Here at https:\/\/here\.example/u);
-        assert.match(out, /peers +2 down, 1 refuses us, 1 unknown, 1 pending, 1 up/u);
+        assert.match(out, /peers +1 down, 1 refuses us, 1 degraded, 1 unknown, 1 pending, 1 up/u);
         assert.match(out, /1 abroad; visitors: 1 here, 0 leaving, 1 returning/u);
         const told = out.indexOf("down.example") < out.indexOf("peers ");
         assert.ok(told, "trouble stands first");
@@ -191,11 +196,11 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
 
       it("lists the latest crossings, and of them those that failed, with what the code means", async () => {
         const { out } = await cli("crossings", "--recent");
-        assert.match(out, /arrived +bob@here\.example → down\.example\/plaza/u);
+        assert.match(out, /arrived +bob → down\.example\/plaza/u);
         const failed = await cli("crossings", "--failed");
-        assert.match(failed.out, /WORLD_FULL +key-xxx.*@here\.example → down\.example\/plaza/u);
+        assert.match(failed.out, /WORLD_FULL +key-x+…x+ → down\.example\/plaza/u);
         assert.match(failed.out, /^ERR_FED_WORLD_FULL: /mu);
-        assert.doesNotMatch(failed.out, /bob@/u);
+        assert.doesNotMatch(failed.out, /bob/u);
       });
 
       it("finds players: at home, abroad and visiting", async () => {
@@ -231,7 +236,7 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
         assert.match(err, /does not run/u);
         assert.equal(await opened.get("recall/ada"), undefined);
         await opened.close();
-        assert.match((await cli("status")).out, /✖? ?.*this server does not run/u);
+        assert.match((await cli("status")).out, /this server does not run/u);
       });
 
       for (const columns of [80, 120]) {
