@@ -27,7 +27,7 @@ export async function manageAssets(
   const maxBytes = Number.MAX_SAFE_INTEGER;
   const store = await ContentStore.open({ directory, maxBytes, clock: systemClock, logger });
   try {
-    if (verb === "list") return await list(store);
+    if (verb === "list") return await list(store, directory);
     if (verb === "quarantine") return await quarantined(store);
     return await (verb === "release" ? release(store, item ?? "") : purge(store, item ?? ""));
   } finally {
@@ -40,14 +40,27 @@ export function assetsFolder(data: string, named: string | undefined): string {
   return named ?? join(data, ASSETS_FOLDER);
 }
 
-async function list(store: ContentStore): Promise<CommandResult> {
+async function list(store: ContentStore, directory: string): Promise<CommandResult> {
   const assets = [];
   for await (const asset of store.list()) assets.push(asset);
   const { bytes, count } = store.usage();
-  const rows = assets.map(({ hash, size, mediaType }) => [hash, String(size), mediaType]);
+  const seen = assets.map((asset) => ({ ...asset, ...store.fileOf(asset) }));
+  const rows = seen.map(({ hash, size, mediaType, own }) => [
+    ...[own === true ? "this server" : "others", String(size), mediaType, hash],
+  ]);
+  const [heads, , ...lines] = table(["owner", "bytes", "type", "hash"], rows).split("\n");
   return {
-    text: `${table(["hash", "bytes", "type"], rows)}\n\n${count} assets, ${bytes} bytes`,
-    json: { assets, bytes, count },
+    text:
+      rows.length === 0
+        ? `No file is in ${directory}.`
+        : [
+            heads,
+            // The file's name stands in a line of its own: it is there to be copied.
+            ...lines.flatMap((line, index) => [line, `  ${seen[index]?.path ?? "gone"}`]),
+            "",
+            `${count} assets, ${bytes} bytes`,
+          ].join("\n"),
+    json: { assets: seen, bytes, count },
   };
 }
 

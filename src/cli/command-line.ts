@@ -14,7 +14,7 @@ import { packageVersion } from "./version.ts";
 const NAME = "aether-federation";
 const COMPLETION = "completion";
 const COMPLETION_QUESTION = "--get-yargs-completions";
-const COMPLETION_USAGE = `$0 ${COMPLETION}
+const COMPLETION_USAGE = `Usage: $0 ${COMPLETION}
 
 A script for the shell that $SHELL names. Once, for bash or for zsh:
 
@@ -55,7 +55,7 @@ async function parse(args: readonly string[]): Promise<Asked> {
   const found: { command?: Command; given?: Given } = {};
   const parser: Argv = withCommands(yargs([...words]), found)
     .scriptName(NAME)
-    .usage("$0 <command> [options]")
+    .usage("Usage: $0 <command> [options]")
     .help("help", "explain a command")
     .version(packageVersion())
     .command(
@@ -133,7 +133,7 @@ function withCommands(parser: Argv, found: { command?: Command; given?: Given })
       const verbs = within.map(({ words }) => words[1] ?? "");
       parser.command(`${group} <command>`, `${GROUPS[group] ?? ""}: ${verbs.join(", ")}`, (to) => {
         for (const each of within) add(to, each, each.words[1] ?? "");
-        return to.demandCommand(1).usage(`$0 ${group} <command>`);
+        return to.demandCommand(1).usage(`Usage: $0 ${group} <command>`);
       });
     }
   }
@@ -146,7 +146,7 @@ function describe(builder: Argv, command: Command): Argv {
   options(builder, command.options ?? {});
   for (const [line, what] of examples) builder.example(`$0 ${line}`, what);
   const name = [...words, ...(takes === undefined ? [] : [takes])].join(" ");
-  return builder.usage(`$0 ${name} [options]\n\n${tells}`);
+  return builder.usage(`Usage: $0 ${name} [options]\n\n${tells}`);
 }
 
 function options(parser: Argv, named: Readonly<Record<string, CommandOption>>): Argv {

@@ -58,7 +58,7 @@ describe("cli/command-line", function () {
       const { code, out, err } = await runScript(CLI, ...name.split(" "), "--help");
       assert.equal(code, 0, err);
       assert.ok(
-        out.startsWith(`aether-federation ${name}${takes === undefined ? "" : ` ${takes}`}`),
+        out.startsWith(`Usage: aether-federation ${name}${takes === undefined ? "" : ` ${takes}`}`),
       );
       for (const option of [...Object.keys(options ?? {}), "data", "store", "json"]) {
         assert.match(out, new RegExp(`^ +--${option} `, "mu"));
