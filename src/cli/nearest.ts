@@ -16,7 +16,7 @@ export function nearest(word: string, names: readonly string[]): string | undefi
 /** Letters that are left out, put in or taken for another one (Levenshtein). */
 function mistakesBetween(word: string, name: string): number {
   let above = Array.from({ length: name.length + 1 }, (_, column) => column);
-  for (const [row, letter] of [...word].entries()) {
+  for (const [row, letter] of Array.from(word).entries()) {
     const line = [row + 1];
     for (let column = 1; column <= name.length; column += 1) {
       const same = letter === name[column - 1] ? 0 : 1;

@@ -36,7 +36,7 @@ export async function listLate(
 /** The player that an account of the host's own is, by the account's id. */
 export async function findPlayer({ store }: Deployment, account: string): Promise<CommandResult> {
   if (!isAccountId(account)) {
-    throw new CommandError(`"${account}" is no id of an account: see docs/accounts.md`, EXIT.usage);
+    throw new CommandError("the id of an account is not empty", EXIT.usage);
   }
   const localId = await new AccountNames({ store, random: systemRandom }).localId(account);
   const identity = await storeIdentity(store);

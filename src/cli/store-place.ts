@@ -27,8 +27,8 @@ const TIMEOUT_SECONDS = 5;
 
 /** Opens the store that `url` names, or the environment, or else the one in the folder. */
 export async function openStore(folder: string, url: string | undefined): Promise<OpenStore> {
-  const given = url ?? (process.env[ENVIRONMENT] || undefined);
-  if (given === undefined) return inFolder(folder);
+  const given = url ?? process.env[ENVIRONMENT] ?? "";
+  if (given === "") return inFolder(folder);
   let at: URL;
   try {
     at = new URL(given);

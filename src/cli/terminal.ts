@@ -58,7 +58,9 @@ export function knowsSigns(
 ): boolean {
   if (env["TERM"] === "dumb") return false;
   if (platform === "win32") return true;
-  const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "";
+  // An empty one counts as none (POSIX).
+  const locale =
+    [env["LC_ALL"], env["LC_CTYPE"], env["LANG"]].find((each = "") => each !== "") ?? "";
   return /utf-?8/iu.test(locale);
 }
 

@@ -190,6 +190,7 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
         assert.match(out, /server +Here at https:\/\/here\.example/u);
         assert.match(out, /peers +1 down, 1 refuses us, 1 degraded, 1 unknown, 1 pending, 1 up/u);
         assert.match(out, /1 abroad; visitors: 1 here, 0 leaving, 1 returning/u);
+        assert.doesNotMatch(out, /secret|tester/u, "who may use the store is nobody's business");
         const told = out.indexOf("down.example") < out.indexOf("peers ");
         assert.ok(told, "trouble stands first");
       });

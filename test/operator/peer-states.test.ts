@@ -32,7 +32,7 @@ describe("operator/peer-states", () => {
         cause: what === "up" ? undefined : what,
       });
     }
-    return record.remembered() as RememberedHealth;
+    return record.remembered()!;
   }
   const condition = async (health?: RememberedHealth, trust: TrustState = TrustState.Trusted) => {
     await registry.register({ endpoint: A }, { trust });
@@ -67,9 +67,9 @@ describe("operator/peer-states", () => {
   it("is unknown, not up, where nobody has measured it for five minutes", async () => {
     const health = remembered("up", "up");
     await condition(health);
-    await clock.advance(5 * MINUTE);
+    clock.advance(5 * MINUTE);
     assert.equal(one(health).state, "up");
-    await clock.advance(1);
+    clock.advance(1);
     const { state, why, since } = one(health);
     assert.deepEqual([state, why], ["unknown", "not measured since"]);
     assert.equal(since, clock.now() - 5 * MINUTE - 1);

@@ -20,13 +20,13 @@ describe("runtime/pulse", () => {
     await pulse.start();
     for (let minute = 0; minute < 10; minute += 1) {
       assert.equal(await running(), true);
-      await clock.advance(60_000);
+      await clock.advanceAsync(60_000);
     }
     const { name, startedAt } = (await readPulse(store, clock.now())) ?? {};
     assert.deepEqual([name, clock.now() - (startedAt ?? 0)], ["Here", 600_000]);
     await pulse.stop();
     assert.equal(await running(), false);
-    await clock.advance(60_000);
+    await clock.advanceAsync(60_000);
     assert.equal(await running(), false, "it beats no more");
   });
 
