@@ -128,8 +128,8 @@ export function shownUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}${options.length === 0 ? "" : `?${options.join("&")}`}`;
 }
 
-/** A package of the host's project, or of wherever this one is installed. */
-function hostsPackage<Contents>(name: string, what: string): Contents {
+/** A package of the host's project, or of wherever this one is installed. @throws CommandError: there is none. */
+export function hostsPackage<Contents>(name: string, what: string): Contents {
   for (const from of [join(process.cwd(), "package.json"), import.meta.url]) {
     try {
       return createRequire(from)(name) as Contents;

@@ -18,6 +18,7 @@ import { KeyvStore } from "../../src/storage/keyv-store.ts";
 import { PostgresEngine } from "../../src/storage/postgres-engine.ts";
 import { RedisEngine } from "../../src/storage/redis-engine.ts";
 import { SqliteEngine } from "../../src/storage/sqlite-engine.ts";
+import { hostsPackage } from "../../src/cli/store-place.ts";
 import { width } from "../../src/cli/terminal.ts";
 import { CLI, runScript } from "../support/command-line.ts";
 import { folderOfTest } from "../support/folders.ts";
@@ -66,7 +67,7 @@ async function fill(store: KeyvStore): Promise<void> {
   const registry = new ServerRegistry({ store, clock: systemClock, maxPeers: 100 });
   await registry.load();
   for (const [host, name, trust] of [
-    ["up.example", "漢字の世界 👩‍👩‍👧", TrustState.Trusted],
+    ["up.example", "漢字の世界👩‍👩‍👧".repeat(4), TrustState.Trusted],
     ["down.example", "Down\u202e under", TrustState.Trusted],
     ["refuses.example", "Refusing", TrustState.Trusted],
     ["never.example", "Never", TrustState.Trusted],
@@ -276,7 +277,14 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
     assert.equal(stripVTControlCharacters(out), out);
   });
 
-  it("says in which package a client is missing, what is wrong with a URL, and never a password", async () => {
+  it("says which package is missing", () => {
+    assert.throws(() => hostsPackage("no-such-client", "Redis"), {
+      message: /npm install no-such-client/u,
+      exitCode: 1,
+    });
+  });
+
+  it("says what is wrong with a URL, and never a password", async () => {
     const secret = "hunter2hunter2";
     for (const [url, code, message] of [
       [`redis://:${secret}@localhost:1/0`, 1, /Redis does not answer/u],
