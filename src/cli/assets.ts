@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { ContentStore } from "../assets/store/content-store.ts";
 import { ASSETS_FOLDER } from "../runtime/data-folder.ts";
 import { systemClock } from "../ports.ts";
-import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
+import { CommandError, type CommandResult, table, when } from "./output.ts";
 
 /** What `assets` can be asked for. */
-export const ASSET_VERBS = ["list", "quarantine", "release", "purge"] as const;
+export type AssetVerb = "list" | "quarantine" | "release" | "purge";
 
 const silent = (): void => undefined;
 const logger = { debug: silent, info: silent, warn: silent, error: silent };
@@ -15,8 +15,8 @@ const logger = { debug: silent, info: silent, warn: silent, error: silent };
 /** Runs one `assets` command on the folder that the server has, too. */
 export async function manageAssets(
   directory: string,
-  verb: (typeof ASSET_VERBS)[number],
-  subject: string | undefined,
+  verb: AssetVerb,
+  item: string | undefined,
 ): Promise<CommandResult> {
   if (!existsSync(directory)) {
     throw new CommandError(
@@ -27,12 +27,9 @@ export async function manageAssets(
   const maxBytes = Number.MAX_SAFE_INTEGER;
   const store = await ContentStore.open({ directory, maxBytes, clock: systemClock, logger });
   try {
-    if (verb === "list") return await list(store);
+    if (verb === "list") return await list(store, directory);
     if (verb === "quarantine") return await quarantined(store);
-    if (subject === undefined) {
-      throw new CommandError(`name the item to ${verb} (see assets quarantine)`, EXIT.usage);
-    }
-    return await (verb === "release" ? release(store, subject) : purge(store, subject));
+    return await (verb === "release" ? release(store, item ?? "") : purge(store, item ?? ""));
   } finally {
     await store.close();
   }
@@ -43,14 +40,27 @@ export function assetsFolder(data: string, named: string | undefined): string {
   return named ?? join(data, ASSETS_FOLDER);
 }
 
-async function list(store: ContentStore): Promise<CommandResult> {
+async function list(store: ContentStore, directory: string): Promise<CommandResult> {
   const assets = [];
   for await (const asset of store.list()) assets.push(asset);
   const { bytes, count } = store.usage();
-  const rows = assets.map(({ hash, size, mediaType }) => [hash, String(size), mediaType]);
+  const seen = assets.map((asset) => ({ ...asset, ...store.fileOf(asset) }));
+  const rows = seen.map(({ hash, size, mediaType, own }) => [
+    ...[own === true ? "this server" : "others", String(size), mediaType, hash],
+  ]);
+  const [heads, , ...lines] = table(["owner", "bytes", "type", "hash"], rows).split("\n");
   return {
-    text: `${table(["hash", "bytes", "type"], rows)}\n\n${count} assets, ${bytes} bytes`,
-    json: { assets, bytes, count },
+    text:
+      rows.length === 0
+        ? `No file is in ${directory}.`
+        : [
+            heads,
+            // The file's name stands in a line of its own: it is there to be copied.
+            ...lines.flatMap((line, index) => [line, `  ${seen[index]?.path ?? "gone"}`]),
+            "",
+            `${count} assets, ${bytes} bytes`,
+          ].join("\n"),
+    json: { assets: seen, bytes, count },
   };
 }
 

@@ -21,10 +21,9 @@ const WELL_KNOWN = "/.well-known/aether-federation";
 
 /** Checks a server from the outside. Exit code 1 when anything is wrong. */
 export async function diagnose(
-  target: string | undefined,
+  target: string,
   flags: { readonly allowInsecure: boolean },
 ): Promise<CommandResult> {
-  if (target === undefined) throw new CommandError("name the origin to examine", EXIT.usage);
   let origin: string;
   try {
     origin = normalizeOrigin(target, flags);

@@ -176,13 +176,9 @@ function shown({ ring, recoveryKey }: WithRecovery, after: string): CommandResul
 }
 
 /** Stops using a key that may be in other hands. */
-export async function revokeOneKey(
-  deployment: Deployment,
-  kid: string | undefined,
-): Promise<CommandResult> {
+export async function revokeOneKey(deployment: Deployment, kid: string): Promise<CommandResult> {
   const { keyPath } = deployment;
   const ring = await ringAt(keyPath);
-  if (kid === undefined) throw new CommandError("name the key id to revoke", EXIT.usage);
   const vouched = kid !== ring.current.kid || ring.next !== undefined;
   const retired = ring.retired.some((key) => key.kid === kid);
   let revoked: KeyRing;

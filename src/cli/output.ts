@@ -1,6 +1,7 @@
 /** How the command line speaks: tables for people, JSON for programs, exit codes for scripts. */
 
 import { shownText } from "../words.ts";
+import { padded, width } from "./terminal.ts";
 
 /** Exit codes. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -29,20 +30,27 @@ export function table(heads: readonly string[], told: readonly (readonly string[
   // Cells hold what other servers say of themselves: each stays in its line.
   const rows = told.map((row) => row.map((cell) => shownText(cell, MAX_CELL_LENGTH) ?? ""));
   const widths = heads.map((head, column) =>
-    Math.max(head.length, ...rows.map((row) => (row[column] ?? "").length)),
+    rows.reduce((most, row) => Math.max(most, width(row[column] ?? "")), head.length),
   );
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => padded(cell, widths[column] ?? 0))
       .join("  ")
       .trimEnd();
-  return [line(heads), line(widths.map((width) => "─".repeat(width))), ...rows.map(line)].join(
-    "\n",
-  );
+  return [line(heads), line(widths.map((each) => "─".repeat(each))), ...rows.map(line)].join("\n");
 }
 
 /** A time for people: `2026-11-23 22:10:05Z`, or a dash. */
 export function when(unixSeconds: number | undefined): string {
   if (unixSeconds === undefined) return "–";
   return `${new Date(unixSeconds * 1000).toISOString().slice(0, 19).replace("T", " ")}Z`;
+}
+
+/** How long a time is, in one unit: `40 s`, `5 min`, `3 h`, `12 d`. */
+export function span(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 100) return `${seconds} s`;
+  if (seconds < 100 * 60) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 72 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} d`;
 }

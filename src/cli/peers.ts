@@ -1,4 +1,4 @@
-/** `peers list|approve|block|unblock|remove|retry`. */
+/** `peers approve|block|unblock|remove|retry`. */
 import { normalizeOrigin } from "../identity/origin.ts";
 import { approvalOffer, approvePeer } from "../operator/peers.ts";
 import type { BlockOutcome } from "../registry/blocking.ts";
@@ -10,58 +10,18 @@ import {
 } from "../registry/federated-server.ts";
 import { RETRY_PREFIX } from "../runtime/data-folder.ts";
 import type { Deployment } from "./deployment.ts";
-import { CommandError, type CommandResult, EXIT, table, when } from "./output.ts";
-
-/** Every known peer and every block. */
-export function listPeers({ registry }: Deployment): CommandResult {
-  const peers = registry.list().sort((a, b) => a.origin.localeCompare(b.origin));
-  const blocks = registry.blocks();
-  const rows = peers.map((peer) => [
-    peer.origin,
-    peer.name,
-    peer.trust,
-    rolesText(peer),
-    sessionText(registry, peer),
-    when(peer.lastHandshakeAt),
-    peer.worlds.join(", "),
-  ]);
-  const heads = ["origin", "name", "trust", "for", "session", "last handshake", "worlds"];
-  const text = peers.length === 0 ? "No peer is known." : table(heads, rows);
-  return {
-    text: blocks.length === 0 ? text : `${text}\n\nBlocked: ${blocks.join(", ")}`,
-    json: {
-      peers: peers.map((peer) => ({
-        origin: peer.origin,
-        name: peer.name,
-        trust: peer.trust,
-        roles: peer.roles ?? ALL_ROLES,
-        endpoint: peer.endpoint,
-        worlds: peer.worlds,
-        session: registry.liveSession(peer.origin) !== undefined,
-        lastHandshakeAt: peer.lastHandshakeAt ?? null,
-        keys: peer.keys.map(({ jwk, retiredAt }) => ({
-          kid: jwk.kid,
-          retiredAt: retiredAt ?? null,
-        })),
-        proposedKeys: peer.proposedKeys?.map(({ kid }) => kid) ?? [],
-        recovery: peer.recovery ?? null,
-        refusal: peer.refusal?.code ?? null,
-      })),
-      blocks,
-    },
-  };
-}
+import { CommandError, type CommandResult, EXIT, table } from "./output.ts";
 
 /** Carries out one decision about one peer. */
 export async function decidePeer(
   deployment: Deployment,
   verb: "approve" | "block" | "unblock" | "remove" | "retry",
-  named: string | undefined,
+  named: string,
   roles: TrustRoles,
   kids?: readonly string[],
 ): Promise<CommandResult> {
   const { registry, store } = deployment;
-  if (named === undefined) throw new CommandError(`name the peer to ${verb}`, EXIT.usage);
+  deployment.mayDecide();
   if (verb === "block" || verb === "unblock") return decideBlock(deployment, verb, named);
   const subject = originNamed(named);
   const known = registry.get(subject);
@@ -164,11 +124,6 @@ function sentence(verb: string, subject: string, now: FederatedServer | undefine
     default:
       return `A running server shakes hands with ${subject} within a second; see peers list.`;
   }
-}
-
-function sessionText(registry: Deployment["registry"], peer: FederatedServer): string {
-  if (peer.refusal !== undefined) return `it refuses us: ${peer.refusal.code}`;
-  return registry.liveSession(peer.origin) === undefined ? "none" : "live";
 }
 
 /** What an approval would pin, for the operator to look at: nothing is done without a key named. */

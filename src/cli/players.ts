@@ -34,12 +34,9 @@ export async function listLate(
 }
 
 /** The player that an account of the host's own is, by the account's id. */
-export async function findPlayer(
-  { store }: Deployment,
-  account: string | undefined,
-): Promise<CommandResult> {
-  if (account === undefined || !isAccountId(account)) {
-    throw new CommandError("name the account, by the id that your server knows it by", EXIT.usage);
+export async function findPlayer({ store }: Deployment, account: string): Promise<CommandResult> {
+  if (!isAccountId(account)) {
+    throw new CommandError("the id of an account is not empty", EXIT.usage);
   }
   const localId = await new AccountNames({ store, random: systemRandom }).localId(account);
   const identity = await storeIdentity(store);
@@ -68,13 +65,8 @@ export async function listDamaged({ store }: Deployment): Promise<CommandResult>
 }
 
 /** Lets a player begin anew whose row is damaged; the damaged text stays. */
-export async function forgetPlayer(
-  deployment: Deployment,
-  player: string | undefined,
-): Promise<CommandResult> {
-  if (player === undefined) {
-    throw new CommandError("name the player (<local id>@<home>) to forget", EXIT.usage);
-  }
+export async function forgetPlayer(deployment: Deployment, player: string): Promise<CommandResult> {
+  deployment.mayDecide();
   const { store } = deployment;
   const localId = player.split("@")[0] ?? "";
   const forgotten: string[] = [];

@@ -388,10 +388,12 @@ export class Custody {
     });
   }
 
-  /** The operator calls a player of this home back; undefined: it is none. */
-  async callBack(player: string): Promise<CallingBack | undefined> {
-    const localId = this.ledger.localId(player);
-    return localId === undefined ? undefined : this.#atHome.callBack(localId);
+  /**
+   * Calls a player of this home back that another server holds, and waits a few seconds for it. One that does not
+   * come is free once its last lease is over: nobody is given another one. Undefined for one that is not known.
+   */
+  recall(localId: string): Promise<CallingBack | undefined> {
+    return this.#atHome.recall(localId);
   }
 
   /**

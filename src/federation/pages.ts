@@ -140,7 +140,8 @@ export class FederationPages {
       retry: (origin) => peers.retry(origin),
       forget: (origin) => peers.remove(origin),
       recall: async (player) => {
-        const called = await runtime.custody.callBack(player);
+        const localId = runtime.custody.ledger.localId(player);
+        const called = localId === undefined ? undefined : await runtime.custody.recall(localId);
         if (called === undefined) throw new TypeError(`${player} is no player of this home`);
         return called.isHome
           ? `${player} is at home.`

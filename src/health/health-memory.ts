@@ -226,3 +226,17 @@ export class HealthMemory {
     if (timer !== undefined) clock.clearTimeout(timer);
   }
 }
+
+/**
+ * What is remembered of every peer, by origin, for whoever looks beside a running server: nothing is changed, and
+ * what cannot be read is left out.
+ */
+export async function rememberedHealth(store: Store): Promise<Map<string, RememberedHealth>> {
+  const found = new Map<string, RememberedHealth>();
+  const reader = new RowReader(store, undefined, HEALTH_ROW);
+  for await (const [key, text] of store.entries(PREFIX)) {
+    const row = reader.parse(key, text);
+    if (row !== undefined) found.set(key.slice(PREFIX.length), row);
+  }
+  return found;
+}

@@ -25,6 +25,7 @@ import { Links } from "../link/links.ts";
 import type { Clock, PeerCalls, Random } from "../ports.ts";
 import { TrustState } from "../registry/federated-server.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
+import { CrossingLog } from "./crossing-log.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
 import { OwnDescriptor } from "./own-descriptor.ts";
@@ -35,6 +36,7 @@ import { PeerHealthChecks } from "./peer-health.ts";
 import { tellOfPeers } from "./peer-notices.ts";
 import { termsOfLinks } from "./peer-links.ts";
 import { PeerTrust } from "./peer-trust.ts";
+import { Pulse } from "./pulse.ts";
 import { Repeating } from "./repeating.ts";
 import type { Resources } from "./resources.ts";
 import type { ResolvedOptions } from "./settings.ts";
@@ -179,6 +181,7 @@ export function composeParts(from: CompositionOptions): Parts {
   // Where players are.
   const processes =
     link === undefined ? undefined : new SiblingProcesses({ link, store, clock, random, logger });
+  const crossingLog = new CrossingLog({ store, clock, random, logger });
   const custody = new Custody({
     ...{ origin, store, transient, clock, random, logger, peers: calls, seats, signingKey },
     ...{ issuerKey, mayGoTo },
@@ -197,6 +200,7 @@ export function composeParts(from: CompositionOptions): Parts {
       else if (event.type === "import") {
         events.emit("import", { player: event.player, notice: event.notice });
       } else if (event.type === "outcome") {
+        crossingLog.add(event.player, event.outcome);
         events.emit("crossing", { player: event.player, outcome: event.outcome });
       }
     },
@@ -239,7 +243,8 @@ export function composeParts(from: CompositionOptions): Parts {
     clock,
   });
   const changes = new Repeating({
-    work: () => takeOverChanges({ store, registry, handshake, keeper, keys, descriptor, logger }),
+    work: () =>
+      takeOverChanges({ store, registry, handshake, keeper, keys, descriptor, custody, logger }),
     everyMilliseconds: CHANGES_MILLISECONDS,
     onFailure: (cause) => {
       logger.error("changes of the operator could not be read", cause);
@@ -262,6 +267,9 @@ export function composeParts(from: CompositionOptions): Parts {
       // Ends before all others: what is under way is answered.
       { stop: () => links?.close() },
     ],
-    online: [healthChecks, keeper, trustExchange, autosave, sweep, changes],
+    online: [
+      new Pulse({ store, clock, name: options.name }),
+      ...[crossingLog, healthChecks, keeper, trustExchange, autosave, sweep, changes],
+    ],
   };
 }

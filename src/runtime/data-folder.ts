@@ -13,3 +13,6 @@ export const ASSETS_FOLDER = "assets";
 
 /** Entries of the store by which the command line asks for a handshake. */
 export const RETRY_PREFIX = "retry/";
+
+/** Entries of the store by which the command line asks for a player to be called home, by local id. */
+export const RECALL_PREFIX = "recall/";

@@ -1,10 +1,11 @@
 /** Takes over what the operator's command line, or another process of this server, has changed. */
+import type { Custody } from "../custody/custody.ts";
 import type { HandshakeService } from "../handshake/handshake-service.ts";
 import type { SessionKeeper } from "../handshake/session-keeper.ts";
 import type { Logger, Store } from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import { TrustState } from "../registry/federated-server.ts";
-import { RETRY_PREFIX } from "./data-folder.ts";
+import { RECALL_PREFIX, RETRY_PREFIX } from "./data-folder.ts";
 import type { OwnDescriptor } from "./own-descriptor.ts";
 import type { OwnKeys } from "./own-keys.ts";
 
@@ -19,10 +20,11 @@ export interface OperatorChangesOptions {
   readonly keeper: Pick<SessionKeeper, "renew">;
   readonly keys: Pick<OwnKeys, "reload">;
   readonly descriptor: Pick<OwnDescriptor, "renew">;
+  readonly custody: Pick<Custody, "recall">;
   readonly logger: Logger;
 }
 
-/** Looks once at peers, wishes for handshakes, and the key file. */
+/** Looks once at peers, wishes for handshakes and for players, and the key file. */
 export async function takeOverChanges({
   store,
   registry,
@@ -30,6 +32,7 @@ export async function takeOverChanges({
   keeper,
   keys,
   descriptor,
+  custody,
   logger,
 }: OperatorChangesOptions): Promise<void> {
   await registry.refresh();
@@ -39,6 +42,14 @@ export async function takeOverChanges({
     await handshake.connect(origin).catch((cause: unknown) => {
       const why = cause instanceof Error ? cause.message : "unknown";
       logger.warn(`the handshake with ${origin} failed: ${why}`, { peer: origin });
+    });
+  }
+  for await (const [key] of store.entries(RECALL_PREFIX)) {
+    await store.delete(key);
+    const localId = key.slice(RECALL_PREFIX.length);
+    // It waits for the holder, which nobody else has to.
+    void custody.recall(localId).catch((cause: unknown) => {
+      logger.error(`${localId} cannot be called home`, cause);
     });
   }
   if (!(await keys.reload())) return;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ServerRegistry } from "../../src/registry/server-registry.ts";
 import { TrustState } from "../../src/registry/federated-server.ts";
+import { RECALL_PREFIX } from "../../src/runtime/data-folder.ts";
 import { takeOverChanges } from "../../src/runtime/operator-changes.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { quietLogger } from "../support/loggers.ts";
@@ -21,8 +22,32 @@ describe("runtime/operator-changes", () => {
       keeper: { renew: (origin) => void renewed.push(origin) },
       keys: { reload: () => Promise.resolve(true) },
       descriptor: { renew: () => void (descriptors += 1) },
+      custody: { recall: () => Promise.reject(new Error("nobody is to be called home")) },
     });
     assert.equal(renewed.length, 20);
     assert.equal(descriptors, 1);
+  });
+
+  it("calls a player home once for each wish, and waits for no holder", async () => {
+    const store = new MemoryStore();
+    const recalled: string[] = [];
+    const look = (): Promise<void> =>
+      takeOverChanges({
+        ...{ store, registry: new ServerRegistry({ store }), logger: quietLogger() },
+        handshake: { connect: () => Promise.reject(new Error("nobody is to be called")) },
+        keeper: { renew: () => undefined },
+        keys: { reload: () => Promise.resolve(false) },
+        descriptor: { renew: () => undefined },
+        custody: {
+          recall: (localId) => {
+            recalled.push(localId);
+            return new Promise(() => undefined);
+          },
+        },
+      });
+    await store.set(`${RECALL_PREFIX}ada`, "1");
+    await look();
+    await look();
+    assert.deepEqual(recalled, ["ada"]);
   });
 });

@@ -75,6 +75,11 @@ export class AssetFiles {
     this.#putAside = options.putAside;
   }
 
+  /** Whether an asset of the index is the operator's own; undefined when it is not there. */
+  ownership(hex: string): boolean | undefined {
+    return this.#index.get(hex)?.meta.own;
+  }
+
   get bytes(): number {
     return this.#bytes;
   }

@@ -226,6 +226,12 @@ export class ContentStore {
     for (const entry of [...this.#files.entries()]) yield describe(entry);
   }
 
+  /** Where an asset of {@link list} lies, and whether it is the operator's own; undefined when it is gone. */
+  fileOf({ hex }: StoredAsset): { readonly path: string; readonly own: boolean } | undefined {
+    const own = this.#files.ownership(hex);
+    return own === undefined ? undefined : { path: contentOf(this.#folder.asset(hex)), own };
+  }
+
   /** Bytes and number of the assets, and bytes of what is coming in or can be resumed. */
   usage(): { readonly bytes: number; readonly count: number; readonly incomingBytes: number } {
     const { bytes, count } = this.#files;

@@ -135,10 +135,10 @@ export class HomeSessions {
   }
 
   /**
-   * The operator wants a player back who is away: its holder is asked, and gets no other lease. Undefined for one
-   * that is not known.
+   * Calls a player of this home back that another server holds (rule 10); harmless for one that is here. Undefined for
+   * one that is not known.
    */
-  async callBack(localId: string): Promise<CallingBack | undefined> {
+  async recall(localId: string): Promise<CallingBack | undefined> {
     const { origin, leases } = this.#options;
     let row = await this.#ledger.row(localId);
     if (row === undefined) return undefined;

@@ -1,0 +1,191 @@
+/** What an operator has to look at: found in the store and in the folder of assets. */
+import { existsSync } from "node:fs";
+import { ContentStore } from "../assets/store/content-store.ts";
+import { LateReturns } from "../custody/home/late-returns.ts";
+import { type FederationErrorCode, ERROR_CODES } from "../errors.ts";
+import { rememberedHealth } from "../health/health-memory.ts";
+import { type PeerCondition, isTrouble, peerConditions } from "../operator/peer-states.ts";
+import { systemClock } from "../ports.ts";
+import { damagedRows } from "../rows/rows.ts";
+import { loggedCrossings } from "../runtime/crossing-log.ts";
+import { type PulseReading, readPulse } from "../runtime/pulse.ts";
+import { shownText } from "../words.ts";
+import type { Deployment } from "./deployment.ts";
+import { span, when } from "./output.ts";
+import { stateText } from "./peer-list.ts";
+import { SIGN } from "./terminal.ts";
+import { whereabouts } from "./whereabouts.ts";
+
+/** Failures that are no more than a day old count. */
+const LATELY_MILLISECONDS = 24 * 3_600_000;
+const COMMAND = "npx aether-federation";
+/** Peers in trouble that are told of one by one; the rest is counted. */
+const MOST_TOLD = 40;
+const MAX_NAME_LENGTH = 64;
+
+const silent = (): void => undefined;
+const quiet = { debug: silent, info: silent, warn: silent, error: silent };
+
+/** Something that an operator has to look at. */
+export interface Trouble {
+  readonly sign: string;
+  readonly what: string;
+  readonly why?: string | undefined;
+  /** What to do: a command, or a sentence. */
+  readonly mend?: string | undefined;
+}
+
+/** What has been found. */
+export interface Findings {
+  readonly peers: readonly PeerCondition[];
+  readonly pulse: PulseReading | undefined;
+  readonly failed: ReadonlyMap<FederationErrorCode, number>;
+  readonly abroad: number;
+  /** By phase. */
+  readonly visitors: Readonly<Record<"held" | "frozen" | "returning", number>>;
+  readonly late: number;
+  readonly damaged: number;
+  readonly rejectedAssets: number;
+}
+
+/** Reads what there is to read, at `now`, Unix milliseconds. Nothing is changed. */
+export async function look(
+  deployment: Deployment,
+  assetsFolder: string,
+  now: number,
+): Promise<Findings> {
+  const { store, registry, logger } = deployment;
+  const { abroad, visitors } = await whereabouts(deployment);
+  const inPhase = { held: 0, frozen: 0, returning: 0 };
+  for (const { held } of visitors) inPhase[held.phase] += 1;
+  const failed = new Map<FederationErrorCode, number>();
+  for (const { at, code } of await loggedCrossings(store)) {
+    if (code !== undefined && now - at <= LATELY_MILLISECONDS) {
+      failed.set(code, (failed.get(code) ?? 0) + 1);
+    }
+  }
+  return {
+    peers: peerConditions(registry, await rememberedHealth(store), now),
+    pulse: await readPulse(store, now),
+    failed,
+    abroad: abroad.length,
+    visitors: inPhase,
+    late: await countOf(new LateReturns({ store, clock: systemClock, logger }).list()),
+    damaged: await countOf(damagedRows(store)),
+    rejectedAssets: await rejectedIn(assetsFolder),
+  };
+}
+
+async function countOf(rows: AsyncIterable<unknown>): Promise<number> {
+  let count = 0;
+  for await (const _ of rows) count += 1;
+  return count;
+}
+
+async function rejectedIn(directory: string): Promise<number> {
+  if (!existsSync(directory)) return 0;
+  const maxBytes = Number.MAX_SAFE_INTEGER;
+  const files = await ContentStore.open({ directory, maxBytes, clock: systemClock, logger: quiet });
+  try {
+    return (await files.quarantine.list()).length;
+  } finally {
+    await files.close();
+  }
+}
+
+/** Everything that has to be mended, the worst first. */
+export function troublesOf(found: Findings, origin: string | undefined, now: number): Trouble[] {
+  const { peers, pulse, failed, visitors, late, damaged, rejectedAssets } = found;
+  const troubles: Trouble[] = [];
+  if (pulse?.isRunning !== true) {
+    troubles.push({
+      sign: SIGN.bad,
+      what: "this server does not run",
+      why:
+        pulse === undefined ? "it has never run on this store" : `seen last ${ago(pulse.at, now)}`,
+      mend: "start it, and look at its log",
+    });
+  }
+  const broken = peers.filter(({ state }) => isTrouble(state));
+  for (const each of broken.slice(0, MOST_TOLD)) troubles.push(peerTrouble(each, origin, now));
+  if (broken.length > MOST_TOLD) {
+    const more = `${broken.length - MOST_TOLD} more peers are in trouble`;
+    troubles.push({ sign: SIGN.bad, what: more, mend: `${COMMAND} peers list` });
+  }
+  const count = [...failed.values()].reduce((sum, each) => sum + each, 0);
+  if (count > 0) {
+    troubles.push({
+      sign: SIGN.unwell,
+      what: `${some(count, "crossing")} failed in the last day`,
+      why: [...failed]
+        .sort(([, one], [, other]) => other - one)
+        .map(([code, times]) => `${times} × ${code} (${ERROR_CODES[code][1]})`)
+        .join("; "),
+      mend: `${COMMAND} crossings --failed`,
+    });
+  }
+  if (visitors.returning > 0) {
+    troubles.push({
+      sign: SIGN.unwell,
+      what: `${some(visitors.returning, "visitor")} cannot be given back yet`,
+      why: "the home of each has not taken it back; it is tried again until it does",
+      mend: `${COMMAND} players visitors`,
+    });
+  }
+  if (late > 0) {
+    troubles.push({
+      sign: SIGN.unwell,
+      what: `${some(late, "state")} came back too late, and waits for you`,
+      why: "the player had been played since",
+      mend: `${COMMAND} players late`,
+    });
+  }
+  if (damaged > 0) {
+    troubles.push({
+      sign: SIGN.bad,
+      what: `${some(damaged, "row")} of the store cannot be read`,
+      mend: `${COMMAND} players damaged`,
+    });
+  }
+  if (rejectedAssets > 0) {
+    troubles.push({
+      sign: SIGN.unwell,
+      what: `${some(rejectedAssets, "asset")} in quarantine`,
+      why: "their bytes are others than their hash names",
+      mend: `${COMMAND} assets quarantine`,
+    });
+  }
+  return troubles;
+}
+
+function peerTrouble(
+  { server, state, since, why, mend }: PeerCondition,
+  origin: string | undefined,
+  now: number,
+): Trouble {
+  const name = shownText(server.name, MAX_NAME_LENGTH) ?? "";
+  const here = `${server.origin}${name === "" || name === new URL(server.origin).host ? "" : ` (${name})`}`;
+  const isTheirs = state === "refuses us";
+  return {
+    sign: stateText(state),
+    what: here,
+    why: [
+      ...(why === undefined ? [] : [why.replace(/^refuses us: /u, "")]),
+      ...(since === undefined
+        ? []
+        : [`since ${when(Math.floor(since / 1000))} (${span(now - since)})`]),
+    ].join(", "),
+    mend: isTheirs
+      ? `its operator runs: ${COMMAND} peers approve ${origin ?? "<this server>"}; then here: ${mend ?? ""}`
+      : mend,
+  };
+}
+
+/** How many of something: `1 peer`, `2 peers`. */
+export function some(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function ago(at: number, now: number): string {
+  return `${when(Math.floor(at / 1000))} (${span(now - at)} ago)`;
+}

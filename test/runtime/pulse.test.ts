@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { Pulse, readPulse } from "../../src/runtime/pulse.ts";
+import { MemoryStore } from "../../src/storage/memory-store.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+
+describe("runtime/pulse", () => {
+  let clock: ManualClock;
+  let store: MemoryStore;
+  const running = async (): Promise<boolean | undefined> =>
+    (await readPulse(store, clock.now()))?.isRunning;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    store = new MemoryStore(clock);
+  });
+
+  it("says that the server runs for as long as it does", async () => {
+    assert.equal(await running(), undefined);
+    const pulse = new Pulse({ store, clock, name: "Here" });
+    await pulse.start();
+    for (let minute = 0; minute < 10; minute += 1) {
+      assert.equal(await running(), true);
+      await clock.advanceAsync(60_000);
+    }
+    const { name, startedAt } = (await readPulse(store, clock.now())) ?? {};
+    assert.deepEqual([name, clock.now() - (startedAt ?? 0)], ["Here", 600_000]);
+    await pulse.stop();
+    assert.equal(await running(), false);
+    await clock.advanceAsync(60_000);
+    assert.equal(await running(), false, "it beats no more");
+  });
+
+  it("takes a server that was killed for one that does not run, after 150 s", async () => {
+    await new Pulse({ store, clock, name: "Here" }).start();
+    const now = clock.now();
+    assert.equal((await readPulse(store, now + 150_000))?.isRunning, true);
+    assert.equal((await readPulse(store, now + 150_001))?.isRunning, false);
+  });
+
+  it("keeps nobody from starting where the store does not take it", async () => {
+    store.set = () => Promise.reject(new Error("no"));
+    const pulse = new Pulse({ store, clock, name: "Here" });
+    await pulse.start();
+    await pulse.stop();
+  });
+
+  for (const text of ["", "{", '{"name":1}']) {
+    it(`knows nothing from ${JSON.stringify(text)}`, async () => {
+      await store.set("pulse", text);
+      assert.equal(await running(), undefined);
+    });
+  }
+});
