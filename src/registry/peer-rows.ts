@@ -5,6 +5,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
+import { listedAsSchema } from "../identity/listed-as.ts";
 import { FederationError, isFederationErrorCode } from "../errors.ts";
 import type { Logger, Store } from "../ports.ts";
 import { type RowKind, RowReader } from "../rows/rows.ts";
@@ -220,6 +221,8 @@ const PEER_ROW: RowKind<FederatedServer> = {
     descriptorValidUntil: z.number(),
     firstSeenAt: z.number(),
     listed: z.boolean(),
+    // Who is not known to agree is not listed; the next descriptor says it anew.
+    listing: listedAsSchema.optional().catch(undefined),
   }),
   belongs: ({ origin }, key) => key === rowKey(origin),
   blocks: true,
