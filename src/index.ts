@@ -7,6 +7,7 @@ export type {
   FederationOptions,
 } from "./federation/federation-options.ts";
 export type { ListedOptions, WorldOptions } from "./federation/listing-options.ts";
+export { type ServerDescriptor, verifyDescriptor } from "./identity/descriptor.ts";
 export type { ListedPicture, PictureReference } from "./identity/listed-as.ts";
 export type { DiscoveredServer } from "./discovery/discovery.ts";
 export type { Discovered, IntroducedServer } from "./discovery/listing-reader.ts";
@@ -48,6 +49,7 @@ export type {
   TableSpec,
   TableValues,
 } from "./ports.ts";
+export type { Destination } from "./colyseus/destinations.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
 export {
   type LeftOut,

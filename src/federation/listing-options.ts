@@ -93,7 +93,7 @@ export function listingOf(
     picture: server.picture,
     worlds: entries
       .map(([name, world]) => ({ name, ...(typeof world === "string" ? {} : world) }))
-      .filter((world) => !("listed" in world) || world.listed !== false)
+      .filter((world) => !("listed" in world) || world.listed)
       .map((world) => {
         const {
           name,

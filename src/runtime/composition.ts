@@ -157,6 +157,9 @@ export function composeParts(from: CompositionOptions): Parts {
             }),
         }),
   });
+  discovery.onChange(() => {
+    events.emit("discovery", { servers: discovery.list() });
+  });
   const policyHere =
     trustIntroduced === undefined
       ? options.trust

@@ -1,0 +1,122 @@
+/** Where the player could go (PROTOCOL 8, `federation:destinations`): checked, because any server may say it. */
+import { shownText } from "../words.ts";
+
+/** An image that is an asset (PROTOCOL 9). */
+export interface DestinationPicture {
+  readonly originServer: string;
+  readonly assetHash: string;
+  readonly size: number;
+  readonly mediaType: string;
+}
+
+/** A world on another server, as the room's server knows it. */
+export interface Destination {
+  /** Of the portal that leads there. */
+  readonly uri: string;
+  readonly origin: string;
+  /** The server's, as it can be shown. */
+  readonly name: string;
+  readonly world: string;
+  /** Kind of game. */
+  readonly kind?: string;
+  /** An `https:` URL, or an asset. */
+  readonly picture?: string | DestinationPicture;
+  /** Players in it, as its server claims. */
+  readonly population?: number;
+  /** Room for so many, as its server claims. */
+  readonly capacity?: number;
+  readonly status: "up" | "down" | "unknown";
+  /** Whether the room's server would send players there now, as far as it knows. */
+  readonly mayEnter: boolean;
+}
+
+/** What a room says of destinations. */
+export interface DestinationsMessage {
+  /** All there are, instead of what has changed. */
+  readonly whole: boolean;
+  readonly destinations: readonly Destination[];
+  readonly removed: readonly string[];
+}
+
+/** Destinations that are kept of one room, and read of one message. */
+const MAX_DESTINATIONS = 128;
+const STATUSES: ReadonlySet<unknown> = new Set(["up", "down", "unknown"]);
+
+/** Reads `federation:destinations`; undefined when it is not of that form. Entries that are not are left out. */
+export function parseDestinations(message: unknown): DestinationsMessage | undefined {
+  const { whole, destinations, removed } = members(message);
+  if (typeof whole !== "boolean" || !Array.isArray(destinations) || !Array.isArray(removed)) {
+    return undefined;
+  }
+  return {
+    whole,
+    destinations: destinations
+      .slice(0, MAX_DESTINATIONS)
+      .map(parseDestination)
+      .filter((destination) => destination !== undefined),
+    removed: removed.slice(0, MAX_DESTINATIONS).filter((uri) => isText(uri, 2048)),
+  };
+}
+
+/** The list after a message. */
+export function withChange(
+  before: readonly Destination[],
+  { whole, destinations, removed }: DestinationsMessage,
+): Destination[] {
+  const byUri = new Map(whole ? [] : before.map((destination) => [destination.uri, destination]));
+  for (const uri of removed) byUri.delete(uri);
+  for (const destination of destinations) byUri.set(destination.uri, destination);
+  return [...byUri.values()].slice(0, MAX_DESTINATIONS);
+}
+
+function parseDestination(value: unknown): Destination | undefined {
+  const { uri, origin, name, world, kind, picture, population, capacity, status, mayEnter } =
+    members(value);
+  const shown = shownText(name, 64);
+  const game = shownText(kind, 32);
+  const image = parsePicture(picture);
+  if (
+    !isText(uri, 2048) ||
+    !isText(origin, 300) ||
+    !isText(world, 64) ||
+    shown === undefined ||
+    !STATUSES.has(status) ||
+    typeof mayEnter !== "boolean"
+  ) {
+    return undefined;
+  }
+  return {
+    ...{ uri, origin, world, name: shown, status: status as Destination["status"], mayEnter },
+    ...(game === undefined ? {} : { kind: game }),
+    ...(image === undefined ? {} : { picture: image }),
+    ...(isCount(population) ? { population } : {}),
+    ...(isCount(capacity) ? { capacity } : {}),
+  };
+}
+
+function parsePicture(value: unknown): string | DestinationPicture | undefined {
+  if (typeof value === "string") {
+    const isUrl = value.length <= 512 && URL.canParse(value);
+    return isUrl && new URL(value).protocol === "https:" ? value : undefined;
+  }
+  const { originServer, assetHash, size, mediaType } = members(value);
+  return isText(originServer, 300) &&
+    isText(assetHash, 64) &&
+    isCount(size) &&
+    isText(mediaType, 80) &&
+    mediaType.startsWith("image/")
+    ? { originServer, assetHash, size, mediaType }
+    : undefined;
+}
+
+function members(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= longest;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
