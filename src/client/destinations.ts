@@ -1,5 +1,6 @@
 /** Where the player could go (PROTOCOL 8, `federation:destinations`): checked, because any server may say it. */
 import { shownText } from "../words.ts";
+import { isCount, isOrigin, isText, members } from "./messages.ts";
 
 /** An image that is an asset (PROTOCOL 9). */
 export interface DestinationPicture {
@@ -40,7 +41,7 @@ export interface DestinationsMessage {
 
 /** Destinations that are kept of one room, and read of one message. */
 const MAX_DESTINATIONS = 128;
-const STATUSES: ReadonlySet<unknown> = new Set(["up", "down", "unknown"]);
+const STATUSES: readonly unknown[] = ["up", "down", "unknown"];
 
 /** Reads `federation:destinations`; undefined when it is not of that form. Entries that are not are left out. */
 export function parseDestinations(message: unknown): DestinationsMessage | undefined {
@@ -54,7 +55,7 @@ export function parseDestinations(message: unknown): DestinationsMessage | undef
       .slice(0, MAX_DESTINATIONS)
       .map(parseDestination)
       .filter((destination) => destination !== undefined),
-    removed: removed.slice(0, MAX_DESTINATIONS).filter((uri) => isText(uri, 2048)),
+    removed: removed.slice(0, MAX_DESTINATIONS).filter(isText),
   };
 }
 
@@ -76,11 +77,11 @@ function parseDestination(value: unknown): Destination | undefined {
   const game = shownText(kind, 32);
   const image = parsePicture(picture);
   if (
-    !isText(uri, 2048) ||
-    !isText(origin, 300) ||
-    !isText(world, 64) ||
+    !isText(uri) ||
+    !isOrigin(origin) ||
+    !isText(world) ||
     shown === undefined ||
-    !STATUSES.has(status) ||
+    !STATUSES.includes(status) ||
     typeof mayEnter !== "boolean"
   ) {
     return undefined;
@@ -100,23 +101,11 @@ function parsePicture(value: unknown): string | DestinationPicture | undefined {
     return isUrl && new URL(value).protocol === "https:" ? value : undefined;
   }
   const { originServer, assetHash, size, mediaType } = members(value);
-  return isText(originServer, 300) &&
-    isText(assetHash, 64) &&
+  return isOrigin(originServer) &&
+    isText(assetHash) &&
     isCount(size) &&
-    isText(mediaType, 80) &&
+    isText(mediaType) &&
     mediaType.startsWith("image/")
     ? { originServer, assetHash, size, mediaType }
     : undefined;
-}
-
-function members(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function isText(value: unknown, longest: number): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= longest;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

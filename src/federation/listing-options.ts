@@ -9,7 +9,14 @@ import {
   pictureSchema,
   unfitting,
 } from "../identity/listed-as.ts";
-import { countOption, optionsSchema, wrongOption } from "../options.ts";
+import {
+  checkOptions,
+  countOption,
+  customOption,
+  optionsSchema,
+  textOption,
+  wrongOption,
+} from "../options.ts";
 
 /** How a server agrees to be listed. */
 export interface ListedOptions {
@@ -40,35 +47,48 @@ const picture = z
   .custom<ListedPicture>((value) => pictureSchema.safeParse(value).success, PICTURE)
   .optional();
 
-/** What `listed` must look like. */
-export const LISTED = z.union(
-  [
-    z.boolean(),
-    optionsSchema(
-      { kind, picture } satisfies Record<keyof ListedOptions, z.ZodType>,
-      'an object such as { kind: "racing" }',
-    ),
-  ],
-  `true, false or an object such as { kind: "racing", picture: "https://…" }: kind is ${KIND}, picture ${PICTURE}`,
+const isObject = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** What `listed` must look like; what is in an object, {@link listingOf} sees. */
+export const LISTED = customOption(
+  'true, false or an object such as { kind: "racing" }',
+  (value) => typeof value === "boolean" || isObject(value),
+);
+const LISTED_OPTIONS = optionsSchema(
+  { kind, picture } satisfies Record<keyof ListedOptions, z.ZodType>,
+  'an object such as { kind: "racing" }',
 );
 
-/** What a world must look like. */
-export const WORLD = z.union(
-  [
-    z.string().min(1),
-    optionsSchema(
-      {
-        room: z.string().min(1),
-        listed: z.boolean().optional(),
-        kind,
-        picture,
-        capacity: countOption(1, MAX_PLAYERS).optional(),
-      } satisfies Record<keyof WorldOptions, z.ZodType>,
-      'an object such as { room: "arena", capacity: 64 }',
-    ),
-  ],
-  `the name of a Colyseus room, or an object such as { room: "arena", listed: true, kind: "racing", picture: "https://…", capacity: 64 }: kind is ${KIND}, picture ${PICTURE}, capacity a whole number from 1 to ${MAX_PLAYERS}`,
+/** What a world must look like; what is in an object, {@link worldsOf} sees. */
+export const WORLD = customOption(
+  'the name of a Colyseus room, or an object such as { room: "arena", capacity: 64 }',
+  (value) => (typeof value === "string" && value !== "") || isObject(value),
 );
+const WORLD_OPTIONS = optionsSchema(
+  {
+    room: textOption(256),
+    listed: z.boolean("true or false").optional(),
+    kind,
+    picture,
+    capacity: countOption(1, MAX_PLAYERS).optional(),
+  } satisfies Record<keyof WorldOptions, z.ZodType>,
+  'an object such as { room: "arena", capacity: 64 }',
+);
+
+/** The worlds, each as an object. @throws TypeError naming the option that is wrong. */
+export function worldsOf(
+  worlds: Readonly<Record<string, string | WorldOptions>>,
+): Record<string, WorldOptions> {
+  return Object.fromEntries(
+    Object.entries(worlds).map(([name, world]) => [
+      name,
+      typeof world === "string"
+        ? { room: world }
+        : checkOptions<WorldOptions>(WORLD_OPTIONS, world, `worlds.${name}`),
+    ]),
+  );
+}
 
 /**
  * What the descriptor says of being listed; undefined: nothing.
@@ -77,39 +97,28 @@ export const WORLD = z.union(
  */
 export function listingOf(
   listed: boolean | ListedOptions,
-  worlds: Readonly<Record<string, string | WorldOptions>>,
+  worlds: Readonly<Record<string, WorldOptions>>,
   allowInsecure: boolean,
 ): ListedAs | undefined {
   const entries = Object.entries(worlds);
   if (listed === false) {
-    const alone = entries.find(([, world]) => typeof world === "object" && world.listed === true);
+    const alone = entries.find(([, world]) => world.listed === true);
     if (alone === undefined) return undefined;
     const expected = "false, as this server is not listed itself (listed)";
     throw wrongOption(`worlds.${alone[0]}.listed`, expected, true);
   }
-  const server = listed === true ? {} : listed;
+  const server =
+    listed === true ? {} : checkOptions<ListedOptions>(LISTED_OPTIONS, listed, "listed");
   const listing = {
-    kind: server.kind,
-    picture: server.picture,
+    ...server,
     worlds: entries
-      .map(([name, world]) => ({ name, ...(typeof world === "string" ? {} : world) }))
-      .filter((world) => !("listed" in world) || world.listed)
-      .map((world) => {
-        const {
-          name,
-          kind: own,
-          picture: shown,
-          capacity,
-        } = world as WorldOptions & {
-          readonly name: string;
-        };
-        return { name, kind: own, picture: shown, capacity };
-      }),
+      .filter(([, world]) => world.listed !== false)
+      .map(([name, { room: _, listed: _listed, ...said }]) => ({ name, ...said })),
   };
   const parsed = listedAsSchema.safeParse(listing);
   const wrong = parsed.success
     ? unfitting(listing, { worlds: Object.keys(worlds), allowInsecure })
     : parsed.error.issues[0]?.message;
   if (wrong === undefined) return Object.freeze(listing);
-  throw wrongOption("listed", `at most 32 worlds, 3072 bytes in all (${wrong})`, listed);
+  throw wrongOption("listed", `at most 32 worlds and 3072 bytes in all (${wrong})`, listed);
 }

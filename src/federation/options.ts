@@ -22,7 +22,7 @@ import type {
   FederationDiscoveryOptions,
   FederationOptions,
 } from "./federation-options.ts";
-import { listingOf } from "./listing-options.ts";
+import { type WorldOptions, listingOf, worldsOf } from "./listing-options.ts";
 import { loggerOf } from "./logging.ts";
 import { FEDERATION_OPTIONS } from "./options-schema.ts";
 
@@ -35,10 +35,11 @@ export function resolveOptions(given: FederationOptions): ResolvedOptions {
     normalizeEndpoint(value, { allowInsecure }),
   );
   const { dataDirectory = ".federation" } = options;
+  const worlds = worldsOf(options.worlds);
   return Object.freeze({
     origin,
-    worlds: worldsOption(options.worlds),
-    listing: listingOf(options.listed ?? false, options.worlds, allowInsecure),
+    worlds: worldsOption(worlds),
+    listing: listingOf(options.listed ?? false, worlds, allowInsecure),
     discovery: discoveryOption(options.discovery ?? {}, allowInsecure),
     endpoint,
     name: nameOption(options.name ?? new URL(origin).host.slice(0, 64)),
@@ -57,16 +58,13 @@ export function resolveOptions(given: FederationOptions): ResolvedOptions {
   });
 }
 
-function worldsOption(worlds: FederationOptions["worlds"]): ResolvedOptions["worlds"] {
+function worldsOption(worlds: Readonly<Record<string, WorldOptions>>): ResolvedOptions["worlds"] {
   for (const world of Object.keys(worlds)) {
     if (!WORLD_NAME.test(world)) {
       throw wrongOption("worlds", "world names of 1–64 of A-Za-z0-9_-", world);
     }
   }
-  const rooms = Object.entries(worlds).map(([name, world]) => [
-    name,
-    typeof world === "string" ? world : world.room,
-  ]);
+  const rooms = Object.entries(worlds).map(([name, { room }]) => [name, room]);
   return Object.freeze(Object.fromEntries(rooms) as Record<string, string>);
 }
 

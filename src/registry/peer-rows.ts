@@ -169,8 +169,8 @@ export class PeerRows {
 /** How a peer is was not durable: it is unknown until it is probed. */
 function asRead(server: FederatedServer): FederatedServer {
   // Named, so that they are there also where JSON leaves out what is undefined.
-  const { session, lastHandshakeAt } = server;
-  return { ...server, session, lastHandshakeAt, status: ServerStatus.Offline };
+  const { session, lastHandshakeAt, listing } = server;
+  return { ...server, session, lastHandshakeAt, listing, status: ServerStatus.Offline };
 }
 
 const jwkSchema = z.looseObject({
