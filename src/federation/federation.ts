@@ -7,7 +7,7 @@ import { Server } from "@colyseus/core";
 import { AttachedServer } from "../colyseus/attach.ts";
 import { ForgottenAttach } from "../colyseus/forgotten-attach.ts";
 import { PlayerGate } from "../colyseus/player-gate.ts";
-import { WorldPopulations } from "../colyseus/populations.ts";
+import { countPopulations } from "../colyseus/populations.ts";
 import { PresenceLink, isShared, redisOfHost } from "../colyseus/siblings.ts";
 import { FederationPortals, type PortalsOptions } from "../colyseus/portals.ts";
 import type { DiscoveredServer } from "../discovery/discovery.ts";
@@ -203,8 +203,9 @@ export class Federation {
       endpoints: this.middleware(),
       upgrade: this.upgrade,
       start: async () => {
-        const { count } = new WorldPopulations(options.worlds, runtime.clock);
-        await runtime.start(this.#gate.seats, this.#processLink(), count);
+        await runtime.start(this.#gate.seats, this.#processLink(), () =>
+          countPopulations(options.worlds),
+        );
         this.#endpoints = endpointsOf(runtime, {
           version,
           travel: (request) => this.#gate.travel(request),
