@@ -27,6 +27,7 @@ export const MAX_OF_ONE = 64;
 const LISTS_AT_ONCE = 4;
 const RUN_MILLISECONDS = 120_000;
 const FIRST_MILLISECONDS = 2_000;
+const APART_MILLISECONDS = 10_000;
 /** Between two runs; each is up to a fifth earlier or later. */
 export const REFRESH_MILLISECONDS = 60_000;
 /** An introduction by who does not answer, or of who does not, is remembered for so long. */
@@ -81,7 +82,11 @@ export class Discovery {
   #known = new Map<string, Known>();
   /** What servers have said of their own players, by origin. */
   #claims = new Map<string, { readonly populations: Populations; readonly at: number }>();
+  #started = false;
   #timer: TimerHandle | undefined;
+  /** When the next run begins, and the last one began, monotonic milliseconds. */
+  #nextAt = 0;
+  #lastAt = -Infinity;
   #running: Promise<void> | undefined;
 
   constructor(options: DiscoveryOptions) {
@@ -89,6 +94,7 @@ export class Discovery {
   }
 
   start(): void {
+    this.#started = true;
     this.#runIn(FIRST_MILLISECONDS * (0.5 + this.#options.random.fraction()));
   }
 
@@ -96,6 +102,14 @@ export class Discovery {
     this.#ends.abort();
     if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
     await this.#running;
+  }
+
+  /** A peer has come to be trusted: the next run is soon, though no two begin within ten seconds. */
+  look(): void {
+    if (!this.#started || this.#timer === undefined) return;
+    const now = this.#options.clock.monotonic();
+    const soon = Math.max(FIRST_MILLISECONDS, this.#lastAt + APART_MILLISECONDS - now);
+    if (now + soon < this.#nextAt) this.#runIn(soon);
   }
 
   /** Those who are known by introduction, by origin; blocked ones are not among them. */
@@ -127,8 +141,13 @@ export class Discovery {
   }
 
   #runIn(milliseconds: number): void {
+    const { clock } = this.#options;
     if (this.#ends.signal.aborted) return;
-    this.#timer = this.#options.clock.setTimeout(() => {
+    if (this.#timer !== undefined) clock.clearTimeout(this.#timer);
+    this.#nextAt = clock.monotonic() + milliseconds;
+    this.#timer = clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.#lastAt = clock.monotonic();
       this.#running = this.#run().finally(() => {
         this.#runIn(REFRESH_MILLISECONDS * (0.8 + 0.4 * this.#options.random.fraction()));
       });

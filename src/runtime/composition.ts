@@ -48,6 +48,8 @@ import type { ResolvedOptions } from "./settings.ts";
 import { type ProcessLink, SiblingProcesses } from "./sibling-processes.ts";
 
 const AUTOSAVE_MILLISECONDS = 5_000;
+/** What is told of a peer that has come to be trusted. */
+const NEWLY_TRUSTED: ReadonlySet<string> = new Set(["added", "trust-changed", "recovered"]);
 const SWEEP_MILLISECONDS = 10 * 60_000;
 
 /** What the parts are made of. */
@@ -274,6 +276,8 @@ export function composeParts(from: CompositionOptions): Parts {
   });
   registry.on((event) => {
     if (event.type !== "status-changed") keeper.look(event.origin);
+    if (NEWLY_TRUSTED.has(event.type) && event.server?.trust === TrustState.Trusted)
+      discovery.look();
     events.emit("peer", event);
     if (event.server?.trust === TrustState.Blocked) custody.endDealings(event.origin);
     links?.review(event.origin);

@@ -258,6 +258,25 @@ describe("discovery", () => {
     );
   });
 
+  it("begins soon for a peer that has come to be trusted, ten seconds apart at the least", async () => {
+    trusted = [];
+    net.add(PEER, { names: [A] });
+    net.add(A);
+    make();
+    await pass(5_000);
+    trusted = [PEER];
+    for (let second = 0; second < 9; second += 1) {
+      discovery.look();
+      await pass(1_000);
+    }
+    const reads = (): number => net.asked.filter((asked) => asked.startsWith(`${PEER}/`)).length;
+    assert.deepEqual([origins(), reads()], [[A], 1]);
+    await pass(5_000);
+    discovery.look();
+    await pass(5_000);
+    assert.equal(reads(), 2);
+  });
+
   it("asks nobody any more once it has stopped, also in the middle of a run", async () => {
     net.add(PEER, {
       names: async (_cursor, signal) => {
