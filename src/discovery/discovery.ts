@@ -202,7 +202,7 @@ export class Discovery {
       const lists: ReadList[] = [];
       await eachOf(wanted, LISTS_AT_ONCE, ends, async (source) => {
         const list = await reader.read(source, ends).catch(() => undefined);
-        if (list === undefined || ends.aborted) return;
+        if (list === undefined) return;
         heard.add(list.origin);
         lists.push(list);
         if (list.self !== undefined && !isListUrl(source)) {

@@ -54,7 +54,7 @@ export interface ReadList {
   readonly truncated: boolean;
 }
 
-/** What {@link ListingReader.discover} has found. */
+/** What one read of a list has found. */
 export interface Discovered {
   /** Origin of who made the list. */
   readonly origin: string;
@@ -249,10 +249,7 @@ function readPage(
     throw new FederationError("ERR_FED_BAD_RESPONSE", `${origin} serves no list of servers.`);
   }
   return {
-    servers: servers
-      .slice(0, MAX_INTRODUCED)
-      .map(readEntry)
-      .filter((entry) => entry !== undefined),
+    servers: servers.map(readEntry).filter((entry) => entry !== undefined),
     next: typeof next === "string" && next.length <= 300 ? next : undefined,
   };
 }

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { parseDestinations, withChange } from "../../src/client/destinations.ts";
+import { type Destination, parseDestinations, withChange } from "../../src/client/destinations.ts";
 
-const PIT = {
+const PIT: Destination = {
   ...{ uri: "aether://a.example/pit", origin: "https://a.example", name: "A", world: "pit" },
   ...{ kind: "racing", picture: "https://a.example/a.png", population: 3, capacity: 8 },
   ...{ status: "up", mayEnter: true },
-} as const;
+};
 const said = (destination: object) =>
   parseDestinations({ whole: true, destinations: [destination], removed: [] })?.destinations[0];
 
@@ -67,7 +67,7 @@ describe("client/destinations", () => {
   it("changes what has changed, and takes away what is gone", () => {
     const cave = { ...PIT, uri: "aether://a.example/cave", world: "cave" };
     const first = withChange([], { whole: true, destinations: [PIT, cave], removed: [] });
-    const down = { ...PIT, status: "down", mayEnter: false } as const;
+    const down: Destination = { ...PIT, status: "down", mayEnter: false };
     const next = withChange(first, { whole: false, destinations: [down], removed: [cave.uri] });
     assert.deepEqual(next, [down]);
     assert.deepEqual(withChange(next, { whole: true, destinations: [cave], removed: [] }), [cave]);

@@ -277,6 +277,20 @@ describe("discovery", () => {
     assert.equal(reads(), 2);
   });
 
+  it("reads a list once in a run, also of a source that another one introduces", async () => {
+    for (const [origin, names] of [
+      [C, [B]],
+      [B, [A]],
+      [A, []],
+    ] as const) {
+      net.add(origin, { names });
+    }
+    make({ depth: 3, from: [C, B] });
+    await pass(10_000);
+    assert.deepEqual(origins(), [A, B]);
+    assert.equal(net.asked.filter((asked) => asked.startsWith(`${B}/`)).length, 1);
+  });
+
   it("asks nobody any more once it has stopped, also in the middle of a run", async () => {
     net.add(PEER, {
       names: async (_cursor, signal) => {
@@ -290,6 +304,7 @@ describe("discovery", () => {
     make();
     await pass(4_000);
     await discovery.stop();
+    assert.deepEqual(met, []);
     const { length } = net.asked;
     await pass(3 * REFRESH_MILLISECONDS);
     assert.equal(net.asked.length, length);

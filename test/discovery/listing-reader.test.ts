@@ -64,7 +64,10 @@ describe("discovery/listing-reader", () => {
     net.add(A, { listing: undefined });
     net.add(B);
     const found = await reader.discover(HUB);
-    assert.deepEqual([found.servers.map(({ origin }) => origin), found.unconfirmed], [[B], [A]]);
+    assert.deepEqual(
+      [found.servers.map(({ origin }) => origin), found.unconfirmed, found.truncated],
+      [[B], [A], false],
+    );
   });
 
   it("does not give who cannot be asked", async () => {
@@ -89,8 +92,8 @@ describe("discovery/listing-reader", () => {
 
   it("takes nothing from an origin that is another's", async () => {
     net.add(HUB, { names: [A] });
-    const { fetchDescriptor } = net;
-    net.fetchDescriptor = (origin) => fetchDescriptor.call(net, origin === A ? B : origin);
+    const fetchDescriptor = net.fetchDescriptor.bind(net);
+    net.fetchDescriptor = (origin) => fetchDescriptor(origin === A ? B : origin);
     net.add(B);
     assert.deepEqual((await reader.discover(HUB)).servers, []);
   });
@@ -136,6 +139,19 @@ describe("discovery/listing-reader", () => {
     const { unconfirmed } = await reader.discover(HUB);
     assert.equal(unconfirmed.length, MAX_INTRODUCED);
     assert.equal(net.asked.filter((asked) => !asked.includes("hub")).length, MAX_INTRODUCED);
+  });
+
+  it("looks at so many of many pages, too", async () => {
+    let pages = 0;
+    net.add(HUB, {
+      names: () => {
+        pages += 1;
+        const names = Array.from({ length: 100 }, (_, at) => `https://s${pages}-${at}.example`);
+        return page(names, { next: names.at(-1) });
+      },
+    });
+    const { unconfirmed, truncated } = await reader.discover(HUB);
+    assert.deepEqual([unconfirmed.length, truncated, pages], [MAX_INTRODUCED, true, 2]);
   });
 
   it("asks a server that many lists name once a minute", async () => {
@@ -191,9 +207,9 @@ describe("discovery/listing-reader", () => {
 
   it("waits for nobody for ever whom a list names", async () => {
     net.add(HUB, { names: Array.from({ length: 128 }, (_, at) => `https://slow${at}.example`) });
-    const { fetchDescriptor } = net;
+    const fetchDescriptor = net.fetchDescriptor.bind(net);
     net.fetchDescriptor = (origin) =>
-      origin === HUB ? fetchDescriptor.call(net, origin) : new Promise(() => undefined);
+      origin === HUB ? fetchDescriptor(origin) : new Promise(() => undefined);
     const began = clock.monotonic();
     const { servers, truncated } = await quickly(clock, reader.discover(HUB));
     assert.deepEqual([servers, truncated], [[], true]);

@@ -105,7 +105,7 @@ describe("discovery between servers", function () {
   });
 
   it("says why a server has no list", async () => {
-    peer.answer("/servers", () => ({ status: 404, body: {} }));
+    peer.answer("/servers", () => ({ status: 404, body: { servers: [] } }));
     await assert.rejects(federation.discover(peer.origin), coded("ERR_FED_BAD_RESPONSE"));
   });
 
@@ -149,8 +149,7 @@ describe("discovery between servers", function () {
     const traveler = new Traveler(federation.origin, { storage: null, placeStorage: null });
     const heard: (readonly Destination[])[] = [];
     traveler.onDestinations((destinations) => heard.push(destinations));
-    const at = (each: FakePeer) =>
-      heard.at(-1)?.find(({ origin }) => origin === each.origin) as Destination | undefined;
+    const at = (each: FakePeer) => heard.at(-1)?.find(({ origin }) => origin === each.origin);
     await traveler.join("plaza");
     try {
       await eventually(() => {
