@@ -1,8 +1,8 @@
 /** `npm run size`: how much a page loads for `Traveler`; fails past the bound. */
 import { gzipBytes, measureBundles } from "./bundle.ts";
 
-/** What `Traveler` may add to the Colyseus SDK, compressed: 15 KiB. */
-export const MAX_ADDED_BYTES = 15 * 1024;
+/** What `Traveler` may add to the Colyseus SDK, compressed: 16 KiB. */
+export const MAX_ADDED_BYTES = 16 * 1024;
 
 /** Compressed bytes of the SDK, of both, and between them. */
 export async function addedByTraveler(): Promise<{ sdk: number; both: number; added: number }> {

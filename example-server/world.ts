@@ -26,6 +26,7 @@ const federation = createFederation({
   trust: options.trust,
   dataDirectory: options.data,
   allowInsecure: true,
+  listed: { kind: "a walk for coins" },
   status: true,
   ...(adminToken === undefined ? {} : { admin: { token: adminToken } }),
   healthCheckIntervalSeconds: 3,

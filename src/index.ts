@@ -3,8 +3,17 @@ import "./colyseus/version.ts";
 export { type Federation, createFederation } from "./federation/federation.ts";
 export type {
   FederationAssetsOptions,
+  FederationDiscoveryOptions,
   FederationOptions,
 } from "./federation/federation-options.ts";
+export type { ListedOptions, WorldOptions } from "./federation/listing-options.ts";
+export { type ServerDescriptor, verifyDescriptor } from "./identity/descriptor.ts";
+export type { ListedPicture, PictureReference } from "./identity/listed-as.ts";
+export type { DiscoveredServer } from "./discovery/discovery.ts";
+export type { Discovered, IntroducedServer } from "./discovery/listing-reader.ts";
+export { type ServerList, verifyServerList } from "./discovery/server-list.ts";
+export type { ListedStatus, ServerEntry, WorldEntry } from "./discovery/server-entry.ts";
+export type { IntroducedCandidate, TrustIntroduced } from "./runtime/introductions.ts";
 export type { HostLogger } from "./federation/logging.ts";
 export type { Middleware } from "./http/inbound/middleware.ts";
 export {
@@ -40,6 +49,7 @@ export type {
   TableSpec,
   TableValues,
 } from "./ports.ts";
+export type { Destination } from "./colyseus/destinations.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
 export {
   type LeftOut,

@@ -9,7 +9,7 @@ export const FLOORS = [
   ["identity", "routing", "health", "link"],
   ["storage"],
   ["registry"],
-  ["handshake", "assets/verify", "custody/shared"],
+  ["handshake", "discovery", "assets/verify", "custody/shared"],
   ["assets/store", "custody/holder", "custody/home"],
   ["assets/transfer", "custody/source", "custody/destination"],
   ["assets", "custody"],

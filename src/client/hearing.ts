@@ -1,5 +1,6 @@
 /** What a room says to a `Traveler` (PROTOCOL 8), for as long as the player is in it. */
 import type { Room } from "@colyseus/sdk";
+import { type DestinationsMessage, parseDestinations } from "./destinations.ts";
 import type { Freeze, Kept, Recall } from "./events.ts";
 import {
   type AssetProgress,
@@ -26,6 +27,7 @@ export interface RoomListeners {
   thawed(): void;
   kept(kept: Kept): void;
   recalled(recall: Recall): void;
+  destinations(message: DestinationsMessage): void;
   /** The connection is gone for good; with what the server said before. */
   lost(how: { code: number; reason: string; recall: Recall | undefined }): void;
 }
@@ -64,6 +66,9 @@ export function listenTo(room: Room, listeners: RoomListeners): void {
   hear("federation:recalled", parseRecalled, (recalled) => {
     recall = recalled;
     listeners.recalled(recalled);
+  });
+  hear("federation:destinations", parseDestinations, (message) => {
+    listeners.destinations(message);
   });
   room.onMessage("federation:thawed", () => {
     if (listeners.isPresent()) listeners.thawed();

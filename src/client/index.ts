@@ -20,6 +20,7 @@ export type {
   RoomTypes,
   ServerTypes,
 } from "./server-types.ts";
+export type { Destination, DestinationPicture } from "./destinations.ts";
 export { PlayerKey } from "./player-key.ts";
 export type { ProofUse } from "./player-key.ts";
 export type { KeyStorage } from "./storage.ts";

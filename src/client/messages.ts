@@ -138,15 +138,18 @@ function isPointers(value: unknown): value is string[] {
   );
 }
 
-function isCount(value: unknown): value is number {
+/** A whole number of at least 0. */
+export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-function members(value: unknown): Members {
+/** The members of what may be no object. */
+export function members(value: unknown): Members {
   return typeof value === "object" && value !== null ? (value as Members) : {};
 }
 
-function isText(value: unknown): value is string {
+/** A text of 1–2048 characters. */
+export function isText(value: unknown): value is string {
   return typeof value === "string" && value.length > 0 && value.length <= 2048;
 }
 
@@ -155,7 +158,8 @@ function isPartOfUrl(value: unknown): value is string {
   return isText(value) && value.length <= 128 && /^[^\s/\\?#&%]+$/u.test(value);
 }
 
-function isOrigin(value: unknown): value is string {
+/** The origin of a server. */
+export function isOrigin(value: unknown): value is string {
   if (!isText(value) || !URL.canParse(value)) return false;
   const url = new URL(value);
   return (url.protocol === "https:" || url.protocol === "http:") && url.origin === value;

@@ -24,6 +24,7 @@ import {
   takeSeat,
 } from "./connections.ts";
 import { letGo } from "./connector.ts";
+import { type Destination, withChange } from "./destinations.ts";
 import { Emitter } from "./emitter.ts";
 import { type Ending, codeAndSentence, leadsHome, reasonOf, sentenceOf } from "./ending.ts";
 import type {
@@ -135,6 +136,8 @@ export class Traveler<Server extends ServerTypes = any> {
   readonly #thawed = new Emitter<void>();
   readonly #recalled = new Emitter<Recall>();
   readonly #leave = new Emitter<Leave>();
+  readonly #destinationsHeard = new Emitter<readonly Destination[]>();
+  #destinations: readonly Destination[] = [];
   readonly #storageTrouble = new Emitter<StorageTrouble>();
   #toldOfTrouble = false;
   readonly #comesHome: boolean;
@@ -197,6 +200,19 @@ export class Traveler<Server extends ServerTypes = any> {
   /** Hears that a crossing has begun. */
   onDepart(listener: (departure: Departure) => void): () => void {
     return this.#depart.on(listener);
+  }
+
+  /** Where the player could go from its room, as the room said last; empty where it does not say. */
+  get destinations(): readonly Destination[] {
+    return this.#destinations;
+  }
+
+  /**
+   * Hears where the player could go, all of it, whenever the room says that it has changed; of a new room, from
+   * the beginning. At most 128. Only rooms whose portals have the option `destinations` say so.
+   */
+  onDestinations(listener: (destinations: readonly Destination[]) => void): () => void {
+    return this.#destinationsHeard.on(listener);
   }
 
   /** Hears how far a crossing has got. */
@@ -490,8 +506,13 @@ export class Traveler<Server extends ServerTypes = any> {
     room.onReconnect(() => {
       queueMicrotask(keep);
     });
+    this.#destinations = [];
     listenTo(room, {
       isPresent: () => this.#room === room,
+      destinations: (message) => {
+        this.#destinations = withChange(this.#destinations, message);
+        this.#destinationsHeard.emit(this.#destinations);
+      },
       transit: (transit) => {
         if (this.#attempt !== undefined) return;
         keep(transit);

@@ -15,6 +15,7 @@ import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
 import { bringAssets } from "./belongings.ts";
 import { Connections } from "./connections.ts";
+import { Destinations } from "./destinations.ts";
 import { Departures } from "./departures.ts";
 import type { Connected, JoinHost } from "./join-hooks.ts";
 import { type KnownPlayer, Logins, wishedName } from "./logins.ts";
@@ -31,6 +32,7 @@ import { travelWithoutRoom } from "./travel-without-room.ts";
 export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   readonly sessions: RoomSessions;
   readonly seats: ColyseusSeats;
+  readonly destinations: Destinations;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly joinMilliseconds: number;
@@ -63,6 +65,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     const logins = this.#logins;
     this.#matchmaking = new Matchmaking({ runtime, logins, sealer });
     this.#connections = new Connections({ runtime, logins, sessions });
+    this.destinations = new Destinations(runtime);
     this.#departures = new Departures({ runtime, sessions, seats });
     sessions.onJoined = (entry) => {
       if (entry.session === undefined) return;

@@ -13,6 +13,7 @@ import { z } from "zod";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
+import type { Destination, Destinations } from "./destinations.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { JsonValue } from "../json.ts";
 import { Quota } from "../limits/quota.ts";
@@ -61,6 +62,11 @@ export interface PortalsOptions {
    * unharmed; `lazy` lets it go at once. Default `lazy`.
    */
   readonly assets?: "before-arrival" | "lazy";
+  /**
+   * Whether clients are told where they could go (`federation:destinations`): all of it when they join, then what
+   * changes, at most every two seconds. Default false.
+   */
+  readonly destinations?: boolean;
 }
 
 /** What the plugin asks of the federation it belongs to. */
@@ -73,6 +79,7 @@ export interface PortalsHost {
   isFrozen(room: Room, client: Client): boolean;
   preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
   receipt(room: Room, client: Client): string | undefined;
+  readonly destinations: Pick<Destinations, "list" | "onChange">;
 }
 
 const PORTALS_OPTIONS = optionsSchema(
@@ -86,6 +93,7 @@ const PORTALS_OPTIONS = optionsSchema(
       (value) => typeof value === "boolean" || typeof value === "function",
     ).optional(),
     assets: z.enum(["before-arrival", "lazy"], '"before-arrival" or "lazy"').optional(),
+    destinations: z.boolean("true or false").optional(),
   } satisfies Record<keyof PortalsOptions, z.ZodType>,
   "options such as { carry: (client) => … }",
 );
@@ -111,6 +119,7 @@ export class FederationPortals extends core.RoomPlugin {
   readonly #options: PortalsOptions;
   /** Session ids of clients whose preview is under way. */
   readonly #asking = new Set<string>();
+  #stopTelling: (() => void) | undefined;
 
   /** @throws TypeError naming the option that is wrong. */
   constructor(host: PortalsHost, options: PortalsOptions = {}) {
@@ -121,6 +130,20 @@ export class FederationPortals extends core.RoomPlugin {
 
   protected override onCreate(): void {
     this.#host.noticeRoom(this.room.roomName);
+    if (this.#options.destinations !== true) return;
+    this.#stopTelling = this.#host.destinations.onChange((change) => {
+      this.room.broadcast("federation:destinations", { whole: false, ...change });
+    });
+  }
+
+  protected override onJoin(client: Client): void {
+    if (this.#options.destinations !== true) return;
+    const destinations = this.destinations();
+    client.send("federation:destinations", { whole: true, destinations, removed: [] });
+  }
+
+  protected override onDispose(): void {
+    this.#stopTelling?.();
   }
 
   protected override messages = {
@@ -183,6 +206,15 @@ export class FederationPortals extends core.RoomPlugin {
   /** Home's signed receipt (PROTOCOL 6) of the crossing by which the player came; a JWS. */
   receipt(client: Client): string | undefined {
     return this.#host.receipt(this.room, client);
+  }
+
+  /**
+   * Where players could go, as this server knows it now, at most 128: worlds of trusted peers that agree to be
+   * listed, then of servers that others introduce (option `discovery`). Asks nobody. Empty before the server
+   * listens.
+   */
+  destinations(): Destination[] {
+    return this.#host.destinations.list();
   }
 
   /** Whether nobody may simulate this player now: it is crossing, or home cannot be reached. */

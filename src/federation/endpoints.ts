@@ -17,6 +17,7 @@ export function endpointsOf(
     endpoint: options.endpoint,
     descriptor: () => runtime.descriptor(),
     keyWord: (kid) => runtime.keyWord(kid),
+    servers: (cursor) => runtime.serverPages.page(cursor),
     health: () => ({ ...runtime.ownHealth(), version }),
     logger: options.logger,
     signingKey: runtime.signingKey,

@@ -5,16 +5,25 @@ import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { Identify } from "../identity/local-id.ts";
+import type { TrustIntroduced } from "../runtime/introductions.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
 import type { Adopt } from "../runtime/store-identity.ts";
+import type { ListedOptions, WorldOptions } from "./listing-options.ts";
 import type { HostLogger } from "./logging.ts";
 
 /** Options of `createFederation`. Only `origin` and `worlds` are needed. */
 export interface FederationOptions {
   /** Public URL origin of this server, e.g. `https://worlds.example.com`. */
   readonly origin: string;
-  /** World name → Colyseus room name. World names: 1–64 of `A-Za-z0-9_-`. */
-  readonly worlds: Readonly<Record<string, string>>;
+  /** World name → Colyseus room name, or more of the world. World names: 1–64 of `A-Za-z0-9_-`. */
+  readonly worlds: Readonly<Record<string, string | WorldOptions>>;
+  /**
+   * Whether this server agrees to be listed, by itself and by peers, and as what. Default false: nobody is to
+   * name it.
+   */
+  readonly listed?: boolean | ListedOptions;
+  /** Whether and how introductions of others are followed. Default: they are not. */
+  readonly discovery?: FederationDiscoveryOptions;
   /** Name shown to peers and operators. Default: the origin's authority. */
   readonly name?: string;
   /** Public URL of the federation endpoints. Default: `<origin>/federation`. */
@@ -108,6 +117,23 @@ export interface FederationOptions {
    * `console` have. Default: Colyseus' own logger (`defineServer({ logger })`).
    */
   readonly logger?: HostLogger;
+}
+
+/** How introductions are followed: who is introduced is known by name, and trusted no more than before. */
+export interface FederationDiscoveryOptions {
+  /**
+   * 0: they are not followed. 1: whom trusted peers introduce is known. 2: whom these introduce, too. 3: one
+   * step more. Default 0.
+   */
+  readonly depth?: 0 | 1 | 2 | 3;
+  /** Where to begin instead: origins, and URLs of published lists, at most 128. Default: with the trusted peers. */
+  readonly from?: readonly string[];
+  /**
+   * What becomes of a server that a trusted peer introduces, where `trust` lets it wait: asked about each, when
+   * it is introduced and when it calls. One that is `trusted` is met, and portals lead to it. Default: it waits
+   * for the operator, and nobody meets it.
+   */
+  readonly trust?: TrustIntroduced;
 }
 
 /** Options of a server's assets. */

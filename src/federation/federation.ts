@@ -7,8 +7,11 @@ import { Server } from "@colyseus/core";
 import { AttachedServer } from "../colyseus/attach.ts";
 import { ForgottenAttach } from "../colyseus/forgotten-attach.ts";
 import { PlayerGate } from "../colyseus/player-gate.ts";
+import { countPopulations } from "../colyseus/populations.ts";
 import { PresenceLink, isShared, redisOfHost } from "../colyseus/siblings.ts";
 import { FederationPortals, type PortalsOptions } from "../colyseus/portals.ts";
+import type { DiscoveredServer } from "../discovery/discovery.ts";
+import type { Discovered } from "../discovery/listing-reader.ts";
 import type { Refusal } from "../errors.ts";
 import {
   type Countersigned,
@@ -21,6 +24,7 @@ import type { Middleware, Upgrade } from "../http/inbound/middleware.ts";
 import type { Endpoints } from "../http/inbound/router.ts";
 import type { FederationOptions } from "./federation-options.ts";
 import { endpointsOf } from "./endpoints.ts";
+import { discover, discovered, serverList } from "./discovery.ts";
 import { resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
 import { FederationPages } from "./pages.ts";
@@ -84,6 +88,40 @@ export class Federation {
     listener: (event: FederationEvents[Name]) => void,
   ): () => void {
     return this.runtime.on(name, listener);
+  }
+
+  /**
+   * Reads another server's list, and of everybody it names what that one says of itself, at its own origin: who
+   * does not agree to be listed there is not given. Trusts nobody, and remembers nothing.
+   *
+   * At most 8 pages and 128 servers, within a minute: what is beyond is `truncated`, and who could not be asked
+   * is `unconfirmed`.
+   *
+   * @param source An origin, or the `https:` URL of a list that is published as a file.
+   * @throws TypeError for a source that is neither.
+   * @throws FederationError why there is no list: `ERR_FED_UNREACHABLE`, `ERR_FED_TIMEOUT`,
+   * `ERR_FED_FORBIDDEN_ADDRESS`, `ERR_FED_BAD_RESPONSE`, `ERR_FED_RESPONSE_TOO_LARGE`, `ERR_FED_BLOCKED`, or the
+   * code by which a descriptor or a file does not verify.
+   */
+  async discover(source: string): Promise<Discovered> {
+    return discover(this.runtime, source);
+  }
+
+  /** Servers that are known by introduction (option `discovery`), by origin: none of them is trusted for it. */
+  discovered(): DiscoveredServer[] {
+    return discovered(this.runtime);
+  }
+
+  /**
+   * This server and its trusted peers that agree to be listed, as one signed file (PROTOCOL 10) to be put
+   * anywhere; `verifyServerList` reads it. At most 128 servers and 256 KiB: the first by origin.
+   *
+   * @param lifeSeconds How long it counts, 60–604800. Default a day: publish it anew before.
+   * @throws TypeError for a life that is none. @throws FederationError `ERR_FED_NOT_FOUND` where this server
+   * does not agree to be listed itself.
+   */
+  async serverList(lifeSeconds?: number): Promise<string> {
+    return serverList(this.runtime, lifeSeconds);
   }
 
   /**
@@ -172,7 +210,9 @@ export class Federation {
       endpoints: this.middleware(),
       upgrade: this.upgrade,
       start: async () => {
-        await runtime.start(this.#gate.seats, this.#processLink());
+        await runtime.start(this.#gate.seats, this.#processLink(), () =>
+          countPopulations(options.worlds),
+        );
         this.#pages.started();
         this.#endpoints = endpointsOf(runtime, {
           version,

@@ -5,7 +5,12 @@ import type { AdminAccess } from "../admin/access.ts";
 import { HashMismatchAction } from "../assets/verify/reference.ts";
 import { countOption, customOption, numberOption, optionsSchema, textOption } from "../options.ts";
 import { isCompareAndSetEngine } from "../storage/engine.ts";
-import type { FederationAssetsOptions, FederationOptions } from "./federation-options.ts";
+import type {
+  FederationAssetsOptions,
+  FederationDiscoveryOptions,
+  FederationOptions,
+} from "./federation-options.ts";
+import { LISTED, WORLD } from "./listing-options.ts";
 import { isLogger } from "./logging.ts";
 
 const ORIGIN = "a URL origin such as https://worlds.example.com";
@@ -53,6 +58,17 @@ const assets = optionsSchema(
   "an object such as { maxBytes: 1073741824 }",
 );
 
+const SOURCES =
+  'an array of at most 128 origins or URLs of lists such as ["https://hub.example.org", "https://hub.example.org/servers.jws"]';
+const discovery = optionsSchema(
+  {
+    depth: countOption(0, 3).optional(),
+    from: z.array(z.string(SOURCES), SOURCES).max(128, SOURCES).optional(),
+    trust: customOption("a function").optional(),
+  } satisfies Record<keyof FederationDiscoveryOptions, z.ZodType>,
+  "an object such as { depth: 1 }",
+);
+
 const GUARDED =
   "an object with a token of at least 32 characters or a guard such as { token: process.env.FEDERATION_ADMIN_TOKEN }; leave admin out for no admin page";
 const admin = optionsSchema(
@@ -80,9 +96,11 @@ export const FEDERATION_OPTIONS = optionsSchema(
     origin: z.string(ORIGIN),
     worlds: z.record(
       z.string(),
-      z.string("the name of a Colyseus room").min(1, "the name of a Colyseus room"),
+      WORLD,
       'an object of world names to room names such as { plaza: "plaza" }',
     ),
+    listed: LISTED.optional(),
+    discovery: discovery.optional(),
     name: z.string("a text of 1–64 characters").optional(),
     endpoint: z.string("a URL such as https://worlds.example.com/federation").optional(),
     routes: z.array(route, ROUTES).optional(),

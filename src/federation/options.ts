@@ -11,8 +11,19 @@ import { recoveryNotice } from "../operator/recovery-notice.ts";
 import { checkOptions, wrongOption } from "../options.ts";
 import { type PortalRoute, RoutingTable } from "../routing/routing-table.ts";
 import { ASSETS_FOLDER } from "../runtime/data-folder.ts";
-import { ASSET_DEFAULTS, DEFAULTS, type ResolvedOptions, orDefaults } from "../runtime/settings.ts";
-import type { FederationAssetsOptions, FederationOptions } from "./federation-options.ts";
+import {
+  ASSET_DEFAULTS,
+  DEFAULTS,
+  DISCOVERY_DEFAULTS,
+  type ResolvedOptions,
+  orDefaults,
+} from "../runtime/settings.ts";
+import type {
+  FederationAssetsOptions,
+  FederationDiscoveryOptions,
+  FederationOptions,
+} from "./federation-options.ts";
+import { type WorldOptions, listingOf, worldsOf } from "./listing-options.ts";
 import { loggerOf } from "./logging.ts";
 import { FEDERATION_OPTIONS } from "./options-schema.ts";
 
@@ -33,9 +44,12 @@ export function resolveOptions(given: FederationOptions): ResolvedFederationOpti
     normalizeEndpoint(value, { allowInsecure }),
   );
   const { dataDirectory = ".federation" } = options;
+  const worlds = worldsOf(options.worlds);
   return Object.freeze({
     origin,
-    worlds: worldsOption(options.worlds),
+    worlds: worldsOption(worlds),
+    listing: listingOf(options.listed ?? false, worlds, allowInsecure),
+    discovery: discoveryOption(options.discovery ?? {}, allowInsecure),
     endpoint,
     name: nameOption(options.name ?? new URL(origin).host.slice(0, 64)),
     routes: routesOption(options.routes ?? [], allowInsecure),
@@ -55,13 +69,36 @@ export function resolveOptions(given: FederationOptions): ResolvedFederationOpti
   });
 }
 
-function worldsOption(worlds: FederationOptions["worlds"]): FederationOptions["worlds"] {
+function worldsOption(worlds: Readonly<Record<string, WorldOptions>>): ResolvedOptions["worlds"] {
   for (const world of Object.keys(worlds)) {
     if (!WORLD_NAME.test(world)) {
       throw wrongOption("worlds", "world names of 1–64 of A-Za-z0-9_-", world);
     }
   }
-  return Object.freeze({ ...worlds });
+  const rooms = Object.entries(worlds).map(([name, { room }]) => [name, room]);
+  return Object.freeze(Object.fromEntries(rooms) as Record<string, string>);
+}
+
+function discoveryOption(
+  { depth = DISCOVERY_DEFAULTS.depth, from, trust }: FederationDiscoveryOptions,
+  allowInsecure: boolean,
+): ResolvedOptions["discovery"] {
+  const sources = from?.map((source, index) =>
+    sourceOption(`discovery.from[${index}]`, source, allowInsecure),
+  );
+  return Object.freeze({ depth, from: sources, trust });
+}
+
+/** An origin, or the URL of a published list. */
+function sourceOption(option: string, value: string, allowInsecure: boolean): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || (url.pathname === "/" && url.search === "")) {
+    return originOption(option, value, allowInsecure);
+  }
+  const isPlain = url.username === "" && url.password === "" && url.hash === "";
+  const isSecure = url.protocol === "https:" || (allowInsecure && url.protocol === "http:");
+  if (isPlain && isSecure && value.length <= 1024) return url.href;
+  throw wrongOption(option, "an origin, or an https URL of a list", value);
 }
 
 function peersOption(

@@ -158,7 +158,8 @@ export class FederationPages {
     const { name, origin, status, worlds } = { ...this.#own(), status: runtime.ownHealth().status };
     const listed = peers.list().flatMap((peer): StatusPeer[] => {
       const condition = conditionOf(peer);
-      const isShown = runtime.registry.get(peer.origin)?.listed === true;
+      const server = runtime.registry.get(peer.origin);
+      const isShown = server?.listed === true && server.listing !== undefined;
       if (!isShown || peer.trust !== "trusted") return [];
       const share = (window: keyof typeof peer.uptime): number | null =>
         peer.uptime[window].share ?? null;

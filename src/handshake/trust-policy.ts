@@ -27,24 +27,21 @@ const DECISIONS: ReadonlySet<unknown> = new Set(["trusted", "pending", "refused"
 /** Decides about a server by policy. A policy function that throws, or answers otherwise, refuses. */
 export async function decideTrust(
   policy: TrustPolicy,
-  descriptor: ServerDescriptor,
+  server: TrustCandidate | ServerDescriptor,
   named: readonly string[],
 ): Promise<TrustDecision> {
   if (typeof policy === "function") {
     try {
-      const decision = await policy({
-        origin: descriptor.origin,
-        name: descriptor.name,
-        kids: descriptor.keys.map(({ kid }) => kid),
-        worlds: descriptor.worlds,
-      });
+      const { origin, name, worlds } = server;
+      const kids = "kids" in server ? server.kids : server.keys.map(({ kid }) => kid);
+      const decision = await policy({ origin, name, kids, worlds });
       // It is the host's own code, perhaps without types: nothing but a clear yes is one.
       return DECISIONS.has(decision) ? decision : "refused";
     } catch {
       return "refused";
     }
   }
-  if (named.includes(descriptor.origin)) return "trusted";
+  if (named.includes(server.origin)) return "trusted";
   if (policy === "open") return "trusted";
   return policy === "approve" ? "pending" : "refused";
 }

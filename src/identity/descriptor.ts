@@ -3,7 +3,8 @@ import { z } from "zod";
 import { shownText } from "../words.ts";
 import { FederationError, type Refusal, refuse } from "../errors.ts";
 import { type PublicJwk, importVerifyKey, thumbprint } from "./ed25519.ts";
-import { signJws, verifyJws } from "./jws.ts";
+import { MAX_TOKEN_LENGTH, signJws, verifyJws } from "./jws.ts";
+import { type ListedAs, listedAsSchema, unfitting } from "./listed-as.ts";
 import { isOrigin } from "./origin.ts";
 import { MAX_RECOVERIES, MAX_RECOVERY_LENGTH } from "./recovery.ts";
 import type { KeyRing } from "./server-keys.ts";
@@ -23,6 +24,8 @@ export interface ServerDescriptor {
   readonly recovery?: string | undefined;
   /** Statements by recovery keys, the oldest first. */
   readonly recoveries?: readonly string[] | undefined;
+  /** That it agrees to be listed, and as what. Absent: it does not. */
+  readonly listing?: ListedAs | undefined;
 }
 
 /** The document served at `/.well-known/aether-federation`. */
@@ -63,9 +66,13 @@ const descriptorSchema = z.strictObject({
   validUntil: z.int().nonnegative(),
   recovery: z.string().length(43).optional(),
   recoveries: z.array(z.string().max(MAX_RECOVERY_LENGTH)).max(MAX_RECOVERIES).optional(),
+  listing: listedAsSchema.optional(),
 });
 
-/** Signs our own descriptor with the current key; a next key is published beside it. */
+/**
+ * Signs our own descriptor with the current key; a next key is published beside it. A listing that would make
+ * it longer than anybody reads is left out: to be met matters more than to be listed.
+ */
 export async function signDescriptor(
   descriptor: Omit<ServerDescriptor, "keys" | "recovery" | "recoveries">,
   ring: KeyRing,
@@ -83,6 +90,12 @@ export async function signDescriptor(
       ? {}
       : { recoveries: ring.recovery?.statements.slice(-MAX_RECOVERIES) }),
   };
+  const { listing } = descriptor;
+  if (listing !== undefined) {
+    const listed = { ...payload, listing };
+    const jws = await signJws(listed, DESCRIPTOR_TYPE, ring.current);
+    if (jws.length <= MAX_TOKEN_LENGTH) return { ...listed, jws };
+  }
   return { ...payload, jws: await signJws(payload, DESCRIPTOR_TYPE, ring.current) };
 }
 
@@ -151,6 +164,9 @@ export async function verifyDescriptor(
   if (!isEndpoint(parsed.endpoint, insecure.allowInsecure)) {
     return refuse("ERR_FED_DESCRIPTOR_INVALID", "endpoint is not an https URL without query");
   }
+  const { listing, worlds } = parsed;
+  const wrong = listing === undefined ? undefined : unfitting(listing, { worlds, ...insecure });
+  if (wrong !== undefined) return refuse("ERR_FED_DESCRIPTOR_INVALID", `listing: ${wrong}`);
   const nowSeconds = Math.floor(options.now / 1000);
   if (parsed.validUntil <= nowSeconds) {
     return refuse("ERR_FED_DESCRIPTOR_EXPIRED", "validUntil has passed");

@@ -1,6 +1,7 @@
 /** A server that this one knows: what is remembered of it, and how it is trusted. */
 import type { FederationErrorCode } from "../errors.ts";
 import type { PublicJwk } from "../identity/ed25519.ts";
+import type { ListedAs } from "../identity/listed-as.ts";
 import type { PinnedKey } from "./pinned-keys.ts";
 
 /** How a peer is, as health checks see it. */
@@ -91,8 +92,10 @@ export interface FederatedServer {
   readonly descriptorValidUntil: number;
   /** Unix seconds. */
   readonly firstSeenAt: number;
-  /** Whether `GET /servers` names it. */
+  /** Whether `GET /servers` may name it, as far as this server is concerned. */
   readonly listed: boolean;
+  /** How it agrees to be listed, in its last descriptor; absent: it does not, and is never named. */
+  readonly listing?: ListedAs | undefined;
 }
 
 /** The keys that a server is known by now. */

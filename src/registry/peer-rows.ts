@@ -5,6 +5,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
+import { listedAsSchema } from "../identity/listed-as.ts";
 import { FederationError, isFederationErrorCode } from "../errors.ts";
 import type { Logger, Store } from "../ports.ts";
 import { type RowKind, RowReader } from "../rows/rows.ts";
@@ -168,8 +169,8 @@ export class PeerRows {
 /** How a peer is was not durable: it is unknown until it is probed. */
 function asRead(server: FederatedServer): FederatedServer {
   // Named, so that they are there also where JSON leaves out what is undefined.
-  const { session, lastHandshakeAt } = server;
-  return { ...server, session, lastHandshakeAt, status: ServerStatus.Offline };
+  const { session, lastHandshakeAt, listing } = server;
+  return { ...server, session, lastHandshakeAt, listing, status: ServerStatus.Offline };
 }
 
 const jwkSchema = z.looseObject({
@@ -223,6 +224,8 @@ const PEER_ROW: RowKind<FederatedServer> = {
     descriptorValidUntil: z.number(),
     firstSeenAt: z.number(),
     listed: z.boolean(),
+    // Who is not known to agree is not listed; the next descriptor says it anew.
+    listing: listedAsSchema.optional().catch(undefined),
   }),
   belongs: ({ origin }, key) => key === rowKey(origin),
   blocks: true,

@@ -645,6 +645,6 @@ function readable(text: string): BlockEntry | undefined {
 }
 
 /** What a descriptor says of its server, but for the keys. */
-function told({ name, endpoint, protocols, worlds, validUntil }: ServerDescriptor) {
-  return { name, endpoint, protocols, worlds, descriptorValidUntil: validUntil };
+function told({ name, endpoint, protocols, worlds, validUntil, listing }: ServerDescriptor) {
+  return { name, endpoint, protocols, worlds, descriptorValidUntil: validUntil, listing };
 }

@@ -9,8 +9,13 @@ import { AssetTransfer } from "../assets/transfer/transfer.ts";
 import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
 import { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
+import { Discovery } from "../discovery/discovery.ts";
+import { ListingReader } from "../discovery/listing-reader.ts";
+import type { Populations } from "../discovery/server-entry.ts";
+import { ServerPages } from "../discovery/server-pages.ts";
 import { FederationError } from "../errors.ts";
 import { BegunSessions } from "../handshake/begun-sessions.ts";
+import { decideTrust } from "../handshake/trust-policy.ts";
 import { HandshakeManager } from "../handshake/handshake-manager.ts";
 import { HandshakeService } from "../handshake/handshake-service.ts";
 import { SessionKeeper } from "../handshake/session-keeper.ts";
@@ -18,6 +23,7 @@ import { HealthMemory } from "../health/health-memory.ts";
 import { HealthMonitor } from "../health/health-monitor.ts";
 import { Nonces } from "../http/inbound/nonces.ts";
 import { createAssetSource } from "../http/outbound/asset-source.ts";
+import { createListingClient } from "../http/outbound/listing-client.ts";
 import { createLinkDialer } from "../http/outbound/link-dialer.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { PeerClient } from "../http/outbound/peer-client.ts";
@@ -28,6 +34,7 @@ import { ServerRegistry } from "../registry/server-registry.ts";
 import { CrossingLog } from "./crossing-log.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
+import { meetIntroduced, withIntroductions } from "./introductions.ts";
 import { OwnDescriptor } from "./own-descriptor.ts";
 import { OwnHealth } from "./own-health.ts";
 import type { Part } from "./part.ts";
@@ -44,6 +51,8 @@ import { type ProcessLink, SiblingProcesses } from "./sibling-processes.ts";
 import { TrustExchange } from "./trust-exchange.ts";
 
 const AUTOSAVE_MILLISECONDS = 5_000;
+/** What is told of a peer that has come to be trusted. */
+const NEWLY_TRUSTED: ReadonlySet<string> = new Set(["added", "trust-changed", "recovered"]);
 const SWEEP_MILLISECONDS = 10 * 60_000;
 
 /** What the parts are made of. */
@@ -52,6 +61,8 @@ export interface CompositionOptions {
   readonly resources: Resources;
   readonly seats: SeatHost;
   readonly link: ProcessLink | undefined;
+  /** Players in each world now. */
+  readonly populations: () => Promise<Populations>;
   readonly events: EventBus;
   readonly clock: Clock;
   readonly random: Random;
@@ -71,6 +82,9 @@ export interface Parts {
   readonly links: Links | undefined;
   readonly health: HealthMonitor;
   readonly ownHealth: OwnHealth;
+  readonly listings: ListingReader;
+  readonly discovery: Discovery;
+  readonly serverPages: ServerPages;
   readonly assets: AssetLibrary;
   readonly processes: SiblingProcesses | undefined;
   readonly custody: Custody;
@@ -82,7 +96,7 @@ export interface Parts {
 
 /** Puts the parts of one server together. */
 export function composeParts(from: CompositionOptions): Parts {
-  const { options, resources, seats, link, events, clock, random } = from;
+  const { options, resources, seats, link, events, clock, random, populations } = from;
   const { origin, logger, allowInsecure, allowPrivateNetwork } = options;
   const { store, transient, keys, files } = resources;
   const { signingKey } = keys;
@@ -118,9 +132,49 @@ export function composeParts(from: CompositionOptions): Parts {
     handshakeTimeoutSeconds: options.handshakeTimeoutSeconds,
   });
   const begun = new BegunSessions(clock);
+
+  // Whom others introduce.
+  const isBlocked = (peer: string, kid?: string): boolean => registry.isBlocked(peer, kid);
+  const listings = new ListingReader({
+    ...{ clock, allowInsecure, isBlocked },
+    transport: createListingClient(fetch, {
+      fetchDescriptor: (at, ends) => peers.fetchDescriptor(at, ends),
+    }),
+  });
+  const { trust: trustIntroduced, ...following } = options.discovery;
+  const discovery: Discovery = new Discovery({
+    ...{ ...following, origin, reader: listings, isBlocked, clock, random, logger },
+    trusted: () => trust.trusted(),
+    ...(trustIntroduced === undefined
+      ? {}
+      : {
+          onIntroduced: (servers) =>
+            meetIntroduced(servers, {
+              ...{ logger, isKnown: (peer) => registry.has(peer) },
+              wouldTrust: async (peer) => {
+                const said = await listings.descriptor(peer);
+                return (
+                  said.verified &&
+                  (await decideTrust(policyHere, said.descriptor, named)) === "trusted"
+                );
+              },
+              connect: (peer) => handshake.connect(peer),
+            }),
+        }),
+  });
+  discovery.onChange(() => {
+    events.emit("discovery", { servers: discovery.list() });
+  });
+  const policyHere =
+    trustIntroduced === undefined
+      ? options.trust
+      : withIntroductions(options.trust, {
+          ...{ trust: trustIntroduced, named },
+          introducersOf: (peer) => discovery.introducersOf(peer),
+        });
   const handshake = new HandshakeService({
     ...{ origin, manager, registry, named, store, clock, logger, allowInsecure },
-    ...{ policy: options.trust, transport: peers, shared: link !== undefined, begun },
+    ...{ policy: policyHere, transport: peers, shared: link !== undefined, begun },
   });
   const sessions = transient === undefined ? undefined : begun;
   const nonces = new Nonces({ store, clock, sessions });
@@ -212,6 +266,12 @@ export function composeParts(from: CompositionOptions): Parts {
     isDraining: () => custody.draining,
   });
 
+  const serverPages = new ServerPages({
+    ...{ origin, name: options.name, listing: options.listing, populations, clock },
+    peers: () => registry.list({ trust: TrustState.Trusted }),
+    claimed: (peer) => discovery.claimed(peer),
+  });
+
   // What goes on beside.
   const trustExchange = new TrustExchange({ registry, peers: calls, clock, logger });
   auditPeers({ registry, log: resources.audit, clock, logger });
@@ -222,6 +282,8 @@ export function composeParts(from: CompositionOptions): Parts {
   });
   registry.on((event) => {
     if (event.type !== "status-changed") keeper.look(event.origin);
+    if (NEWLY_TRUSTED.has(event.type) && event.server?.trust === TrustState.Trusted)
+      discovery.look();
     events.emit("peer", event);
     if (event.server?.trust === TrustState.Blocked) custody.endDealings(event.origin);
     links?.review(event.origin);
@@ -254,7 +316,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
-    ...{ health, ownHealth },
+    ...{ health, ownHealth, listings, discovery, serverPages },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },
@@ -270,6 +332,7 @@ export function composeParts(from: CompositionOptions): Parts {
     online: [
       new Pulse({ store, clock, name: options.name }),
       ...[crossingLog, healthChecks, keeper, trustExchange, autosave, sweep, changes],
+      ...(options.discovery.depth > 0 ? [discovery] : []),
     ],
   };
 }

@@ -1,5 +1,6 @@
 /** What a federation tells those who listen. */
 import type { AssetMismatch } from "../assets/transfer/flight.ts";
+import type { DiscoveredServer } from "../discovery/discovery.ts";
 import type { Arrival } from "../custody/destination/arrivals.ts";
 import type { LateReturn } from "../custody/home/late-returns.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
@@ -26,6 +27,8 @@ export interface FederationEvents {
   import: { readonly player: string; readonly notice: ImportNotice };
   /** A server sent other bytes than an asset's hash names; nobody has seen them. */
   asset: AssetMismatch & { readonly type: "mismatch" };
+  /** Whom others introduce, or what servers say of their players, has changed (option `discovery`). */
+  discovery: { readonly servers: readonly DiscoveredServer[] };
 }
 
 /** Tells every listener; one that throws is logged and keeps nobody else from hearing. */

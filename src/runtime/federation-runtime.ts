@@ -5,6 +5,10 @@
 import type { AssetLibrary } from "../assets/asset-library.ts";
 import type { Custody } from "../custody/custody.ts";
 import { NO_SEATS, type SeatHost } from "../custody/destination/seat-host.ts";
+import type { Discovery } from "../discovery/discovery.ts";
+import type { ListingReader } from "../discovery/listing-reader.ts";
+import type { Populations } from "../discovery/server-entry.ts";
+import type { ServerPages } from "../discovery/server-pages.ts";
 import type { Nonces } from "../http/inbound/nonces.ts";
 import type { HandshakeService } from "../handshake/handshake-service.ts";
 import type { MeetingAttempt } from "../handshake/session-keeper.ts";
@@ -96,6 +100,21 @@ export class FederationRuntime {
     return this.#parts().keeper.attempt(origin);
   }
 
+  /** Reads other servers' lists. */
+  get listings(): ListingReader {
+    return this.#parts().listings;
+  }
+
+  /** Who is known by introduction. */
+  get discovery(): Discovery {
+    return this.#parts().discovery;
+  }
+
+  /** What `GET /servers` answers. */
+  get serverPages(): ServerPages {
+    return this.#parts().serverPages;
+  }
+
   get handshake(): HandshakeService {
     return this.#parts().handshake;
   }
@@ -177,15 +196,20 @@ export class FederationRuntime {
    * @param seats Where players play. Default: nowhere.
    * @param link What the host offers where several processes are this server; none: it is the only
    * process.
+   * @param populations Players in each world, for lists. Default: nobody knows.
    * @throws FederationError `ERR_FED_STORE_UNAVAILABLE`, `ERR_FED_STORE_WITHOUT_CAS`,
    * `ERR_FED_STORE_IN_USE`, `ERR_FED_STORE_NEWER`, `ERR_FED_STORE_IDENTITY`, `ERR_FED_KEY_FILE`.
    */
-  async start(seats: SeatHost = NO_SEATS, link?: ProcessLink): Promise<void> {
+  async start(
+    seats: SeatHost = NO_SEATS,
+    link?: ProcessLink,
+    populations: () => Promise<Populations> = () => Promise.resolve({}),
+  ): Promise<void> {
     if (this.#running !== undefined) return;
     const { options, clock, random } = this;
     const resources = await openResources({ options, link, clock, random });
     const parts = composeParts({
-      ...{ options, resources, seats, link, events: this.#events, clock, random },
+      ...{ options, resources, seats, link, populations, events: this.#events, clock, random },
     });
     // What is settled while starting asks this server who it trusts.
     this.#running = parts;

@@ -7,12 +7,14 @@ import type { Clock } from "../ports.ts";
 import type { OwnKeys } from "./own-keys.ts";
 import type { ResolvedOptions } from "./settings.ts";
 
+type Told = "origin" | "name" | "endpoint" | "worlds" | "links" | "listing";
+
 const LIFE_SECONDS = 24 * 3600;
 const REFRESH_SECONDS = 3600;
 
 /** What this server says of itself. */
 export class OwnDescriptor {
-  readonly #options: Pick<ResolvedOptions, "origin" | "name" | "endpoint" | "worlds" | "links">;
+  readonly #options: Pick<ResolvedOptions, Told>;
   readonly #keys: OwnKeys;
   readonly #clock: Clock;
   #signed: { readonly document: DescriptorDocument; readonly at: number } | undefined;
@@ -22,7 +24,7 @@ export class OwnDescriptor {
     keys,
     clock,
   }: {
-    readonly options: Pick<ResolvedOptions, "origin" | "name" | "endpoint" | "worlds" | "links">;
+    readonly options: Pick<ResolvedOptions, Told>;
     readonly keys: OwnKeys;
     readonly clock: Clock;
   }) {
@@ -35,7 +37,7 @@ export class OwnDescriptor {
   async document(): Promise<DescriptorDocument> {
     const now = this.#clock.now();
     if (this.#signed === undefined || now - this.#signed.at > REFRESH_SECONDS * 1000) {
-      const { origin, name, endpoint, worlds, links } = this.#options;
+      const { origin, name, endpoint, worlds, links, listing } = this.#options;
       const document = await signDescriptor(
         {
           origin,
@@ -47,6 +49,7 @@ export class OwnDescriptor {
             ...(links ? [LINK_CAPABILITY] : []),
           ],
           worlds: Object.keys(worlds),
+          listing,
           validUntil: Math.floor(now / 1000) + LIFE_SECONDS,
         },
         this.#keys.ring,

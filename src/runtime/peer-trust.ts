@@ -88,6 +88,11 @@ export class PeerTrust {
     return origin !== this.#origin && (named.has(origin) || isTrusted(this.#registry.get(origin)));
   }
 
+  /** Origins of the peers that are trusted. */
+  trusted(): string[] {
+    return this.#registry.list({ trust: TrustState.Trusted }).map(({ origin }) => origin);
+  }
+
   /** Sessions are wanted with whoever the operator named and with every peer that is trusted. */
   *wanted(named: readonly string[]): Generator<string> {
     yield* named.filter((origin) => origin !== this.#origin);

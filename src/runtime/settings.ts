@@ -8,12 +8,14 @@ import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
+import type { ListedAs } from "../identity/listed-as.ts";
 import type { Identify } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import { wrongOption } from "../options.ts";
 import { type Logger, type Random, systemRandom } from "../ports.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
+import type { TrustIntroduced } from "./introductions.ts";
 import type { Adopt } from "./store-identity.ts";
 
 /** `FederationOptions` with every default filled in, frozen; what each means is said there. */
@@ -21,6 +23,13 @@ export interface ResolvedOptions {
   readonly origin: string;
   readonly worlds: Readonly<Record<string, string>>;
   readonly name: string;
+  /** How it agrees to be listed; undefined: it does not. */
+  readonly listing: ListedAs | undefined;
+  readonly discovery: {
+    readonly depth: number;
+    readonly from: readonly string[] | undefined;
+    readonly trust: TrustIntroduced | undefined;
+  };
   readonly endpoint: string;
   readonly routes: readonly PortalRoute[];
   readonly peers: readonly string[];
@@ -92,6 +101,7 @@ export const DEFAULTS = Object.freeze({
   maxRoomsPerMinutePerPeer: 60,
   onAway: "recall",
 } as const);
+export const DISCOVERY_DEFAULTS = { depth: 0, from: undefined, trust: undefined } as const;
 export const ASSET_DEFAULTS = { maxBytes: 1024 ** 3, timeoutSeconds: 30 } as const;
 
 /** What was given of {@link DEFAULTS}, and they for the rest; what is undefined was not given. */
@@ -144,6 +154,7 @@ export function withDefaults(
     ...{ name: new URL(origin).host.slice(0, 64), endpoint: `${origin}/federation` },
     ...{ dataDirectory: undefined, store: undefined, adopt: undefined, onRecoveryKey: undefined },
     ...{ identify: () => undefined, admit: undefined, accept: undefined },
+    ...{ listing: undefined, discovery: DISCOVERY_DEFAULTS },
     ...given,
     ...orDefaults(given),
     origin,

@@ -9,6 +9,7 @@ import type { SeatClaim, SeatHost } from "../custody/destination/seat-host.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import { refusal } from "../http/inbound/answers.ts";
 import { type Travel, endpointsOf } from "../federation/endpoints.ts";
+import type { ListedAs } from "../identity/listed-as.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { FederatedServer } from "../registry/federated-server.ts";
@@ -24,6 +25,8 @@ export interface FakePeerOptions {
   readonly name?: string;
   /** Names of its worlds. Default: `pit`. */
   readonly worlds?: readonly string[];
+  /** How it agrees to be listed. Default: it does not. */
+  readonly listing?: ListedAs;
   /** Of 127.0.0.1. Default: a free one. */
   readonly port?: number;
   /** Life of its players' leases, 5–3600. Default 30. */
@@ -84,6 +87,7 @@ export class FakePeer {
       // What a test is to hear, or to have treated otherwise, comes by HTTP.
       links: false,
       worlds: Object.fromEntries(worlds.map((world) => [world, world])),
+      ...(options.listing === undefined ? {} : { listing: options.listing }),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
     });
     const seats = new Map<string, PromisedSeat>();

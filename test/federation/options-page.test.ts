@@ -28,7 +28,15 @@ describe("the page of the options", () => {
   const defaults = resolveOptions({ origin: "https://a.example", worlds: {} });
 
   it("has every option there is, and no other but those of portals()", () => {
-    const ofPortals = ["carry", "onKept", "freeze", "unfreeze", "allowEnter", "assets"];
+    const ofPortals = [
+      "carry",
+      "onKept",
+      "freeze",
+      "unfreeze",
+      "allowEnter",
+      "assets",
+      "destinations",
+    ];
     assert.deepEqual([...rows.keys()].sort(), [...names, ...ofPortals].sort());
   });
 

@@ -21,7 +21,7 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
   [{ ...given, Worlds: {} }, 'Worlds: there is no such option. Did you mean "worlds"?'],
   [
     { ...given, allowInsecureHttp: true },
-    "allowInsecureHttp: there is no such option. There are: origin, worlds, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, assets, onAway, admin, status, logger",
+    "allowInsecureHttp: there is no such option. There are: origin, worlds, listed, discovery, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, assets, onAway, admin, status, logger",
   ],
   [
     { origin: ORIGIN },
@@ -33,7 +33,35 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
   ],
   [
     { ...given, worlds: { plaza: Room } },
-    "worlds.plaza: expected the name of a Colyseus room, got a function",
+    'worlds.plaza: expected the name of a Colyseus room, or an object such as { room: "arena", capacity: 64 }, got a function',
+  ],
+  [
+    { ...given, worlds: { plaza: { rom: "plaza" } } },
+    'worlds.plaza.rom: there is no such option. Did you mean "room"?',
+  ],
+  [
+    { ...given, worlds: { plaza: { room: "plaza", capacity: 0 } } },
+    "worlds.plaza.capacity: expected a whole number from 1 to 1000000, got 0",
+  ],
+  [
+    { ...given, worlds: { plaza: { room: "plaza", listed: true } } },
+    "worlds.plaza.listed: expected false, as this server is not listed itself (listed), got true",
+  ],
+  [
+    { ...given, listed: { kind: "" } },
+    'listed.kind: expected one line of 1–32 characters such as "racing", got ""',
+  ],
+  [
+    { ...given, listed: { picture: "http://a.example/a.png" } },
+    'listed.picture: expected an https URL of at most 512 characters, or a reference to an image, got "http://a.example/a.png"',
+  ],
+  [
+    { ...given, discovery: { depth: 4 } },
+    "discovery.depth: expected a whole number from 0 to 3, got 4",
+  ],
+  [
+    { ...given, discovery: { from: ["http://hub.example/list"] } },
+    'discovery.from[0]: expected an origin, or an https URL of a list, got "http://hub.example/list"',
   ],
   [
     { ...given, worlds: { "the plaza": "plaza" } },

@@ -73,6 +73,17 @@ describe("registry/server-registry", () => {
       assert.equal(again.get(A)?.trust, TrustState.Pending);
     });
 
+    it("knows how a peer agrees to be listed, and forgets it once it does not", async () => {
+      const listing = { worlds: [{ name: "plaza" }] };
+      const describe = (changes: object) => describeNow(A, ringOf(A), changes);
+      await registry.register((await describe({ listing })).descriptor);
+      assert.deepEqual(registry.get(A)?.listing, listing);
+      await registry.applyDescriptor(await describe({}));
+      assert.equal(registry.get(A)?.listing, undefined);
+      await registry.applyDescriptor(await describe({ listing }));
+      assert.deepEqual(registry.get(A)?.listing, listing);
+    });
+
     it("stays trusted when its operator has trusted it before it was met, and then is held to its key", async () => {
       await registry.register(listing);
       await registry.setTrust(A, TrustState.Trusted);

@@ -56,6 +56,7 @@ export class HealthCrowd {
     for (const [index, origin] of this.origins.entries()) {
       const document = await descriptorOf(origin, ringOf(origin), systemClock.now(), {
         name: nameOf(index),
+        listing: { worlds: [{ name: "plaza" }] },
       });
       const now = systemClock.now();
       const verified = await verifyDescriptor(document, { now, allowInsecure: true });

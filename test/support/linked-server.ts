@@ -105,6 +105,7 @@ export class LinkedServer {
       ...{ handshake: this.handshake, links: this.links, descriptor },
       health: () => ({ status: "pass", version: "1" }),
       keyWord: () => Promise.resolve(undefined),
+      servers: () => Promise.resolve({ ok: true, text: '{"servers":[]}' }),
       travel: () => Promise.reject(new Error("nobody travels")),
       maxRequestsPerMinutePerPeer: 10_000_000,
       maxRequestsPerMinutePerAddress: requestsPerMinute,

@@ -171,6 +171,11 @@ export function createEndpoints(given: EndpointsOptions): Endpoints {
   return Object.assign(middleware, { upgrade });
 }
 
+function queryOf(uri: string): URLSearchParams {
+  const at = uri.indexOf("?");
+  return new URLSearchParams(at < 0 ? "" : uri.slice(at));
+}
+
 /** An answer as it goes over a link. */
 function linked({ status, body, text = JSON.stringify(body) }: Answer): LinkedAnswer {
   return { status, body: text };
@@ -228,7 +233,7 @@ class Router {
       return;
     }
     if (route.caller === "anybody") {
-      const answer = await route.answer(this.#parts, path);
+      const answer = await route.answer(this.#parts, path, queryOf(exchange.targetUri));
       send(response, cacheSeconds === undefined ? answer : { ...answer, cacheSeconds });
       return;
     }

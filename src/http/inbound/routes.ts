@@ -5,13 +5,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AssetLibrary } from "../../assets/asset-library.ts";
 import type { Custody } from "../../custody/custody.ts";
+import type { ServersPage } from "../../discovery/server-pages.ts";
 import type { HandshakeAnswer } from "../../handshake/handshake-responder.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
 import { takeTrustWord, trustWordFor } from "../../handshake/trust-words.ts";
 import type { DescriptorDocument } from "../../identity/descriptor.ts";
 import type { SignedMessageParts } from "../../identity/http-signatures.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
-import { TrustState } from "../../registry/federated-server.ts";
 import { type Answer, answerOf, refusal } from "./answers.ts";
 import { type AssetServer, isAssetPath } from "./asset-server.ts";
 import type { Peer } from "./caller.ts";
@@ -28,7 +28,9 @@ export interface RouteParts {
     readonly version: string;
     readonly checks?: Readonly<Record<string, readonly object[]>>;
   };
-  readonly registry: Pick<ServerRegistry, "list" | "get" | "noteTheirTrust">;
+  readonly registry: Pick<ServerRegistry, "get" | "noteTheirTrust">;
+  /** A page of the servers that are listed, from the cursor on. */
+  readonly servers: (cursor: string | undefined) => Promise<ServersPage>;
   readonly handshake: Pick<HandshakeService, "handleChallenge" | "handleCompletion">;
   readonly custody: Pick<Custody, "answer" | "seats">;
   readonly assets: Pick<AssetLibrary, "answer">;
@@ -58,7 +60,11 @@ interface PublicRoute extends RouteData {
   readonly allow?: string;
   /** Where the path has a `{…}`. */
   readonly matches?: (path: string) => boolean;
-  readonly answer: (parts: RouteParts, path: string) => Answer | Promise<Answer>;
+  readonly answer: (
+    parts: RouteParts,
+    path: string,
+    query: URLSearchParams,
+  ) => Answer | Promise<Answer>;
 }
 
 /** Whoever asks gets bytes; methods, headers and refusals are its own affair. */
@@ -115,6 +121,8 @@ interface PeerRoute extends RouteData {
 export type Route = PublicRoute | StreamedRoute | SignerRoute | PlayerRoute | PeerRoute;
 
 const DESCRIPTOR_MAX_AGE_SECONDS = 300;
+
+const SERVERS_MAX_AGE_SECONDS = 30;
 
 const KEY_PATH = /^\/keys\/[A-Za-z0-9_-]{43}$/u;
 
@@ -263,16 +271,17 @@ export const ROUTES: readonly Route[] = [
   {
     path: "/servers",
     method: "GET",
-    caller: "peer",
+    caller: "anybody",
     body: "none",
-    budget: "peer",
-    answer: ({ registry }) => ({
-      status: 200,
-      body: registry
-        .list({ trust: TrustState.Trusted })
-        .filter((server) => server.listed)
-        .map(({ origin, name, worlds, status }) => ({ origin, name, worlds, status })),
-    }),
+    budget: "address",
+    cacheSeconds: SERVERS_MAX_AGE_SECONDS,
+    allow: "GET, HEAD",
+    answer: async ({ servers }, _path, query) => {
+      const page = await servers(query.get("cursor") ?? undefined);
+      return page.ok
+        ? { status: 200, body: undefined, text: page.text }
+        : refusal("ERR_FED_MALFORMED", "The cursor is none of this server's.");
+    },
   },
 ];
 
