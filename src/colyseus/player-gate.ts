@@ -15,7 +15,7 @@ import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
 import { bringAssets } from "./belongings.ts";
 import { Connections } from "./connections.ts";
-import { Departures } from "./departures.ts";
+import { Departures, type EntryForecast } from "./departures.ts";
 import type { Connected, JoinHost } from "./join-hooks.ts";
 import { type KnownPlayer, Logins, wishedName } from "./logins.ts";
 import { isHomeOf } from "../custody/shared/player-id.ts";
@@ -204,6 +204,10 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   async preview(room: Room, client: Client): Promise<ImportPreview | undefined> {
     const session = this.sessions.get(room, client.sessionId)?.session;
     return session === undefined ? undefined : this.#runtime.custody.preview(session);
+  }
+
+  canEnter(room: Room, client: Client, uri: string): Promise<EntryForecast> {
+    return this.#departures.canEnter(room, client, uri);
   }
 
   receipt(room: Room, client: Client): string | undefined {

@@ -64,6 +64,8 @@ export interface Parts {
   readonly nonces: Nonces;
   readonly keeper: SessionKeeper;
   readonly peers: PeerClient;
+  /** Calls to peers, by which health checks learn what became of them. */
+  readonly calls: PeerCalls;
   /** Undefined: this server has none. */
   readonly links: Links | undefined;
   readonly health: HealthMonitor;
@@ -180,7 +182,8 @@ export function composeParts(from: CompositionOptions): Parts {
     link === undefined ? undefined : new SiblingProcesses({ link, store, clock, random, logger });
   const custody = new Custody({
     ...{ origin, store, transient, clock, random, logger, peers: calls, seats, signingKey },
-    ...{ issuerKey, mayGoTo },
+    ...{ issuerKey, mayGoTo, takesPlayersOf: trust.takesPlayersOf },
+    hasAsset: async (hash) => (await files.stat(hash)) !== undefined,
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
     ...{ accept: options.accept, admit: options.admit },
     perMinute: {
@@ -247,7 +250,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
-    ...{ health, ownHealth },
+    ...{ health, ownHealth, calls },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },

@@ -13,7 +13,14 @@ import type { DescriptorDocument } from "../identity/descriptor.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { Links } from "../link/links.ts";
-import { type Clock, type Random, type Store, systemClock, systemRandom } from "../ports.ts";
+import {
+  type Clock,
+  type PeerCalls,
+  type Random,
+  type Store,
+  systemClock,
+  systemRandom,
+} from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
 import { type Parts, composeParts } from "./composition.ts";
@@ -23,6 +30,7 @@ import { startAll, stopAll } from "./part.ts";
 import { openResources } from "./resources.ts";
 import { type ResolvedOptions, type RuntimeOptions, withDefaults } from "./settings.ts";
 import type { ProcessLink } from "./sibling-processes.ts";
+import { type NoWayOut, noWayOut } from "./way-out.ts";
 
 /**
  * Owns the parts of one federated server and runs its cross-instance transactions. Stands alone:
@@ -45,6 +53,8 @@ export class FederationRuntime {
     this.routes = new RoutingTable({
       self: options.origin,
       isHealthy: (origin) => this.isReachable(origin),
+      whyNot: (origin) =>
+        this.#running === undefined ? "this server does not run" : this.noWayOut(origin)?.why,
       peerFor: (authority) => this.#running?.trust.withAuthority(authority),
       random: this.random,
     });
@@ -245,6 +255,19 @@ export class FederationRuntime {
   /** Whether our players may go to a server: it is not known for anything that speaks against it. */
   mayGoTo(origin: string): boolean {
     return this.#parts().trust.mayGoTo(origin);
+  }
+
+  /** Calls to peers. */
+  get calls(): PeerCalls {
+    return this.#parts().calls;
+  }
+
+  /** Why nobody is sent to a server now; undefined: players are. */
+  noWayOut(origin: string): NoWayOut | undefined {
+    const { registry, trust } = this.#parts();
+    const { mayGoTo } = trust;
+    const isReachable = (server: string): boolean => this.isReachable(server);
+    return noWayOut({ registry, named: this.options.peers, mayGoTo, isReachable }, origin);
   }
 
   /** Whether players can be sent to a server now, as far as health checks know. */

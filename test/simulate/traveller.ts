@@ -218,7 +218,9 @@ export class Traveller {
     });
     const transferId = world.random.uuid();
     const { crossings } = place.custody;
-    const outcome = crossings.cross(place.session, to(target), transferId, next.map(to));
+    const outcome = crossings.cross(place.session, to(target), transferId, {
+      next: next.map(to),
+    });
     stage.open.set(outcome, place);
     const turned = `${place.server.origin} ${place.server.life} ${this.id}`;
     if (next.length > 0 && !this.calm && world.random.fraction() < 0.1) {

@@ -19,7 +19,7 @@ import type { CrossingsUnderWay } from "../shared/under-way.ts";
 import type { CancelOutcome, SettledDeparture, Settlement } from "../holder/settlement.ts";
 import type { VisitorBook } from "../holder/visitors.ts";
 import { type CrossingDestination, type ReservedSeat, Stay, depart, reserve } from "./departing.ts";
-import { Failover, type TriedDestination } from "./failover.ts";
+import { Failover, type OtherWays, type TriedDestination } from "./failover.ts";
 
 /** How a crossing ended. */
 export type CrossingOutcome =
@@ -59,6 +59,15 @@ export interface CrossingProgress {
   readonly player: string;
   readonly to: string;
   readonly stage: "departing" | "reserving" | "transit";
+}
+
+/** Where else a crossing may go. */
+export interface CrossingWays extends OtherWays {
+  /**
+   * What is left when no server takes the player, which plays here again by then: how going to a room of
+   * this very server ended. Undefined: that, too, came to nothing.
+   */
+  readonly here?: () => Promise<CrossingOutcome | undefined>;
 }
 
 type Verdict = "departed" | "expired" | "abandoned" | "blocked";
@@ -191,13 +200,13 @@ export class Crossings implements CrossingsUnderWay {
    * for what peers or the network do. `transferId` is made here when not given.
    *
    * Where the destination does not take the player, home cancels the departure and the player departs for
-   * the next one of `next`, under another transfer id: frozen once for all, for four servers and 15 s at most.
+   * the next one of `ways`, under another transfer id: frozen once for all, for four servers and 15 s at most.
    */
   async cross(
     session: PlayerSession,
     destination: CrossingDestination,
     transferId: string = this.#options.random.uuid(),
-    next: readonly CrossingDestination[] = [],
+    ways: CrossingWays = {},
   ): Promise<CrossingOutcome> {
     const stayed = (code: FederationErrorCode, message: string): CrossingOutcome => ({
       kind: "stayed",
@@ -230,7 +239,7 @@ export class Crossings implements CrossingsUnderWay {
     });
     const crossing: OpenCrossing = {
       ...{ transferId, firstTransferId: transferId, session, destination, over },
-      failover: new Failover(this.#options.clock, next),
+      failover: new Failover(this.#options.clock, ways),
       decide: (how) => {
         crossing.decided = true;
         resolveVerdict(how);
@@ -246,8 +255,9 @@ export class Crossings implements CrossingsUnderWay {
     this.#open.set(session.player, crossing);
     session.freeze("crossing");
     let outcome: CrossingOutcome;
+    let reserved: "departed" | Refused;
     try {
-      let reserved = await this.#leave(crossing, verdict);
+      reserved = await this.#leave(crossing, verdict);
       while (reserved !== "departed" && (await this.#turn(crossing, reserved))) {
         reserved = await this.#leave(crossing, verdict);
       }
@@ -256,7 +266,11 @@ export class Crossings implements CrossingsUnderWay {
       this.#open.delete(session.player);
       finish();
     }
+    for (const listener of this.#listeners) listener(outcome, session);
     if (outcome.kind === "stayed" && !session.ended) {
+      const mayStayHere = reserved !== "departed" && reserved.elsewhere && !crossing.decided;
+      const here = mayStayHere === true ? await ways.here?.() : undefined;
+      if (here !== undefined) return here;
       session.body.failed({
         transferId: crossing.told ? crossing.transferId : transferId,
         to: destination.uri,
@@ -264,7 +278,6 @@ export class Crossings implements CrossingsUnderWay {
         message: outcome.message,
       });
     }
-    for (const listener of this.#listeners) listener(outcome, session);
     return outcome;
   }
 

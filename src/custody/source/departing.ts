@@ -68,7 +68,8 @@ export function cannotTravel(kind: StateFault["kind"]): string {
 }
 
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
-const NO_ANSWER = {
+/** Where a destination says nothing. */
+export const NO_ANSWER = {
   code: "ERR_FED_DESTINATION_DOWN",
   message: "The other server does not answer right now.",
 } as const;
@@ -166,7 +167,13 @@ const SEAT_REFUSALS: Partial<Record<FederationErrorCode, string>> = {
 const MAX_REASON_LENGTH = 200;
 
 /** What a player is told of a refusal: this server's own words, but for whom the other one admits. */
-function seatRefusal({ code, detail }: { code: FederationErrorCode; detail?: string }): string {
+export function seatRefusal({
+  code,
+  detail,
+}: {
+  code: FederationErrorCode;
+  detail?: string;
+}): string {
   if (code !== "ERR_FED_ADMISSION_REFUSED") {
     return refusalSentence(code) ?? SEAT_REFUSALS[code] ?? "The other server refuses.";
   }

@@ -17,11 +17,19 @@ const LEAST_MILLISECONDS = 1_000;
 export interface TriedDestination {
   /** Origin of the server. */
   readonly destination: string;
-  /** Of the departure for it, which home has taken back. */
-  readonly transferId: string;
+  /** Of the departure for it, which home has taken back; undefined: it was known not to take anybody now. */
+  readonly transferId?: string;
   readonly code: FederationErrorCode;
   /** The sentence that the player would have been told. */
   readonly message: string;
+}
+
+/** Where else a crossing may go. */
+export interface OtherWays {
+  /** The other servers, in the order in which they are tried. */
+  readonly next?: readonly CrossingDestination[];
+  /** Those that were left out before it began, as nobody can be sent there now. */
+  readonly skipped?: readonly TriedDestination[];
 }
 
 /** The destinations of one crossing: the one it goes to, those that are left, those that were tried. */
@@ -29,10 +37,10 @@ export class Failover {
   readonly #clock: Clock;
   readonly #until: number;
   readonly #left: CrossingDestination[];
-  readonly #tried: TriedDestination[] = [];
+  readonly #tried: TriedDestination[];
 
-  /** @param next the other destinations, in the order they are tried */
-  constructor(clock: Clock, next: readonly CrossingDestination[]) {
+  constructor(clock: Clock, { next = [], skipped = [] }: OtherWays) {
+    this.#tried = [...skipped];
     this.#clock = clock;
     this.#until = clock.monotonic() + FAILOVER_MILLISECONDS;
     this.#left = next.slice(0, MAX_DESTINATIONS - 1);
