@@ -29,7 +29,7 @@ export function resolveOptions(given: FederationOptions): ResolvedOptions {
     worlds: worldsOption(options.worlds),
     endpoint,
     name: nameOption(options.name ?? new URL(origin).host.slice(0, 64)),
-    routes: routesOption(options.routes ?? [], allowInsecure),
+    routes: routesOption(options.routes ?? [], origin, allowInsecure),
     peers: peersOption(options.peers ?? [], origin, allowInsecure),
     ...orDefaults(options),
     dataDirectory,
@@ -68,9 +68,10 @@ function peersOption(
 
 function routesOption(
   given: readonly PortalRoute[],
+  self: string,
   allowInsecure: boolean,
 ): readonly PortalRoute[] {
-  const table = new RoutingTable();
+  const table = new RoutingTable({ self });
   const routes = given.map((route, index) => {
     const server = originOption(`routes[${index}].server`, route.server, allowInsecure);
     const checked = { ...route, server };

@@ -22,11 +22,12 @@ const ANY_NAME = "x";
  * @throws TypeError naming what is wrong with it, also where no portal URI could ever match it.
  */
 export function parsePattern(pattern: string): RoutePattern {
+  if (typeof pattern !== "string") throw new TypeError("pattern must be a text");
   const wrong = (why: string): TypeError =>
     new TypeError(
-      `pattern "${String(pattern).slice(0, 120)}": ${why}; use aether://host/path, aether://host/prefix/*, aether://*.suffix/* or *`,
+      `pattern "${pattern.slice(0, 120)}": ${why}; use aether://host/path, aether://host/prefix/*, aether://*.suffix/* or *`,
     );
-  if (typeof pattern !== "string" || pattern.length > MAX_URI_LENGTH) throw wrong("not a pattern");
+  if (pattern.length > MAX_URI_LENGTH) throw wrong("not a pattern");
   if (pattern === "*") return { kind: "any" };
   const match = /^aether:\/\/([^/?#]+)(\/[^?#]*)?$/iu.exec(pattern);
   if (match === null) throw wrong("it must begin with aether://, and has no query and no fragment");

@@ -24,6 +24,8 @@ import { PeerClient } from "../http/outbound/peer-client.ts";
 import { Links } from "../link/links.ts";
 import type { Clock, PeerCalls, Random } from "../ports.ts";
 import { TrustState } from "../registry/federated-server.ts";
+import { KeptRoutes } from "../routing/kept-routes.ts";
+import type { RoutingTable } from "../routing/routing-table.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
@@ -50,6 +52,7 @@ export interface CompositionOptions {
   readonly seats: SeatHost;
   readonly link: ProcessLink | undefined;
   readonly events: EventBus;
+  readonly routes: RoutingTable;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -59,6 +62,7 @@ export interface Parts {
   readonly resources: Resources;
   readonly descriptor: OwnDescriptor;
   readonly registry: ServerRegistry;
+  readonly keptRoutes: KeptRoutes;
   readonly trust: PeerTrust;
   readonly handshake: HandshakeService;
   readonly nonces: Nonces;
@@ -96,6 +100,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const registry = new ServerRegistry({ store, clock, maxPeers, named, logger });
   const trust = new PeerTrust({ origin, registry, keys });
   const { issuerKey, mayGoTo } = trust;
+  const keptRoutes = new KeptRoutes({ store, table: from.routes, self: origin, random, logger });
 
   // How we talk to them.
   const fetch = createGuardedFetch({ allowInsecure, allowPrivateNetwork });
@@ -240,7 +245,10 @@ export function composeParts(from: CompositionOptions): Parts {
     clock,
   });
   const changes = new Repeating({
-    work: () => takeOverChanges({ store, registry, handshake, keeper, keys, descriptor, logger }),
+    work: async () => {
+      await takeOverChanges({ store, registry, handshake, keeper, keys, descriptor, logger });
+      await keptRoutes.refresh();
+    },
     everyMilliseconds: CHANGES_MILLISECONDS,
     onFailure: (cause) => {
       logger.error("changes of the operator could not be read", cause);
@@ -250,13 +258,14 @@ export function composeParts(from: CompositionOptions): Parts {
 
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
-    ...{ health, ownHealth, calls },
+    ...{ health, ownHealth, calls, keptRoutes },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },
       { stop: () => download.close() },
       { stop: () => transfer.close() },
       { start: () => registry.load() },
+      { start: () => keptRoutes.load() },
       ...(processes === undefined ? [] : [processes]),
       custody,
       ownHealth,

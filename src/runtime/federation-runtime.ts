@@ -22,6 +22,7 @@ import {
   systemRandom,
 } from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
+import type { KeptRoutes } from "../routing/kept-routes.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
 import { type Parts, composeParts } from "./composition.ts";
 import { EventBus, type FederationEvents } from "./events.ts";
@@ -177,6 +178,7 @@ export class FederationRuntime {
     const resources = await openResources({ options, link, clock, random });
     const parts = composeParts({
       ...{ options, resources, seats, link, events: this.#events, clock, random },
+      routes: this.routes,
     });
     // What is settled while starting asks this server who it trusts.
     this.#running = parts;
@@ -255,6 +257,11 @@ export class FederationRuntime {
   /** Whether our players may go to a server: it is not known for anything that speaks against it. */
   mayGoTo(origin: string): boolean {
     return this.#parts().trust.mayGoTo(origin);
+  }
+
+  /** Routes that are there again after a restart. */
+  get keptRoutes(): KeptRoutes {
+    return this.#parts().keptRoutes;
   }
 
   /** Calls to peers. */

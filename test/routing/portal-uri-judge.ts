@@ -54,6 +54,6 @@ const UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 
 function escapeOf(escape: string): string {
   const code = Number(`0x${escape.slice(1)}`);
-  const character = [...UNRESERVED].find((each) => each.charCodeAt(0) === code);
-  return character ?? escape.toUpperCase();
+  const character = String.fromCharCode(code);
+  return UNRESERVED.includes(character) ? character : escape.toUpperCase();
 }
