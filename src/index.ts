@@ -40,7 +40,7 @@ export type {
   TableSpec,
   TableValues,
 } from "./ports.ts";
-export type { EntryForecast } from "./colyseus/departures.ts";
+export type { EntryForecast } from "./colyseus/entry-forecast.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
 export {
   type LeftOut,

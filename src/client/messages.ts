@@ -45,6 +45,7 @@ export interface Recalled {
 
 const MAX_MESSAGE_LENGTH = 500;
 const MAX_POINTERS = 64;
+const MAX_LOSSES = 1024;
 const MAX_POINTER_LENGTH = 256;
 
 type Members = Readonly<Record<string, unknown>>;
@@ -134,8 +135,8 @@ export function parseForecast(message: unknown, to: string): Forecast {
     world: isText(world) && world.length <= 64 ? world : undefined,
     room: room === "free" ? "free" : "unknown",
     losses:
-      Array.isArray(losses) && losses.every((loss) => typeof loss === "string")
-        ? losses
+      Array.isArray(losses) && losses.length <= MAX_LOSSES
+        ? losses.filter((loss): loss is string => typeof loss === "string")
         : undefined,
     missingAssets: isCount(missingAssets) ? missingAssets : undefined,
   };

@@ -13,6 +13,7 @@ import { MAX_DESTINATIONS, type TriedDestination } from "../custody/source/failo
 import { type Forecast, preflight } from "../custody/source/preflight.ts";
 import type { PlayerSession } from "../custody/shared/player-session.ts";
 import type { ResolvedDestination } from "../routing/routing-table.ts";
+import type { EntryForecast } from "./entry-forecast.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";
 import { newSessionId } from "./seal.ts";
@@ -34,29 +35,6 @@ export interface Destinations {
   readonly next: readonly ResolvedDestination[];
   /** Those that nobody can be sent to now. */
   readonly skipped: readonly TriedDestination[];
-}
-
-/** Whether a player would get through a portal now, as far as can be known without moving it. */
-export interface EntryForecast {
-  /** The portal URI. */
-  readonly to: string;
-  /**
-   * `unknown`: nothing speaks against it, and the destination does not say. It does not of players whose
-   * home is another server than this one, nor where it does not know the question.
-   */
-  readonly mayEnter: "yes" | "no" | "unknown";
-  /** Why not; a client can show `message` to its player. */
-  readonly code?: FederationErrorCode;
-  readonly message?: string;
-  /** Origin and world that the portal leads to now; undefined: nowhere. */
-  readonly destination?: string;
-  readonly world?: string;
-  /** Whether a room there has a place; `unknown` where one would have to be made, or nobody says. */
-  readonly room: "free" | "unknown";
-  /** What home would not keep of what the player carries now, as JSON Pointers; undefined: home does not say. */
-  readonly losses?: readonly string[];
-  /** How many of its assets are not there yet; undefined: the destination does not say. */
-  readonly missingAssets?: number;
 }
 
 type Stay = (code: FederationErrorCode, message: string) => CrossingOutcome;

@@ -13,7 +13,7 @@ import { z } from "zod";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
-import type { EntryForecast } from "./departures.ts";
+import type { EntryForecast } from "./entry-forecast.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { JsonValue } from "../json.ts";
 import { Quota } from "../limits/quota.ts";

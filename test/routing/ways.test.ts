@@ -37,6 +37,7 @@ describe("routing/routing-table, patterns and the URIs they are meant for", () =
     ["a world that is too long", `aether://arena/${"x".repeat(65)}/*`],
     ["a port out of range", "aether://arena:65536/*"],
     ["an address that is none", "aether://[::g]/*"],
+    ["a path that is too long once it is escaped", `aether://arena/pit/${"ä".repeat(600)}`],
     ["a user", "aether://user@arena/*"],
     ["a suffix of an address", "aether://*.0.0.1/*"],
     ["a suffix with a port", "aether://*.example:443/*"],
@@ -48,7 +49,8 @@ describe("routing/routing-table, patterns and the URIs they are meant for", () =
         () => {
           new RoutingTable().addRoute({ pattern, server: A });
         },
-        (error: Error) => error instanceof TypeError && error.message.includes(`"${pattern}"`),
+        (error: Error) =>
+          error instanceof TypeError && error.message.includes(pattern.slice(0, 100)),
       );
     });
   }

@@ -8,7 +8,8 @@ import { ManualClock } from "../../../src/testing/manual-clock.ts";
 
 const HOME = "https://home.example";
 const BODY = { player: "ada@home.example", name: "Ada", home: HOME, world: "pit" };
-const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+const silent = (): void => undefined;
+const SILENT = { debug: silent, info: silent, warn: silent, error: silent };
 
 function destination(given: Partial<PreflightOptions> = {}): Preflight {
   return new Preflight({
@@ -134,7 +135,7 @@ describe("custody/source, asking a destination ahead", () => {
       ok: false,
       status: 403,
       code: "ERR_FED_NOT_TRUSTED",
-    } as PeerAnswer);
+    });
     assert.deepEqual([admitted, code], ["no", "ERR_FED_NOT_TRUSTED"]);
   });
 

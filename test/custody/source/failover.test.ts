@@ -134,6 +134,15 @@ describe("custody/source, a crossing with other servers to try", () => {
     assert.deepEqual([row?.holder, row?.transfer, row?.epoch], [HOME, undefined, session.epoch]);
   });
 
+  it("tries no other where it is not the destination that refuses", async () => {
+    refuse(0);
+    body.carried = "x".repeat(33_000);
+    const outcome = await cross(ONE, TWO);
+    assert.ok(outcome.kind === "stayed");
+    assert.deepEqual([outcome.code, outcome.tried], ["ERR_FED_STATE_INVALID", undefined]);
+    assert.deepEqual(asked, []);
+  });
+
   it("has one deadline for all", async () => {
     servers.hang = (path) => path === "/reservations" && asked.push(path) > 0;
     const outcome = cross(ONE, ...NAMES.slice(1));
