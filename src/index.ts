@@ -50,6 +50,7 @@ export type {
   TableValues,
 } from "./ports.ts";
 export type { Destination } from "./colyseus/destinations.ts";
+export type { EntryForecast } from "./colyseus/entry-forecast.ts";
 export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
 export {
   type LeftOut,
@@ -84,9 +85,12 @@ export type { ServerListing } from "./registry/listing.ts";
 export { ServerRegistry, type ServerRegistryOptions } from "./registry/server-registry.ts";
 export {
   type PortalRoute,
+  type ExplainedWay,
   type ResolvedDestination,
+  type RouteExplanation,
   RoutingTable,
   type RoutingTableOptions,
+  type WayState,
 } from "./routing/routing-table.ts";
 export { type PortalUri, parsePortalUri } from "./routing/portal-uri.ts";
 export {
@@ -105,6 +109,7 @@ export {
 } from "./health/peer-record.ts";
 export type { ObservedShare, Uptime, UptimeSlice, UptimeWindow } from "./health/uptime-history.ts";
 export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossings.ts";
+export type { TriedDestination } from "./custody/source/failover.ts";
 export type {
   AdmissionDecision,
   AdmissionPolicy,

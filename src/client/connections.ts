@@ -114,14 +114,28 @@ export function mayPassAtHome(error: unknown): boolean {
 }
 
 /** Asks a room something and waits for the answer of the same name. */
-export function ask(room: Room, type: string): Promise<Readonly<Record<string, unknown>>> {
+export function ask(
+  room: Room,
+  type: string,
+  {
+    payload,
+    isAnswer = () => true,
+    milliseconds = ANSWER_MILLISECONDS,
+  }: {
+    readonly payload?: object;
+    /** Tells the answer from those to other questions of the same type. */
+    readonly isAnswer?: (answer: Readonly<Record<string, unknown>>) => boolean;
+    readonly milliseconds?: number;
+  } = {},
+): Promise<Readonly<Record<string, unknown>>> {
   let stop: () => void = () => undefined;
-  return within(ANSWER_MILLISECONDS, undefined, () => {
+  return within(milliseconds, undefined, () => {
     return new Promise<Readonly<Record<string, unknown>>>((resolve) => {
       stop = room.onMessage(type, (message: unknown) => {
-        resolve((message ?? {}) as Record<string, unknown>);
+        const answer = (message ?? {}) as Record<string, unknown>;
+        if (isAnswer(answer)) resolve(answer);
       });
-      room.send(type);
+      room.send(type, payload);
     });
   }).finally(() => {
     stop();

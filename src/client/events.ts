@@ -105,3 +105,24 @@ export interface Leave {
   /** Whether the `Traveler` brings the player home by itself: an arrival follows. */
   readonly comesHome: boolean;
 }
+
+/** Whether the player would get through a portal now; undefined where nobody says. */
+export interface Forecast {
+  /** The portal URI. */
+  readonly to: string;
+  /** `unknown`: nothing speaks against it, and the destination does not say. */
+  readonly mayEnter: "yes" | "no" | "unknown";
+  /** Why not. */
+  readonly code: string | undefined;
+  /** The same as a sentence for the player. */
+  readonly message: string | undefined;
+  /** Origin of the server that the portal leads to now. */
+  readonly destination: string | undefined;
+  readonly world: string | undefined;
+  /** Whether a room there has a place; `unknown` where one would have to be made. */
+  readonly room: "free" | "unknown";
+  /** What home would not keep of what the player carries now, as JSON Pointers into it. */
+  readonly losses: readonly string[] | undefined;
+  /** How many of its assets are not there yet. */
+  readonly missingAssets: number | undefined;
+}

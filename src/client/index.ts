@@ -5,6 +5,7 @@ export type {
   Arrival,
   Departure,
   Failure,
+  Forecast,
   Freeze,
   Kept,
   Leave,

@@ -31,6 +31,7 @@ import type {
   Arrival,
   Departure,
   Failure,
+  Forecast,
   Freeze,
   Kept,
   Leave,
@@ -39,7 +40,7 @@ import type {
 } from "./events.ts";
 import { listenTo } from "./hearing.ts";
 import { type HostToken, Identity, type StorageTrouble } from "./identity.ts";
-import type { Transit } from "./messages.ts";
+import { type Transit, parseForecast } from "./messages.ts";
 import { backOff, pause } from "./patience.ts";
 import { type Place, PlaceKeeper } from "./place.ts";
 import { watchPulse } from "./pulse.ts";
@@ -109,6 +110,8 @@ interface Found {
 /** How long a room has for its word on a crossing that its client gave up. */
 const WORD_MILLISECONDS = 20_000;
 const SILENCE_SECONDS = 30;
+/** A room may have to ask several servers, one after the other. */
+const FORECAST_MILLISECONDS = 30_000;
 const MAX_SILENCE_SECONDS = 3600;
 const FIRST_WAIT_MILLISECONDS = 500;
 const LONGEST_WAIT_MILLISECONDS = 10_000;
@@ -347,6 +350,21 @@ export class Traveler<Server extends ServerTypes = any> {
     return Array.isArray(losses)
       ? losses.filter((loss): loss is string => typeof loss === "string")
       : undefined;
+  }
+
+  /**
+   * Whether the player would get through a portal now, and what it would meet there. The room asks the
+   * destination; nobody is frozen, nothing is decided. Rejects when the room does not answer within 30 s.
+   *
+   * @param uri Portal URI, e.g. `aether://arena.example.org/pit`.
+   */
+  async canEnter(uri: string): Promise<Forecast> {
+    const answer = await ask(this.#present(), "federation:can-enter", {
+      payload: { to: uri },
+      isAnswer: ({ to }) => to === uri,
+      milliseconds: FORECAST_MILLISECONDS,
+    });
+    return parseForecast(answer, uri);
   }
 
   /**

@@ -9,8 +9,11 @@ import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import { cannotTravel } from "../custody/source/departing.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
-import { TrustState } from "../registry/federated-server.ts";
+import { MAX_DESTINATIONS, type TriedDestination } from "../custody/source/failover.ts";
+import { type Forecast, preflight } from "../custody/source/preflight.ts";
+import type { PlayerSession } from "../custody/shared/player-session.ts";
 import type { ResolvedDestination } from "../routing/routing-table.ts";
+import type { EntryForecast } from "./entry-forecast.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 import type { RoomPlayer, RoomSessions } from "./room-sessions.ts";
 import { newSessionId } from "./seal.ts";
@@ -21,6 +24,17 @@ export interface DeparturesOptions {
   readonly runtime: FederationRuntime;
   readonly sessions: RoomSessions;
   readonly seats: ColyseusSeats;
+}
+
+/** Where a portal leads now. */
+export interface Destinations {
+  readonly ok: true;
+  /** The first server that players can be sent to. */
+  readonly destination: ResolvedDestination;
+  /** The others, in the order in which they are tried. */
+  readonly next: readonly ResolvedDestination[];
+  /** Those that nobody can be sent to now. */
+  readonly skipped: readonly TriedDestination[];
 }
 
 type Stay = (code: FederationErrorCode, message: string) => CrossingOutcome;
@@ -50,8 +64,6 @@ export class Departures {
     }
     const found = this.destination(uri);
     if (!found.ok) return stay(found.code, found.reason);
-    const { destination } = found;
-    const { origin, world, options } = destination;
     if (this.#sendingAhead.has(session.player)) {
       // Its client hears of the crossing it is on, not of this one: rooms may ask at every step.
       const [code, message] = ["ERR_FED_CROSSING_BUSY", "You are on your way already."] as const;
@@ -63,13 +75,43 @@ export class Departures {
     };
     const held = cannot();
     if (held !== undefined) return held;
-    if (destination.local) return this.#enterHere(destination, entry, session, stay);
-    const ready = await this.#sendAhead(entry, client, { transferId, uri, origin });
-    if (!ready.ok) return stay(ready.code, ready.reason);
+    const { skipped } = found;
+    const ways = [found.destination, ...found.next];
+    const local = ways.find((way) => way.local);
+    const here = async (): Promise<CrossingOutcome | undefined> => {
+      if (local === undefined || session.ended) return undefined;
+      const outcome = await this.#enterHere(local, entry, session, stayQuietly(uri, transferId));
+      return outcome.kind === "arrived" ? outcome : undefined;
+    };
+    if (found.destination.local) {
+      if (ways.length === 1) return this.#enterHere(found.destination, entry, session, stay);
+      const outcome = await here();
+      if (outcome !== undefined) return outcome;
+    }
+    let [destination, ...next] = ways.filter((way) => !way.local);
+    if (destination === undefined) return this.#enterHere(found.destination, entry, session, stay);
+    if (referencesIn(sessions.carry(entry)).length > 0) {
+      let ready: Ready = { ok: true };
+      for (; destination !== undefined; [destination, ...next] = next) {
+        const { origin } = destination;
+        ready = await this.#sendAhead(entry, client, { transferId, uri, origin });
+        if (ready.ok || ready.code === "ERR_FED_CROSSING_ABANDONED") break;
+      }
+      if (!ready.ok) return (await here()) ?? stay(ready.code, ready.reason);
+      // The others do not have what it brings.
+      if (ready.waited === true) next = [];
+    }
+    if (destination === undefined || session.ended) {
+      return stay("ERR_FED_NOT_A_PLAYER", "You are not here any more.");
+    }
     // It may have gathered more meanwhile. The freeze comes in this very turn.
     const late = cannot();
     if (late !== undefined) return late;
-    return runtime.custody.crossings.cross(session, { uri, origin, world, options }, transferId);
+    const { origin, world, options } = destination;
+    return runtime.custody.crossings.cross(session, { uri, origin, world, options }, transferId, {
+      next: next.map((way) => ({ ...{ uri, origin: way.origin }, world: way.world, options })),
+      ...{ skipped, here },
+    });
   }
 
   /** The player changed its mind, or could not get in. */
@@ -88,33 +130,91 @@ export class Departures {
     session?.body.failed({ transferId, to: promised.to, code, message });
   }
 
+  /**
+   * Whether a player would get through a portal, as far as can be known without moving it: nobody is frozen,
+   * and nothing is decided. Servers are asked in the order in which a crossing tries them, four at most.
+   */
+  async canEnter(room: Room, client: Client, uri: string): Promise<EntryForecast> {
+    const { runtime, sessions } = this.#options;
+    const entry = sessions.get(room, client.sessionId);
+    const session = entry?.session;
+    const no = (code: FederationErrorCode, message: string): EntryForecast => ({
+      ...{ to: uri, mayEnter: "no", code, message, room: "unknown" },
+    });
+    if (entry === undefined || session === undefined || session.ended) {
+      return no("ERR_FED_NOT_A_PLAYER", "This connection is not a player of the federation.");
+    }
+    const found = this.destination(uri);
+    if (!found.ok) return no(found.code, found.reason);
+    const fault = sessions.faultOf(entry);
+    if (fault !== undefined) return no("ERR_FED_STATE_INVALID", cannotTravel(fault.kind));
+    const preview = runtime.custody.preview(session);
+    const assets = referencesIn(sessions.carry(entry)).map(({ assetHash }) => assetHash);
+    const ask = async (way: ResolvedDestination): Promise<EntryForecast> => {
+      const { origin: destination, world } = way;
+      const said = way.local
+        ? await this.#forecastHere(way, session)
+        : await preflight(runtime.calls, session, { ...way, options: { ...way.options } }, assets);
+      const { admitted: mayEnter, missingAssets, ...rest } = said;
+      const missing = missingAssets === undefined ? {} : { missingAssets };
+      return { to: uri, mayEnter, destination, world, ...missing, ...rest };
+    };
+    let refused: EntryForecast | undefined;
+    let answer: EntryForecast | undefined;
+    for (const way of [found.destination, ...found.next].slice(0, MAX_DESTINATIONS)) {
+      const said = await ask(way);
+      if (said.mayEnter !== "no") {
+        answer = said;
+        break;
+      }
+      refused ??= said;
+    }
+    const losses = (await preview)?.losses;
+    const said = answer ?? refused ?? no("ERR_FED_NO_ROUTE", "This portal leads nowhere.");
+    return losses === undefined ? said : { ...said, losses };
+  }
+
+  /** The same for a room of this very server. */
+  async #forecastHere(
+    { world, options }: ResolvedDestination,
+    { player, name, home, atHome }: PlayerSession,
+  ): Promise<Forecast> {
+    const { runtime, seats } = this.#options;
+    const { admit, logger, origin: from } = runtime.options;
+    const unknown = { room: "unknown", missingAssets: undefined } as const;
+    if (!seats.hasWorld(world)) {
+      const message = "This server has no such world.";
+      return { ...unknown, admitted: "no", code: "ERR_FED_WORLD_UNKNOWN", message };
+    }
+    const asked = { player, name, home, from, world, options, preflight: true };
+    const admission = atHome || (await admitted(admit, asked, logger));
+    if (admission !== true) {
+      const message = admission.reason;
+      return { ...unknown, admitted: "no", code: "ERR_FED_ADMISSION_REFUSED", message };
+    }
+    const room = (await seats.hasRoom(world, options)) ? "free" : "unknown";
+    return { admitted: "yes", room, missingAssets: 0 };
+  }
+
   /** Where a portal URI leads now, for players of this server. */
-  destination(
-    uri: string,
-  ): { readonly ok: true; readonly destination: ResolvedDestination } | JoinRefusal {
+  destination(uri: string): Destinations | JoinRefusal {
     const { runtime } = this.#options;
-    const { routes, registry, options } = runtime;
-    const destination = routes.resolve(uri);
-    if (destination === undefined) {
-      return refusal("ERR_FED_NO_ROUTE", "Nobody here knows where this portal leads.");
+    const ways = runtime.routes.ways(uri);
+    const usable: ResolvedDestination[] = [];
+    const skipped: TriedDestination[] = [];
+    for (const way of ways) {
+      const no = way.local ? undefined : runtime.noWayOut(way.origin);
+      if (no === undefined) usable.push(way);
+      else if (usable.length === 0) {
+        skipped.push({ destination: way.origin, code: no.code, message: no.message });
+      }
     }
-    if (destination.local) return { ok: true, destination };
-    const { origin } = destination;
-    const trust = registry.get(origin)?.trust;
-    const known = trust === TrustState.Trusted;
-    if (!(known || options.peers.includes(origin)) || !runtime.mayGoTo(origin)) {
-      return registry.isBlocked(origin)
-        ? refusal("ERR_FED_BLOCKED", "This server does not send players to the other.")
-        : refusal(
-            "ERR_FED_NOT_TRUSTED",
-            trust === TrustState.Quarantined
-              ? "This server does not trust the other any more, until its operator has looked at it."
-              : "This server and the other do not trust each other yet.",
-          );
-    }
-    return destination.healthy
-      ? { ok: true, destination }
-      : refusal("ERR_FED_DESTINATION_DOWN", "The other server is down right now.");
+    const [destination, ...next] = usable;
+    if (destination !== undefined) return { ok: true, destination, next, skipped };
+    const [first] = skipped;
+    return first === undefined
+      ? refusal("ERR_FED_NO_ROUTE", "Nobody here knows where this portal leads.")
+      : refusal(first.code, first.message);
   }
 
   /**
@@ -125,7 +225,7 @@ export class Departures {
     entry: RoomPlayer,
     client: Client,
     { transferId, uri, origin }: { transferId: string; uri: string; origin: string },
-  ): Promise<{ readonly ok: true } | JoinRefusal> {
+  ): Promise<Ready> {
     const { runtime, sessions } = this.#options;
     const { assets } = runtime;
     const { player } = entry;
@@ -138,7 +238,7 @@ export class Departures {
     const abort = new AbortController();
     this.#sendingAhead.set(player.id, { transferId, abort });
     try {
-      return await assets.sendAhead(origin, references, {
+      const sent = await assets.sendAhead(origin, references, {
         signal: abort.signal,
         onProgress: ({ receivedBytes, totalBytes }) => {
           if (entry.session?.ended === true) abort.abort();
@@ -146,6 +246,7 @@ export class Departures {
           client.send("federation:progress", progress);
         },
       });
+      return sent.ok ? { ok: true, waited: true } : sent;
     } finally {
       this.#sendingAhead.delete(player.id);
     }
@@ -185,4 +286,12 @@ export class Departures {
     });
     return { kind: "arrived", transferId, to, destination: origin };
   }
+}
+
+/** Whether another server has what a player wears; `waited`: the player was kept here until it had. */
+type Ready = { readonly ok: true; readonly waited?: boolean } | JoinRefusal;
+
+/** Stays without a word to the client: there is another way. */
+function stayQuietly(to: string, transferId: string): Stay {
+  return (code, message) => ({ kind: "stayed", transferId, to, code, message });
 }

@@ -17,6 +17,7 @@ import { bringAssets } from "./belongings.ts";
 import { Connections } from "./connections.ts";
 import { Destinations } from "./destinations.ts";
 import { Departures } from "./departures.ts";
+import type { EntryForecast } from "./entry-forecast.ts";
 import type { Connected, JoinHost } from "./join-hooks.ts";
 import { type KnownPlayer, Logins, wishedName } from "./logins.ts";
 import { isHomeOf } from "../custody/shared/player-id.ts";
@@ -207,6 +208,10 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   async preview(room: Room, client: Client): Promise<ImportPreview | undefined> {
     const session = this.sessions.get(room, client.sessionId)?.session;
     return session === undefined ? undefined : this.#runtime.custody.preview(session);
+  }
+
+  canEnter(room: Room, client: Client, uri: string): Promise<EntryForecast> {
+    return this.#departures.canEnter(room, client, uri);
   }
 
   receipt(room: Room, client: Client): string | undefined {

@@ -14,6 +14,7 @@ import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { Destination, Destinations } from "./destinations.ts";
+import type { EntryForecast } from "./entry-forecast.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { JsonValue } from "../json.ts";
 import { Quota } from "../limits/quota.ts";
@@ -78,6 +79,7 @@ export interface PortalsHost {
   player(room: Room, client: Client): FederatedPlayer | undefined;
   isFrozen(room: Room, client: Client): boolean;
   preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
+  canEnter(room: Room, client: Client, uri: string): Promise<EntryForecast>;
   receipt(room: Room, client: Client): string | undefined;
   readonly destinations: Pick<Destinations, "list" | "onChange">;
 }
@@ -104,10 +106,14 @@ const cancelSchema = z.object({ transferId: z.string().max(64) });
 /** Previews that one player may ask for in a minute, in whatever rooms of this process. */
 const PREVIEWS_PER_MINUTE = 30;
 const previews = new Quota({ clock: systemClock, perMinute: PREVIEWS_PER_MINUTE });
+/** Portals that one player may ask about in a minute: each is a call to another server. */
+const FORECASTS_PER_MINUTE = 30;
+const forecasts = new Quota({ clock: systemClock, perMinute: FORECASTS_PER_MINUTE });
 /** The messages that a client of the federation sends to a room (PROTOCOL 8). */
 export const FEDERATION_MESSAGES: ReadonlySet<string> = new Set([
   "federation:enter",
   "federation:preview",
+  "federation:can-enter",
   "federation:receipt",
   "federation:cancel",
 ]);
@@ -171,6 +177,23 @@ export class FederationPortals extends core.RoomPlugin {
         })
         .finally(() => this.#asking.delete(client.sessionId));
     },
+    "federation:can-enter": (client: Client, message: unknown): void => {
+      const request = enterSchema.safeParse(message);
+      if (!request.success) return;
+      const { to } = request.data;
+      const unknown = { to, mayEnter: "unknown", room: "unknown" } as const;
+      const answer = (said: EntryForecast): void => {
+        client.send("federation:can-enter", said);
+      };
+      if (forecasts.take(this.player(client)?.id ?? "") > 0) {
+        const [code, sentence] = ["ERR_FED_RATE_LIMITED", "You have asked very often."] as const;
+        answer({ ...unknown, code, message: sentence });
+      } else {
+        this.canEnter(client, to).then(answer, () => {
+          answer(unknown);
+        });
+      }
+    },
     "federation:receipt": (client: Client): void => {
       client.send("federation:receipt", { receipt: this.receipt(client) ?? null });
     },
@@ -201,6 +224,15 @@ export class FederationPortals extends core.RoomPlugin {
    */
   preview(client: Client): Promise<ImportPreview | undefined> {
     return this.#host.preview(this.room, client);
+  }
+
+  /**
+   * Whether the player would get through a portal now, and what it would meet there: asked of the
+   * destination and of home before anybody is frozen; nothing is decided. Within some seconds for each of
+   * four servers at most. What nobody says is `unknown`.
+   */
+  canEnter(client: Client, uri: string): Promise<EntryForecast> {
+    return this.#host.canEnter(this.room, client, uri);
   }
 
   /** Home's signed receipt (PROTOCOL 6) of the crossing by which the player came; a JWS. */

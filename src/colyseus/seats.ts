@@ -70,6 +70,12 @@ export class ColyseusSeats implements SeatHost {
     return name !== undefined && matchMaker.getAllHandlers()[name] !== undefined;
   }
 
+  async hasRoom(world: string, options: Readonly<Record<string, string>>): Promise<boolean> {
+    const roomName = this.#worlds[world];
+    if (roomName === undefined || !this.hasWorld(world)) return false;
+    return (await available(roomName, options)) !== undefined;
+  }
+
   reserve(request: {
     readonly world: string;
     readonly sessionId: string;

@@ -22,6 +22,8 @@ export async function travelWithoutRoom(
   const found = departures.destination(to);
   if (!found.ok) return found;
   const { origin, world, options, local } = found.destination;
+  const { skipped } = found;
+  const next = found.next.filter((way) => !way.local).map((way) => ({ ...way, uri: to }));
   if (local) {
     return refusal("ERR_FED_NO_ROUTE", "this is the player's home: join one of its rooms");
   }
@@ -53,7 +55,10 @@ export async function travelWithoutRoom(
         return;
       }
       const { session } = login;
-      const outcome = await custody.crossings.cross(session, { uri: to, origin, world, options });
+      const destination = { uri: to, origin, world, options };
+      const outcome = await custody.crossings.cross(session, destination, runtime.random.uuid(), {
+        ...{ next, skipped },
+      });
       if (outcome.kind === "stayed") resolve(refusal(outcome.code, outcome.message));
       await custody.leave(session, undefined);
     };

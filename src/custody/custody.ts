@@ -10,6 +10,7 @@ import type { JsonValue } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
 import type { AdmissionPolicy } from "./destination/admission.ts";
 import { type Arrival, Arrivals } from "./destination/arrivals.ts";
+import { Preflight } from "./destination/preflight.ts";
 import type { SeatHost } from "./destination/seat-host.ts";
 import { Seats } from "./destination/seats.ts";
 import { drain } from "./drain.ts";
@@ -76,6 +77,10 @@ export interface CustodyOptions {
   readonly peerKey?: ReceiptKeys | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** Whether players of a home are taken here. Default: of every home whose passes verify. */
+  readonly takesPlayersOf?: ((home: string) => boolean) | undefined;
+  /** Whether an asset is here, for whoever asks ahead of a player. */
+  readonly hasAsset?: ((hash: string) => Promise<boolean>) | undefined;
   /** Default 30. */
   readonly leaseSeconds?: number | undefined;
   readonly accept?: ImportPolicy | undefined;
@@ -107,6 +112,8 @@ export class Custody {
   readonly crossings: Crossings;
   readonly seats: Seats;
   readonly arrivals: Arrivals;
+  /** What others ask ahead of a player. */
+  readonly preflight: Preflight;
   /** What holders brought back too late, of this home's players. */
   readonly late: LateReturns;
   readonly #stays: Stays;
@@ -186,6 +193,11 @@ export class Custody {
         seats: options.perMinute.seatsOfPeer,
         rooms: options.perMinute.roomsOfPeer,
       },
+    });
+    this.preflight = new Preflight({
+      ...{ seats: options.seats, admit: options.admit, isOpen: () => !this.#draining },
+      ...{ takesPlayersOf: options.takesPlayersOf, hasAsset: options.hasAsset, clock, logger },
+      perMinute: options.perMinute?.seatsOfPeer,
     });
     const arrivals = new Arrivals({
       ...{ origin, seats, visitors, sessions, leases, settlement, stays, homeAt, life },

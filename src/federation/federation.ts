@@ -29,7 +29,8 @@ import { resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
 import { FederationPages } from "./pages.ts";
 import { FederationPeers } from "./peers.ts";
-import type { RoutingTable } from "../routing/routing-table.ts";
+import { type RouteSources, addRoute, removeRoute } from "../operator/routes.ts";
+import type { PortalRoute, RoutingTable } from "../routing/routing-table.ts";
 import type { FederationEvents } from "../runtime/events.ts";
 import { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { ProcessLink } from "../runtime/sibling-processes.ts";
@@ -75,6 +76,28 @@ export class Federation {
   /** Where portals lead; routes may be added and removed while the server runs. */
   get routes(): RoutingTable {
     return this.runtime.routes;
+  }
+
+  /**
+   * Adds a route that is there again after a restart: on disk before it leads anywhere. The same pattern and
+   * server replaces the former; at most 1,000 are kept. Those that `routes.addRoute` adds end with the process.
+   *
+   * @throws TypeError naming the member that is wrong, and while the federation does not run.
+   */
+  keepRoute(route: PortalRoute): Promise<void> {
+    return addRoute(this.#routeSources(), route, { persist: true });
+  }
+
+  /**
+   * Removes one server of a pattern, or all of them, for good: also what {@link keepRoute} has kept. False
+   * when there was none. A route of the options is there again after a restart.
+   */
+  removeRoute(pattern: string, server?: string): Promise<boolean> {
+    return removeRoute(this.#routeSources(), pattern, server);
+  }
+
+  #routeSources(): RouteSources {
+    return { table: this.routes, kept: this.runtime.keptRoutes };
   }
 
   /** The room plugin: `plugins = definePlugins([federation.portals({ carry })])`. */

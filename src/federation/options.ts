@@ -52,7 +52,7 @@ export function resolveOptions(given: FederationOptions): ResolvedFederationOpti
     discovery: discoveryOption(options.discovery ?? {}, allowInsecure),
     endpoint,
     name: nameOption(options.name ?? new URL(origin).host.slice(0, 64)),
-    routes: routesOption(options.routes ?? [], allowInsecure),
+    routes: routesOption(options.routes ?? [], origin, allowInsecure),
     peers: peersOption(options.peers ?? [], origin, allowInsecure),
     ...orDefaults(options),
     dataDirectory,
@@ -116,9 +116,10 @@ function peersOption(
 
 function routesOption(
   given: readonly PortalRoute[],
+  self: string,
   allowInsecure: boolean,
 ): readonly PortalRoute[] {
-  const table = new RoutingTable();
+  const table = new RoutingTable({ self });
   const routes = given.map((route, index) => {
     const server = originOption(`routes[${index}].server`, route.server, allowInsecure);
     const checked = { ...route, server };

@@ -56,7 +56,10 @@ export function readPortalUri(text: string): PortalUri | string {
   };
 }
 
-/** Reads any text, by the rules that `URL` has for https: hosts, ports, percent-encoding. */
+/**
+ * Reads any text, by the rules that `URL` has for https: hosts, ports, percent-encoding; in the path, escapes
+ * are as RFC 3986, section 6.2.2, has them.
+ */
 export function readByUrl(text: string): PortalUri | string {
   if (!/^aether:\/\//iu.test(text)) return "the scheme must be aether:";
   const url = URL.parse(`https://${text.slice(SCHEME.length)}`);
@@ -76,24 +79,20 @@ export function readByUrl(text: string): PortalUri | string {
       options[name] = option;
     }
   }
-  const port = explicitPort(text);
-  const authority = stripDefaultPort(
-    url.port === "" && port !== undefined ? `${url.hostname}:${port}` : url.host,
-  );
+  // As in an https origin: without a port of 443, and without leading zeros.
+  const authority = url.host;
+  const path = pathname.replace(/%[\da-f]{2}/giu, normalEscape);
   return {
     authority,
     world,
-    path: pathname,
+    path,
     options: Object.freeze(options),
-    href: `${SCHEME}${authority}${pathname}${search}`,
+    href: `${SCHEME}${authority}${path}${search}`,
   };
 }
 
-function explicitPort(text: string): string | undefined {
-  return /^aether:\/\/(?:\[[^\]]*\]|[^/?#:]*):(\d+)/iu.exec(text)?.[1];
-}
-
-/** An https origin's authority never spells out 443. */
-function stripDefaultPort(authority: string): string {
-  return authority.endsWith(":443") ? authority.slice(0, -4) : authority;
+/** What needs no escape has none, and all others are in upper case. */
+function normalEscape(escape: string): string {
+  const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+  return /[\w.~-]/u.test(character) ? character : escape.toUpperCase();
 }

@@ -132,6 +132,21 @@ export class RouteTree<T> {
     this.#authorities[word] = (this.#authorities[word] ?? 0) | bitsOf(hash);
   }
 
+  /** The values of all patterns that match, the most specific first. */
+  matchAll(text: string, places: Places): T[] {
+    const { slashes, authorityEnd } = places;
+    const exact = this.#paths.find(text, 0, places.pathEnd, places.pathHash);
+    const all: T[] = exact === undefined ? [] : [exact];
+    for (let slash = Math.min(slashes - 1, this.#deepestPrefix); slash >= 0; slash -= 1) {
+      const end = places.slashAt(slash);
+      const found = this.#prefixes.find(text, AUTHORITY_START, end, places.slashHash(slash));
+      if (found !== undefined) all.push(found);
+    }
+    all.push(...this.#matchSuffixes(text, authorityEnd).reverse());
+    if (this.#any !== undefined) all.push(this.#any);
+    return all;
+  }
+
   /** The value of the most specific path or prefix. */
   matchPath(text: string, places: Places): T | undefined {
     if (this.#paths.size > 0) {
@@ -166,6 +181,18 @@ export class RouteTree<T> {
       hash = hashed(hash, code);
     }
     return best;
+  }
+
+  /** The values of all suffixes that match, the shortest first. */
+  #matchSuffixes(text: string, authorityEnd: number): T[] {
+    const all: T[] = [];
+    const hostEnd = endOfHost(text, authorityEnd);
+    for (let at = text.lastIndexOf(".", hostEnd - 1); at > AUTHORITY_START;) {
+      const found = this.#suffixes.get(text.slice(at + 1, hostEnd));
+      if (found !== undefined) all.push(found);
+      at = text.lastIndexOf(".", at - 1);
+    }
+    return all;
   }
 }
 

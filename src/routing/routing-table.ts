@@ -4,14 +4,24 @@
  */
 import type { Random } from "../ports.ts";
 import { type KnownText, KnownTexts, MAX_KNOWN_LENGTH } from "./known-texts.ts";
-import { parsePattern } from "./pattern.ts";
+import { type RouteExplanation, explainWays } from "./explanation.ts";
+import { type RoutePattern, parsePattern, patternText } from "./pattern.ts";
 import { AUTHORITY_START, Places, readAuthority, readOn } from "./plain-uri.ts";
-import { type PortalUri, readByUrl } from "./portal-uri.ts";
+import { type PortalUri, readByUrl, readPortalUri } from "./portal-uri.ts";
 import { RouteTree } from "./route-tree.ts";
-import { type PortalRoute, type Target, Targets, originOf, serverIn, weighted } from "./targets.ts";
+import {
+  type PortalRoute,
+  type Target,
+  Targets,
+  originOf,
+  routesOf,
+  serverIn,
+  weighted,
+} from "./targets.ts";
 import { MAX_URI_LENGTH, NO_OPTIONS } from "./uri-rules.ts";
 
-export type { PortalRoute };
+export type { PortalRoute, RouteExplanation };
+export type { ExplainedWay, WayState } from "./explanation.ts";
 
 /** Where a portal URI leads now. It may be frozen, and the same that was answered before. */
 export interface ResolvedDestination {
@@ -37,6 +47,11 @@ export interface RoutingTableOptions {
   readonly self?: string;
   /** Default: every server is healthy. */
   readonly isHealthy?: (origin: string) => boolean;
+  /**
+   * Why players cannot be sent to a server now, in a few words for operators; undefined: they can. For
+   * {@link RoutingTable.explain}. Default: what `isHealthy` says.
+   */
+  readonly whyNot?: (origin: string) => string | undefined;
   /** The origin of a known peer with that authority: its URIs need no route. */
   readonly peerFor?: (authority: string) => string | undefined;
   /**
@@ -52,6 +67,15 @@ export interface RoutingTableOptions {
 type Told = Pick<PortalUri, "world" | "options" | "href">;
 
 const NO_ALTERNATIVES: readonly string[] = Object.freeze([]);
+
+/** Ways that are named at most where nobody asks for more. */
+const MAX_WAYS = 16;
+
+/** The authority whose URIs alone a pattern matches; undefined: those of several. */
+function authorityIn(pattern: RoutePattern): string | undefined {
+  if (pattern.kind === "path") return pattern.uri.slice(AUTHORITY_START).split("/", 1)[0];
+  return pattern.kind === "prefix" ? pattern.prefix.split("/", 1)[0] : undefined;
+}
 
 /** The routing table. */
 export class RoutingTable {
@@ -100,6 +124,12 @@ export class RoutingTable {
       throw new TypeError("world must be 1–64 of A-Za-z0-9_-");
     }
     const pattern = parsePattern(route.pattern);
+    if (this.#selfAuthority !== undefined && authorityIn(pattern) === this.#selfAuthority) {
+      throw new TypeError(
+        `pattern "${route.pattern.slice(0, 120)}": its URIs lead to this server itself, whatever the routes say`,
+      );
+    }
+    const text = patternText(pattern);
     const present = this.#tree.get(pattern);
     if (serverIn(present, server) === undefined) {
       if (this.#size >= this.#maxRoutes) {
@@ -110,6 +140,7 @@ export class RoutingTable {
     // The caller's string, where it is the same: many routes lead to one server.
     const target = Object.freeze({
       ...route,
+      pattern: text === route.pattern ? route.pattern : text,
       server: server === route.server ? route.server : server,
     });
     this.#version += 1;
@@ -159,6 +190,68 @@ export class RoutingTable {
       this.#known.note(uri);
     } else if (uri.length > MAX_URI_LENGTH) return undefined;
     return this.#resolveText(uri);
+  }
+
+  /**
+   * Every way that a URI has, in the order in which a crossing tries them: what {@link resolve} answers, the
+   * other servers of that pattern, then those of less specific patterns. A server is named once for a world.
+   * A peer that the URI names directly is the only way, and only where no route matches.
+   *
+   * @param most ways that are named. Default 16.
+   */
+  ways(uri: string, most = MAX_WAYS): ResolvedDestination[] {
+    const first = this.resolve(uri);
+    const read = readPortalUri(uri);
+    if (first === undefined || typeof read === "string") return [];
+    const ways = [first];
+    if (first.pattern === undefined) return ways;
+    const named = new Set([`${first.origin} ${first.world}`]);
+    for (const target of this.#matchAll(read)) {
+      const [up, down] = this.#byHealth(target);
+      for (const { server, world, pattern } of [...up, ...down]) {
+        if (ways.length >= most) return ways;
+        const way = this.#destination(read, server, world, pattern, NO_ALTERNATIVES);
+        const name = `${way.origin} ${way.world}`;
+        if (!named.has(name)) ways.push(way);
+        named.add(name);
+      }
+    }
+    return ways;
+  }
+
+  /**
+   * Every route that matches a URI, in the order in which a crossing tries them, and why one of them cannot
+   * be used. Nothing is drawn by chance: servers that share by weight stand as they are.
+   */
+  explain(uri: string): RouteExplanation {
+    const read = readPortalUri(uri);
+    if (typeof read === "string") return { ok: false, reason: read, ways: [] };
+    const whyNot = (origin: string): string | undefined =>
+      this.#options.whyNot === undefined
+        ? this.#isUp(origin)
+          ? undefined
+          : "it is down"
+        : this.#options.whyNot(origin);
+    const { authority } = read;
+    const isSelf = authority === this.#selfAuthority;
+    const routes = isSelf
+      ? []
+      : this.#matchAll(read).flatMap((target) => this.#byHealth(target).flat());
+    const direct = routes.length === 0 ? this.#selfOrPeer(authority) : undefined;
+    return explainWays(read, { routes, direct, self: this.#options.self, whyNot });
+  }
+
+  #matchAll({ authority, path }: PortalUri): Target[] {
+    const places = this.#places;
+    return this.#tree.matchAll(places.locate(authority, path), places);
+  }
+
+  /** The routes of a target whose servers are up, and the others, each by priority. */
+  #byHealth(target: Target): readonly [up: PortalRoute[], down: PortalRoute[]] {
+    const up: PortalRoute[] = [];
+    const down: PortalRoute[] = [];
+    for (const route of routesOf(target)) (this.#isHealthy(route.server) ? up : down).push(route);
+    return [up, down];
   }
 
   #resolveRead(uri: PortalUri): ResolvedDestination | undefined {
@@ -268,9 +361,7 @@ export class RoutingTable {
   }
 
   #choose(uri: Told, targets: Targets): ResolvedDestination {
-    const up: PortalRoute[] = [];
-    const down: PortalRoute[] = [];
-    for (const route of targets.ordered) (this.#isHealthy(route.server) ? up : down).push(route);
+    const [up, down] = this.#byHealth(targets);
     const [usable, others] = up.length > 0 ? [up, down] : [down, up];
     const lowest = usable[0]?.priority ?? 0;
     const chosen = weighted(

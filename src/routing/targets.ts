@@ -66,6 +66,11 @@ export function serverIn(target: Target | undefined, server: string): PortalRout
   return target?.server === server ? target : undefined;
 }
 
+/** The routes of what a pattern leads to. */
+export function routesOf(target: Target): readonly PortalRoute[] {
+  return target instanceof Targets ? target.ordered : [target];
+}
+
 /** One of several, each as often as its weight says. @param fraction a random one, from 0 to below 1 */
 export function weighted(routes: readonly PortalRoute[], fraction: number): PortalRoute {
   const total = routes.reduce((sum, route) => sum + (route.weight ?? 1), 0);

@@ -30,6 +30,8 @@ import { PeerClient } from "../http/outbound/peer-client.ts";
 import { Links } from "../link/links.ts";
 import type { Clock, PeerCalls, Random } from "../ports.ts";
 import { TrustState } from "../registry/federated-server.ts";
+import { KeptRoutes } from "../routing/kept-routes.ts";
+import type { RoutingTable } from "../routing/routing-table.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import { CrossingLog } from "./crossing-log.ts";
 import type { EventBus } from "./events.ts";
@@ -64,6 +66,7 @@ export interface CompositionOptions {
   /** Players in each world now. */
   readonly populations: () => Promise<Populations>;
   readonly events: EventBus;
+  readonly routes: RoutingTable;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -73,11 +76,14 @@ export interface Parts {
   readonly resources: Resources;
   readonly descriptor: OwnDescriptor;
   readonly registry: ServerRegistry;
+  readonly keptRoutes: KeptRoutes;
   readonly trust: PeerTrust;
   readonly handshake: HandshakeService;
   readonly nonces: Nonces;
   readonly keeper: SessionKeeper;
   readonly peers: PeerClient;
+  /** Calls to peers, by which health checks learn what became of them. */
+  readonly calls: PeerCalls;
   /** Undefined: this server has none. */
   readonly links: Links | undefined;
   readonly health: HealthMonitor;
@@ -111,6 +117,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const registry = new ServerRegistry({ store, clock, maxPeers, named, logger });
   const trust = new PeerTrust({ origin, registry, keys });
   const { issuerKey, mayGoTo } = trust;
+  const keptRoutes = new KeptRoutes({ store, table: from.routes, self: origin, random, logger });
 
   // How we talk to them.
   const fetch = createGuardedFetch({ allowInsecure, allowPrivateNetwork });
@@ -238,7 +245,8 @@ export function composeParts(from: CompositionOptions): Parts {
   const crossingLog = new CrossingLog({ store, clock, random, logger });
   const custody = new Custody({
     ...{ origin, store, transient, clock, random, logger, peers: calls, seats, signingKey },
-    ...{ issuerKey, mayGoTo },
+    ...{ issuerKey, mayGoTo, takesPlayersOf: trust.takesPlayersOf },
+    hasAsset: async (hash) => (await files.stat(hash)) !== undefined,
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
     ...{ accept: options.accept, admit: options.admit },
     perMinute: {
@@ -305,8 +313,11 @@ export function composeParts(from: CompositionOptions): Parts {
     clock,
   });
   const changes = new Repeating({
-    work: () =>
-      takeOverChanges({ store, registry, handshake, keeper, keys, descriptor, custody, logger }),
+    work: async () => {
+      const changed = { store, registry, handshake, keeper, keys, descriptor, custody, logger };
+      await takeOverChanges(changed);
+      await keptRoutes.refresh();
+    },
     everyMilliseconds: CHANGES_MILLISECONDS,
     onFailure: (cause) => {
       logger.error("changes of the operator could not be read", cause);
@@ -316,13 +327,14 @@ export function composeParts(from: CompositionOptions): Parts {
 
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
-    ...{ health, ownHealth, listings, discovery, serverPages },
+    ...{ health, ownHealth, listings, discovery, serverPages, calls, keptRoutes },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },
       { stop: () => download.close() },
       { stop: () => transfer.close() },
       { start: () => registry.load() },
+      { start: () => keptRoutes.load() },
       ...(processes === undefined ? [] : [processes]),
       custody,
       ownHealth,

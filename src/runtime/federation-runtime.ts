@@ -18,8 +18,16 @@ import type { DescriptorDocument } from "../identity/descriptor.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { Links } from "../link/links.ts";
-import { type Clock, type Random, type Store, systemClock, systemRandom } from "../ports.ts";
+import {
+  type Clock,
+  type PeerCalls,
+  type Random,
+  type Store,
+  systemClock,
+  systemRandom,
+} from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
+import type { KeptRoutes } from "../routing/kept-routes.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
 import { type Parts, composeParts } from "./composition.ts";
 import { EventBus, type FederationEvents } from "./events.ts";
@@ -28,6 +36,7 @@ import { startAll, stopAll } from "./part.ts";
 import { openResources } from "./resources.ts";
 import { type ResolvedOptions, type RuntimeOptions, withDefaults } from "./settings.ts";
 import type { ProcessLink } from "./sibling-processes.ts";
+import { type NoWayOut, noWayOut } from "./way-out.ts";
 
 /**
  * Owns the parts of one federated server and runs its cross-instance transactions. Stands alone:
@@ -50,6 +59,8 @@ export class FederationRuntime {
     this.routes = new RoutingTable({
       self: options.origin,
       isHealthy: (origin) => this.isReachable(origin),
+      whyNot: (origin) =>
+        this.#running === undefined ? "this server does not run" : this.noWayOut(origin)?.why,
       peerFor: (authority) => this.#running?.trust.withAuthority(authority),
       random: this.random,
     });
@@ -210,6 +221,7 @@ export class FederationRuntime {
     const resources = await openResources({ options, link, clock, random });
     const parts = composeParts({
       ...{ options, resources, seats, link, populations, events: this.#events, clock, random },
+      routes: this.routes,
     });
     // What is settled while starting asks this server who it trusts.
     this.#running = parts;
@@ -288,6 +300,24 @@ export class FederationRuntime {
   /** Whether our players may go to a server: it is not known for anything that speaks against it. */
   mayGoTo(origin: string): boolean {
     return this.#parts().trust.mayGoTo(origin);
+  }
+
+  /** Routes that are there again after a restart. */
+  get keptRoutes(): KeptRoutes {
+    return this.#parts().keptRoutes;
+  }
+
+  /** Calls to peers. */
+  get calls(): PeerCalls {
+    return this.#parts().calls;
+  }
+
+  /** Why nobody is sent to a server now; undefined: players are. */
+  noWayOut(origin: string): NoWayOut | undefined {
+    const { registry, trust } = this.#parts();
+    const { mayGoTo } = trust;
+    const isReachable = (server: string): boolean => this.isReachable(server);
+    return noWayOut({ registry, named: this.options.peers, mayGoTo, isReachable }, origin);
   }
 
   /** Whether players can be sent to a server now, as far as health checks know. */

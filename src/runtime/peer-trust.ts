@@ -39,6 +39,14 @@ export class PeerTrust {
       : undefined;
   };
 
+  /** Whether a home's players are taken here. */
+  readonly takesPlayersOf = (home: string): boolean => {
+    if (home === this.#origin) return true;
+    const server = this.#registry.get(home);
+    if (this.#registry.isBlocked(home)) return false;
+    return isTrusted(server) && (server.roles ?? ALL_ROLES).inbound;
+  };
+
   /** Whether our players may go to a server: it is not known for anything that speaks against it. */
   readonly mayGoTo = (origin: string): boolean => {
     if (this.#registry.isBlocked(origin)) return false;

@@ -29,6 +29,7 @@ function message(destinations: readonly string[], random: Random): [string, unkn
     () => ["federation:enter", { to: pick(random, destinations) }],
     () => ["federation:cancel", { transferId: random.uuid() }],
     () => ["federation:preview", undefined],
+    () => ["federation:can-enter", { to: "aether://nowhere.example/x" }],
     () => ["federation:receipt", undefined],
     () => ["federation:transit", anything(random, 3)],
     () => ["move", { dx: random.fraction(), dy: random.fraction() }],

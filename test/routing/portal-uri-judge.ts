@@ -32,25 +32,28 @@ export function judgePortalUri(
     if (option.length > MAX_OPTION_LENGTH) return no(`option "${name}" is too long`);
     options[name] = option;
   }
-  const port = explicitPort(value);
-  const authority = url.port === "" && port !== undefined ? `${url.hostname}:${port}` : url.host;
+  const { host: authority } = url;
+  // RFC 3986, section 6.2.2: unreserved characters need no escape, and escapes are in upper case.
+  const path = url.pathname
+    .split(/(%[\dA-Fa-f]{2})/u)
+    .map((piece, index) => (index % 2 === 0 ? piece : escapeOf(piece)))
+    .join("");
   return {
     ok: true,
     uri: {
-      authority: stripDefaultPort(authority),
+      authority,
       world,
-      path: url.pathname,
+      path,
       options,
-      href: `aether://${stripDefaultPort(authority)}${url.pathname}${url.search}`,
+      href: `aether://${authority}${path}${url.search}`,
     },
   };
 }
 
-function explicitPort(value: string): string | undefined {
-  return /^aether:\/\/(?:\[[^\]]*\]|[^/?#:]*):(\d+)/iu.exec(value)?.[1];
-}
+const UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
-/** An https origin's authority never spells out 443. */
-function stripDefaultPort(authority: string): string {
-  return authority.endsWith(":443") ? authority.slice(0, -4) : authority;
+function escapeOf(escape: string): string {
+  const code = Number(`0x${escape.slice(1)}`);
+  const character = String.fromCharCode(code);
+  return UNRESERVED.includes(character) ? character : escape.toUpperCase();
 }

@@ -71,7 +71,12 @@ const base = {
   // Traced at once, so that the run that shows it need not be made again to be told.
   ...(mutant === undefined
     ? {}
-    : { faults: faultsOf(mutant), links: mutant.links ?? false, traceLength: TRACED_LINES }),
+    : {
+        faults: faultsOf(mutant),
+        links: mutant.links ?? false,
+        failover: mutant.failover ?? false,
+        traceLength: TRACED_LINES,
+      }),
 };
 let options = base;
 let result = await simulate(options);

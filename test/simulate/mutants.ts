@@ -18,6 +18,8 @@ export interface Mutant {
   readonly crossings?: number;
   /** Whether servers have links with each other. Default false. */
   readonly links?: boolean;
+  /** Whether crossings name other servers to try. Default false. */
+  readonly failover?: boolean;
   /** With which it shows soonest. Default 7. */
   readonly seed?: string;
 }
@@ -52,6 +54,9 @@ const linkKeys = "link/keys.ts";
 
 /** Somebody stands between servers that have links, and puts in what passed before. */
 const onTheWay = { links: true, faults: { tamper: 0.05, noUpgrade: 0, rubbish: 0, unruly: 0 } };
+
+/** Servers refuse, and the crossing goes on to another one; it shows once all faults have ended. */
+const failover = { failover: true, crossings: 60 };
 
 /** By name. */
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
@@ -1110,6 +1115,61 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     ...onTheWay,
+  },
+  failoverTries: {
+    rule: "a crossing that its destination refuses goes on to the next one",
+    edits: [
+      {
+        file: crossings,
+        find: "    if (refused.elsewhere !== true || ",
+        put: "    if (refused.elsewhere === true || ",
+      },
+    ],
+    ...failover,
+  },
+  failoverCancels: {
+    rule: "a player departs for another server only once home has cancelled the former departure",
+    edits: [
+      {
+        file: crossings,
+        find: "      if (!(await this.#cancel(crossing))) return false;",
+        put: "      await Promise.resolve();",
+      },
+    ],
+    ...failover,
+  },
+  failoverFrozen: {
+    rule: "the player stays frozen from one destination to the next",
+    edits: [
+      {
+        file: crossings,
+        find: "    crossing.transferId = this.#options.random.uuid();\n",
+        put: '    crossing.transferId = this.#options.random.uuid();\n    session.thaw("crossing");\n',
+      },
+    ],
+    ...failover,
+  },
+  failoverFrees: {
+    rule: "the seat of a destination that is left is given free",
+    edits: [
+      {
+        file: crossings,
+        find: "    void this.#freeSeat(crossing);\n    try {",
+        put: "    try {",
+      },
+    ],
+    ...failover,
+  },
+  failoverTurns: {
+    rule: "who has turned round goes to no other server",
+    edits: [
+      {
+        file: crossings,
+        find: "      !crossing.decided && !session.ended && !this.#backOff.stopped && failover.goesOn;",
+        put: "      !session.ended && !this.#backOff.stopped && failover.goesOn;",
+      },
+    ],
+    failover: true,
   },
 };
 

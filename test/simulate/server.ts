@@ -56,6 +56,10 @@ export interface Neighbourhood {
   disown(player: string, transferId?: string): void;
   /** A visitor's row is no more. */
   forgotten(origin: string, player: string): void;
+  /** Servers that take nobody, or everybody, by origin: once all faults have ended. */
+  readonly shut: ReadonlyMap<string, "full" | "unwell" | "open">;
+  /** A server begins to let a player go. */
+  departing(server: SimulatedServer, player: string): void;
   /** A seat was given for what `caller` sent. */
   seated(caller: string, body: unknown, to: SimulatedServer): void;
   /** A server's life ended without its memory. */
@@ -173,6 +177,10 @@ export class SimulatedServer implements PeerCalls {
         return server?.key.kid === kid ? server.verifyKey : undefined;
       },
       leaseSeconds: LEASE_SECONDS,
+      onEvent: (event) => {
+        if (event.type !== "progress" || event.progress.stage !== "departing") return;
+        this.#hood.departing(this, event.progress.player);
+      },
     });
     // As the real one: nobody is let in before what a former run left open is settled.
     this.#ready = false;
@@ -346,7 +354,8 @@ export class SimulatedServer implements PeerCalls {
       hasWorld: () => true,
       reserve: async ({ sessionId, claim }) => {
         if (!alive()) return never();
-        if (world.random.fraction() < 0.02) {
+        const shut = this.#hood.shut.get(this.origin);
+        if (shut === undefined ? world.random.fraction() < 0.02 : shut === "full") {
           return { ok: false, code: "ERR_FED_WORLD_FULL", reason: "full" };
         }
         for (const seat of this.#seats.values()) {
@@ -595,6 +604,9 @@ export class SimulatedServer implements PeerCalls {
     if (unwell === "before")
       return refusing(world.pick(["ERR_FED_UNAVAILABLE", "ERR_FED_RATE_LIMITED"]));
     const answer = await this.answer(caller, path, body, created);
+    if (path === "/reservations" && this.#hood.shut.get(this.origin) === "unwell") {
+      return refusing("ERR_FED_UNAVAILABLE");
+    }
     if (lied && answer?.ok === false && answer.code === "ERR_FED_MALFORMED" && isMany(path)) {
       this.#hood.violate(`one bad state has all of a ${path} refused`);
     }

@@ -16,6 +16,8 @@ export interface SimulationOptions {
   readonly faults?: Partial<Faults>;
   /** Whether some of the servers have links with each other. Default true. */
   readonly links?: boolean;
+  /** Whether crossings name other servers to try where the first does not take the player. Default true. */
+  readonly failover?: boolean;
   /** Lines of the trace to keep. Default 0. */
   readonly traceLength?: number;
 }
@@ -86,6 +88,8 @@ class Simulation implements Stage {
   readonly #linked = new Set<string>();
   /** Crossings whose source has said another state than the player left with. */
   readonly lied = new Set<string>();
+  readonly turnedRound = new Set<string>();
+  readonly shut = new Map<string, "full" | "unwell" | "open">();
   readonly #options: SimulationOptions;
   readonly #players: Traveller[];
   readonly #watcher: Watcher;
@@ -123,6 +127,15 @@ class Simulation implements Stage {
 
   get links(): boolean {
     return this.#linked.size > 0;
+  }
+
+  get failover(): boolean {
+    return this.#options.failover ?? true;
+  }
+
+  departing(server: SimulatedServer, player: string): void {
+    if (!this.turnedRound.has(`${server.origin} ${server.life} ${player}`)) return;
+    this.violate(`${player} has turned round, and ${server.authority} sends it to another server`);
   }
 
   linked(one: string, other: string): boolean {
@@ -270,5 +283,44 @@ class Simulation implements Stage {
     });
     await this.#play(world.now + CALM_CROSSING_MILLISECONDS, () => over);
     if (!over) this.violate("nothing goes wrong any more, and a crossing does not end");
+    if (this.failover && this.#violation === undefined) await this.#failOver();
+  }
+
+  /** Two servers take nobody, one of them only after it has made a seat: all get to a third one. */
+  async #failOver(): Promise<void> {
+    const { world } = this;
+    const [full, unwell, ...open] = this.servers;
+    if (full === undefined || unwell === undefined || open.length === 0) return;
+    this.shut.set(full.origin, "full").set(unwell.origin, "unwell");
+    for (const { origin } of open) this.shut.set(origin, "open");
+    let over = false;
+    const outcomes: CrossingOutcome[] = [];
+    const all = this.#players.map(async (player) => {
+      const outcome = await player.crossOver([full, unwell, ...open]);
+      if (outcome !== undefined) outcomes.push(outcome);
+    });
+    void Promise.all(all).then(() => {
+      over = true;
+    });
+    await this.#play(world.now + CALM_CROSSING_MILLISECONDS, () => over);
+    // What is sent beside a crossing has arrived by then.
+    await this.#play(world.now + 1_000, () => false);
+    if (!over) this.violate("a crossing that two servers refuse does not end");
+    for (const outcome of outcomes) {
+      if (outcome.kind === "stayed") {
+        this.violate(`two servers are full, another is not, and a player stayed: ${outcome.code}`);
+      }
+    }
+    const tried = new Set(
+      outcomes
+        .flatMap((each) => ("tried" in each ? (each.tried ?? []) : []))
+        .map((each) => each.transferId),
+    );
+    for (const player of this.#players) {
+      for (const seat of (await unwell.custody?.seats.of(player.id)) ?? []) {
+        if (!tried.has(seat.transferId)) continue;
+        this.violate(`${unwell.authority} keeps a seat for ${player.id}, who went elsewhere`);
+      }
+    }
   }
 }

@@ -1,5 +1,6 @@
 /** A player of the simulation, with a client. */
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
+import type { CrossingDestination } from "../../src/custody/source/departing.ts";
 import type { Custody } from "../../src/custody/custody.ts";
 import type { PlayerSession, TransitMessage } from "../../src/custody/shared/player-session.ts";
 import { type Carried, Connection, RoomBody, carriedOf } from "./room.ts";
@@ -17,6 +18,10 @@ export interface Stage extends Neighbourhood {
   readonly open: Map<Promise<CrossingOutcome>, Place>;
   /** Crossings whose source has said another state than the player left with. */
   readonly lied: ReadonlySet<string>;
+  /** Whether crossings name other servers to try. */
+  readonly failover: boolean;
+  /** Players who turned round before they were told of a seat, after the server they leave. */
+  readonly turnedRound: Set<string>;
   ended(outcome: CrossingOutcome): void;
   /** A server tells a client of its seat. */
   told(player: string, transferId: string): void;
@@ -59,6 +64,11 @@ export class Traveller {
     this.#stage = stage;
     this.name = name;
     this.#home = home;
+  }
+
+  /** `<local id>@<home authority>`. */
+  get id(): string {
+    return `${this.name}@${this.#home.authority}`;
   }
 
   get plays(): boolean {
@@ -183,22 +193,48 @@ export class Traveller {
     return this.#cross(place);
   }
 
-  #cross(place: Place): Promise<CrossingOutcome> {
+  /** Crosses to the first of these servers that takes the player. */
+  async crossOver(servers: readonly SimulatedServer[]): Promise<CrossingOutcome | undefined> {
+    const place = this.#live();
+    if (place === undefined) return undefined;
+    this.#give(place, undefined);
+    const [target, ...next] = servers.filter((server) => server !== place.server);
+    return target && this.#cross(place, target, next);
+  }
+
+  #cross(
+    place: Place,
+    target = this.#stage.world.pick(
+      this.#stage.servers.filter((server) => server !== place.server),
+    ),
+    next = this.#others(place, target),
+  ): Promise<CrossingOutcome> {
     const stage = this.#stage;
-    const { world, servers, tally } = stage;
-    const target = world.pick(servers.filter((server) => server !== place.server));
+    const { world, tally } = stage;
     tally.crossings += 1;
     world.note(() => `${this.name} walks from ${place.server.authority} to ${target.authority}`);
-    const outcome = place.custody.crossings.cross(place.session, {
-      uri: `aether://${target.authority}/world`,
-      origin: target.origin,
-      world: "world",
-      options: {},
+    const to = ({ origin }: SimulatedServer): CrossingDestination => ({
+      ...{ uri: `aether://${target.authority}/world`, origin, world: "world", options: {} },
+    });
+    const transferId = world.random.uuid();
+    const { crossings } = place.custody;
+    const outcome = crossings.cross(place.session, to(target), transferId, {
+      next: next.map(to),
     });
     stage.open.set(outcome, place);
+    const turned = `${place.server.origin} ${place.server.life} ${this.id}`;
+    if (next.length > 0 && !this.calm && world.random.fraction() < 0.1) {
+      world.schedule(world.between(0, 200), () => {
+        if (place.server.custody !== place.custody || place.server.hung) return;
+        if (!stage.open.has(outcome) || crossings.transferOf(this.id) === undefined) return;
+        crossings.abandon(this.id, transferId);
+        stage.turnedRound.add(turned);
+      });
+    }
     void outcome.then(
       (ended) => {
         stage.open.delete(outcome);
+        stage.turnedRound.delete(turned);
         const tooMuch = ended.kind === "stayed" && ended.code === "ERR_FED_STATE_INVALID";
         if (tooMuch && this.#live() === place && !place.session.frozen) {
           this.#give(place, undefined);
@@ -214,6 +250,13 @@ export class Traveller {
       },
     );
     return outcome;
+  }
+
+  /** Where else it would go, now and then. */
+  #others(place: Place, target: SimulatedServer): readonly SimulatedServer[] {
+    const { failover, servers, world } = this.#stage;
+    if (!failover || world.random.fraction() < 0.5) return [];
+    return servers.filter((server) => server !== place.server && server !== target);
   }
 
   /** A body whose client follows the transits it is sent. */

@@ -12,6 +12,8 @@ export interface AdmissionRequest {
   readonly from: string;
   readonly world: string;
   readonly options: Readonly<Record<string, string>>;
+  /** True: nobody comes yet, the player's home only asks (`canEnter`). */
+  readonly preflight?: boolean;
 }
 
 /** Yes, or no with a reason the player is shown. */

@@ -6,6 +6,8 @@ import type { JsonValue } from "../../json.ts";
 export interface SeatHost {
   /** Whether this server has a world of that name. */
   hasWorld(world: string): boolean;
+  /** Whether a room of the world has a place now, without one being made. Default: nobody knows. */
+  hasRoom?(world: string, options: Readonly<Record<string, string>>): Promise<boolean>;
   /** Reserves a seat under `sessionId`; `claim` is what its connection will be held against. */
   reserve(request: {
     readonly world: string;

@@ -26,6 +26,9 @@ const epochSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const tokenSchema = z.string().max(4096);
 
+/** Assets that a `preflight` may name. */
+export const MAX_PREFLIGHT_ASSETS = 32;
+
 /** A world's name. */
 export const worldSchema = z.string().regex(WORLD_NAME, "not a world's name");
 

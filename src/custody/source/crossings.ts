@@ -19,6 +19,7 @@ import type { CrossingsUnderWay } from "../shared/under-way.ts";
 import type { CancelOutcome, SettledDeparture, Settlement } from "../holder/settlement.ts";
 import type { VisitorBook } from "../holder/visitors.ts";
 import { type CrossingDestination, type ReservedSeat, Stay, depart, reserve } from "./departing.ts";
+import { Failover, type OtherWays, type TriedDestination } from "./failover.ts";
 
 /** How a crossing ended. */
 export type CrossingOutcome =
@@ -29,14 +30,19 @@ export type CrossingOutcome =
       readonly to: string;
       /** Origin of the server the player is on now. */
       readonly destination: string;
+      /** Servers that did not take the player before this one did, in the order they were asked. */
+      readonly tried?: readonly TriedDestination[];
     }
   | {
       readonly kind: "stayed";
+      /** Of the last departure. */
       readonly transferId: string;
       readonly to: string;
       /** What kept the player here; a client can show `message` to it. */
       readonly code: FederationErrorCode;
       readonly message: string;
+      /** Servers that did not take the player before the last one did not, either. */
+      readonly tried?: readonly TriedDestination[];
     }
   | {
       /** This server stopped before anybody knew: its next start settles it. */
@@ -55,14 +61,37 @@ export interface CrossingProgress {
   readonly stage: "departing" | "reserving" | "transit";
 }
 
+/** Where else a crossing may go. */
+export interface CrossingWays extends OtherWays {
+  /**
+   * What is left when no server takes the player, which plays here again by then: how going to a room of
+   * this very server ended. Undefined: that, too, came to nothing.
+   */
+  readonly here?: () => Promise<CrossingOutcome | undefined>;
+}
+
 type Verdict = "departed" | "expired" | "abandoned" | "blocked";
 
+/** Why a crossing comes to nothing. */
+interface Refused {
+  readonly code: FederationErrorCode;
+  readonly message: string;
+  /** Whether another destination may take the player. */
+  readonly elsewhere?: boolean;
+}
+
 interface OpenCrossing {
-  readonly transferId: string;
+  /** Of the departure that is open, or was last. */
+  transferId: string;
+  /** The first one's: by it the client knows the crossing until it is told of a seat. */
+  readonly firstTransferId: string;
   readonly session: PlayerSession;
-  readonly destination: CrossingDestination;
+  destination: CrossingDestination;
+  readonly failover: Failover;
   /** Tells the waiting crossing what happened. */
   readonly decide: (verdict: Verdict) => void;
+  /** Whether anybody has told it. */
+  decided: boolean;
   /** Resolves once the crossing is over. */
   readonly over: Promise<void>;
   /** Whether the client has been told of its seat: before that nobody can have claimed the player. */
@@ -71,6 +100,10 @@ interface OpenCrossing {
   undecided: boolean;
   /** How settling has ended the departure, when it has. */
   settled: CancelOutcome | undefined;
+  /** Whether it has the departure cancelled itself, in order to depart for another server. */
+  turning: boolean;
+  /** Whether home has cancelled the last departure of a player of its own. */
+  cancelled: boolean;
   /** The seat that was asked for while home's decision went to disk. */
   early: { readonly pass: string; readonly seat: Promise<ReservedSeat> } | undefined;
 }
@@ -100,7 +133,21 @@ const UNDECIDED = {
   code: "ERR_FED_UNAVAILABLE",
   message: "This server cannot tell yet whether you are on your way. Please wait.",
 } as const;
-const BLOCKED_MESSAGE = "This server does not deal with that one any more.";
+/** How a crossing ends that was told of a seat. */
+const REFUSED_AS: Readonly<Record<Exclude<Verdict, "departed">, Refused>> = {
+  blocked: {
+    code: "ERR_FED_BLOCKED",
+    message: "This server does not deal with that one any more.",
+  },
+  abandoned: {
+    code: "ERR_FED_CROSSING_ABANDONED",
+    message: "You did not get into the other world.",
+  },
+  expired: {
+    code: "ERR_FED_CROSSING_EXPIRED",
+    message: "The other world waited, but you did not arrive in time.",
+  },
+};
 /** A claim made in the last moment still has to reach home and come back as `departed`. */
 const CLAIM_GRACE_MILLISECONDS = 1_500;
 /** How often a player is told that it crosses too often. */
@@ -151,11 +198,15 @@ export class Crossings implements CrossingsUnderWay {
   /**
    * Takes a player out of this server into another one. Resolves with the outcome, never rejects
    * for what peers or the network do. `transferId` is made here when not given.
+   *
+   * Where the destination does not take the player, home cancels the departure and the player departs for
+   * the next one of `ways`, under another transfer id: frozen once for all, for four servers and 15 s at most.
    */
   async cross(
     session: PlayerSession,
     destination: CrossingDestination,
     transferId: string = this.#options.random.uuid(),
+    ways: CrossingWays = {},
   ): Promise<CrossingOutcome> {
     const stayed = (code: FederationErrorCode, message: string): CrossingOutcome => ({
       kind: "stayed",
@@ -178,57 +229,62 @@ export class Crossings implements CrossingsUnderWay {
       }
       return stayed(code, message);
     }
-    let decide: OpenCrossing["decide"] = () => undefined;
+    let resolveVerdict: (verdict: Verdict) => void = () => undefined;
     const verdict = new Promise<Verdict>((resolve) => {
-      decide = resolve;
+      resolveVerdict = resolve;
     });
     let finish: () => void = () => undefined;
     const over = new Promise<void>((resolve) => {
       finish = resolve;
     });
     const crossing: OpenCrossing = {
-      transferId,
-      session,
-      destination,
-      decide,
-      over,
+      ...{ transferId, firstTransferId: transferId, session, destination, over },
+      failover: new Failover(this.#options.clock, ways),
+      decide: (how) => {
+        crossing.decided = true;
+        resolveVerdict(how);
+      },
+      decided: false,
       told: false,
       undecided: false,
       settled: undefined,
+      turning: false,
+      cancelled: false,
       early: undefined,
     };
     this.#open.set(session.player, crossing);
     session.freeze("crossing");
     let outcome: CrossingOutcome;
+    let reserved: "departed" | Refused;
     try {
-      const reserved = await this.#leave(crossing, verdict).catch((cause: unknown) => {
-        this.#undecided(crossing, cause);
-        return ["ERR_FED_UNAVAILABLE", "This server cannot send you there right now."] as const;
-      });
-      outcome = await this.#settle(crossing, reserved, stayed);
+      reserved = await this.#leave(crossing, verdict);
+      while (reserved !== "departed" && (await this.#turn(crossing, reserved))) {
+        reserved = await this.#leave(crossing, verdict);
+      }
+      outcome = await this.#settle(crossing, reserved);
     } finally {
       this.#open.delete(session.player);
       finish();
     }
+    for (const listener of this.#listeners) listener(outcome, session);
     if (outcome.kind === "stayed" && !session.ended) {
+      const mayStayHere = reserved !== "departed" && reserved.elsewhere && !crossing.decided;
+      const here = mayStayHere === true ? await ways.here?.() : undefined;
+      if (here !== undefined) return here;
       session.body.failed({
-        transferId,
+        transferId: crossing.told ? crossing.transferId : transferId,
         to: destination.uri,
         code: outcome.code,
         message: outcome.message,
       });
     }
-    for (const listener of this.#listeners) listener(outcome, session);
     return outcome;
   }
 
   /** Ends a crossing, however long the store takes to answer: until then it is undecided. */
-  async #settle(
-    crossing: OpenCrossing,
-    reserved: "departed" | readonly [code: FederationErrorCode, message: string],
-    stayed: (code: FederationErrorCode, message: string) => CrossingOutcome,
-  ): Promise<CrossingOutcome> {
-    const { session, transferId, destination } = crossing;
+  async #settle(crossing: OpenCrossing, reserved: "departed" | Refused): Promise<CrossingOutcome> {
+    const { session, transferId, destination, failover } = crossing;
+    const tried = failover.tried === undefined ? {} : { tried: failover.tried };
     if (reserved !== "departed") void this.#freeSeat(crossing);
     const outcome = await untilDone(
       this.#backOff,
@@ -236,12 +292,69 @@ export class Crossings implements CrossingsUnderWay {
       () =>
         reserved === "departed"
           ? this.#letGo(crossing)
-          : this.#takeBack(crossing, stayed(...reserved)),
+          : this.#takeBack(crossing, {
+              ...{ kind: "stayed", transferId, to: destination.uri },
+              ...{ code: reserved.code, message: reserved.message },
+            }),
       (cause) => {
         this.#undecided(crossing, cause);
       },
     );
-    return outcome ?? { kind: "undecided", transferId, to: destination.uri, ...UNDECIDED };
+    return outcome === undefined
+      ? { kind: "undecided", transferId, to: destination.uri, ...UNDECIDED }
+      : { ...outcome, ...tried };
+  }
+
+  /**
+   * Home takes the departure back, and the player is to depart for another server: true. It stays frozen
+   * meanwhile. False: there is none, or home has not answered that nobody else has the player.
+   */
+  async #turn(crossing: OpenCrossing, refused: Refused): Promise<boolean> {
+    const { session, transferId, destination, failover } = crossing;
+    const mayGoOn = (): boolean =>
+      !crossing.decided && !session.ended && !this.#backOff.stopped && failover.goesOn;
+    if (refused.elsewhere !== true || crossing.told || !mayGoOn()) return false;
+    void this.#freeSeat(crossing);
+    try {
+      if (!(await this.#cancel(crossing))) return false;
+    } catch {
+      // Settling asks again, for as long as it takes.
+      return false;
+    }
+    if (!mayGoOn()) return false;
+    const { code, message } = refused;
+    const next = failover.next({ destination: destination.origin, transferId, code, message });
+    if (next === undefined) return false;
+    this.#options.logger.info(
+      `${destination.origin} does not take ${session.player} to ${destination.uri} (${code}): ${next.origin} is asked`,
+      { peer: destination.origin, player: session.player, transferId, code },
+    );
+    crossing.transferId = this.#options.random.uuid();
+    crossing.destination = next;
+    crossing.settled = undefined;
+    crossing.cancelled = false;
+    crossing.early = undefined;
+    return true;
+  }
+
+  /** Whether home has cancelled the departure, and the session goes on under its new epoch. */
+  async #cancel(crossing: OpenCrossing): Promise<boolean> {
+    const { session, transferId } = crossing;
+    if (session.atHome) {
+      const request: CancelRequest = { transferId, player: session.player, epoch: session.epoch };
+      const answer = await this.#options.homeAt(session.home).cancel(request);
+      if (!answer.ok) return false;
+      session.epoch = answer.body.epoch;
+      crossing.cancelled = true;
+      return true;
+    }
+    crossing.turning = true;
+    try {
+      await this.#options.settlement.settle(session.player);
+    } finally {
+      crossing.turning = false;
+    }
+    return crossing.settled === "resumed";
   }
 
   /** The store did not answer: the client and the operator hear of it, once for each crossing. */
@@ -305,7 +418,9 @@ export class Crossings implements CrossingsUnderWay {
   /** The client could not get into the other world, or the player changed its mind. */
   abandon(player: string, transferId: string): void {
     const crossing = this.#open.get(player);
-    if (crossing?.transferId === transferId) crossing.decide("abandoned");
+    if (crossing === undefined) return;
+    const { transferId: present, firstTransferId } = crossing;
+    if (transferId === present || transferId === firstTransferId) crossing.decide("abandoned");
   }
 
   /** Settling has ended a departure, perhaps for another reason than its crossing's. */
@@ -313,7 +428,7 @@ export class Crossings implements CrossingsUnderWay {
     const crossing = this.#open.get(player);
     if (crossing?.transferId !== transferId) return;
     crossing.settled = outcome;
-    crossing.decide("abandoned");
+    if (!crossing.turning) crossing.decide("abandoned");
   }
 
   /** Gives up whatever crossing the player is on and waits until it is over. */
@@ -324,15 +439,13 @@ export class Crossings implements CrossingsUnderWay {
     await crossing.over;
   }
 
-  async #leave(
-    crossing: OpenCrossing,
-    verdict: Promise<Verdict>,
-  ): Promise<"departed" | [code: FederationErrorCode, message: string]> {
+  async #leave(crossing: OpenCrossing, verdict: Promise<Verdict>): Promise<"departed" | Refused> {
     const { clock } = this.#options;
+    const { failover } = crossing;
     try {
       this.#progress(crossing, "departing");
       const pass = await depart(this.#options, crossing, (early) => {
-        const seat = reserve(this.#options, crossing, early);
+        const seat = reserve(this.#options, crossing, early, failover.patienceMilliseconds);
         crossing.early = { pass: early, seat };
         // Whoever waits for it hears of it: first of all it has to be decided.
         seat.catch(() => undefined);
@@ -358,13 +471,14 @@ export class Crossings implements CrossingsUnderWay {
       const what = await verdict;
       clock.clearTimeout(timer);
       if (what === "departed") return "departed";
-      if (what === "blocked") return ["ERR_FED_BLOCKED", BLOCKED_MESSAGE];
-      return what === "abandoned"
-        ? ["ERR_FED_CROSSING_ABANDONED", "You did not get into the other world."]
-        : ["ERR_FED_CROSSING_EXPIRED", "The other world waited, but you did not arrive in time."];
+      return REFUSED_AS[what];
     } catch (cause) {
-      if (cause instanceof Stay) return [cause.code, cause.message];
-      throw cause;
+      if (cause instanceof Stay) return cause;
+      this.#undecided(crossing, cause);
+      return {
+        code: "ERR_FED_UNAVAILABLE",
+        message: "This server cannot send you there right now.",
+      };
     }
   }
 
@@ -373,7 +487,7 @@ export class Crossings implements CrossingsUnderWay {
     if (crossing.early?.pass === pass) return crossing.early.seat;
     // One transfer has one seat: that of the other pass goes first.
     if (crossing.early !== undefined) await this.#freeSeat(crossing);
-    return reserve(this.#options, crossing, pass);
+    return reserve(this.#options, crossing, pass, crossing.failover.patienceMilliseconds);
   }
 
   async #letGo(crossing: OpenCrossing): Promise<CrossingOutcome> {
@@ -427,7 +541,9 @@ export class Crossings implements CrossingsUnderWay {
         : stayed;
     }
     const request: CancelRequest = { transferId, player: session.player, epoch: session.epoch };
-    const answer = await this.#options.homeAt(session.home).cancel(request);
+    const answer = crossing.cancelled
+      ? ({ ok: true, body: { epoch: session.epoch } } as const)
+      : await this.#options.homeAt(session.home).cancel(request);
     if (answer.ok) {
       session.epoch = answer.body.epoch;
       if (session.body.connected) session.thaw("crossing");

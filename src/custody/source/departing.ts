@@ -51,9 +51,12 @@ export interface DepartingOptions {
 /** Why the player stays where it is: said to its client. */
 export class Stay extends Error {
   readonly code: FederationErrorCode;
-  constructor(code: FederationErrorCode, message: string) {
+  /** Whether it is about the destination alone: another one may take the player all the same. */
+  readonly elsewhere: boolean;
+  constructor(code: FederationErrorCode, message: string, elsewhere = false) {
     super(message);
     this.code = code;
+    this.elsewhere = elsewhere;
   }
 }
 
@@ -65,7 +68,8 @@ export function cannotTravel(kind: StateFault["kind"]): string {
 }
 
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
-const NO_ANSWER = {
+/** Where a destination says nothing. */
+export const NO_ANSWER = {
   code: "ERR_FED_DESTINATION_DOWN",
   message: "The other server does not answer right now.",
 } as const;
@@ -141,6 +145,8 @@ export async function depart(
     throw new Stay(
       answer.code,
       refuses ? HOME_REFUSES : "Your home server does not let you go right now.",
+      // Home lets nobody go to a server that it does not trust.
+      answer.code === "ERR_FED_NOT_TRUSTED",
     );
   }
   return answer.body.pass;
@@ -161,7 +167,13 @@ const SEAT_REFUSALS: Partial<Record<FederationErrorCode, string>> = {
 const MAX_REASON_LENGTH = 200;
 
 /** What a player is told of a refusal: this server's own words, but for whom the other one admits. */
-function seatRefusal({ code, detail }: { code: FederationErrorCode; detail?: string }): string {
+export function seatRefusal({
+  code,
+  detail,
+}: {
+  code: FederationErrorCode;
+  detail?: string;
+}): string {
   if (code !== "ERR_FED_ADMISSION_REFUSED") {
     return refusalSentence(code) ?? SEAT_REFUSALS[code] ?? "The other server refuses.";
   }
@@ -172,19 +184,21 @@ function seatRefusal({ code, detail }: { code: FederationErrorCode; detail?: str
 /**
  * Asks the destination for a seat.
  *
+ * @param patienceMilliseconds how long the destination may take to answer, 5 s at most
  * @throws Stay when there is none.
  */
 export async function reserve(
   { peers, clock, logger }: DepartingOptions,
   { destination, transferId }: Departure,
   pass: string,
+  patienceMilliseconds = CALL_TIMEOUT_MILLISECONDS,
 ): Promise<ReservedSeat> {
   const answer = await peers
     .call(
       destination.origin,
       "/reservations",
       { transferId, pass, world: destination.world, options: destination.options },
-      { timeoutMilliseconds: CALL_TIMEOUT_MILLISECONDS },
+      { timeoutMilliseconds: Math.min(CALL_TIMEOUT_MILLISECONDS, patienceMilliseconds) },
     )
     .catch((cause: unknown) => {
       logger.debug(
@@ -192,12 +206,12 @@ export async function reserve(
         { peer: destination.origin },
       );
       const { code, message } = failureOf(cause, NO_ANSWER);
-      throw new Stay(code, message);
+      throw new Stay(code, message, true);
     });
-  if (!answer.ok) throw new Stay(answer.code, seatRefusal(answer));
+  if (!answer.ok) throw new Stay(answer.code, seatRefusal(answer), true);
   const parsed = reservationAnswerSchema.safeParse(answer.body);
   if (!parsed.success || parsed.data.origin !== destination.origin) {
-    throw new Stay("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.");
+    throw new Stay("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.", true);
   }
   const latest = Math.floor(clock.now() / 1000) + MAX_SEAT_SECONDS;
   return { ...parsed.data, expiresAt: Math.min(parsed.data.expiresAt, latest) };

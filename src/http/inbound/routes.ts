@@ -32,7 +32,7 @@ export interface RouteParts {
   /** A page of the servers that are listed, from the cursor on. */
   readonly servers: (cursor: string | undefined) => Promise<ServersPage>;
   readonly handshake: Pick<HandshakeService, "handleChallenge" | "handleCompletion">;
-  readonly custody: Pick<Custody, "answer" | "seats">;
+  readonly custody: Pick<Custody, "answer" | "preflight" | "seats">;
   readonly assets: Pick<AssetLibrary, "answer">;
   readonly serveAsset: AssetServer;
   /** A player's client asks its home to send it through a portal (PROTOCOL 8). */
@@ -208,6 +208,15 @@ export const ROUTES: readonly Route[] = [
     budget: "safety",
     answer: async ({ custody }, { origin }, body) =>
       answerOf(await custody.seats.cancel(origin, body)),
+  },
+  {
+    path: "/preflight",
+    method: "POST",
+    caller: "peer",
+    body: "json",
+    budget: "peer",
+    answer: async ({ custody }, { origin }, body) =>
+      answerOf(await custody.preflight.answer(origin, body)),
   },
   {
     // An upgrade does not come this way: who reads this has a proxy between that made none of it.
