@@ -13,7 +13,9 @@ const slice = (observedMilliseconds: number, upMilliseconds: number): UptimeSlic
 describe("operator/overview", () => {
   let peers: ReturnType<typeof peerSummary>[];
   let sources: OverviewSources;
-  const none = async function* () {};
+  const none = async function* () {
+    yield* [];
+  };
 
   beforeEach(() => {
     peers = [];
