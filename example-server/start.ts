@@ -1,5 +1,6 @@
 /** `npm start`: three worlds, each its own process, operator, key and store. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
@@ -22,6 +23,8 @@ const WORLDS: World[] = [
 const READY_MILLISECONDS = 45_000;
 const STOP_MILLISECONDS = 8_000;
 const POLL_MILLISECONDS = 200;
+/** Opens the operators' pages of this run. */
+const adminToken = randomBytes(24).toString("hex");
 const script = fileURLToPath(new URL("./world.ts", import.meta.url));
 
 let stopping = false;
@@ -58,7 +61,7 @@ function launch(world: World): void {
       stdio: ["ignore", "ignore", "pipe"],
       // Its own group: Ctrl-C reaches this process only, which then stops them in order.
       detached: true,
-      env: { ...process.env, AETHER_STOPS_WITH_PARENT: "1" },
+      env: { FEDERATION_ADMIN_TOKEN: adminToken, ...process.env, AETHER_STOPS_WITH_PARENT: "1" },
     },
   );
   world.process = child;
@@ -134,6 +137,9 @@ function printTable(): void {
       line(head),
       line(widths.map((width) => "─".repeat(width))),
       ...body.map(line),
+      "",
+      "Each has its operator's page at /federation/admin, which asks for this token:",
+      `  ${process.env["FEDERATION_ADMIN_TOKEN"] ?? adminToken}`,
       "",
       "They trust each other. Open a page and walk into a portal; Ctrl-C stops them all.",
     ].join("\n"),

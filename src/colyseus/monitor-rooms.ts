@@ -1,68 +1,73 @@
-/** The rooms that show the peers in the Colyseus monitor: one for every page, more as peers come. */
+/** The room that shows the peers in the Colyseus monitor: opened with the server, and again when somebody disposes it. */
 import { type Room, matchMaker } from "@colyseus/core";
 import type { Logger } from "../ports.ts";
 import { exemptRoomClass } from "./exempt-rooms.ts";
-import { PEERS_PER_PAGE, type PeersSource, definePeersRoom } from "./peers-room.ts";
+import { type PeersSource, definePeersRoom } from "./peers-room.ts";
 
-/** What the rooms are called, unless the host has a room of that name. */
+/** What the room is called, unless the host has a room of that name. */
 const ROOM_NAME = "federation";
-/** Each costs an update every two seconds: nobody leafs through more. */
-const MAX_PAGES = 10;
-const PAGES_CHECK_MILLISECONDS = 10_000;
+/** Whoever disposes it again and again has it back so often. */
+const REOPEN_MILLISECONDS = 1_000;
 
-/** The rooms of one federation. */
+/** The room of one federation. */
 export class MonitorRooms {
-  readonly #source: PeersSource;
   readonly #roomClass: ReturnType<typeof definePeersRoom>;
   readonly #logger: Logger;
   #name: string | undefined;
-  readonly #rooms: string[] = [];
+  #roomId: string | undefined;
+  #isOpen = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(source: PeersSource, logger: Logger) {
-    this.#source = source;
     this.#logger = logger;
-    this.#roomClass = definePeersRoom(source);
+    this.#roomClass = definePeersRoom(source, () => {
+      this.#comeBack();
+    });
     exemptRoomClass(this.#roomClass);
   }
 
-  /** Opens what is needed now, and further pages as more peers come. */
+  /** Opens it. */
   async open(): Promise<void> {
-    if (this.#timer !== undefined) return;
-    this.#timer = setInterval(() => {
-      this.#openMissing().catch((cause: unknown) => {
-        this.#logger.error("the monitor's page of peers could not be opened", cause);
-      });
-    }, PAGES_CHECK_MILLISECONDS);
-    this.#timer.unref();
-    await this.#openMissing();
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    await this.#open();
   }
 
-  /** Opens no more. The rooms stay, for whoever closes the server. */
+  /** Opens it no more. The room stays, for whoever closes the server. */
   hold(): void {
-    clearInterval(this.#timer);
+    this.#isOpen = false;
+    clearTimeout(this.#timer);
   }
 
   /** Closes what is still open, and gives the name back. */
   async close(): Promise<void> {
     this.hold();
-    this.#timer = undefined;
-    const closing = this.#rooms.splice(0).map(async (roomId) => {
-      // A server that has shut down has closed them all.
-      const room = matchMaker.getLocalRoomById(roomId) as Room | undefined;
-      await room?.disconnect();
-    });
-    await Promise.all(closing);
+    // A server that has shut down has closed it.
+    const room =
+      this.#roomId === undefined
+        ? undefined
+        : (matchMaker.getLocalRoomById(this.#roomId) as Room | undefined);
+    this.#roomId = undefined;
+    await room?.disconnect();
     if (this.#name !== undefined && this.#isOurs(this.#name)) matchMaker.removeRoomType(this.#name);
   }
 
-  async #openMissing(): Promise<void> {
-    const needed = Math.min(MAX_PAGES, Math.max(1, Math.ceil(this.#source.known / PEERS_PER_PAGE)));
-    while (this.#rooms.length < needed) {
-      const page = this.#rooms.length;
-      const { roomId } = await matchMaker.handleCreateRoom(this.#freeName(), { page });
-      this.#rooms.push(roomId);
-    }
+  async #open(): Promise<void> {
+    const { roomId } = await matchMaker.handleCreateRoom(this.#freeName(), {});
+    this.#roomId = roomId;
+  }
+
+  #comeBack(): void {
+    if (!this.#isOpen) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (!this.#isOpen) return;
+      this.#open().catch((cause: unknown) => {
+        this.#logger.error("the monitor's room of peers could not be opened again", cause);
+        this.#comeBack();
+      });
+    }, REOPEN_MILLISECONDS);
+    this.#timer.unref();
   }
 
   /** A name that is no room's of the host, who may define one at any time. */

@@ -1,7 +1,6 @@
 /**
  * `createFederation`: composes everything for one Colyseus server.
  */
-import type { PeersSource } from "../colyseus/peers-room.ts";
 import { createRequire } from "node:module";
 import { Server } from "@colyseus/core";
 import { AttachedServer } from "../colyseus/attach.ts";
@@ -27,6 +26,7 @@ import { endpointsOf } from "./endpoints.ts";
 import { discover, discovered, serverList } from "./discovery.ts";
 import { resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
+import { glanceSource } from "./glance.ts";
 import { FederationPages } from "./pages.ts";
 import { FederationPeers } from "./peers.ts";
 import { type RouteSources, addRoute, removeRoute } from "../operator/routes.ts";
@@ -226,7 +226,7 @@ export class Federation {
     const { options } = runtime;
     this.#attached = new AttachedServer(server, {
       joinHost: this.#gate,
-      peersSource: this.#peersSource(),
+      peersSource: glanceSource(runtime),
       worlds: options.worlds,
       logger: options.logger,
       paths: [new URL(options.endpoint).pathname, "/.well-known/aether-federation"],
@@ -299,18 +299,6 @@ export class Federation {
       `${name} is federated as ${origin} (${version}): worlds ${list(Object.keys(worlds))}; peers ${list(peers)}; key ${kid}`,
       { origin, endpoint, keyId: kid, worlds: Object.keys(worlds), peers, version },
     );
-  }
-
-  /** What the monitor's rooms show. */
-  #peersSource(): PeersSource {
-    const { peers } = this;
-    return {
-      origin: this.runtime.options.origin,
-      get known() {
-        return peers.known;
-      },
-      page: (first, count) => peers.page(first, count),
-    };
   }
 
   /** Where the host's presence is shared, several processes are this server. */

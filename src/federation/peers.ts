@@ -27,14 +27,8 @@ export class FederationPeers {
   /** By origin of known peers; strangers are never asked for assets. */
   readonly #wrongAssets = new Map<string, number>();
 
-  /** Origins of all, in order, for {@link page}; undefined: to be put in order anew. */
-  #ordered: { readonly size: number; readonly origins: readonly string[] } | undefined;
-
   constructor(runtime: FederationRuntime) {
     this.#runtime = runtime;
-    runtime.on("peer", ({ type }) => {
-      if (type === "added" || type === "removed") this.#ordered = undefined;
-    });
     runtime.on("asset", ({ source }) => {
       this.#wrongAssets.set(source, (this.#wrongAssets.get(source) ?? 0) + 1);
     });
@@ -47,18 +41,6 @@ export class FederationPeers {
   list(): PeerSummary[] {
     if (!this.#runtime.started) return [];
     return summarizePeers(this.#sources());
-  }
-
-  /** How many {@link list} has. 0 before the server listens. */
-  get known(): number {
-    return this.#runtime.started ? this.#order().length : 0;
-  }
-
-  /** Some of {@link list}, without looking at the others. */
-  page(first: number, count: number): PeerSummary[] {
-    if (!this.#runtime.started) return [];
-    const origins = this.#order().slice(first, first + count);
-    return summarizePeers(this.#sources(), origins);
   }
 
   /**
@@ -106,14 +88,6 @@ export class FederationPeers {
   /** Performs a handshake now. @throws FederationError with the reason when it fails. */
   async retry(origin: string): Promise<void> {
     await this.#runtime.handshake.connect(origin);
-  }
-
-  #order(): readonly string[] {
-    const { registry, named } = this.#runtime;
-    if (this.#ordered?.size === registry.size) return this.#ordered.origins;
-    const origins = new Set([...named, ...registry.list().map(({ origin }) => origin)]);
-    this.#ordered = { size: registry.size, origins: [...origins].sort() };
-    return this.#ordered.origins;
   }
 
   #sources(): PeerSources {

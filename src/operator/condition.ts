@@ -35,8 +35,10 @@ export const TROUBLES: ReadonlySet<PeerCondition> = new Set<PeerCondition>([
   "pending",
 ]);
 
-/** How a peer is. */
-export function conditionOf(peer: PeerSummary): PeerCondition {
+/** How a peer is. `since`: when it was found so; undefined: nobody has looked. */
+export function conditionOf(
+  peer: Pick<PeerSummary, "met" | "trust" | "status" | "refusal" | "since">,
+): PeerCondition {
   if (peer.trust === TrustState.Blocked) return "blocked";
   if (peer.trust === TrustState.Quarantined) return "quarantined";
   if (peer.trust === TrustState.Pending) return "pending";

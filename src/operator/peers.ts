@@ -66,16 +66,19 @@ export interface PeerSources {
   readonly attempt?: (origin: string) => MeetingAttempt | undefined;
 }
 
-/** Every known peer and whom the configuration names, or those of `origins`, by origin. */
-export function summarizePeers(
-  { registry, health, wrongAssets, named = [], attempt }: PeerSources,
-  origins?: readonly string[],
-): PeerSummary[] {
-  const servers = origins?.flatMap((origin) => registry.get(origin) ?? []) ?? registry.list();
+/** Every known peer and whom the configuration names, by origin. */
+export function summarizePeers({
+  registry,
+  health,
+  wrongAssets,
+  named = [],
+  attempt,
+}: PeerSources): PeerSummary[] {
   const unmet = named
-    .filter((origin) => !registry.has(origin) && (origins?.includes(origin) ?? true))
+    .filter((origin) => !registry.has(origin))
     .map((origin) => unmetPeer(origin, attempt?.(origin)));
-  return servers
+  return registry
+    .list()
     .map((server): PeerSummary => {
       const state = health.record(server.origin);
       const suspended = server.trust !== TrustState.Trusted;

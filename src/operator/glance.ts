@@ -1,0 +1,99 @@
+/** What an operator reads in passing: one line for all peers, and one for each of the worst. */
+import { causeText } from "../health/health-cause.ts";
+import type { HealthMonitor } from "../health/health-monitor.ts";
+import { HealthStatus } from "../health/peer-record.ts";
+import type { ServerRegistry } from "../registry/server-registry.ts";
+import { shownText } from "../words.ts";
+import { CONDITIONS, type PeerCondition, conditionOf } from "./condition.ts";
+
+/** Where a glance comes from. */
+export interface GlanceSources {
+  readonly registry: Pick<ServerRegistry, "list" | "has">;
+  readonly health: Pick<HealthMonitor, "status" | "record">;
+  /** Origins that the configuration names. */
+  readonly named: readonly string[];
+  /** Unix milliseconds. */
+  readonly now: number;
+  readonly visitors: number;
+  /** Undefined: not counted. More than are counted: as a text, such as `1000+`. */
+  readonly abroad: number | string | undefined;
+}
+
+/** One look. */
+export interface Glance {
+  /** `2 down · 1 pending · 57 up · 4 visitors · 2 abroad` */
+  readonly summary: string;
+  /** The worst first; what is left out is counted in the last line. */
+  readonly lines: readonly string[];
+}
+
+/** Lines in one glance. */
+export const MAX_LINES = 30;
+const MAX_NAME_LENGTH = 40;
+
+/** Looks at all peers; what it costs of each but the worst is its condition. */
+export function glanceOf({
+  registry,
+  health,
+  named,
+  now,
+  visitors,
+  abroad,
+}: GlanceSources): Glance {
+  const found = new Map<PeerCondition, string[]>();
+  const add = (condition: PeerCondition, origin: string): void => {
+    const origins = found.get(condition) ?? [];
+    found.set(condition, origins);
+    origins.push(origin);
+  };
+  for (const server of registry.list()) {
+    const { origin, trust, status, refusal } = server;
+    const since = health.status(origin) === HealthStatus.Unknown ? undefined : 0;
+    add(conditionOf({ met: true, trust, status, refusal: refusal?.code, since }), origin);
+  }
+  for (const origin of named) if (!registry.has(origin)) add("unmet", origin);
+  const counts = CONDITIONS.flatMap((condition) => {
+    const count = found.get(condition)?.length ?? 0;
+    return count === 0 ? [] : [`${count} ${condition}`];
+  });
+  const elsewhere = abroad === undefined ? [] : [`${abroad} abroad`];
+  const summary = [
+    ...(counts.length === 0 ? ["no peers"] : counts),
+    `${visitors} visitors`,
+    ...elsewhere,
+  ];
+  const all = CONDITIONS.flatMap((condition) =>
+    (found.get(condition) ?? []).map((origin) => ({ condition, origin })),
+  );
+  const lines = all.slice(0, MAX_LINES).map(({ condition, origin }) => {
+    const record = health.record(origin);
+    const host = shownText(origin.replace(/^https?:\/\//u, ""), MAX_NAME_LENGTH) ?? "";
+    const { since, cause, roundTripMilliseconds, uptime } = record ?? {};
+    const share = uptime?.day.share;
+    const parts = [
+      condition,
+      host,
+      since === undefined ? "" : `for ${lengthOf(now - since)}`,
+      cause === undefined ? "" : causeText(cause),
+      roundTripMilliseconds === undefined || condition === "down"
+        ? ""
+        : `${Math.round(roundTripMilliseconds)} ms`,
+      share === undefined ? "" : `${(Math.floor(share * 1_000) / 10).toFixed(1)} % of the day`,
+    ];
+    return parts.filter((part) => part !== "").join(" · ");
+  });
+  const rest = all.length - lines.length;
+  return {
+    summary: summary.join(" · "),
+    lines: rest === 0 ? lines : [...lines, `and ${rest} more: see the admin page, or peers list`],
+  };
+}
+
+function lengthOf(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1_000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 86_400
+    ? `${Math.floor(seconds / 3_600)} h`
+    : `${Math.floor(seconds / 86_400)} d`;
+}
