@@ -79,7 +79,8 @@ describe("runtime/federation-runtime", () => {
     it("takes what it is not told from where createFederation takes it", () => {
       const host = resolveOptions({ origin: "https://here.example", worlds: {} });
       const { assets, ...alone } = withDefaults({ origin: "https://here.example" });
-      const own = ["dataDirectory", "logger", "identify", "onRecoveryKey"] as const;
+      // Pages are the host's, not the runtime's.
+      const own = ["dataDirectory", "logger", "identify", "onRecoveryKey", "admin", "status"];
       const rest = (options: object) =>
         Object.fromEntries(
           Object.entries(options).filter(([name]) => !own.some((each) => each === name)),
