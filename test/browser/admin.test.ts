@@ -90,7 +90,6 @@ describe("the admin and status pages in a browser", function () {
   });
   afterEach(async () => {
     await Promise.all(contexts.splice(0).map((context) => context.close()));
-    crowd.down.clear();
     assert.deepEqual(strayed.splice(0), []);
   });
   after(async () => {
@@ -114,26 +113,35 @@ describe("the admin and status pages in a browser", function () {
     assert.ok(wide <= 1280, `${wide} px wide`);
   });
 
-  for (const look of LOOKS) {
-    it(`meets WCAG AA and fits: ${look.name}`, async () => {
-      crowd.down.add(crowd.origins[2] ?? "");
-      const page = await open("/admin", look);
-      await row(page, crowd.origins[2] ?? "")
-        .locator(".state.down")
-        .waitFor({ timeout: 30_000 });
-      assert.deepEqual(await violations(page), []);
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      assert.ok(wide <= look.width, `${wide} px wide`);
-      await page.screenshot({ path: `${results}admin-${look.name}.png` });
-      await page.locator("#peers tbody tr button").first().click();
-      await page.locator("dialog[open]").waitFor();
-      assert.deepEqual(await violations(page), []);
-      await page.screenshot({ path: `${results}admin-peer-${look.name}.png` });
-      const status = await open("/status", look, null);
-      assert.deepEqual(await violations(status), []);
-      await status.screenshot({ path: `${results}status-${look.name}.png` });
+  describe("with a peer that is down", () => {
+    const gone = (): string => crowd.origins[2] ?? "";
+    before(async () => {
+      crowd.down.add(gone());
+      const page = await open("/admin");
+      await row(page, gone()).locator(".state.down").waitFor({ timeout: 30_000 });
     });
-  }
+    after(() => {
+      crowd.down.delete(gone());
+    });
+
+    for (const look of LOOKS) {
+      it(`meets WCAG AA and fits: ${look.name}`, async () => {
+        const page = await open("/admin", look);
+        await row(page, gone()).locator(".state.down").waitFor();
+        assert.deepEqual(await violations(page), []);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(wide <= look.width, `${wide} px wide`);
+        await page.screenshot({ path: `${results}admin-${look.name}.png` });
+        await page.locator("#peers tbody tr button").first().click();
+        await page.locator("dialog[open]").waitFor();
+        assert.deepEqual(await violations(page), []);
+        await page.screenshot({ path: `${results}admin-peer-${look.name}.png` });
+        const status = await open("/status", look, null);
+        assert.deepEqual(await violations(status), []);
+        await status.screenshot({ path: `${results}status-${look.name}.png` });
+      });
+    }
+  });
 
   it("shows a peer that goes down, why, and that it is back", async () => {
     const page = await open("/admin");
@@ -172,7 +180,7 @@ describe("the admin and status pages in a browser", function () {
     assert.equal(await status.locator("img").count(), 0);
   });
 
-  it("blocks a peer once it was asked twice, and writes it down", async () => {
+  it("blocks, unblocks and approves a peer once it was asked twice, and writes it down", async () => {
     const page = await open("/admin");
     const origin = crowd.origins[20] ?? "";
     await row(page, origin).getByRole("button").click();
@@ -186,6 +194,22 @@ describe("the admin and status pages in a browser", function () {
     await row(page, origin).locator(".state.blocked").waitFor();
     const audit = await readFile(`${server.spec.data}/audit.jsonl`, "utf8");
     assert.match(audit, new RegExp(`"by":"operator","what":"block","subject":"${origin}"`, "u"));
+
+    await row(page, origin).getByRole("button").click();
+    await page.getByRole("button", { name: "Unblock …" }).click();
+    await page.getByRole("button", { name: "Unblock", exact: true }).click();
+    await page.getByText(/waits for your approval/u).waitFor();
+    await page.getByRole("button", { name: "Close" }).click();
+    await row(page, origin).locator(".state.pending").waitFor();
+    await row(page, origin).getByRole("button").click();
+    await page.getByRole("button", { name: "Approve …" }).click();
+    await page.getByRole("button", { name: "Approve", exact: true }).click();
+    await page.getByText("Choose at least one.").waitFor();
+    await page.getByRole("checkbox").check();
+    await page.getByRole("button", { name: "Approve", exact: true }).click();
+    await page.getByText(/is trusted/u).waitFor();
+    await page.getByRole("button", { name: "Close" }).click();
+    await row(page, origin).locator(".state.up").waitFor();
   });
 
   it("asks for the token, and says when it is wrong", async () => {
