@@ -110,7 +110,7 @@ body { max-width: 900px; } h1 { display: flex; gap: 8px; align-items: baseline; 
 li { list-style: none; background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 6px 12px; margin: 6px 0; display: grid; grid-template-columns: 110px 1fr auto; gap: 2px 12px; align-items: center; }
 ul { padding: 0; margin: 8px 0; } li div { min-width: 0; overflow-wrap: anywhere; } li .bars { display: flex; flex-wrap: wrap; gap: 2px 14px; }
 li .bars span { white-space: nowrap; } a { color: inherit; }
-@media (max-width: 820px) { li { grid-template-columns: 1fr auto; } li .bars { grid-column: 1 / -1; } }
+@media (max-width: 820px) { li { grid-template-columns: auto 1fr; } li .bars { grid-column: 1 / -1; } }
 `;
 
 function statusHtml({ name, origin, status, worlds, peers, at, startedAt }: StatusReport): string {
@@ -137,7 +137,7 @@ function bar(peer: StatusPeer, window: keyof Uptime, title: string, width: numbe
   const paths = Object.entries(barPaths(slices, width, 14))
     .filter(([, data]) => data !== "")
     .map(([className, data]) => `<path class="${className}" d="${data}"/>`);
-  return `<span title="${text(words)}"><svg width="${slices.length * width}" height="14" role="img" aria-label="${text(words)}">${paths.join("")}</svg><span class="share" aria-hidden="true">${share}</span></span>`;
+  return `<span title="${text(words)}"><span class="muted" aria-hidden="true">${title.toLowerCase()}</span> <svg width="${slices.length * width}" height="14" role="img" aria-label="${text(words)}">${paths.join("")}</svg><span class="share" aria-hidden="true">${share}</span></span>`;
 }
 
 /** As it may stand in HTML. */

@@ -7,8 +7,17 @@ import { lengthText } from "./figures.ts";
 
 type Act = (action: AdminAction) => Promise<string>;
 
-/** The cards below the peers. */
+/** The cards below the peers: those in which there is something, and one line for the others. */
 export function listsOf(overview: Overview, act: Act): HTMLElement[] {
+  const cards = cardsOf(overview, act);
+  const empty = cards.flatMap((each) => (typeof each === "string" ? [each] : []));
+  const filled = cards.filter((each) => typeof each !== "string");
+  return empty.length === 0
+    ? filled
+    : [...filled, element("p", { class: "muted" }, empty.join(" "))];
+}
+
+function cardsOf(overview: Overview, act: Act): (HTMLElement | string)[] {
   const { at, crossings, visitors, abroad, late, quarantine } = overview;
   const ago = (then: number): string => `${lengthText(Math.max(0, at - then))} ago`;
   const counts = Object.entries(crossings.counts)
@@ -18,32 +27,32 @@ export function listsOf(overview: Overview, act: Act): HTMLElement[] {
     .join(" · ");
   return [
     card("Under way", crossings.underWay, "Nobody is crossing.", (each) =>
-      line(`${each.player} → ${each.to}`, `${each.stage}, ${ago(each.since)}`),
+      line(way(each), `${each.stage}, ${ago(each.since)}`),
     ),
-    card("Failed crossings", crossings.failed, "None since this server started.", (each) =>
-      line(
-        `${each.player} → ${each.to}`,
-        element("span", { class: "bad", title: each.message ?? "" }, each.code ?? each.outcome),
-        ago(each.at),
-      ),
+    card(
+      "Failed crossings",
+      crossings.failed,
+      "No crossing has failed since this server started.",
+      (each) =>
+        line(
+          way(each),
+          element("span", { class: "bad", title: each.message ?? "" }, each.code ?? each.outcome),
+          ago(each.at),
+        ),
     ),
     card(
       "Recent crossings",
       crossings.recent,
-      "None since this server started.",
-      (each) => line(`${each.player} → ${each.to}`, each.code ?? each.outcome, ago(each.at)),
+      "Nobody has left through a portal since then.",
+      (each) => line(way(each), each.code ?? each.outcome, ago(each.at)),
       counts,
     ),
     card("Visitors", visitors, "Nobody from elsewhere is here.", (each) =>
-      line(
-        `${each.name === "" ? "" : `${each.name}, `}${each.player}`,
-        `home ${hostOf(each.at)}`,
-        each.state,
-      ),
+      line(who(each), `home ${hostOf(each.at)}`, each.state),
     ),
     card("Players abroad", abroad, "All players are at home.", (each) =>
       line(
-        `${each.name === "" ? "" : `${each.name}, `}${each.player}`,
+        who(each),
         `at ${hostOf(each.at)}${each.state === "" ? "" : `, ${each.state}`}`,
         button("Recall", () => {
           confirmAction(
@@ -56,10 +65,10 @@ export function listsOf(overview: Overview, act: Act): HTMLElement[] {
         }),
       ),
     ),
-    card("Came back too late", late, "Nothing (kept for 90 days).", (each) =>
-      line(each.player, `from ${hostOf(each.from)}`, ago(each.at)),
+    card("Came back too late", late, "Nothing came back too late in 90 days.", (each) =>
+      line(who({ ...each, name: "" }), `from ${hostOf(each.from)}`, ago(each.at)),
     ),
-    card("Files in quarantine", quarantine, "Nothing.", (each) =>
+    card("Files in quarantine", quarantine, "No file is in quarantine.", (each) =>
       line(
         `${each.mediaType}, ${each.size} B: ${each.reason}`,
         each.origin === undefined ? "" : `from ${hostOf(each.origin)}`,
@@ -93,24 +102,34 @@ function card<Row>(
   none: string,
   show: (row: Row) => HTMLElement,
   note = "",
-): HTMLElement {
-  const count = rows.length === 0 ? "" : `${rows.length}${more ? "+" : ""}`;
+): HTMLElement | string {
+  if (rows.length === 0) return none;
+  const count = `${rows.length}${more ? "+" : ""}`;
   return element(
     "section",
     { class: "card" },
     element("h2", {}, title, element("span", {}, count)),
     ...(note === "" ? [] : [element("p", { class: "muted" }, note)]),
-    rows.length === 0
-      ? element("p", { class: "muted" }, none)
-      : element("ul", { tabindex: "0", "aria-label": title }, ...rows.map(show)),
+    element("ul", { tabindex: "0", "aria-label": title }, ...rows.map(show)),
   );
 }
 
-function line(first: string, ...rest: readonly (string | Node)[]): HTMLElement {
+/** A player, shortened; whole when pointed at. */
+function who({ name, player }: { readonly name: string; readonly player: string }): Node {
+  const [localId = "", home = ""] = player.split("@");
+  const short = localId.length > 20 ? `${localId.slice(0, 10)}…${localId.slice(-4)}` : localId;
+  return element("span", { title: player }, `${name === "" ? "" : `${name}, `}${short}@${home}`);
+}
+
+function way({ player, to }: { readonly player: string; readonly to: string }): Node {
+  return element("span", { title: `${player} → ${to}` }, who({ name: "", player }), ` → ${to}`);
+}
+
+function line(first: string | Node, ...rest: readonly (string | Node)[]): HTMLElement {
   return element(
     "li",
     {},
-    element("span", {}, first),
+    typeof first === "string" ? element("span", {}, first) : first,
     ...rest
       .filter((each) => each !== "")
       .map((each) => (typeof each === "string" ? element("span", { class: "muted" }, each) : each)),

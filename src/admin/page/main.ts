@@ -184,14 +184,15 @@ function troublesOf({ own, counts, crossings, late, quarantine }: Overview): HTM
   say("degraded", "peer is not well", "peers are not well", "warn");
   if (crossings.failed.rows.length > 0) {
     const [latest] = crossings.failed.rows;
+    const { length } = crossings.failed.rows;
     add(
-      `${crossings.failed.rows.length}${crossings.failed.more ? "+" : ""} crossings failed since this server started, the last with ${latest?.code ?? "no code"}`,
+      `${length}${crossings.failed.more ? "+" : ""} ${length === 1 ? "crossing" : "crossings"} failed since this server started, the last with ${latest?.code ?? "no code"}`,
       "warn",
     );
   }
   if (late.rows.length > 0)
-    add(`${late.rows.length} states came back too late and are kept aside`, "warn");
-  if (quarantine.rows.length > 0) add(`${quarantine.rows.length} files are in quarantine`, "warn");
+    add(`States that came back too late, and are kept aside: ${late.rows.length}`, "warn");
+  if (quarantine.rows.length > 0) add(`Files in quarantine: ${quarantine.rows.length}`, "warn");
   if (bad.length === 0) add("All is well.", "well");
   return bad;
 }

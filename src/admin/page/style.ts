@@ -41,10 +41,10 @@ table { width: 100%; border-collapse: collapse; background: var(--card); border:
 th, td { text-align: left; padding: 0 6px; height: 24px; line-height: 22px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 th { color: var(--soft); font-weight: 500; height: 24px; } tbody tr { box-shadow: inset 0 1px var(--line); } tbody tr:hover { background: var(--page); }
 #peers th:nth-child(1) { width: 98px; } #peers th:nth-child(2) { width: 220px; } #peers th:nth-child(3) { width: 52px; }
-#peers th:nth-child(5) { width: 74px; } #peers th:nth-child(6) { width: 124px; } #peers th:nth-child(7) { width: 132px; }
+#peers th:nth-child(5) { width: 82px; } #peers th:nth-child(6) { width: 124px; } #peers th:nth-child(7) { width: 132px; }
 #peers th:nth-child(8) { width: 144px; } #peers th:nth-child(9) { width: 160px; } #peers th:nth-child(10) { width: 40px; }
 #peers td:last-child { overflow: visible; padding: 0 6px 0 0; } #peers td:last-child button { padding: 0; width: 28px; height: 24px; line-height: 20px; border-color: transparent; background: none; }
-.peer b { font-weight: 600; } .peer span { color: var(--soft); margin-left: 6px; }
+.peer b { font-weight: 600; margin-right: 6px; } .peer span { color: var(--soft); }
 .state { font-weight: 600; } .state.up { color: var(--good); } .state.degraded, .state.pending, .state.refused { color: var(--some); }
 .state.down, .state.quarantined, .state.unmet { color: var(--bad); } .state.unknown, .state.blocked { color: var(--idle); }
 svg { vertical-align: middle; display: inline-block; } svg .up { fill: var(--bar-good); } svg .some { fill: var(--bar-some); } svg .off { fill: var(--bar-bad); } svg .gap { fill: var(--gap); }
@@ -57,8 +57,8 @@ svg .line { fill: none; stroke: var(--accent); stroke-width: 1.2; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 8px 12px; min-width: 0; }
 .card h2 { display: flex; gap: 8px; align-items: baseline; } .card h2 span { color: var(--soft); font-weight: 400; }
 .card ul { list-style: none; margin: 4px 0 0; padding: 0; max-height: 260px; overflow: auto; }
-.card li { display: flex; gap: 8px; align-items: baseline; padding: 3px 0; border-top: 1px solid var(--line); }
-.card li > span:first-child { flex: 1; min-width: 0; overflow-wrap: anywhere; } .card li .bad { color: var(--bad); }
+.card li { display: flex; flex-wrap: wrap; gap: 0 8px; align-items: baseline; padding: 3px 0; border-top: 1px solid var(--line); }
+.card li > span:first-child { flex: 1 1 260px; min-width: 0; overflow-wrap: anywhere; } .card li .bad { color: var(--bad); }
 dialog { color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 16px 20px; width: min(620px, calc(100vw - 24px)); max-height: calc(100vh - 24px); overflow: auto; }
 dialog::backdrop { background: rgb(0 0 0 / .45); } dialog dl { display: grid; grid-template-columns: 140px 1fr; gap: 4px 12px; margin: 10px 0; }
 dialog dt { color: var(--soft); } dialog dd { margin: 0; overflow-wrap: anywhere; } .buttons { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 12px; }
