@@ -45,8 +45,9 @@ async function list(store: ContentStore, directory: string): Promise<CommandResu
   for await (const asset of store.list()) assets.push(asset);
   const { bytes, count } = store.usage();
   const seen = assets.map((asset) => ({ ...asset, ...store.fileOf(asset) }));
-  const rows = seen.map(({ hash, size, mediaType, own }) => [
-    ...[own === true ? "this server" : "others", String(size), mediaType, hash],
+  const rows = seen.map(({ hash, size, mediaType, own, owner = "others" }) => [
+    ...[own === true ? "this server" : owner.replace(/^https?:\/\//u, ""), String(size)],
+    ...[mediaType, hash],
   ]);
   const [heads, , ...lines] = table(["owner", "bytes", "type", "hash"], rows).split("\n");
   return {

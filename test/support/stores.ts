@@ -78,8 +78,9 @@ export async function put(
   store: ContentStore,
   bytes: Uint8Array,
   mediaType = TYPE,
+  owner?: string,
 ): Promise<string> {
-  const incoming = await store.receive(expectedOf(bytes, mediaType));
+  const incoming = await store.receive({ ...expectedOf(bytes, mediaType), owner });
   await incoming.write(bytes.subarray(incoming.offset));
   const result = await incoming.commit();
   assert.ok(result.valid, JSON.stringify(result));

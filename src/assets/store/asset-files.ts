@@ -75,9 +75,12 @@ export class AssetFiles {
     this.#putAside = options.putAside;
   }
 
-  /** Whether an asset of the index is the operator's own; undefined when it is not there. */
-  ownership(hex: string): boolean | undefined {
-    return this.#index.get(hex)?.meta.own;
+  /** Whose an asset of the index is; undefined when it is not there. */
+  ownership(
+    hex: string,
+  ): { readonly own: boolean; readonly owner: string | undefined } | undefined {
+    const meta = this.#index.get(hex)?.meta;
+    return meta === undefined ? undefined : { own: meta.own, owner: meta.owner };
   }
 
   get bytes(): number {
@@ -165,7 +168,8 @@ export class AssetFiles {
         continue;
       }
       if (meta.own && !(there.meta.own && there.meta.mediaType === meta.mediaType)) {
-        const claimed = { ...there.meta, own: true, mediaType: meta.mediaType };
+        const { owner: _former, ...kept } = there.meta;
+        const claimed = { ...kept, own: true, mediaType: meta.mediaType };
         await writeMeta(target, claimed);
         there.meta = claimed;
       }

@@ -226,10 +226,17 @@ export class ContentStore {
     for (const entry of [...this.#files.entries()]) yield describe(entry);
   }
 
-  /** Where an asset of {@link list} lies, and whether it is the operator's own; undefined when it is gone. */
-  fileOf({ hex }: StoredAsset): { readonly path: string; readonly own: boolean } | undefined {
-    const own = this.#files.ownership(hex);
-    return own === undefined ? undefined : { path: contentOf(this.#folder.asset(hex)), own };
+  /**
+   * Where an asset of {@link list} lies, and whether it is the operator's own; `owner`: else the origin of the server
+   * whose it is, as it was first asked for, where that is known. Undefined when it is gone.
+   */
+  fileOf({
+    hex,
+  }: StoredAsset):
+    | { readonly path: string; readonly own: boolean; readonly owner: string | undefined }
+    | undefined {
+    const whose = this.#files.ownership(hex);
+    return whose === undefined ? undefined : { path: contentOf(this.#folder.asset(hex)), ...whose };
   }
 
   /** Bytes and number of the assets, and bytes of what is coming in or can be resumed. */

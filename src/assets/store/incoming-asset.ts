@@ -12,6 +12,8 @@ export interface ExpectedIncoming {
   /** Bytes. */
   readonly size: number;
   readonly mediaType: string;
+  /** Origin of the server whose it is said to be. */
+  readonly owner?: string | undefined;
 }
 
 /** What came in: what it should be, or what differs. `type`: the bytes are not of the claimed type. */

@@ -183,8 +183,9 @@ export class Intake {
       reserve: (bytes) => this.#room.reserve(bytes),
       free: (bytes) => this.#room.free(bytes),
       adopt: async (file) => {
-        const { mediaType } = expected;
-        await this.#adopt(file, hex, { mediaType, own: false });
+        const { mediaType, owner } = expected;
+        const as = { mediaType, own: false, ...(owner === undefined ? {} : { owner }) };
+        await this.#adopt(file, hex, as);
         over();
       },
       keep: async (file) => {
@@ -207,7 +208,7 @@ export class Intake {
   async #adopt(
     file: IncomingFile,
     hex: string,
-    as: { readonly mediaType: string; readonly own: boolean },
+    as: { readonly mediaType: string; readonly own: boolean; readonly owner?: string },
   ): Promise<AssetEntry> {
     const sealed = await file.seal();
     return this.#room.exclusively(async () => {

@@ -29,6 +29,8 @@ const metaSchema = z.strictObject({
   mediaType: z.string().max(127),
   /** Added by the operator: never evicted. */
   own: z.boolean(),
+  /** Origin of the server whose it is, as it was first asked for; of an operator's own: absent. */
+  owner: z.string().max(300).optional(),
   /** The content's times when its hash was last seen to be right. */
   modified: z.string().max(30),
   changed: z.string().max(30),

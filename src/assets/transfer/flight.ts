@@ -214,10 +214,10 @@ export class Flight {
 
   async #exchange(source: Source, endpoint: string): Promise<ExchangeEnd> {
     const { hash, reference, chunks } = this.wanted;
-    const { size, mediaType } = reference;
+    const { size, mediaType, originServer: owner } = reference;
     const { origin, patience } = source;
     if (this.#incoming === undefined) {
-      this.#incoming = await this.#host.store.receive({ hash: hash.sri, size, mediaType });
+      this.#incoming = await this.#host.store.receive({ hash: hash.sri, size, mediaType, owner });
       this.#contributors.clear();
       if (this.#incoming.resumed) this.#contributors.add("");
       this.#highest = this.#incoming.offset;

@@ -59,6 +59,7 @@ describe("assets/transfer", () => {
     const stored = await bench.transfer.fetch(reference, { onProgress: (step) => told.push(step) });
     assert.equal(stored.hash, reference.assetHash);
     assert.deepEqual(await bench.read(stored.hash), bytes);
+    assert.equal(bench.store.fileOf(stored)?.owner, reference.originServer);
     assert.equal(peer.requests[0]!.url, `/federation/assets/sha256/${stored.hex}`);
     assert.equal(peer.requests[0]!.headers["accept-encoding"], "identity");
     assert.deepEqual(told.at(-1), {
