@@ -19,18 +19,26 @@ export function trustWordFor(
   return { inbound, outbound, keys: activeKids(server).slice(0, 16) };
 }
 
-/** Takes a peer's word. Refuses one that says nothing: `ERR_FED_MALFORMED`. */
+/**
+ * Takes a peer's word. Refuses one that says nothing (`ERR_FED_MALFORMED`), and more changes of it than six a
+ * minute (`ERR_FED_RATE_LIMITED`).
+ */
 export async function takeTrustWord(
   registry: Pick<ServerRegistry, "noteTheirTrust">,
   origin: string,
   word: unknown,
-): Promise<{ readonly verified: true } | Refusal> {
+): Promise<{ readonly verified: true } | (Refusal & { readonly retryAfterSeconds?: number })> {
   const shape = trustWordSchema.safeParse(word);
   if (!shape.success) {
     const [issue] = shape.error.issues;
     return refuse("ERR_FED_MALFORMED", `${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
   }
   const { inbound, outbound, keys } = shape.data;
-  await registry.noteTheirTrust(origin, { inbound, outbound }, keys);
-  return { verified: true };
+  const wait = await registry.noteTheirTrust(origin, { inbound, outbound }, keys);
+  return wait === 0
+    ? { verified: true }
+    : {
+        ...refuse("ERR_FED_RATE_LIMITED", "six changes a minute are heard"),
+        retryAfterSeconds: wait,
+      };
 }

@@ -10,6 +10,7 @@ import { FederationError, type FederationErrorCode, type Refusal, refuse } from 
 import type { DatedKey } from "../identity/dated-key.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
 import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
+import { Quota } from "../limits/quota.ts";
 import { type Clock, type Logger, type Store, systemClock } from "../ports.ts";
 import { MemoryStore } from "../storage/memory-store.ts";
 import { type BlockEntry, readBlockEntry } from "./block-entry.ts";
@@ -68,6 +69,7 @@ export interface ServerRegistryOptions {
 const DEFAULT_MAX_PEERS = 128;
 const CONFLICT_TRIES = 8;
 const REFUSAL_SECONDS = 60;
+const TRUST_WORDS_PER_MINUTE = 6;
 /** With a change of another process, all rows are read when they have not been for so long. */
 const READ_ALL_MILLISECONDS = 5 * 60_000;
 
@@ -80,6 +82,7 @@ export class ServerRegistry {
   readonly #rows: PeerRows;
   readonly #blocks: BlockList;
   readonly #listeners = new Set<(event: RegistryEvent) => void>();
+  readonly #trustWords: Quota;
   /** When every row was read last, on the monotonic clock. */
   #allReadAt = -Infinity;
   /** Changes of one process are applied one after the other. */
@@ -95,6 +98,7 @@ export class ServerRegistry {
     this.#named = new Set(named);
     this.#rows = new PeerRows(store, logger);
     this.#blocks = new BlockList(store);
+    this.#trustWords = new Quota({ clock, perMinute: TRUST_WORDS_PER_MINUTE });
   }
 
   /** Reads what the store has. */
@@ -406,12 +410,15 @@ export class ServerRegistry {
     });
   }
 
-  /** A peer has said what it trusts us for, and perhaps which of our keys it has pinned. */
+  /**
+   * A peer has said what it trusts us for, and perhaps which of our keys it has pinned. Of one that says something
+   * else each time, six words a minute are kept: how many seconds it has to wait for the next, 0 when this one is kept.
+   */
   noteTheirTrust(
     origin: string,
     { inbound, outbound }: TrustRoles,
     kids?: readonly string[],
-  ): Promise<void> {
+  ): Promise<number> {
     return this.#serially(async () => {
       const server = this.#known(origin);
       const { theirTrust: before, seenKeys: seen, refusal: _, ...rest } = server;
@@ -420,13 +427,16 @@ export class ServerRegistry {
         before.outbound === outbound &&
         server.refusal === undefined &&
         (kids === undefined || JSON.stringify(kids) === JSON.stringify(seen));
-      if (same) return;
+      if (same) return 0;
+      const wait = this.#trustWords.take(origin);
+      if (wait > 0) return wait;
       const seenKeys = kids ?? seen;
       const theirTrust = { inbound, outbound, at: this.#seconds() };
       await this.#write(
         { ...rest, theirTrust, ...(seenKeys === undefined ? {} : { seenKeys }) },
         "their-trust",
       );
+      return 0;
     });
   }
 

@@ -29,6 +29,8 @@ export class TrustExchange implements Part {
   readonly #said = new Map<string, string>();
   /** To be told, in this order. */
   readonly #due = new Set<string>();
+  /** Who has not heard it: told again in the next round. */
+  readonly #unheard = new Set<string>();
   #underWay = 0;
   #running = false;
   #timer: TimerHandle | undefined;
@@ -41,8 +43,13 @@ export class TrustExchange implements Part {
     options.registry.on(({ origin, type }) => {
       if (type === "status-changed" || type === "their-trust") return;
       if (options.registry.has(origin)) this.#look(origin);
-      else this.#said.delete(origin);
+      else this.#forget(origin);
     });
+  }
+
+  #forget(origin: string): void {
+    this.#said.delete(origin);
+    this.#unheard.delete(origin);
   }
 
   start(): void {
@@ -69,6 +76,8 @@ export class TrustExchange implements Part {
 
   /** Some of all peers, so that all have had their turn in an hour. */
   #round(): void {
+    for (const origin of this.#unheard) this.#look(origin);
+    this.#unheard.clear();
     if (this.#turn.length === 0) {
       const trusted = this.#options.registry.list({ trust: TrustState.Trusted });
       this.#turn = trusted.map(({ origin }) => origin);
@@ -122,10 +131,17 @@ export class TrustExchange implements Part {
     try {
       const answer = await peers.call(origin, "/trust", trustWordFor(registry, origin));
       // A refusal of its trust is noted by the call itself.
-      if (answer.ok && registry.has(origin)) await takeTrustWord(registry, origin, answer.body);
+      if (!registry.has(origin)) return;
+      if (answer.ok) await takeTrustWord(registry, origin, answer.body);
+      else this.#again(origin);
     } catch (cause) {
-      // Told with the next session, or in an hour.
+      this.#again(origin);
       logger.debug(`${origin} could not be told what it is trusted for`, { peer: origin, cause });
     }
+  }
+
+  #again(origin: string): void {
+    this.#said.delete(origin);
+    this.#unheard.add(origin);
   }
 }

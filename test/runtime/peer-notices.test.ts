@@ -74,13 +74,16 @@ describe("runtime/peer-notices", () => {
     await meet(A, TrustState.Trusted);
     await registry.noteTheirTrust(A, { inbound: true, outbound: true });
     assert.deepEqual(lines, []);
+    clock.advance(60_000);
     await registry.noteTheirTrust(A, { inbound: false, outbound: true });
+    clock.advance(60_000);
     await registry.noteTheirTrust(A, { inbound: false, outbound: true }, ["key"]);
     assert.equal(lines.length, 1);
     assert.match(
       lines[0] ?? "",
       /lets none of this server's players in.*peers approve https:\/\/own/u,
     );
+    clock.advance(60_000);
     await registry.noteTheirTrust(A, { inbound: true, outbound: true });
     await registry.setTrust(A, TrustState.Trusted, { roles: { inbound: false, outbound: true } });
     assert.equal(lines.length, 2);

@@ -141,6 +141,34 @@ describe("runtime/trust-exchange", () => {
     assert.equal(registry.get(A)?.theirTrust, undefined);
   });
 
+  it("tells in a minute whoever has refused to hear it, or was not there", async () => {
+    exchange.start();
+    await meet(A);
+    answer = () =>
+      Promise.resolve({ ok: false, status: 429, code: "ERR_FED_RATE_LIMITED", reason: "later" });
+    await begin(A, "one");
+    await settled();
+    await settled();
+    answer = () => Promise.resolve(word(true, true));
+    clock.advance(60_000);
+    await settled();
+    await settled();
+    assert.ok(calls.length >= 2);
+    assert.equal(registry.get(A)?.theirTrust?.inbound, true);
+  });
+
+  it("keeps six words a minute of who says something else each time", async () => {
+    await meet(A);
+    const waits: number[] = [];
+    for (let turn = 0; turn < 8; turn += 1) {
+      const inbound = turn % 2 === 0;
+      waits.push(await registry.noteTheirTrust(A, { inbound, outbound: true }));
+    }
+    assert.deepEqual(waits, [0, 0, 0, 0, 0, 0, 10, 0], "what it has said last costs nothing");
+    clock.advance(10_000);
+    assert.equal(await registry.noteTheirTrust(A, { inbound: true, outbound: true }), 0);
+  });
+
   it("calls nobody once it has stopped", async () => {
     exchange.start();
     await meet(A);

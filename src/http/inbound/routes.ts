@@ -235,7 +235,7 @@ export const ROUTES: readonly Route[] = [
     budget: "peer",
     answer: async ({ registry }, { origin }, body) => {
       const taken = await takeTrustWord(registry, origin, body);
-      if (!taken.verified) return refusal(taken.code, taken.reason);
+      if (!taken.verified) return refusal(taken.code, taken.reason, taken.retryAfterSeconds);
       const said = trustWordFor(registry, origin);
       return said === undefined ? refusal("ERR_FED_NOT_TRUSTED") : { status: 200, body: said };
     },
