@@ -27,6 +27,7 @@ import { endpointsOf } from "./endpoints.ts";
 import { discover, discovered, serverList } from "./discovery.ts";
 import { resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
+import { gaugesOf } from "./gauges.ts";
 import { FederationPages } from "./pages.ts";
 import { FederationPeers } from "./peers.ts";
 import type { RoutingTable } from "../routing/routing-table.ts";
@@ -51,6 +52,7 @@ export class Federation {
   readonly #forgotten: ForgottenAttach;
   readonly #pages: FederationPages;
   #attached: AttachedServer | undefined;
+  #unobserve: () => void = () => undefined;
   /** Of the running federation. */
   #endpoints: Endpoints | undefined;
 
@@ -214,6 +216,7 @@ export class Federation {
           countPopulations(options.worlds),
         );
         this.#pages.started();
+        this.#unobserve = runtime.telemetry.observe(() => gaugesOf(runtime, this.peers));
         this.#endpoints = endpointsOf(runtime, {
           version,
           travel: (request) => this.#gate.travel(request),
@@ -226,6 +229,7 @@ export class Federation {
       drain: () => runtime.drain(),
       stop: async () => {
         this.#endpoints = undefined;
+        this.#unobserve();
         await runtime.stop();
       },
     });

@@ -31,6 +31,7 @@ import { Links } from "../link/links.ts";
 import type { Clock, PeerCalls, Random } from "../ports.ts";
 import { TrustState } from "../registry/federated-server.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { CrossingLog } from "./crossing-log.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
@@ -64,6 +65,7 @@ export interface CompositionOptions {
   /** Players in each world now. */
   readonly populations: () => Promise<Populations>;
   readonly events: EventBus;
+  readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -96,7 +98,7 @@ export interface Parts {
 
 /** Puts the parts of one server together. */
 export function composeParts(from: CompositionOptions): Parts {
-  const { options, resources, seats, link, events, clock, random, populations } = from;
+  const { options, resources, seats, link, events, clock, random, populations, telemetry } = from;
   const { origin, logger, allowInsecure, allowPrivateNetwork } = options;
   const { store, transient, keys, files } = resources;
   const { signingKey } = keys;
@@ -125,7 +127,9 @@ export function composeParts(from: CompositionOptions): Parts {
         }),
       })
     : undefined;
-  const peers = new PeerClient({ origin, signingKey, registry, fetch, clock, random, links });
+  const peers = new PeerClient({
+    ...{ origin, signingKey, registry, fetch, clock, random, links, telemetry },
+  });
   const manager = new HandshakeManager({
     ...{ origin, signingKey, clock, random, allowInsecure },
     ownDescriptor: async () => (await descriptor.document()).jws,
@@ -175,6 +179,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const handshake = new HandshakeService({
     ...{ origin, manager, registry, named, store, clock, logger, allowInsecure },
     ...{ policy: policyHere, transport: peers, shared: link !== undefined, begun },
+    telemetry,
   });
   const sessions = transient === undefined ? undefined : begun;
   const nonces = new Nonces({ store, clock, sessions });
@@ -222,7 +227,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const policy = { ...options.assets.policy, mediaTypes };
   const transfer = new AssetTransfer({
     ...{ store: files, policy, open: download, endpointOf: trust.endpointOf },
-    ...{ clock, random, logger },
+    ...{ clock, random, logger, telemetry },
     onMismatch: (event) => {
       events.emit("asset", { type: "mismatch", ...event });
     },
@@ -240,7 +245,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ origin, store, transient, clock, random, logger, peers: calls, seats, signingKey },
     ...{ issuerKey, mayGoTo },
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
-    ...{ accept: options.accept, admit: options.admit },
+    ...{ accept: options.accept, admit: options.admit, telemetry },
     perMinute: {
       crossingsOfPlayer: options.maxCrossingsPerMinutePerPlayer,
       seatsOfPeer: options.maxSeatsPerMinutePerPeer,

@@ -10,6 +10,8 @@ import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger, Random, TimerHandle } from "../../ports.ts";
+import { Attribute } from "../../telemetry/names.ts";
+import { type Ending, NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { PeerCalls } from "../../ports.ts";
@@ -94,6 +96,8 @@ export interface CrossingsOptions {
   readonly onProgress?: ((progress: CrossingProgress) => void) | undefined;
   /** How often one player may begin to cross in a minute. Default: as often as it likes. */
   readonly perMinutePerPlayer?: number | undefined;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 const UNDECIDED = {
@@ -127,6 +131,10 @@ export class Crossings implements CrossingsUnderWay {
     });
   }
 
+  get #telemetry(): Telemetry {
+    return this.#options.telemetry ?? NO_TELEMETRY;
+  }
+
   /** Hears how each crossing ended. Returns how to stop hearing. */
   onOutcome(listener: (outcome: CrossingOutcome, session: PlayerSession) => void): () => void {
     this.#listeners.add(listener);
@@ -152,10 +160,21 @@ export class Crossings implements CrossingsUnderWay {
    * Takes a player out of this server into another one. Resolves with the outcome, never rejects
    * for what peers or the network do. `transferId` is made here when not given.
    */
-  async cross(
+  cross(
     session: PlayerSession,
     destination: CrossingDestination,
     transferId: string = this.#options.random.uuid(),
+  ): Promise<CrossingOutcome> {
+    const details = { [Attribute.Peer]: destination.origin, [Attribute.Transfer]: transferId };
+    return this.#telemetry.run({ kind: "crossing", details, ended: endingOf }, () =>
+      this.#cross(session, destination, transferId),
+    );
+  }
+
+  async #cross(
+    session: PlayerSession,
+    destination: CrossingDestination,
+    transferId: string,
   ): Promise<CrossingOutcome> {
     const stayed = (code: FederationErrorCode, message: string): CrossingOutcome => ({
       kind: "stayed",
@@ -205,7 +224,9 @@ export class Crossings implements CrossingsUnderWay {
         this.#undecided(crossing, cause);
         return ["ERR_FED_UNAVAILABLE", "This server cannot send you there right now."] as const;
       });
-      outcome = await this.#settle(crossing, reserved, stayed);
+      outcome = await this.#telemetry.run({ kind: "settle", ended: endingOf }, () =>
+        this.#settle(crossing, reserved, stayed),
+      );
     } finally {
       this.#open.delete(session.player);
       finish();
@@ -331,12 +352,15 @@ export class Crossings implements CrossingsUnderWay {
     const { clock } = this.#options;
     try {
       this.#progress(crossing, "departing");
-      const pass = await depart(this.#options, crossing, (early) => {
-        const seat = reserve(this.#options, crossing, early);
+      const ahead = (early: string): void => {
+        const seat = this.#reserve(crossing, early);
         crossing.early = { pass: early, seat };
         // Whoever waits for it hears of it: first of all it has to be decided.
         seat.catch(() => undefined);
-      });
+      };
+      const pass = await this.#telemetry.run({ kind: "depart" }, () =>
+        depart(this.#options, crossing, ahead),
+      );
       this.#progress(crossing, "reserving");
       const seat = await this.#seat(crossing, pass);
       this.#progress(crossing, "transit");
@@ -355,7 +379,10 @@ export class Crossings implements CrossingsUnderWay {
         () => crossing.decide("expired"),
         waitMilliseconds,
       );
-      const what = await verdict;
+      const what = await this.#telemetry.run(
+        { kind: "transit", ended: (outcome) => ({ outcome }) },
+        () => verdict,
+      );
       clock.clearTimeout(timer);
       if (what === "departed") return "departed";
       if (what === "blocked") return ["ERR_FED_BLOCKED", BLOCKED_MESSAGE];
@@ -373,7 +400,11 @@ export class Crossings implements CrossingsUnderWay {
     if (crossing.early?.pass === pass) return crossing.early.seat;
     // One transfer has one seat: that of the other pass goes first.
     if (crossing.early !== undefined) await this.#freeSeat(crossing);
-    return reserve(this.#options, crossing, pass);
+    return this.#reserve(crossing, pass);
+  }
+
+  #reserve(crossing: OpenCrossing, pass: string): Promise<ReservedSeat> {
+    return this.#telemetry.run({ kind: "reserve" }, () => reserve(this.#options, crossing, pass));
   }
 
   async #letGo(crossing: OpenCrossing): Promise<CrossingOutcome> {
@@ -473,4 +504,10 @@ export class Crossings implements CrossingsUnderWay {
       stage,
     });
   }
+}
+
+function endingOf(outcome: CrossingOutcome): Ending {
+  return outcome.kind === "arrived"
+    ? { outcome: "arrived" }
+    : { outcome: outcome.kind, code: outcome.code };
 }
