@@ -43,6 +43,7 @@ export class Departures {
     const session = entry?.session;
     const stay: Stay = (code, message) => {
       client.send("federation:failed", { transferId, to: uri, code, message });
+      this.#count(code);
       return { kind: "stayed", transferId, to: uri, code, message };
     };
     if (entry === undefined || session === undefined || session.ended) {
@@ -70,6 +71,13 @@ export class Departures {
     const late = cannot();
     if (late !== undefined) return late;
     return runtime.custody.crossings.cross(session, { uri, origin, world, options }, transferId);
+  }
+
+  /** One that ends before it begins is counted as one that ended. */
+  #count(code: FederationErrorCode): void {
+    const { telemetry, clock } = this.#options.runtime;
+    const ending = { outcome: "stayed", code };
+    telemetry.note({ kind: "crossing", startedAt: clock.now(), ending, hasSpan: false });
   }
 
   /** The player changed its mind, or could not get in. */

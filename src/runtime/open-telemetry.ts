@@ -175,9 +175,12 @@ class OpenTelemetry implements Telemetry {
 
   note(done: Done): void {
     const { startedAt, ending, hasSpan } = done;
+    if (!hasSpan) {
+      this.#tell(done, ending, undefined, undefined);
+      return;
+    }
     const seconds = Math.max(0, this.#options.clock.now() - startedAt) / 1000;
-    const current = hasSpan ? this.#start(done, startedAt) : undefined;
-    this.#tell(done, ending, seconds, current);
+    this.#tell(done, ending, seconds, this.#start(done, startedAt));
   }
 
   outgoing(): TraceContext | undefined {
@@ -291,7 +294,7 @@ class OpenTelemetry implements Telemetry {
   #tell(
     { kind, labels }: Pick<Operation<never>, "kind" | "labels">,
     { outcome, code }: Ending,
-    seconds: number,
+    seconds: number | undefined,
     current: Current | undefined,
   ): void {
     const ended: Attributes = { [Attribute.Outcome]: outcome, [Attribute.Code]: code };
@@ -300,7 +303,7 @@ class OpenTelemetry implements Telemetry {
       this.#counters.get(kind)?.add(1, attributes);
     });
     this.#guarded(() => {
-      this.#durations.get(kind)?.record(seconds, attributes);
+      if (seconds !== undefined) this.#durations.get(kind)?.record(seconds, attributes);
     });
     if (current === undefined) return;
     current.over = true;

@@ -35,7 +35,7 @@ export interface Done extends Omit<Operation<never>, "ended"> {
   /** Wall clock, milliseconds since the Unix epoch. */
   readonly startedAt: number;
   readonly ending: Ending;
-  /** Whether it has a span, or is counted alone. */
+  /** Whether it has a span and a duration, or is counted alone. */
   readonly hasSpan: boolean;
 }
 

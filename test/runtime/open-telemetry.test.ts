@@ -221,6 +221,12 @@ describe("runtime/open-telemetry", () => {
     assert.equal(span.kind, api.SpanKind.SERVER);
     assert.equal(span.startTime[0] * 1000 + span.startTime[1] / 1e6, startedAt);
     assert.equal((await pointsOf("aether.handshakes")).length, 2);
+    assert.deepEqual(await pointsOf("aether.handshake.duration"), [
+      [
+        { count: 1, sum: 0.25 },
+        { ...done.labels, [Attribute.Outcome]: "ok" },
+      ],
+    ]);
   });
 
   it("reads gauges whenever metrics are collected, until it is told to stop", async () => {
