@@ -2,6 +2,7 @@
 import {
   type Done,
   type Ending,
+  type GaugeSources,
   NO_TELEMETRY,
   type Operation,
   type Telemetry,
@@ -15,8 +16,6 @@ export class RecordedTelemetry implements Telemetry {
   readonly notes: Done[] = [];
   /** What every call takes along. */
   trace: TraceContext | undefined;
-  readonly observe = NO_TELEMETRY.observe;
-
   async run<Result>(
     { ended, ...operation }: Operation<Result>,
     work: () => Promise<Result>,
@@ -28,6 +27,10 @@ export class RecordedTelemetry implements Telemetry {
 
   note(done: Done): void {
     this.notes.push(done);
+  }
+
+  observe(sources: () => GaugeSources): () => void {
+    return NO_TELEMETRY.observe(sources);
   }
 
   outgoing(): TraceContext | undefined {

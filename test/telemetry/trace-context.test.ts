@@ -12,7 +12,7 @@ describe("telemetry/trace-context", () => {
       traceparent: PARENT,
       tracestate: "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
     });
-    assert.deepEqual(idsOf(trace!), { traceId: TRACE_ID, spanId: SPAN_ID, flags: 1 });
+    assert.deepEqual(idsOf(trace), { traceId: TRACE_ID, spanId: SPAN_ID, flags: 1 });
   });
 
   it("takes of a later version what it knows, and says it as version 00", () => {
