@@ -122,6 +122,7 @@ describe("docs: the dashboard, and a real Prometheus", function () {
       await player.cross(portal(arena, "arena"));
       await player.cross(portal(plaza, "plaza"));
       await assert.rejects(player.cross(portal(arena, "nowhere")), /ERR_FED_WORLD_UNKNOWN/u);
+      await assert.rejects(player.cross("aether://nowhere.example/x"), /ERR_FED_NO_ROUTE/u);
       await player.cross(portal(arena, "arena"));
       await player.leave();
     };
@@ -144,6 +145,8 @@ describe("docs: the dashboard, and a real Prometheus", function () {
     );
     const arrived = await query('sum(aether_crossings_total{aether_outcome="arrived"})');
     assert.ok(arrived[0]! >= 2, String(arrived));
+    const lost = await query('sum(aether_crossings_total{aether_code="ERR_FED_NO_ROUTE"})');
+    assert.ok(lost[0]! >= 2, String(lost));
   });
 
   it("has its servers to choose from", async () => {

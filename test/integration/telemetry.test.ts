@@ -17,14 +17,18 @@ describe("telemetry of live servers", function () {
   const folder = folderOfSuite();
   const servers = new Servers();
   let at: Record<Name, ServerProcess>;
+  /** One without an SDK. */
+  let bare: ServerProcess;
 
   before(async () => {
-    const started = await servers.start(
-      NAMES.map((name) => ({
+    const started = await servers.start([
+      ...NAMES.map((name) => ({
         ...{ name, script: WORLD },
         env: { NODE_OPTIONS: `--import=${SDK}`, SPANS_FILE: fileOf(name) },
       })),
-    );
+      { name: "bare", script: WORLD },
+    ]);
+    bare = started[NAMES.length]!;
     at = Object.fromEntries(NAMES.map((name, index) => [name, started[index]])) as typeof at;
   });
   after(() => servers.stop());
@@ -85,6 +89,22 @@ describe("telemetry of live servers", function () {
     await player.leave();
   });
 
+  it("has no part of a server that has no SDK, and players cross to it all the same", async () => {
+    const player = await playerIn(at.home, "Bob");
+    await player.cross(portal(at.plaza, "plaza"));
+    await player.cross(portal(bare, "bare"));
+    await eventually(() => {
+      const { home, plaza } = traceFrom("plaza");
+      assert.ok(namesOf(plaza).includes("aether.crossing"));
+      // Home is asked by who carries no trace.
+      assert.deepEqual(namesOf(home), ["aether.answer /custody/depart"]);
+      const asked = spansOf("home").findLast(({ name }) => name === "aether.answer /custody/claim");
+      assert.equal(asked?.attributes["aether.peer"], bare.origin);
+      assert.equal(asked.parentId, undefined);
+    });
+    await player.leave();
+  });
+
   it("tells handshakes of both sides in one trace", async () => {
     await eventually(() => {
       const initiated = NAMES.flatMap((name) =>
@@ -93,10 +113,11 @@ describe("telemetry of live servers", function () {
           .filter(({ attributes }) => attributes["aether.outcome"] === "ok"),
       );
       assert.ok(initiated.length > 0);
-      for (const { traceId, spanId } of initiated) {
+      for (const { traceId, spanId, attributes } of initiated) {
         const answered = NAMES.flatMap((name) => spansOf(name)).filter(
           (span) => span.traceId === traceId && span.kind === 1,
         );
+        if (attributes["aether.peer"] === bare.origin) continue;
         assert.deepEqual(namesOf(answered), ["aether.answer /handshake", "aether.handshake"]);
         assert.deepEqual(new Set(answered.map(({ parentId }) => parentId)), new Set([spanId]));
       }
