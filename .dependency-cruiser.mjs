@@ -47,6 +47,17 @@ export default {
       },
     },
     {
+      name: "one-file-knows-open-telemetry",
+      severity: "error",
+      from: {
+        path: "^src/",
+        pathNot: "^src/runtime/open-telemetry\\.ts$",
+      },
+      to: {
+        path: "node_modules/@opentelemetry",
+      },
+    },
+    {
       name: "only-http-knows-http",
       severity: "error",
       from: {

@@ -5,7 +5,7 @@
 export const FLOORS = [
   ["errors.ts", "words.ts", "options.ts", "node-version.ts"],
   ["ports.ts", "json.ts"],
-  ["rows", "limits"],
+  ["rows", "limits", "telemetry"],
   ["identity", "routing", "health", "link"],
   ["storage"],
   ["registry"],

@@ -57,6 +57,7 @@ export class Departures {
     const session = entry?.session;
     const stay: Stay = (code, message) => {
       client.send("federation:failed", { transferId, to: uri, code, message });
+      this.#count(code);
       return { kind: "stayed", transferId, to: uri, code, message };
     };
     if (entry === undefined || session === undefined || session.ended) {
@@ -112,6 +113,13 @@ export class Departures {
       next: next.map((way) => ({ ...{ uri, origin: way.origin }, world: way.world, options })),
       ...{ skipped, here },
     });
+  }
+
+  /** One that ends before it begins is counted as one that ended. */
+  #count(code: FederationErrorCode): void {
+    const { telemetry, clock } = this.#options.runtime;
+    const ending = { outcome: "stayed", code };
+    telemetry.note({ kind: "crossing", startedAt: clock.now(), ending, hasSpan: false });
   }
 
   /** The player changed its mind, or could not get in. */

@@ -8,6 +8,7 @@ import type { ReceiptKeys } from "../identity/receipt.ts";
 import type { SigningKey } from "../identity/server-keys.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { AdmissionPolicy } from "./destination/admission.ts";
 import { type Arrival, Arrivals } from "./destination/arrivals.ts";
 import { Preflight } from "./destination/preflight.ts";
@@ -91,6 +92,8 @@ export interface CustodyOptions {
   /** The other processes of this server. Default: there are none. */
   readonly siblings?: Siblings | undefined;
   readonly onEvent?: (event: CustodyEvent) => void;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** What one player, and one other server, may do in a minute. */
@@ -129,7 +132,7 @@ export class Custody {
 
   constructor(options: CustodyOptions) {
     const { origin, store, clock, random, logger, peers } = options;
-    const { signingKey, issuerKey, peerKey = issuerKey, siblings, onEvent } = options;
+    const { signingKey, issuerKey, peerKey = issuerKey, siblings, onEvent, telemetry } = options;
     const { sessions } = this;
     const life = (): string | undefined => siblings?.life;
     this.#siblings = siblings;
@@ -155,12 +158,12 @@ export class Custody {
     const visitors = new VisitorBook(store, logger);
     const leases = new Leases({ sessions, visitors, homeAt, clock, logger });
     const settlement = new Settlement({
-      ...{ visitors, sessions, leases, homeAt, clock, random, logger },
+      ...{ visitors, sessions, leases, homeAt, clock, random, logger, telemetry },
     });
 
     // Source: whoever leaves.
     const crossings = new Crossings({
-      ...{ sessions, visitors, settlement, homeAt, peers, clock, random, logger },
+      ...{ sessions, visitors, settlement, homeAt, peers, clock, random, logger, telemetry },
       enrol: async ({ player, name }) => {
         const localId = ledger.localId(player);
         if (localId !== undefined) await ledger.admit(localId, { name, jkt: undefined });
@@ -188,7 +191,7 @@ export class Custody {
     const seats = new Seats({
       ...{ origin, store, transient: options.transient ?? store, issuerKey },
       ...{ seats: options.seats, admit: options.admit },
-      ...{ clock, random, logger, isOpen: () => !this.#draining },
+      ...{ clock, random, logger, telemetry, isOpen: () => !this.#draining },
       perMinute: options.perMinute && {
         seats: options.perMinute.seatsOfPeer,
         rooms: options.perMinute.roomsOfPeer,
@@ -203,7 +206,7 @@ export class Custody {
       ...{ origin, seats, visitors, sessions, leases, settlement, stays, homeAt, life },
       receipts: endReceipts,
       alone: options.transient !== undefined,
-      ...{ clock, logger },
+      ...{ clock, logger, telemetry },
       onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),
     });
 

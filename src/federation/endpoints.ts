@@ -20,6 +20,7 @@ export function endpointsOf(
     servers: (cursor) => runtime.serverPages.page(cursor),
     health: () => ({ ...runtime.ownHealth(), version }),
     logger: options.logger,
+    telemetry: runtime.telemetry,
     signingKey: runtime.signingKey,
     maxRequestsPerMinutePerAddress: options.maxRequestsPerMinutePerAddress,
     maxRequestsPerMinutePerPeer: options.maxRequestsPerMinutePerPeer,

@@ -27,6 +27,7 @@ import { discover, discovered, serverList } from "./discovery.ts";
 import { resolveOptions } from "./options.ts";
 import { FederationAssets } from "./assets.ts";
 import { glanceSource } from "./glance.ts";
+import { gaugesOf } from "./gauges.ts";
 import { FederationPages } from "./pages.ts";
 import { FederationPeers } from "./peers.ts";
 import { type RouteSources, addRoute, removeRoute } from "../operator/routes.ts";
@@ -52,6 +53,7 @@ export class Federation {
   readonly #forgotten: ForgottenAttach;
   readonly #pages: FederationPages;
   #attached: AttachedServer | undefined;
+  #unobserve: () => void = () => undefined;
   /** Of the running federation. */
   #endpoints: Endpoints | undefined;
 
@@ -237,6 +239,7 @@ export class Federation {
           countPopulations(options.worlds),
         );
         this.#pages.started();
+        this.#unobserve = runtime.telemetry.observe(() => gaugesOf(runtime, this.peers));
         this.#endpoints = endpointsOf(runtime, {
           version,
           travel: (request) => this.#gate.travel(request),
@@ -249,6 +252,7 @@ export class Federation {
       drain: () => runtime.drain(),
       stop: async () => {
         this.#endpoints = undefined;
+        this.#unobserve();
         await runtime.stop();
       },
     });

@@ -15,6 +15,8 @@ import { shownText } from "../words.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import type { SignedMessageParts } from "../identity/http-signatures.ts";
 import type { Logger } from "../ports.ts";
+import { Attribute } from "../telemetry/names.ts";
+import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { type FederatedServer, TrustState } from "../registry/federated-server.ts";
 import {
   type HandshakeAnswer,
@@ -32,6 +34,8 @@ import { decideTrust } from "./trust-policy.ts";
 export interface HandshakeServiceOptions extends HandshakeResponderOptions {
   readonly transport: HandshakeTransport;
   readonly logger: Logger;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** Performs handshakes with other servers and answers theirs. */
@@ -61,7 +65,11 @@ export class HandshakeService {
     if (over !== undefined) this.#options.begun?.end(origin, over);
     const running = this.#connecting.get(origin);
     if (running !== undefined) return running;
-    const work = this.#connect(origin)
+    const { telemetry = NO_TELEMETRY } = this.#options;
+    const labels = { [Attribute.Role]: "initiator" };
+    const details = { [Attribute.Peer]: origin };
+    const work = telemetry
+      .run({ kind: "handshake", labels, details }, () => this.#connect(origin))
       .catch((cause: unknown) => {
         this.#tellOfRefusal(origin, cause);
         throw cause;

@@ -3,11 +3,18 @@
  *
  *     counter 8 · created 4 · frames · HMAC-SHA256 32
  *     frame: length of the rest 4 · kind 1 · call id 4 · what the kind has
+ *     traced call: traceparent 55 · length of tracestate 2 · tracestate · what a call has
  *
  * What is sent within one turn goes in one message, with one MAC.
  */
 import { type KeyObject, createHmac, timingSafeEqual } from "node:crypto";
 import type { FederationErrorCode } from "../errors.ts";
+import {
+  MAX_TRACESTATE_LENGTH,
+  TRACEPARENT_LENGTH,
+  type TraceContext,
+  readTrace,
+} from "../telemetry/trace-context.ts";
 
 /** What a frame is. */
 export const FrameKind = {
@@ -21,6 +28,8 @@ export const FrameKind = {
   Pong: 4,
   /** No more calls come from here; those under way are still answered. */
   Goodbye: 5,
+  /** A call, and the trace that it belongs to: on links alone where both sides know it. */
+  TracedCall: 6,
 } as const;
 
 /** A frame, as it was read or is to be sent. */
@@ -33,6 +42,15 @@ export type Frame =
       readonly path: string;
       /** JSON in UTF-8; empty for none. */
       readonly body: string | Buffer;
+    }
+  | {
+      readonly kind: typeof FrameKind.TracedCall;
+      /** As of a call. */
+      readonly id: number;
+      readonly path: string;
+      readonly body: string | Buffer;
+      /** Undefined, in one that was read, where it is not well-formed. */
+      readonly trace: TraceContext | undefined;
     }
   | {
       readonly kind: typeof FrameKind.Answer;
@@ -76,6 +94,7 @@ export const MAX_FRAMES = 1024;
 const HEAD_BYTES = 12;
 const FRAME_HEAD_BYTES = 9;
 const MAC_BYTES = 32;
+const TRACE_HEAD_BYTES = TRACEPARENT_LENGTH + 2;
 const MAX_PONG_BYTES = 1024;
 const PATH = /^\/[!-~]{0,127}$/u;
 const TWO_32 = 2 ** 32;
@@ -154,6 +173,10 @@ function restBytes(frame: Frame): number {
   const body = "body" in frame ? frame.body : "";
   const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   if (frame.kind === FrameKind.Call) return 1 + frame.path.length + bytes;
+  if (frame.kind === FrameKind.TracedCall) {
+    const traced = TRACE_HEAD_BYTES + (frame.trace?.tracestate?.length ?? 0);
+    return traced + 1 + frame.path.length + bytes;
+  }
   return frame.kind === FrameKind.Answer ? 2 + bytes : bytes;
 }
 
@@ -162,7 +185,8 @@ function write(message: Buffer, at: number, frame: Frame, bytes: number): void {
   message[at + 4] = frame.kind;
   message.writeUInt32BE(frame.id, at + 5);
   let rest = at + FRAME_HEAD_BYTES;
-  if (frame.kind === FrameKind.Call) {
+  if (frame.kind === FrameKind.TracedCall) rest = writeTrace(message, rest, frame.trace);
+  if (frame.kind === FrameKind.Call || frame.kind === FrameKind.TracedCall) {
     message[rest] = frame.path.length;
     rest += 1 + message.write(frame.path, rest + 1, "latin1");
   } else if (frame.kind === FrameKind.Answer) rest = message.writeUInt16BE(frame.status, rest);
@@ -179,11 +203,8 @@ function read(bytes: Buffer, at: number, end: number): Frame | undefined {
   const id = bytes.readUInt32BE(at + 5);
   switch (bytes[at + 4]) {
     case FrameKind.Call: {
-      const body = from + 1 + (bytes[from] ?? 0);
-      if (rest < 1 || body > end || end - body > MAX_LINK_BODY_BYTES) return undefined;
-      const path = bytes.toString("latin1", from + 1, body);
-      if (!isLinkPath(path)) return undefined;
-      return { kind: FrameKind.Call, id, path, body: bytes.subarray(body, end) };
+      const call = readCall(bytes, from, end);
+      return call === undefined ? undefined : { kind: FrameKind.Call, id, ...call };
     }
     case FrameKind.Answer: {
       if (rest < 2 || rest - 2 > MAX_LINK_BODY_BYTES) return undefined;
@@ -198,9 +219,41 @@ function read(bytes: Buffer, at: number, end: number): Frame | undefined {
       return { kind: FrameKind.Pong, id, body: bytes.subarray(from, end) };
     case FrameKind.Goodbye:
       return rest === 0 && id === 0 ? { kind: FrameKind.Goodbye, id } : undefined;
+    case FrameKind.TracedCall: {
+      if (rest < TRACE_HEAD_BYTES) return undefined;
+      const state = from + TRACE_HEAD_BYTES;
+      const stateBytes = bytes.readUInt16BE(state - 2);
+      const after = state + stateBytes;
+      if (stateBytes > MAX_TRACESTATE_LENGTH || after > end) return undefined;
+      const call = readCall(bytes, after, end);
+      if (call === undefined) return undefined;
+      const parent = bytes.toString("latin1", from, from + TRACEPARENT_LENGTH);
+      const trace = readTrace(parent, bytes.toString("latin1", state, after));
+      return { kind: FrameKind.TracedCall, id, ...call, trace };
+    }
     default:
       return undefined;
   }
+}
+
+/** Path and body, from `from` on; undefined when they are none. */
+function readCall(
+  bytes: Buffer,
+  from: number,
+  end: number,
+): { readonly path: string; readonly body: Buffer } | undefined {
+  const body = from + 1 + (bytes[from] ?? 0);
+  if (from >= end || body > end || end - body > MAX_LINK_BODY_BYTES) return undefined;
+  const path = bytes.toString("latin1", from + 1, body);
+  return isLinkPath(path) ? { path, body: bytes.subarray(body, end) } : undefined;
+}
+
+/** Where what follows begins. */
+function writeTrace(message: Buffer, at: number, trace: TraceContext | undefined): number {
+  const { traceparent = "", tracestate = "" } = trace ?? {};
+  message.write(traceparent.padEnd(TRACEPARENT_LENGTH), at, "latin1");
+  const state = message.writeUInt16BE(tracestate.length, at + TRACEPARENT_LENGTH);
+  return state + message.write(tracestate, state, "latin1");
 }
 
 function macOf(key: KeyObject, bytes: Buffer, end: number): Buffer {

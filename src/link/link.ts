@@ -7,6 +7,7 @@
 import type { KeyObject } from "node:crypto";
 import { FederationError, type FederationErrorCode } from "../errors.ts";
 import type { Clock, TimerHandle } from "../ports.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
 import { type Frame, FrameKind, MAX_LINK_BODY_BYTES, MessageDraft, openMessage } from "./frames.ts";
 import type { LinkSocket } from "./socket.ts";
 
@@ -27,6 +28,8 @@ export interface LinkedCall {
   readonly body: Buffer;
   /** When the peer sent it: its own Unix seconds. */
   readonly sentAt: number;
+  /** The trace that it says to belong to. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** An answer, as HTTP would have it. */
@@ -52,6 +55,8 @@ export interface LinkOptions {
   readonly peer: LinkPeer;
   /** Whether this server asked for it. */
   readonly openedHere: boolean;
+  /** Whether both sides know traced calls. Default false. */
+  readonly traced?: boolean | undefined;
   /** Of the MACs of what is sent, and of what comes. */
   readonly keys: { readonly sending: KeyObject; readonly receiving: KeyObject };
   readonly clock: Clock;
@@ -173,11 +178,17 @@ export class Link {
   }
 
   /**
-   * Sends a call; only while it is {@link usable}, and with a body of at most 64 KiB.
+   * Sends a call; only while it is {@link usable}, and with a body of at most 64 KiB. `trace` goes with it
+   * where the other side knows traced calls.
    *
    * @throws FederationError `ERR_FED_TIMEOUT` or `ERR_FED_UNREACHABLE`: it may have been acted on.
    */
-  call(path: string, body: string, timeoutMilliseconds: number): Promise<LinkedAnswer> {
+  call(
+    path: string,
+    body: string,
+    timeoutMilliseconds: number,
+    trace?: TraceContext,
+  ): Promise<LinkedAnswer> {
     return new Promise((resolve, reject) => {
       const id = this.#takeId();
       const timer = this.#clock.setTimeout(() => {
@@ -185,7 +196,11 @@ export class Link {
       }, timeoutMilliseconds);
       this.#calledAt = this.#clock.monotonic();
       this.#calls.set(id, { resolve, reject, sentAt: this.#calledAt, timer });
-      this.#send({ kind: FrameKind.Call, id, path, body });
+      this.#send(
+        trace === undefined || this.#options.traced !== true
+          ? { kind: FrameKind.Call, id, path, body }
+          : { kind: FrameKind.TracedCall, id, path, body, trace },
+      );
     });
   }
 
@@ -247,6 +262,8 @@ export class Link {
     switch (frame.kind) {
       case FrameKind.Call:
         return this.#takeCall(frame, created);
+      case FrameKind.TracedCall:
+        return this.#options.traced === true && this.#takeCall(frame, created);
       case FrameKind.Answer: {
         const waiting = this.#calls.get(frame.id);
         if (waiting === undefined) return this.#givenUp.delete(frame.id);
@@ -275,7 +292,8 @@ export class Link {
     }
   }
 
-  #takeCall({ id, path, body }: Extract<Frame, { kind: 1 }>, sentAt: number): boolean {
+  #takeCall(frame: Extract<Frame, { kind: 1 | 6 }>, sentAt: number): boolean {
+    const { id, path, body } = frame;
     if (this.#goodbyes.theirs || this.#answering.has(id)) return false;
     const { handler } = this.#options;
     this.#calledAt = this.#heardAt;
@@ -284,7 +302,8 @@ export class Link {
       return true;
     }
     this.#answering.add(id);
-    const call = { path, body: body as Buffer, sentAt };
+    const trace = frame.kind === FrameKind.TracedCall ? frame.trace : undefined;
+    const call = { path, body: body as Buffer, sentAt, trace };
     void handler
       .answer(this.peer, call)
       .catch(() => handler.refuse("ERR_FED_UNAVAILABLE"))

@@ -7,6 +7,7 @@
 import type { KeyObject } from "node:crypto";
 import { FederationError, type FederationErrorCode } from "../errors.ts";
 import type { Clock, Random, TimerHandle } from "../ports.ts";
+import type { TraceContext } from "../telemetry/trace-context.ts";
 import { MAX_LINK_BODY_BYTES, isLinkPath } from "./frames.ts";
 import { Link, type LinkHandler, type LinkPeer, type LinkedAnswer } from "./link.ts";
 import type { LinkSocket } from "./socket.ts";
@@ -26,6 +27,8 @@ export interface OpenedSocket {
   readonly kid: string;
   /** Of what this server sends, and of what comes. */
   readonly keys: { readonly sending: KeyObject; readonly receiving: KeyObject };
+  /** Whether both sides know traced calls. Default false. */
+  readonly traced?: boolean | undefined;
 }
 
 /** What a peer is to its links now. */
@@ -113,6 +116,7 @@ export class Links {
    * one is opened for the calls to come.
    *
    * @param body JSON.
+   * @param trace The trace that it belongs to; who does not know traced calls is not told.
    * @throws FederationError `ERR_FED_TIMEOUT`, `ERR_FED_UNREACHABLE`: there is no answer, and nobody knows.
    */
   call(
@@ -120,6 +124,7 @@ export class Links {
     path: string,
     body: string,
     timeoutMilliseconds: number,
+    trace?: TraceContext,
   ): Promise<LinkedAnswer> | undefined {
     const link = this.#usable(origin);
     if (link === undefined) {
@@ -127,7 +132,7 @@ export class Links {
       return undefined;
     }
     if (!isLinkPath(path) || Buffer.byteLength(body) > MAX_LINK_BODY_BYTES) return undefined;
-    return link.call(path, body, timeoutMilliseconds);
+    return link.call(path, body, timeoutMilliseconds, trace);
   }
 
   /** Asks a peer how it is over a link; undefined at once where there is none. As {@link Link.ping}. */
@@ -229,7 +234,8 @@ export class Links {
     const { origin } = peer;
     this.#count += 1;
     const link = new Link({
-      ...{ socket: opened.socket, keys: opened.keys, peer, openedHere, handler },
+      ...{ socket: opened.socket, keys: opened.keys, traced: opened.traced },
+      ...{ peer, openedHere, handler },
       clock: this.#options.clock,
       onProven: () => {
         this.#attempts.delete(origin);

@@ -33,6 +33,7 @@ import { TrustState } from "../registry/federated-server.ts";
 import { KeptRoutes } from "../routing/kept-routes.ts";
 import type { RoutingTable } from "../routing/routing-table.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
+import type { Telemetry } from "../telemetry/telemetry.ts";
 import { CrossingLog } from "./crossing-log.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
@@ -67,6 +68,7 @@ export interface CompositionOptions {
   readonly populations: () => Promise<Populations>;
   readonly events: EventBus;
   readonly routes: RoutingTable;
+  readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -102,7 +104,7 @@ export interface Parts {
 
 /** Puts the parts of one server together. */
 export function composeParts(from: CompositionOptions): Parts {
-  const { options, resources, seats, link, events, clock, random, populations } = from;
+  const { options, resources, seats, link, events, clock, random, populations, telemetry } = from;
   const { origin, logger, allowInsecure, allowPrivateNetwork } = options;
   const { store, transient, keys, files } = resources;
   const { signingKey } = keys;
@@ -132,7 +134,9 @@ export function composeParts(from: CompositionOptions): Parts {
         }),
       })
     : undefined;
-  const peers = new PeerClient({ origin, signingKey, registry, fetch, clock, random, links });
+  const peers = new PeerClient({
+    ...{ origin, signingKey, registry, fetch, clock, random, links, telemetry },
+  });
   const manager = new HandshakeManager({
     ...{ origin, signingKey, clock, random, allowInsecure },
     ownDescriptor: async () => (await descriptor.document()).jws,
@@ -182,6 +186,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const handshake = new HandshakeService({
     ...{ origin, manager, registry, named, store, clock, logger, allowInsecure },
     ...{ policy: policyHere, transport: peers, shared: link !== undefined, begun },
+    telemetry,
   });
   const sessions = transient === undefined ? undefined : begun;
   const nonces = new Nonces({ store, clock, sessions });
@@ -229,7 +234,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const policy = { ...options.assets.policy, mediaTypes };
   const transfer = new AssetTransfer({
     ...{ store: files, policy, open: download, endpointOf: trust.endpointOf },
-    ...{ clock, random, logger },
+    ...{ clock, random, logger, telemetry },
     onMismatch: (event) => {
       events.emit("asset", { type: "mismatch", ...event });
     },
@@ -248,7 +253,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ issuerKey, mayGoTo, takesPlayersOf: trust.takesPlayersOf },
     hasAsset: async (hash) => (await files.stat(hash)) !== undefined,
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
-    ...{ accept: options.accept, admit: options.admit },
+    ...{ accept: options.accept, admit: options.admit, telemetry },
     perMinute: {
       crossingsOfPlayer: options.maxCrossingsPerMinutePerPlayer,
       seatsOfPeer: options.maxSeatsPerMinutePerPeer,

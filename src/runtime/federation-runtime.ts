@@ -29,10 +29,12 @@ import {
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { KeptRoutes } from "../routing/kept-routes.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
+import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { type Parts, composeParts } from "./composition.ts";
 import { EventBus, type FederationEvents } from "./events.ts";
 import type { OwnHealthReport } from "./own-health.ts";
 import { startAll, stopAll } from "./part.ts";
+import { loadTelemetry } from "./open-telemetry.ts";
 import { openResources } from "./resources.ts";
 import { type ResolvedOptions, type RuntimeOptions, withDefaults } from "./settings.ts";
 import type { ProcessLink } from "./sibling-processes.ts";
@@ -49,6 +51,7 @@ export class FederationRuntime {
   /** Where portals lead. */
   readonly routes: RoutingTable;
   readonly #events: EventBus;
+  #telemetry: Telemetry = NO_TELEMETRY;
   #running: Parts | undefined;
   #online = false;
 
@@ -86,6 +89,11 @@ export class FederationRuntime {
 
   get health(): HealthMonitor {
     return this.#parts().health;
+  }
+
+  /** Where spans and metrics go: nowhere before the start. */
+  get telemetry(): Telemetry {
+    return this.#telemetry;
   }
 
   /** How this server itself is: what `GET /health` says. */
@@ -218,10 +226,14 @@ export class FederationRuntime {
   ): Promise<void> {
     if (this.#running !== undefined) return;
     const { options, clock, random } = this;
+    const { origin, logger } = options;
+    const telemetry = await loadTelemetry({ origin, logger, clock });
     const resources = await openResources({ options, link, clock, random });
+    this.#telemetry = telemetry;
     const parts = composeParts({
       ...{ options, resources, seats, link, populations, events: this.#events, clock, random },
       routes: this.routes,
+      telemetry,
     });
     // What is settled while starting asks this server who it trusts.
     this.#running = parts;

@@ -9,6 +9,8 @@ import {
 } from "../../src/link/frames.ts";
 import { keysOf, sealed } from "./pair.ts";
 
+const PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 describe("link/frames", () => {
   const key = keysOf().ofA.byOpener;
   const call: Frame = {
@@ -22,6 +24,11 @@ describe("link/frames", () => {
     { kind: FrameKind.Ping, id: 1 },
     { kind: FrameKind.Pong, id: 1, body: '{"status":"pass"}' },
     { kind: FrameKind.Goodbye, id: 0 },
+    { ...call, kind: FrameKind.TracedCall, trace: { traceparent: PARENT } },
+    {
+      ...{ ...call, kind: FrameKind.TracedCall, body: "" },
+      trace: { traceparent: PARENT, tracestate: "a=b" },
+    },
   ];
 
   /** A message of a right MAC around whatever bytes. */
@@ -54,6 +61,41 @@ describe("link/frames", () => {
         assert.deepEqual(rest, told);
         assert.equal(body?.toString(), wrote);
       }
+    });
+  }
+
+  /** What a traced call has before its path: a trace, and how long its state is, or says to be. */
+  const traced = (parent: string, state = "", length = state.length): string =>
+    `${parent.padEnd(55)}${String.fromCharCode(length >> 8, length & 0xff)}${state}`;
+  const path = "\x06/claim{}";
+
+  it("reads a call whose trace is not well-formed, without the trace", () => {
+    const opened = openMessage(key, 0, around(frameOf(6, `${traced("evil\n")}${path}`)));
+    assert.ok(typeof opened !== "string");
+    const [frame] = opened.frames;
+    assert.ok(frame?.kind === FrameKind.TracedCall);
+    assert.deepEqual([frame.path, frame.body.toString(), frame.trace], ["/claim", "{}", undefined]);
+  });
+
+  it("reads a call whose trace's state is not well-formed, without the state", () => {
+    const opened = openMessage(key, 0, around(frameOf(6, `${traced(PARENT, "a=b=c")}${path}`)));
+    assert.ok(typeof opened !== "string");
+    const [frame] = opened.frames;
+    assert.ok(frame?.kind === FrameKind.TracedCall);
+    assert.deepEqual(frame.trace, { traceparent: PARENT });
+  });
+
+  const malformed: Readonly<Record<string, string>> = {
+    "ends within its trace": PARENT,
+    "ends within its state": traced(PARENT, "a=b", 20),
+    "has a state of 513 bytes": `${traced(PARENT, `a=${"b".repeat(511)}`)}${path}`,
+    "has no path": traced(PARENT, "a=b"),
+    "has a path that is none": `${traced(PARENT)}\x06claim/`,
+    "has a body of more than 64 KiB": `${traced(PARENT)}\x02/c${"x".repeat(MAX_LINK_BODY_BYTES + 1)}`,
+  };
+  for (const [what, rest] of Object.entries(malformed)) {
+    it(`refuses a traced call that ${what}`, () => {
+      assert.equal(openMessage(key, 0, around(frameOf(6, rest))), "ERR_FED_MALFORMED");
     });
   }
 

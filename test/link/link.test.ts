@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { coded } from "../support/coded.ts";
 import { type Frame, FrameKind } from "../../src/link/frames.ts";
-import { MAX_CALLS_UNDER_WAY } from "../../src/link/link.ts";
+import { type LinkHandler, MAX_CALLS_UNDER_WAY } from "../../src/link/link.ts";
 import { turn } from "../support/turn.ts";
 import { B, Pair, handlerOf, keysOf, sealed } from "./pair.ts";
 
@@ -26,6 +26,52 @@ describe("link/link", () => {
     await turn();
     await pair.settle();
     assert.equal((await slow).body, "https://a.example /slow 1");
+  });
+
+  describe("and the trace that a call belongs to", () => {
+    const trace = {
+      traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+      tracestate: "a=b",
+    };
+    /** What the other side hears of it. */
+    const heard = (): { readonly seen: unknown[]; readonly handler: LinkHandler } => {
+      const seen: unknown[] = [];
+      const handler = handlerOf(async (_peer, call) => {
+        seen.push(call.trace);
+        return { status: 200, body: call.path };
+      });
+      return { seen, handler };
+    };
+
+    it("tells it where both know traced calls, both ways", async () => {
+      const [a, b] = [heard(), heard()];
+      const pair = await Pair.proven({ a: a.handler, b: b.handler }, { traced: true });
+      const calls = [pair.a.call("/a", "1", TIMEOUT, trace), pair.b.call("/b", "", TIMEOUT, trace)];
+      const without = pair.a.call("/c", "", TIMEOUT);
+      await pair.settle();
+      assert.deepEqual(
+        (await Promise.all([...calls, without])).map(({ body }) => body),
+        ["/a", "/b", "/c"],
+      );
+      assert.deepEqual([a.seen, b.seen], [[trace], [trace, undefined]]);
+    });
+
+    it("calls without it where the other side does not", async () => {
+      const { seen, handler } = heard();
+      const pair = await Pair.proven({ b: handler });
+      const call = pair.a.call("/a", "1", TIMEOUT, trace);
+      await pair.settle();
+      assert.equal((await call).body, "/a");
+      assert.deepEqual(seen, [undefined]);
+    });
+
+    it("ends for a traced call that was not agreed on", async () => {
+      const pair = await Pair.proven();
+      const { ofA } = keysOf();
+      const frame = { kind: FrameKind.TracedCall, id: 9, path: "/a", body: "", trace } as const;
+      pair.sockets.b.ears?.message(sealed(ofA.byOpener, 1, frame));
+      assert.deepEqual(pair.ended, ["b ERR_FED_MALFORMED"]);
+    });
   });
 
   it("takes no call before the other side has shown that it has the keys", async () => {

@@ -82,11 +82,15 @@ export class Pair {
   readonly b: Link;
   readonly ended: string[] = [];
 
-  constructor(handlers: { readonly a?: LinkHandler; readonly b?: LinkHandler } = {}) {
+  constructor(
+    handlers: { readonly a?: LinkHandler; readonly b?: LinkHandler } = {},
+    { traced = false }: Pick<LinkOptions, "traced"> = {},
+  ) {
     const { ofA, ofB } = keysOf();
     const { clock } = this;
-    const common = (name: string): Pick<LinkOptions, "clock" | "onEnd"> => ({
+    const common = (name: string): Pick<LinkOptions, "clock" | "onEnd" | "traced"> => ({
       clock,
+      traced,
       onEnd: (_link, code) => this.ended.push(`${name} ${code ?? "goodbye"}`),
     });
     this.b = new Link({
@@ -108,8 +112,11 @@ export class Pair {
   }
 
   /** As it is once the opener's ping is answered. */
-  static async proven(handlers: ConstructorParameters<typeof Pair>[0] = {}): Promise<Pair> {
-    const pair = new Pair(handlers);
+  static async proven(
+    handlers: ConstructorParameters<typeof Pair>[0] = {},
+    options: ConstructorParameters<typeof Pair>[1] = {},
+  ): Promise<Pair> {
+    const pair = new Pair(handlers, options);
     await pair.settle();
     return pair;
   }

@@ -5,7 +5,7 @@ import { HandshakeManager } from "../../src/handshake/handshake-manager.ts";
 import { HandshakeService } from "../../src/handshake/handshake-service.ts";
 import { Nonces } from "../../src/http/inbound/nonces.ts";
 import { type Endpoints, createEndpoints } from "../../src/http/inbound/router.ts";
-import { LINK_CAPABILITY } from "../../src/http/link/opening.ts";
+import { LINK_CAPABILITY, LINK_SUBPROTOCOL } from "../../src/http/link/opening.ts";
 import { createLinkDialer } from "../../src/http/outbound/link-dialer.ts";
 import { createGuardedFetch } from "../../src/http/outbound/outbound-guard.ts";
 import { PeerClient } from "../../src/http/outbound/peer-client.ts";
@@ -15,6 +15,7 @@ import { systemClock, systemRandom } from "../../src/ports.ts";
 import { ServerRegistry } from "../../src/registry/server-registry.ts";
 import { termsOfLinks } from "../../src/runtime/peer-links.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
+import type { Telemetry } from "../../src/telemetry/telemetry.ts";
 import { eventually } from "./eventually.ts";
 import { quietLogger } from "./loggers.ts";
 import { descriptorOf } from "./parties.ts";
@@ -32,6 +33,10 @@ export interface LinkedServerOptions {
   readonly endpointPort?: number;
   /** Default: as many as anybody likes. */
   readonly requestsPerMinute?: number;
+  /** Default: none. */
+  readonly telemetry?: Telemetry;
+  /** Whether it knows traced calls on links. Default true. */
+  readonly tracedLinks?: boolean;
 }
 
 /** One server; its `origin` is its own port. */
@@ -60,6 +65,8 @@ export class LinkedServer {
       saysLinks = links,
       endpointPort,
       requestsPerMinute = 10_000_000,
+      telemetry,
+      tracedLinks = true,
     }: LinkedServerOptions,
   ) {
     const { port } = http.address() as AddressInfo;
@@ -85,6 +92,7 @@ export class LinkedServer {
       : undefined;
     this.peers = new PeerClient({
       ...{ origin, signingKey, registry, fetch: this.#fetch, clock, random, links: this.links },
+      telemetry,
     });
     const protocols = ["aether/1", ...(saysLinks ? [LINK_CAPABILITY] : [])];
     const descriptor = () =>
@@ -95,13 +103,14 @@ export class LinkedServer {
         ...{ origin, signingKey, ownDescriptor, clock, random, allowInsecure: true },
       }),
       ...{ origin, registry, named: [], policy: "open", transport: this.peers, store, clock },
-      ...{ logger, allowInsecure: true },
+      ...{ logger, allowInsecure: true, telemetry },
     });
     this.peers.reconnectBy((peer, over) => this.handshake.connect(peer, over));
     registry.on((event) => this.links?.review(event.origin));
     const endpoints: Endpoints = createEndpoints({
       ...{ origin, endpoint: this.endpoint, registry, clock, random, logger, signingKey },
       nonces: new Nonces({ store, clock }),
+      telemetry,
       ...{ handshake: this.handshake, links: this.links, descriptor },
       health: () => ({ status: "pass", version: "1" }),
       keyWord: () => Promise.resolve(undefined),
@@ -123,6 +132,7 @@ export class LinkedServer {
     });
     http.on("upgrade", (request, socket, head) => {
       this.requests.push(`UPGRADE ${request.url ?? ""}`);
+      if (!tracedLinks) request.headers["sec-websocket-protocol"] = LINK_SUBPROTOCOL;
       if (!endpoints.upgrade(request, socket, head)) socket.destroy();
     });
   }

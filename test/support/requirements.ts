@@ -8,6 +8,7 @@ const NEEDS = {
   nginx: { what: "tests behind nginx", add: "apt-get install nginx-light" },
   caddy: { what: "tests behind Caddy", add: "apt-get install caddy" },
   postgres: { what: "PostgreSQL tests", add: "apt-get install postgresql" },
+  prometheus: { what: "tests of the dashboard", add: "apt-get install prometheus" },
   openssl: { what: "tests with certificates", add: "apt-get install openssl" },
   "redis-server": { what: "Redis tests", add: "apt-get install redis-server" },
 } as const;

@@ -143,6 +143,11 @@ export class Flight {
     this.#abort.abort(reason);
   }
 
+  /** The asset, or why it did not come. */
+  get done(): Promise<StoredAsset> {
+    return this.#done;
+  }
+
   /** Resolves when it is over, however it went: to whether the asset is here. */
   async settled(): Promise<boolean> {
     return this.#done.then(

@@ -8,6 +8,8 @@
  */
 import { FederationError } from "../../errors.ts";
 import type { Clock, Logger, Random, StreamFetch } from "../../ports.ts";
+import { Attribute } from "../../telemetry/names.ts";
+import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
 import { type AssetChunks, chunksFit } from "../verify/chunks.ts";
 import type { ContentStore } from "../store/content-store.ts";
 import type { StoredAsset } from "../store/stored-asset.ts";
@@ -50,6 +52,8 @@ export interface AssetTransferOptions {
   readonly maxQueuedFetches?: number | undefined;
   /** Failures in a row without getting on, or timeouts in all, after which a peer is not asked again. Default 5. */
   readonly maxFailuresPerSource?: number | undefined;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** Options of {@link AssetTransfer.fetch}. */
@@ -123,7 +127,7 @@ export class AssetTransfer {
       const stored = await this.#host.store.stat(sri);
       if (stored !== undefined) return this.#take(stored, reference);
       signal?.throwIfAborted();
-      const flight = this.#flights.get(hex) ?? this.#begin(wanted, sources);
+      const flight = this.#flights.get(hex) ?? this.#begin(wanted, sources, reference.originServer);
       if (!flight.serves(wanted)) {
         // What another reference says of the same bytes is none of this caller's business.
         await unlessAborted(flight.settled(), signal);
@@ -149,7 +153,7 @@ export class AssetTransfer {
     await Promise.all(flights.map((flight) => flight.settled()));
   }
 
-  #begin(wanted: Wanted, sources: readonly string[]): Flight {
+  #begin(wanted: Wanted, sources: readonly string[], owner: string): Flight {
     if (this.#closed) throw new FederationError("ERR_FED_UNAVAILABLE", "This server is stopping.");
     if (this.#flights.size >= this.#maxFlights) {
       throw new FederationError("ERR_FED_UNAVAILABLE", "Too many assets are being fetched.", {
@@ -161,6 +165,10 @@ export class AssetTransfer {
       this.#flights.delete(hex);
     });
     this.#flights.set(hex, flight);
+    const { telemetry = NO_TELEMETRY } = this.#options;
+    const details = { [Attribute.Peer]: owner };
+    // Who waits for it hears of it.
+    telemetry.run({ kind: "assetTransfer", details }, () => flight.done).catch(() => undefined);
     return flight;
   }
 

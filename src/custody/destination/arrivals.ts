@@ -9,6 +9,9 @@ import type { Settlement } from "../holder/settlement.ts";
 import type { Stays } from "../holder/stays.ts";
 import { type HeldCustody, type VisitorBook } from "../holder/visitors.ts";
 import { type CallAnswer, FederationError, isTrustRefusal } from "../../errors.ts";
+import { Attribute } from "../../telemetry/names.ts";
+import { NO_TELEMETRY, type Telemetry, endingOf } from "../../telemetry/telemetry.ts";
+import { readTrace } from "../../telemetry/trace-context.ts";
 import { refusal } from "../shared/calls.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { WonClaim } from "../shared/messages.ts";
@@ -62,7 +65,11 @@ export interface ArrivalsOptions {
   readonly logger: Logger;
   /** A session has started. */
   readonly onArrival?: ((arrival: Arrival) => void) | undefined;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
+
+type Claimed = { readonly ok: true; readonly arrival: Arrival } | Exclude<CallAnswer, { ok: true }>;
 
 /** Players who come into this server. */
 export class Arrivals {
@@ -79,10 +86,16 @@ export class Arrivals {
    * custody is recorded, or when home refuses; it stays when nobody knows, so that the client may
    * try again.
    */
-  async claim(
-    claim: SeatClaim,
-    seat: SeatRecord,
-  ): Promise<{ readonly ok: true; readonly arrival: Arrival } | Exclude<CallAnswer, { ok: true }>> {
+  claim(claim: SeatClaim, seat: SeatRecord): Promise<Claimed> {
+    const { telemetry = NO_TELEMETRY } = this.#options;
+    const details = { [Attribute.Peer]: claim.caller, [Attribute.Transfer]: claim.transferId };
+    const parent = readTrace(seat.trace);
+    return telemetry.run({ kind: "arrival", details, parent, ended: endingOf }, () =>
+      this.#claim(claim, seat),
+    );
+  }
+
+  async #claim(claim: SeatClaim, seat: SeatRecord): Promise<Claimed> {
     const { clock, origin, homeAt, logger } = this.#options;
     const { player, transferId } = claim;
     if (this.#options.stays.isEnding(player)) {

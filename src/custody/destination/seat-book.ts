@@ -9,6 +9,7 @@ import { FederationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Logger, Store } from "../../ports.ts";
 import { type RowKind, RowReader } from "../../rows/rows.ts";
+import { TRACEPARENT_LENGTH } from "../../telemetry/trace-context.ts";
 
 /** A seat promised to a transfer. */
 export interface SeatRecord {
@@ -27,6 +28,8 @@ export interface SeatRecord {
   readonly reservation: JsonValue;
   /** Unix seconds. */
   readonly expiresAt: number;
+  /** `traceparent` of the reservation: its arrival belongs to the same trace. */
+  readonly trace?: string;
 }
 
 /** Departures of one player that may wait here at once; the oldest seat gives way. */
@@ -53,6 +56,7 @@ const SEATS_ROW: RowKind<readonly SeatRecord[]> = {
         sessionId: z.string().max(256),
         reservation: z.unknown(),
         expiresAt: z.number(),
+        trace: z.string().max(TRACEPARENT_LENGTH).optional(),
       }),
     )
     .max(64),

@@ -9,6 +9,7 @@ import type { JsonValue } from "../../json.ts";
 import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
 import type { CallAnswer } from "../../errors.ts";
+import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
@@ -52,6 +53,8 @@ export interface SeatsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** The seats of players on their way into this server. */
@@ -204,6 +207,7 @@ export class Seats {
     const request = { world: claims.world, sessionId, options, claim, opensRoom };
     const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
     if (!reserved.ok) return reserved;
+    const trace = this.#options.telemetry?.outgoing()?.traceparent;
     const seat: SeatRecord = {
       home: claims.iss,
       caller,
@@ -214,6 +218,7 @@ export class Seats {
       sessionId,
       reservation: reserved.reservation,
       expiresAt: reserved.expiresAt,
+      ...(trace === undefined ? {} : { trace }),
     };
     // Asked for together, so that an engine with group commit makes them durable as one.
     const written = Promise.all([

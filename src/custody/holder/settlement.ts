@@ -8,6 +8,8 @@
 import type { FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, Random } from "../../ports.ts";
+import { Attribute } from "../../telemetry/names.ts";
+import { NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
 import { type Home, isDecidedElsewhere, isStateRefused } from "../shared/home.ts";
 import { CallPlaces } from "./call-places.ts";
@@ -42,6 +44,8 @@ export interface SettlementOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** A departure was settled: whoever still waits for it needs to know. */
@@ -142,6 +146,10 @@ export class Settlement {
     this.#places.stop();
   }
 
+  get #telemetry(): Telemetry {
+    return this.#options.telemetry ?? NO_TELEMETRY;
+  }
+
   #homeAt(origin: string): Home {
     return this.#places.home(origin, this.#options.homeAt(origin));
   }
@@ -159,7 +167,13 @@ export class Settlement {
         const step =
           held.phase === "frozen"
             ? await this.#cancel(player, home, held)
-            : await this.#return(player, home, held);
+            : await this.#telemetry.run(
+                {
+                  ...{ kind: "return", details: { [Attribute.Peer]: home } },
+                  ended: (outcome) => ({ outcome }),
+                },
+                () => this.#return(player, home, held),
+              );
         if (step === "retry") failures += 1;
         else if (step === "returning") failures = 0;
         else {

@@ -10,6 +10,8 @@ import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger, Random, TimerHandle } from "../../ports.ts";
+import { Attribute } from "../../telemetry/names.ts";
+import { type Ending, NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { PeerCalls } from "../../ports.ts";
@@ -127,6 +129,8 @@ export interface CrossingsOptions {
   readonly onProgress?: ((progress: CrossingProgress) => void) | undefined;
   /** How often one player may begin to cross in a minute. Default: as often as it likes. */
   readonly perMinutePerPlayer?: number | undefined;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 const UNDECIDED = {
@@ -174,6 +178,10 @@ export class Crossings implements CrossingsUnderWay {
     });
   }
 
+  get #telemetry(): Telemetry {
+    return this.#options.telemetry ?? NO_TELEMETRY;
+  }
+
   /** Hears how each crossing ended. Returns how to stop hearing. */
   onOutcome(listener: (outcome: CrossingOutcome, session: PlayerSession) => void): () => void {
     this.#listeners.add(listener);
@@ -202,11 +210,23 @@ export class Crossings implements CrossingsUnderWay {
    * Where the destination does not take the player, home cancels the departure and the player departs for
    * the next one of `ways`, under another transfer id: frozen once for all, for four servers and 15 s at most.
    */
-  async cross(
+  cross(
     session: PlayerSession,
     destination: CrossingDestination,
     transferId: string = this.#options.random.uuid(),
     ways: CrossingWays = {},
+  ): Promise<CrossingOutcome> {
+    const details = { [Attribute.Peer]: destination.origin, [Attribute.Transfer]: transferId };
+    return this.#telemetry.run({ kind: "crossing", details, ended: endingOf }, () =>
+      this.#cross(session, destination, transferId, ways),
+    );
+  }
+
+  async #cross(
+    session: PlayerSession,
+    destination: CrossingDestination,
+    transferId: string,
+    ways: CrossingWays,
   ): Promise<CrossingOutcome> {
     const stayed = (code: FederationErrorCode, message: string): CrossingOutcome => ({
       kind: "stayed",
@@ -261,7 +281,10 @@ export class Crossings implements CrossingsUnderWay {
       while (reserved !== "departed" && (await this.#turn(crossing, reserved))) {
         reserved = await this.#leave(crossing, verdict);
       }
-      outcome = await this.#settle(crossing, reserved);
+      const left = reserved;
+      outcome = await this.#telemetry.run({ kind: "settle", ended: endingOf }, () =>
+        this.#settle(crossing, left),
+      );
     } finally {
       this.#open.delete(session.player);
       finish();
@@ -441,15 +464,17 @@ export class Crossings implements CrossingsUnderWay {
 
   async #leave(crossing: OpenCrossing, verdict: Promise<Verdict>): Promise<"departed" | Refused> {
     const { clock } = this.#options;
-    const { failover } = crossing;
     try {
       this.#progress(crossing, "departing");
-      const pass = await depart(this.#options, crossing, (early) => {
-        const seat = reserve(this.#options, crossing, early, failover.patienceMilliseconds);
+      const ahead = (early: string): void => {
+        const seat = this.#reserve(crossing, early);
         crossing.early = { pass: early, seat };
         // Whoever waits for it hears of it: first of all it has to be decided.
         seat.catch(() => undefined);
-      });
+      };
+      const pass = await this.#telemetry.run({ kind: "depart" }, () =>
+        depart(this.#options, crossing, ahead),
+      );
       this.#progress(crossing, "reserving");
       const seat = await this.#seat(crossing, pass);
       this.#progress(crossing, "transit");
@@ -468,7 +493,10 @@ export class Crossings implements CrossingsUnderWay {
         () => crossing.decide("expired"),
         waitMilliseconds,
       );
-      const what = await verdict;
+      const what = await this.#telemetry.run(
+        { kind: "transit", ended: (outcome) => ({ outcome }) },
+        () => verdict,
+      );
       clock.clearTimeout(timer);
       if (what === "departed") return "departed";
       return REFUSED_AS[what];
@@ -487,7 +515,14 @@ export class Crossings implements CrossingsUnderWay {
     if (crossing.early?.pass === pass) return crossing.early.seat;
     // One transfer has one seat: that of the other pass goes first.
     if (crossing.early !== undefined) await this.#freeSeat(crossing);
-    return reserve(this.#options, crossing, pass, crossing.failover.patienceMilliseconds);
+    return this.#reserve(crossing, pass);
+  }
+
+  #reserve(crossing: OpenCrossing, pass: string): Promise<ReservedSeat> {
+    const { patienceMilliseconds } = crossing.failover;
+    return this.#telemetry.run({ kind: "reserve" }, () =>
+      reserve(this.#options, crossing, pass, patienceMilliseconds),
+    );
   }
 
   async #letGo(crossing: OpenCrossing): Promise<CrossingOutcome> {
@@ -589,4 +624,10 @@ export class Crossings implements CrossingsUnderWay {
       stage,
     });
   }
+}
+
+function endingOf(outcome: CrossingOutcome): Ending {
+  return outcome.kind === "arrived"
+    ? { outcome: "arrived" }
+    : { outcome: outcome.kind, code: outcome.code };
 }

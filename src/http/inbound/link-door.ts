@@ -16,7 +16,7 @@ import type { Links } from "../../link/links.ts";
 import type { Logger } from "../../ports.ts";
 import { type Answer, type AnswerSigner, refusal, send, sendSigned } from "./answers.ts";
 import { type CallerParts, type Peer, headOf, peerOf } from "./caller.ts";
-import { LINK_SUBPROTOCOL, keysOfOpening } from "../link/opening.ts";
+import { LINK_SUBPROTOCOL, TRACED_LINK_SUBPROTOCOL, keysOfOpening } from "../link/opening.ts";
 import { WEB_SOCKET_OPTIONS, WebSocketPort } from "../link/web-socket.ts";
 
 /** Options of {@link LinkDoor}. */
@@ -38,7 +38,8 @@ export class LinkDoor {
     ...WEB_SOCKET_OPTIONS,
     noServer: true,
     clientTracking: false,
-    handleProtocols: () => LINK_SUBPROTOCOL,
+    handleProtocols: (offered) =>
+      offered.has(TRACED_LINK_SUBPROTOCOL) ? TRACED_LINK_SUBPROTOCOL : LINK_SUBPROTOCOL,
   });
   /** Headers of the answers that are on their way out. */
   readonly #granting = new WeakMap<IncomingMessage, Readonly<Record<string, string>>>();
@@ -130,6 +131,7 @@ export class LinkDoor {
       links.accept(origin, session.sessionId, {
         socket: new WebSocketPort(opened),
         kid,
+        traced: opened.protocol === TRACED_LINK_SUBPROTOCOL,
         keys: { sending: keys.byAccepter, receiving: keys.byOpener },
       });
     });

@@ -8,7 +8,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AssetLibrary } from "../../assets/asset-library.ts";
 import type { Custody } from "../../custody/custody.ts";
-import { FederationError } from "../../errors.ts";
+import { FederationError, isFederationErrorCode } from "../../errors.ts";
+import type { HandshakeAnswer } from "../../handshake/handshake-responder.ts";
 import type { HandshakeService } from "../../handshake/handshake-service.ts";
 import {
   type RequestHead,
@@ -23,6 +24,9 @@ import type { Links } from "../../link/links.ts";
 import type { Logger } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
 import { standingOf } from "../../registry/standing.ts";
+import { Attribute, TRACED_CALLS } from "../../telemetry/names.ts";
+import { type Ending, NO_TELEMETRY, type Telemetry } from "../../telemetry/telemetry.ts";
+import { type TraceContext, readTrace } from "../../telemetry/trace-context.ts";
 import { LINK_PATH } from "../link/opening.ts";
 import {
   type Answer,
@@ -56,6 +60,8 @@ export interface EndpointsOptions
   readonly logger: Logger;
   /** Links with peers, which go over this endpoint. Default: none. */
   readonly links?: Links | undefined;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
   /** A verified call came in from this origin. */
   readonly onVerifiedCall?: (origin: string) => void;
   /** Requests one address may send in a minute, before any signature is checked. Default 3000. */
@@ -176,6 +182,17 @@ function queryOf(uri: string): URLSearchParams {
   return new URLSearchParams(at < 0 ? "" : uri.slice(at));
 }
 
+/** How an answer is told. */
+function endingOf({ status, body }: Answer): Ending {
+  if (status < 400) return { outcome: "ok" };
+  const code = (body as { code?: unknown } | undefined)?.code;
+  return { outcome: "refused", code: isFederationErrorCode(code) ? code : undefined };
+}
+
+function traceOf({ headers }: IncomingMessage): TraceContext | undefined {
+  return readTrace(headers["traceparent"], headers["tracestate"]);
+}
+
 /** An answer as it goes over a link. */
 function linked({ status, body, text = JSON.stringify(body) }: Answer): LinkedAnswer {
   return { status, body: text };
@@ -267,12 +284,33 @@ class Router {
     // Whoever names no key is told so, whatever else it says.
     const nameless = peekKeyId(head.headers) === undefined && mayAnswerUnread(request, response);
     const message = { ...head, body: nameless ? undefined : await readRawBody(request) };
+    const startedAt = this.#options.clock.now();
     const said = await route.answer(this.#parts, message, addressOf(request));
+    this.#noteSigner(route.path, said, startedAt, request);
     if (said.verified && said.status === 200) this.#options.onVerifiedCall?.(said.origin);
     const { status, body, code, reason, verified } = said;
     const answer = code === undefined ? { status, body } : refusal(code, reason);
     if (verified) await sendSigned(this.#options, message, response, answer);
     else send(response, answer);
+  }
+
+  /** A handshake counts once, at its end; whoever is not verified gets no span. */
+  #noteSigner(
+    path: string,
+    said: HandshakeAnswer,
+    startedAt: number,
+    request: IncomingMessage,
+  ): void {
+    const { telemetry = NO_TELEMETRY } = this.#options;
+    const { verified: hasSpan, status, code } = said;
+    const ending = { outcome: status === 200 ? "ok" : "refused", code };
+    const details = { [Attribute.Peer]: said.verified ? said.origin : undefined };
+    const parent = hasSpan ? traceOf(request) : undefined;
+    const done = { ...{ startedAt, ending, details, parent, hasSpan } };
+    if (path === "/handshake" && status === 200) {
+      telemetry.note({ ...done, kind: "answer", labels: { [Attribute.Call]: path } });
+    } else
+      telemetry.note({ ...done, kind: "handshake", labels: { [Attribute.Role]: "responder" } });
   }
 
   async #runPeer(
@@ -292,7 +330,7 @@ class Router {
     const message: SignedMessageParts = { ...unread, body };
     const peer = await peerOf(this.#options, message, head);
     if (!("refused" in peer)) {
-      const answer = await this.#answerKnown(route, peer, body);
+      const answer = await this.#answerKnown(route, peer, body, traceOf(request));
       await sendSigned(this.#options, message, response, answer);
     } else if (peer.verified) {
       await sendSigned(this.#options, message, response, refusal(peer.refused, peer.reason));
@@ -300,7 +338,8 @@ class Router {
   }
 
   /** Answers a call that came over a link: as one that came by HTTP, looked at anew each time. */
-  async answerLinked(from: LinkPeer, { path, body, sentAt }: LinkedCall): Promise<LinkedAnswer> {
+  async answerLinked(from: LinkPeer, call: LinkedCall): Promise<LinkedAnswer> {
+    const { path, body, sentAt, trace } = call;
     const { registry, clock } = this.#options;
     const { origin, kid } = from;
     const known = registry.keyFor(origin, kid) === undefined ? "ERR_FED_UNKNOWN_KEY" : undefined;
@@ -314,7 +353,7 @@ class Router {
     }
     const route = path === LINK_PATH ? undefined : routeFor("endpoint", path);
     if (route?.caller === "peer") {
-      return linked(await this.#answerKnown(route, { origin, kid, sentAt }, body));
+      return linked(await this.#answerKnown(route, { origin, kid, sentAt }, body, trace));
     }
     const wait = this.#quotas.peer.take(origin);
     return linked(
@@ -328,10 +367,24 @@ class Router {
     route: Extract<Route, { caller: "peer" }>,
     peer: Peer,
     body: Uint8Array | undefined,
+    parent: TraceContext | undefined,
   ): Promise<Answer> {
     const wait = this.#quotas[route.budget].take(peer.origin);
     if (wait > 0) return refusal("ERR_FED_RATE_LIMITED", undefined, wait);
-    this.#options.onVerifiedCall?.(peer.origin);
+    const { onVerifiedCall, telemetry = NO_TELEMETRY } = this.#options;
+    onVerifiedCall?.(peer.origin);
+    const work = (): Promise<Answer> => this.#answered(route, peer, body);
+    if (!TRACED_CALLS.has(route.path)) return work();
+    const labels = { [Attribute.Call]: route.path };
+    const details = { [Attribute.Peer]: peer.origin };
+    return telemetry.run({ kind: "answer", labels, details, parent, ended: endingOf }, work);
+  }
+
+  async #answered(
+    route: Extract<Route, { caller: "peer" }>,
+    peer: Peer,
+    body: Uint8Array | undefined,
+  ): Promise<Answer> {
     try {
       return await this.#call(route, peer, body);
     } catch (cause) {

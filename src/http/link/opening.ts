@@ -6,6 +6,8 @@ import { type EphemeralKey, type LinkKeys, agreeOnKeys } from "../../link/keys.t
 export const LINK_PATH = "/link";
 /** The sub-protocol of the WebSocket. */
 export const LINK_SUBPROTOCOL = "aether-link.1";
+/** The same where traced calls may go over it, too: who knows them offers both, this one first. */
+export const TRACED_LINK_SUBPROTOCOL = "aether-link.1+trace";
 /** What a descriptor's `protocols` has where a server knows links. */
 export const LINK_CAPABILITY = "aether-link/1";
 

@@ -16,7 +16,12 @@ import type { SigningKey } from "../../identity/server-keys.ts";
 import { createEphemeralKey } from "../../link/keys.ts";
 import type { LinkTerms, OpenedSocket } from "../../link/links.ts";
 import type { Clock, Random } from "../../ports.ts";
-import { LINK_PATH, LINK_SUBPROTOCOL, keysOfOpening } from "../link/opening.ts";
+import {
+  LINK_PATH,
+  LINK_SUBPROTOCOL,
+  TRACED_LINK_SUBPROTOCOL,
+  keysOfOpening,
+} from "../link/opening.ts";
 import { WEB_SOCKET_OPTIONS, WebSocketPort } from "../link/web-socket.ts";
 import {
   MAX_HEADER_BYTES,
@@ -91,6 +96,7 @@ export function createLinkDialer(
     return {
       socket: new WebSocketPort(socket),
       kid: verified.kid,
+      traced: socket.protocol === TRACED_LINK_SUBPROTOCOL,
       keys: { sending: keys.byOpener, receiving: keys.byAccepter },
     };
   };
@@ -102,7 +108,7 @@ async function upgrade(
   options: LinkDialerOptions,
 ): Promise<{ readonly socket: WebSocket; readonly answer: IncomingMessage }> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, [LINK_SUBPROTOCOL], {
+    const socket = new WebSocket(url, [TRACED_LINK_SUBPROTOCOL, LINK_SUBPROTOCOL], {
       ...WEB_SOCKET_OPTIONS,
       ...guardedConnection(url, options),
       headers: { "User-Agent": "aether-federation", ...headers },

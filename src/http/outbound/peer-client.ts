@@ -27,6 +27,9 @@ import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock, Fetch, FetchResponse, PeerAnswer, PeerCalls, Random } from "../../ports.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
 import type { Links } from "../../link/links.ts";
+import { Attribute, TRACED_CALLS } from "../../telemetry/names.ts";
+import { NO_TELEMETRY, type Telemetry, endingOf } from "../../telemetry/telemetry.ts";
+import type { TraceContext } from "../../telemetry/trace-context.ts";
 import { shownText } from "../../words.ts";
 
 /** Options of {@link PeerClient}. */
@@ -39,6 +42,8 @@ export interface PeerClientOptions {
   readonly random: Random;
   /** Links that calls go over where there are any. Default: all go by HTTP. */
   readonly links?: Links | undefined;
+  /** Default: none. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** Bodies are at most this long (PROTOCOL, first page). */
@@ -103,6 +108,10 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
   #reconnect: (origin: string, over?: string) => Promise<unknown> = () =>
     Promise.reject(new FederationError("ERR_FED_HANDSHAKE_REQUIRED"));
 
+  get #telemetry(): Telemetry {
+    return this.#options.telemetry ?? NO_TELEMETRY;
+  }
+
   #relocate: (origin: string) => Promise<unknown> = () => Promise.resolve();
 
   constructor(options: PeerClientOptions) {
@@ -130,11 +139,24 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
    * @throws FederationError when there is no verified answer: `ERR_FED_UNREACHABLE`,
    * `ERR_FED_TIMEOUT`, `ERR_FED_BAD_RESPONSE`, `ERR_FED_HANDSHAKE_REQUIRED`, `ERR_FED_NOT_TRUSTED`.
    */
-  async call(
+  call(
     origin: string,
     path: string,
     body: unknown,
     options: { timeoutMilliseconds?: number } = {},
+  ): Promise<PeerAnswer> {
+    const work = (): Promise<PeerAnswer> => this.#noted(origin, path, body, options);
+    if (!TRACED_CALLS.has(path)) return work();
+    const labels = { [Attribute.Call]: path };
+    const details = { [Attribute.Peer]: origin };
+    return this.#telemetry.run({ kind: "call", labels, details, ended: endingOf }, work);
+  }
+
+  async #noted(
+    origin: string,
+    path: string,
+    body: unknown,
+    options: { timeoutMilliseconds?: number },
   ): Promise<PeerAnswer> {
     try {
       const answer = await this.#call(origin, path, body, options);
@@ -192,7 +214,8 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     timeoutMilliseconds = CALL_TIMEOUT_MILLISECONDS,
   ): Promise<{ readonly status: number; readonly body: unknown; readonly verified: boolean }> {
     const { registry, links } = this.#options;
-    const linked = await links?.call(origin, path, text, timeoutMilliseconds);
+    const trace = TRACED_CALLS.has(path) ? this.#telemetry.outgoing() : undefined;
+    const linked = await links?.call(origin, path, text, timeoutMilliseconds, trace);
     if (linked !== undefined) {
       const body = parseText(linked.body);
       const code = problemCode(body);
@@ -200,7 +223,9 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       return { status: linked.status, body, verified: heard };
     }
     const url = this.#below(origin, path);
-    const { response, request } = await this.#send(origin, url, text, timeoutMilliseconds);
+    const { response, request } = await this.#send(origin, url, text, {
+      ...{ timeoutMilliseconds, trace },
+    });
     const verified = await this.#verify(response, request, origin, (kid) =>
       registry.keyFor(origin, kid),
     );
@@ -241,7 +266,8 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     body: unknown,
     keyFor: (kid: string) => VerifyKey | undefined,
   ): Promise<{ status: number; body: unknown; kid: string }> {
-    const { response, request } = await this.#send(origin, url, JSON.stringify(body), undefined);
+    const trace = this.#telemetry.outgoing();
+    const { response, request } = await this.#send(origin, url, JSON.stringify(body), { trace });
     const verified = await verifyResponse(response, request, {
       clock: this.#options.clock,
       origin,
@@ -336,7 +362,10 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     origin: string,
     url: string,
     text: string,
-    timeoutMilliseconds: number | undefined,
+    {
+      timeoutMilliseconds = CALL_TIMEOUT_MILLISECONDS,
+      trace,
+    }: { readonly timeoutMilliseconds?: number; readonly trace: TraceContext | undefined },
   ): Promise<{ response: FetchResponse; request: SignedMessageParts }> {
     const { clock, random, fetch, signingKey, registry } = this.#options;
     const session = registry.liveSession(origin)?.sessionId;
@@ -349,13 +378,13 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       { origin: this.#options.origin, key: signingKey() },
       { clock, random },
     );
-    const headers = { ...signed.headers, "content-type": "application/json" };
+    const headers = { ...signed.headers, "content-type": "application/json", ...trace };
     const response = await fetch({
       method: "POST",
       url,
       headers,
       body: bytes,
-      timeoutMilliseconds: timeoutMilliseconds ?? CALL_TIMEOUT_MILLISECONDS,
+      timeoutMilliseconds,
       maxBodyBytes: ANSWER_MAX_BYTES,
     });
     return { response, request: { method: "POST", targetUri: url, headers, body: bytes } };
