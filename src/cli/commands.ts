@@ -369,7 +369,8 @@ export const COMMANDS: readonly Command[] = [
       const flags = { allowInsecure: given.flag("allow-insecure") };
       const origin = given.text("origin");
       if (given.flag("all")) {
-        if (origin === undefined) return within(given, (deployment) => diagnoseAll(deployment, flags));
+        if (origin === undefined)
+          return within(given, (deployment) => diagnoseAll(deployment, flags));
         throw new CommandError("name one origin, or --all", EXIT.usage);
       }
       if (origin === undefined) {

@@ -128,12 +128,10 @@ async function examine(
       deployment !== undefined && own?.isRunning === true
         ? await askForLinkCheck(origin, { store: deployment.store, ...ports, pause })
         : undefined;
-    const findings =
-      asked ??
-      [
-        ...toldOfServer(deployment, own),
-        ...(await checkLink(origin, { fetch, probeUpgrade, ...ports, allowInsecure, own: ourSide })),
-      ];
+    const findings = asked ?? [
+      ...toldOfServer(deployment, own),
+      ...(await checkLink(origin, { fetch, probeUpgrade, ...ports, allowInsecure, own: ourSide })),
+    ];
     return { origin, findings, healthy: findings.every(({ ok }) => ok) };
   };
   try {

@@ -56,7 +56,11 @@ async function handshake(
     // Where that path leads elsewhere, so do all others.
     return code !== undefined;
   } catch (cause) {
-    report("handshake", false, `nobody answers at the endpoint ${endpoint}: ${noAnswer(cause).words}`);
+    report(
+      "handshake",
+      false,
+      `nobody answers at the endpoint ${endpoint}: ${noAnswer(cause).words}`,
+    );
     return false;
   }
 }
@@ -76,11 +80,7 @@ async function signatureArrives(
   report("signed call", false, refusalWords(code, { origin: "", own: "", kid: "" }).words);
 }
 
-async function health(
-  endpoint: string,
-  { fetch }: LinkCheckParts,
-  report: Report,
-): Promise<void> {
+async function health(endpoint: string, { fetch }: LinkCheckParts, report: Report): Promise<void> {
   try {
     const answer = await fetch({
       ...{ method: "GET", url: `${endpoint}/health`, headers: {} },
@@ -97,7 +97,11 @@ async function health(
       );
     } else {
       const said = status === undefined ? "nothing" : JSON.stringify(status);
-      report("health", false, `HTTP ${answer.status}, and says of its health: ${said}; does a proxy answer for it?`);
+      report(
+        "health",
+        false,
+        `HTTP ${answer.status}, and says of its health: ${said}; does a proxy answer for it?`,
+      );
     }
   } catch (cause) {
     report("health", false, noAnswer(cause).words);
@@ -118,11 +122,7 @@ function whyUnwell(checks: unknown): string {
   return words.join("; ");
 }
 
-async function assets(
-  endpoint: string,
-  { fetch }: LinkCheckParts,
-  report: Report,
-): Promise<void> {
+async function assets(endpoint: string, { fetch }: LinkCheckParts, report: Report): Promise<void> {
   const wrong = (words: string): void => {
     report("assets", false, words);
   };
@@ -148,7 +148,9 @@ async function assets(
           : `browsers may not read its files: access-control-allow-origin arrives as "${allowed}", where the server says "*"; a proxy sets one of its own`,
       );
     } else if (!/\bcontent-range\b/iu.test(exposed)) {
-      wrong("browsers cannot read parts of its files: a proxy takes access-control-expose-headers out of answers");
+      wrong(
+        "browsers cannot read parts of its files: a proxy takes access-control-expose-headers out of answers",
+      );
     } else report("assets", true, "files are served as they should be");
   } catch (cause) {
     wrong(noAnswer(cause).words);
@@ -175,7 +177,11 @@ async function link(
       );
     }
   } catch (cause) {
-    report("link", false, `the upgrade to a WebSocket of ${LINK_PATH}: ${noAnswer(cause).words}. ${slower}`);
+    report(
+      "link",
+      false,
+      `the upgrade to a WebSocket of ${LINK_PATH}: ${noAnswer(cause).words}. ${slower}`,
+    );
   }
 }
 
@@ -195,7 +201,11 @@ export async function tryRooms(
         : `players cannot connect: the upgrade to a WebSocket is answered by HTTP ${answer.status}; let the proxy hand on Upgrade and Connection for every path`,
     );
   } catch (cause) {
-    report("rooms", false, `players cannot connect: the upgrade to a WebSocket fails; ${noAnswer(cause).words}`);
+    report(
+      "rooms",
+      false,
+      `players cannot connect: the upgrade to a WebSocket fails; ${noAnswer(cause).words}`,
+    );
   }
 }
 

@@ -56,7 +56,10 @@ export const findingsSchema = z
       ok: z.boolean(),
       detail: z.string().max(MAX_DETAIL_LENGTH),
       mend: z
-        .strictObject({ where: z.enum(["here", "there"]), command: z.string().max(MAX_COMMAND_LENGTH) })
+        .strictObject({
+          where: z.enum(["here", "there"]),
+          command: z.string().max(MAX_COMMAND_LENGTH),
+        })
         .optional(),
     }),
   )

@@ -16,7 +16,11 @@ export async function checkLink(origin: string, parts: LinkCheckParts): Promise<
   const isOver = new Promise<void>((resolve) => {
     timer = clock.setTimeout(() => {
       const seconds = CHECK_MILLISECONDS / 1000;
-      findings.report("time", false, `it was not through in ${seconds} s: that server answers slowly`);
+      findings.report(
+        "time",
+        false,
+        `it was not through in ${seconds} s: that server answers slowly`,
+      );
       resolve();
     }, CHECK_MILLISECONDS);
   });

@@ -37,7 +37,11 @@ export async function reach(
   } catch (cause) {
     const { isTls, words } = noAnswer(cause);
     if (!isTls && !isHttps && (await speaksTls(origin, parts))) {
-      report("TLS", false, `TLS is spoken on that port, and the origin says http: name it as https:`);
+      report(
+        "TLS",
+        false,
+        `TLS is spoken on that port, and the origin says http: name it as https:`,
+      );
       return undefined;
     }
     report("reach", isTls, isTls ? "a connection is made" : words);
@@ -49,9 +53,14 @@ export async function reach(
   else report("TLS", parts.allowInsecure, "none (http: is for development)");
   tellClock(response, clock, report);
   if (response.status !== 200) {
-    const isTlsPort = !isHttps && response.status === 400 && textOf(response).includes("HTTPS port");
+    const isTlsPort =
+      !isHttps && response.status === 400 && textOf(response).includes("HTTPS port");
     if (isTlsPort) {
-      report("TLS", false, "TLS is spoken on that port, and the origin says http: name it as https:");
+      report(
+        "TLS",
+        false,
+        "TLS is spoken on that port, and the origin says http: name it as https:",
+      );
       return undefined;
     }
     report("descriptor", false, await whoAnswers(origin, response, parts));
@@ -107,7 +116,9 @@ async function read(
   try {
     document = JSON.parse(textOf(response));
   } catch {
-    return wrong(`${WELL_KNOWN} is no JSON: another site is served here, or a proxy answers for it`);
+    return wrong(
+      `${WELL_KNOWN} is no JSON: another site is served here, or a proxy answers for it`,
+    );
   }
   const verified = await verifyDescriptor(document, { now: clock.now(), origin, allowInsecure });
   if (verified.verified) {

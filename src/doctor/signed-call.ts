@@ -6,7 +6,11 @@ import { FederationError } from "../errors.ts";
 import { trustWordSchema } from "../handshake/messages.ts";
 import { TRUST_CAPABILITY, trustWordFor } from "../handshake/trust-words.ts";
 import type { ServerDescriptor } from "../identity/descriptor.ts";
-import { type SignedMessageParts, signRequest, verifyResponse } from "../identity/http-signatures.ts";
+import {
+  type SignedMessageParts,
+  signRequest,
+  verifyResponse,
+} from "../identity/http-signatures.ts";
 import type { FetchResponse } from "../ports.ts";
 import { ALL_ROLES, type TrustRoles, TrustState } from "../registry/federated-server.ts";
 import { shownText } from "../words.ts";
@@ -25,7 +29,12 @@ export function tellOurTrust(origin: string, own: OwnSide, report: Report): bool
   const blockedBy = own.registry.blockedBy(origin);
   if (blockedBy.length > 0 || server?.trust === TrustState.Blocked) {
     const [by = origin] = blockedBy;
-    report("our trust", false, `blocked here by ${blockedBy.join(", ") || by}`, here(`peers unblock ${by}`));
+    report(
+      "our trust",
+      false,
+      `blocked here by ${blockedBy.join(", ") || by}`,
+      here(`peers unblock ${by}`),
+    );
     return false;
   }
   if (server === undefined) {
@@ -40,7 +49,12 @@ export function tellOurTrust(origin: string, own: OwnSide, report: Report): bool
   }
   switch (server.trust) {
     case TrustState.Pending:
-      report("our trust", false, "it waits here for your approval", here(`peers approve ${origin}`));
+      report(
+        "our trust",
+        false,
+        "it waits here for your approval",
+        here(`peers approve ${origin}`),
+      );
       return false;
     case TrustState.Quarantined:
       report(
@@ -80,13 +94,20 @@ export async function callSigned(
   const isHeard = answer.status === 200 || (!saysTrust && code === "ERR_FED_MALFORMED");
   if (!isHeard) {
     if (code === "ERR_FED_HANDSHAKE_REQUIRED" && own.connect === undefined && isVerified) {
-      report("signed call", true, "it knows this server's key; a session begins when this server starts");
+      report(
+        "signed call",
+        true,
+        "it knows this server's key; a session begins when this server starts",
+      );
       return;
     }
     const said = saidIn(answer);
     const { words, mend } =
       code === undefined
-        ? { words: `HTTP ${answer.status}, and not by this protocol: a proxy answers for it`, mend: undefined }
+        ? {
+            words: `HTTP ${answer.status}, and not by this protocol: a proxy answers for it`,
+            mend: undefined,
+          }
         : refusalWords(code, { ...asked, said });
     report("signed call", false, words, mend);
     return;
@@ -176,16 +197,30 @@ function tellTheirTrust(
 ): void {
   const said = trustWordSchema.safeParse(parsed(body));
   if (!said.success) {
-    report("their trust", false, "it does not say what it trusts this server for, as PROTOCOL 4 has it");
+    report(
+      "their trust",
+      false,
+      "it does not say what it trusts this server for, as PROTOCOL 4 has it",
+    );
     return;
   }
   const theirs = said.data;
   const ours = own.registry.get(origin)?.roles ?? ALL_ROLES;
   const mend = there(`peers approve ${own.origin}`);
   if (ours.outbound && !theirs.inbound) {
-    report("their trust", false, "it lets none of our players in, and this server would send them", mend);
+    report(
+      "their trust",
+      false,
+      "it lets none of our players in, and this server would send them",
+      mend,
+    );
   } else if (ours.inbound && !theirs.outbound) {
-    report("their trust", false, "it lets none of its players come here, where they would be let in", mend);
+    report(
+      "their trust",
+      false,
+      "it lets none of its players come here, where they would be let in",
+      mend,
+    );
   } else report("their trust", true, `trusted: ${rolesWords(theirs, "there")}`);
 }
 
@@ -194,7 +229,10 @@ function rolesWords({ inbound, outbound }: TrustRoles, by: "here" | "there"): st
   const [intoIt, outOfIt] =
     by === "here"
       ? ["its players come in, ours do not go there", "ours go there, its players do not come in"]
-      : ["our players go there, its own do not come here", "its players come here, ours do not go there"];
+      : [
+          "our players go there, its own do not come here",
+          "its players come here, ours do not go there",
+        ];
   if (inbound) return `one way: ${intoIt}`;
   return outbound ? `one way: ${outOfIt}` : "for nothing";
 }

@@ -17,7 +17,8 @@ export function there(words: string): Mend {
 
 /** What has to do with certificates and their like: found where the connection itself is fine. */
 const OF_TLS: Readonly<Record<string, string>> = {
-  "certificate-expired": "the certificate has expired: renew it there, and see why nobody did (certbot, Caddy)",
+  "certificate-expired":
+    "the certificate has expired: renew it there, and see why nobody did (certbot, Caddy)",
   "certificate-not-valid-yet":
     "the certificate is not valid yet: either it is too new, or the clock of this machine is behind (run NTP)",
   "certificate-not-trusted":
@@ -95,7 +96,8 @@ export function refusalWords(
       };
     case "ERR_FED_DIGEST_MISMATCH":
       return {
-        words: "the body arrives changed: a proxy, or middleware before the plugin, rewrites bodies or takes content-digest out",
+        words:
+          "the body arrives changed: a proxy, or middleware before the plugin, rewrites bodies or takes content-digest out",
       };
     case "ERR_FED_WRONG_RECIPIENT":
       return said?.includes(`not meant for ${origin}:`) === true
@@ -117,7 +119,10 @@ export function refusalWords(
         mend: approve,
       };
     case "ERR_FED_KEY_CHANGED":
-      return { words: "its key is not the one that is pinned here", mend: here(`peers approve ${origin}`) };
+      return {
+        words: "its key is not the one that is pinned here",
+        mend: here(`peers approve ${origin}`),
+      };
     case "ERR_FED_NOT_TRUSTED":
       return {
         words: `it has not approved this server${said === undefined ? "" : ` (${said})`}`,
@@ -130,7 +135,10 @@ export function refusalWords(
     case "ERR_FED_RATE_LIMITED":
       return { words: "it has had too many requests from here: wait a minute, and look again" };
     case "ERR_FED_STORE_UNAVAILABLE":
-      return { words: "its store does not answer: its operator has to look at Redis, PostgreSQL or the disk" };
+      return {
+        words:
+          "its store does not answer: its operator has to look at Redis, PostgreSQL or the disk",
+      };
     case "ERR_FED_NOT_FOUND":
       return { words: "the path does not arrive as it was sent: a proxy strips or changes it" };
     case "ERR_FED_UNREACHABLE":

@@ -14,11 +14,12 @@ import { type TestPlace, freePort, testPlace } from "../../src/testing/test-plac
 import { quietServer } from "../fixtures/quiet-server.ts";
 import { type BootedServer, boot } from "../support/boot.ts";
 import { Authority } from "../support/certificates.ts";
+import { commandLine } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { folderOfSuite } from "../support/folders.ts";
 import { quietLogger } from "../support/loggers.ts";
 import { hangUp, listen, nobodyThere } from "../support/loopback.ts";
-import { currentKid } from "../support/operator.ts";
+import { operatorKey } from "../support/operator.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { type ServerProcess, Servers, WORLD } from "../support/processes.ts";
 import { requireProgram } from "../support/requirements.ts";
@@ -117,44 +118,69 @@ describe("cli/doctor, what answers at an origin", function () {
   });
 
   it("TLS on a port behind http:", async () => {
-    const server = createTlsServer(authority.certify("localhost"));
+    const server = createTlsServer(authority.certify("localhost"), (_request, response) =>
+      response.end("hello"),
+    );
     const { port } = await listen(server);
     await finds(`http://localhost:${port}`, "TLS", /TLS is spoken on that port.*name it as https/u);
     await hangUp(server);
   });
 
   it("a proxy without a server behind it", async () => {
-    await serving((respond) => {
-      respond(502, "Bad Gateway");
-    }, (origin) => finds(origin, "descriptor", /a proxy answers HTTP 502: the game server behind it does not run/u));
+    await serving(
+      (respond) => {
+        respond(502, "Bad Gateway");
+      },
+      (origin) =>
+        finds(
+          origin,
+          "descriptor",
+          /a proxy answers HTTP 502: the game server behind it does not run/u,
+        ),
+    );
   });
 
   it("some other web server", async () => {
-    await serving((respond) => {
-      respond(404, "<html>nothing here</html>", { server: "nginx" });
-    }, (origin) =>
-      finds(origin, "descriptor", /some other web server answers there \(HTTP 404, by nginx\)/u));
+    await serving(
+      (respond) => {
+        respond(404, "<html>nothing here</html>", { server: "nginx" });
+      },
+      (origin) =>
+        finds(origin, "descriptor", /some other web server answers there \(HTTP 404, by nginx\)/u),
+    );
   });
 
   it("some other site, which answers everything", async () => {
-    await serving((respond) => {
-      respond(200, "<html>welcome</html>");
-    }, (origin) => finds(origin, "descriptor", /is no JSON: another site is served here/u));
+    await serving(
+      (respond) => {
+        respond(200, "<html>welcome</html>");
+      },
+      (origin) => finds(origin, "descriptor", /is no JSON: another site is served here/u),
+    );
   });
 
   it("a redirect", async () => {
-    await serving((respond) => {
-      respond(302, "", { location: "https://elsewhere.example" });
-    }, (origin) => finds(origin, "reach", /redirects; redirects are not followed/u));
+    await serving(
+      (respond) => {
+        respond(302, "", { location: "https://elsewhere.example" });
+      },
+      (origin) => finds(origin, "reach", /redirects; redirects are not followed/u),
+    );
   });
 
   it("a clock that is wrong", async () => {
-    await serving((respond) => {
-      respond(404, "", { date: new Date(Date.now() - 120_000).toUTCString() });
-    }, async (origin) => {
-      const { found } = await wrong(origin);
-      assert.match(found.get("clock")?.detail ?? "", /(?:119|120|121) s behind ours: run NTP on both/u);
-    });
+    await serving(
+      (respond) => {
+        respond(404, "", { date: new Date(Date.now() - 120_000).toUTCString() });
+      },
+      async (origin) => {
+        const { found } = await wrong(origin);
+        assert.match(
+          found.get("clock")?.detail ?? "",
+          /(?:119|120|121) s behind ours: run NTP on both/u,
+        );
+      },
+    );
   });
 
   for (const [what, changes, words] of [
@@ -163,34 +189,47 @@ describe("cli/doctor, what answers at an origin", function () {
     ["that nothing signs", { jws: "x.y.z" }, /ERR_FED_DESCRIPTOR_INVALID/u],
   ] as const) {
     it(`a descriptor ${what}`, async () => {
-      await serving(async (respond, at) => {
-        respond(200, JSON.stringify(await descriptorAt(at, changes)));
-      }, (origin) => finds(origin, "descriptor", words));
+      await serving(
+        async (respond, at) => {
+          respond(200, JSON.stringify(await descriptorAt(at, changes)));
+        },
+        (origin) => finds(origin, "descriptor", words),
+      );
     });
   }
 
   it("no version of the protocol in common", async () => {
-    await serving(async (respond, at, path) => {
-      const protocols = ["aether/9"];
-      if (path === WELL_KNOWN) respond(200, JSON.stringify(await descriptorAt(at, { protocols })));
-      else respond(404, "");
-    }, async (origin) => {
-      const { found } = await wrong(origin);
-      assert.match(found.get("protocol")?.detail ?? "", /speaks aether\/9.*update the older/u);
-    });
+    await serving(
+      async (respond, at, path) => {
+        const protocols = ["aether/9"];
+        if (path === WELL_KNOWN)
+          respond(200, JSON.stringify(await descriptorAt(at, { protocols })));
+        else respond(404, "");
+      },
+      async (origin) => {
+        const { found } = await wrong(origin);
+        assert.match(found.get("protocol")?.detail ?? "", /speaks aether\/9.*update the older/u);
+      },
+    );
   });
 
   it("an endpoint elsewhere, where nobody answers", async () => {
     const { origin: endpoint } = await nobodyThere();
-    await serving(async (respond, at) => {
-      respond(200, JSON.stringify(await descriptorAt(at, { endpoint: `${endpoint}/federation` })));
-    }, async (origin) => {
-      const { found } = await wrong(origin);
-      assert.match(
-        found.get("handshake")?.detail ?? "",
-        /nobody answers at the endpoint http.*: nothing listens there/u,
-      );
-    });
+    await serving(
+      async (respond, at) => {
+        respond(
+          200,
+          JSON.stringify(await descriptorAt(at, { endpoint: `${endpoint}/federation` })),
+        );
+      },
+      async (origin) => {
+        const { found } = await wrong(origin);
+        assert.match(
+          found.get("handshake")?.detail ?? "",
+          /nobody answers at the endpoint http.*: nothing listens there/u,
+        );
+      },
+    );
   });
 
   it("a server that answers nothing, in bounded time", async () => {
@@ -409,7 +448,10 @@ describe("cli/doctor, a link of this server", function () {
       instead(
         "/federation/health",
         503,
-        JSON.stringify({ status: "fail", checks: { store: [{ status: "fail", output: "no answer" }] } }),
+        JSON.stringify({
+          status: "fail",
+          checks: { store: [{ status: "fail", output: "no answer" }] },
+        }),
       ),
       "health",
       /it says fail of itself \(store: no answer\)/u,
@@ -430,6 +472,14 @@ describe("cli/doctor, a link of this server", function () {
   it("a proxy that takes the signature out, as a stranger sees it", async () => {
     proxy.tampering = { head: ({ headers }) => delete headers["signature"] };
     await finds(origin, "signed call", /takes the headers signature/u);
+  });
+
+  it("a key that is not the pinned one, and calls nobody by it", async () => {
+    const document = JSON.stringify(await descriptorAt(origin, {}));
+    proxy.tampering = instead(WELL_KNOWN, 200, document);
+    const { kid } = ringOf(origin).current;
+    const { mend } = await linkIs("keys", /none of its keys is pinned here: it comes with/u);
+    assert.equal(mend?.command, `npx aether-federation peers approve ${origin} --key ${kid}`);
   });
 
   it("a proxy that changes the Host harms nothing", async () => {
@@ -487,7 +537,9 @@ describe("cli/doctor, a link of this server", function () {
     afterEach(async () => {
       const { registry } = federation.runtime;
       if (registry.blocks().length > 0) await registry.unblock(peer());
-      await registry.setTrust(peer(), TrustState.Trusted, { roles: { inbound: true, outbound: true } });
+      await registry.setTrust(peer(), TrustState.Trusted, {
+        roles: { inbound: true, outbound: true },
+      });
     });
 
     it("it lets none of our players in", async () => {
@@ -551,14 +603,17 @@ describe("cli/doctor, a link of this server", function () {
           roles: { inbound: true, outbound: true },
         });
         assert.equal(exitCode, 0, text);
-        assert.match(text, /our trust +trusted: one way: its players come in, ours do not go there/u);
+        assert.match(
+          text,
+          /our trust +trusted: one way: its players come in, ours do not go there/u,
+        );
       });
     });
 
     it("it waits there for its operator", async () => {
       await federation.runtime.registry.setTrust(peer(), TrustState.Pending);
       const { mend } = await linkIs("signed call", /it has not approved this server/u);
-      const kid = await currentKid(here);
+      const { kid } = await operatorKey(here);
       assert.deepEqual(mend, {
         where: "there",
         command: `npx aether-federation peers approve ${peer()} --key ${kid}`,
@@ -572,6 +627,63 @@ describe("cli/doctor, a link of this server", function () {
         where: "there",
         command: `npx aether-federation peers unblock ${peer()}`,
       });
+    });
+  });
+
+  describe("while it runs", () => {
+    before(async () => {
+      here = await servers.restart(here);
+      await here.knows(origin);
+    });
+
+    const sessionThere = () => federation.runtime.registry.liveSession(here.origin)?.sessionId;
+
+    it("is asked to look itself, and keeps its session", async () => {
+      // Both greet each other after a start: until both speak of the same session, one may follow.
+      await eventually(async () => {
+        const ours = await beside(({ registry }) =>
+          Promise.resolve(registry.liveSession(origin)?.sessionId),
+        );
+        assert.equal(ours, sessionThere());
+      });
+      const before = sessionThere();
+      const { code, out } = await commandLine(here, "doctor", origin);
+      assert.equal(code, 0, out);
+      assert.match(out, /ok {3}session +there is one/u);
+      assert.match(out, /ok {3}their trust +trusted: both ways/u);
+      assert.doesNotMatch(out, /^(?:ok |FIX) {2}this server/mu, "it looked itself");
+      assert.ok(before !== undefined && sessionThere() === before);
+    });
+
+    it("names a handshake that is refused, and the command for the other machine", async () => {
+      await federation.peers.block(here.origin);
+      const { code, out } = await commandLine(here, "doctor", origin, "--json");
+      await federation.peers.unblock(here.origin);
+      assert.equal(code, 1);
+      const { findings } = JSON.parse(out) as Report;
+      const [finding, ...others] = findings.filter(({ ok }) => !ok);
+      assert.deepEqual(others, []);
+      assert.match(finding?.detail ?? "", /it blocks this server/u);
+      assert.equal(finding?.mend?.command, `npx aether-federation peers unblock ${here.origin}`);
+    });
+
+    it("looks at all links at once, the worst last", async () => {
+      await federation.peers.approve(here.origin, { keys: [(await operatorKey(here)).kid] });
+      const { origin: gone } = await nobodyThere();
+      await here.kill("SIGINT");
+      here = servers.run({ ...here.spec, flags: [...here.spec.flags, "--peer", gone] });
+      await here.ready();
+      await here.knows(origin);
+      const { code, out } = await commandLine(here, "doctor", "--all");
+      assert.equal(code, 1, out);
+      assert.match(out, new RegExp(`^. ${origin} is well$`, "mu"));
+      const told = out.slice(out.indexOf(`${gone} needs attention`));
+      assert.match(told, /FIX +reach +nothing listens there/u);
+      assert.match(told, /1 of 2 links need attention\.\n$/u);
+      assert.ok(
+        out.split("\n").every((line) => line.length <= 80 || line.includes("> ")),
+        out,
+      );
     });
   });
 });

@@ -46,7 +46,8 @@ export class TamperingProxy {
     this.#server.on("upgrade", (request, socket, head) => {
       const { upgrades = () => true } = this.tampering;
       if (!upgrades(request.url ?? "/")) {
-        const refused = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        const refused =
+          "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
         socket.end(refused);
         return;
       }
