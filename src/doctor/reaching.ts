@@ -66,8 +66,14 @@ export async function reach(
     report("descriptor", false, await whoAnswers(origin, response, parts));
     return undefined;
   }
-  const descriptor = await read(origin, parts, response, report);
-  if (descriptor === undefined) return undefined;
+  const descriptor = await read(origin, parts, response);
+  if (typeof descriptor === "string") {
+    report("descriptor", false, descriptor);
+    return undefined;
+  }
+  const { name, keys, worlds } = descriptor;
+  const count = keys.length === 1 ? "one key" : `${keys.length} keys`;
+  report("descriptor", true, `"${name}", ${count}, worlds: ${worlds.join(", ") || "none"}`);
   const isKnownByKey = own === undefined || tellKeys(descriptor, own, report);
   const common = SUPPORTED_PROTOCOLS.filter((version) => descriptor.protocols.includes(version));
   report(
@@ -103,42 +109,28 @@ function tellClock({ headers }: FetchResponse, clock: Clock, report: Report): vo
   );
 }
 
+/** A descriptor, or in words why it is none. */
 async function read(
   origin: string,
   { clock, allowInsecure }: LinkCheckParts,
   response: FetchResponse,
-  report: Report,
-): Promise<ServerDescriptor | undefined> {
-  const wrong = (words: string): undefined => {
-    report("descriptor", false, words);
-  };
+): Promise<ServerDescriptor | string> {
   let document: unknown;
   try {
     document = JSON.parse(textOf(response));
   } catch {
-    return wrong(
-      `${WELL_KNOWN} is no JSON: another site is served here, or a proxy answers for it`,
-    );
+    return `${WELL_KNOWN} is no JSON: another site is served here, or a proxy answers for it`;
   }
   const verified = await verifyDescriptor(document, { now: clock.now(), origin, allowInsecure });
-  if (verified.verified) {
-    const { name, keys, worlds } = verified.descriptor;
-    const count = keys.length === 1 ? "one key" : `${keys.length} keys`;
-    report("descriptor", true, `"${name}", ${count}, worlds: ${worlds.join(", ") || "none"}`);
-    return verified.descriptor;
-  }
+  if (verified.verified) return verified.descriptor;
   const { code, reason } = verified;
   if (code === "ERR_FED_DESCRIPTOR_EXPIRED") {
-    return wrong(
-      `its descriptor has expired (${code}): a cache or a file serves an old one, or the clock there is wrong; serve it from the running server, uncached`,
-    );
+    return `its descriptor has expired (${code}): a cache or a file serves an old one, or the clock there is wrong; serve it from the running server, uncached`;
   }
   if (reason.startsWith("the descriptor is of ")) {
-    return wrong(
-      `${reason}, not of ${origin} (${code}): its option \`origin\` says so; either set that to ${origin} there, or name the server by it here`,
-    );
+    return `${reason}, not of ${origin} (${code}): its option \`origin\` says so; either set that to ${origin} there, or name the server by it here`;
   }
-  return wrong(`${code}: ${reason}`);
+  return `${code}: ${reason}`;
 }
 
 function tellKeys({ origin, keys }: ServerDescriptor, own: OwnSide, report: Report): boolean {

@@ -55,11 +55,7 @@ describe("operator/overview", () => {
   it("finds peers by origin, name, world and reason, in any case", async () => {
     peers.push(
       peerSummary({ origin: "https://one.example", name: "Arena" }),
-      peerSummary({
-        origin: "https://two.example",
-        status: "offline",
-        cause: { code: "timed-out" },
-      }),
+      peerSummary({ origin: "https://two.example", status: "offline", cause: { code: "timed-out" } }),
     );
     const found = async (search: string): Promise<string[]> =>
       (await overviewOf(sources, { search })).peers.rows.map(({ origin }) => origin);
