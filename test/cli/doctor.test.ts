@@ -476,10 +476,15 @@ describe("cli/doctor, a link of this server", function () {
 
   it("a key that is not the pinned one, and calls nobody by it", async () => {
     const document = JSON.stringify(await descriptorAt(origin, {}));
-    proxy.tampering = instead(WELL_KNOWN, 200, document);
+    let called = false;
+    proxy.tampering = {
+      ...instead(WELL_KNOWN, 200, document),
+      head: ({ headers }) => (called ||= headers["signature"] !== undefined),
+    };
     const { kid } = ringOf(origin).current;
     const { mend } = await linkIs("keys", /none of its keys is pinned here: it comes with/u);
     assert.equal(mend?.command, `npx aether-federation peers approve ${origin} --key ${kid}`);
+    assert.equal(called, false);
   });
 
   it("a proxy that changes the Host harms nothing", async () => {
