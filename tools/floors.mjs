@@ -15,6 +15,7 @@ export const FLOORS = [
   ["assets", "custody"],
   ["http/link"],
   ["http/outbound", "http/inbound"],
+  ["doctor"],
   ["runtime", "operator"],
   ["colyseus", "admin/page"],
   ["admin"],

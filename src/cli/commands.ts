@@ -5,7 +5,7 @@
 import type { TrustRoles } from "../registry/federated-server.ts";
 import type { Deployment } from "./deployment.ts";
 import type { CommandOption, Given } from "./given.ts";
-import type { CommandResult } from "./output.ts";
+import { CommandError, type CommandResult, EXIT } from "./output.ts";
 
 /** One command. */
 export interface Command {
@@ -52,6 +52,12 @@ async function within(
 ): Promise<CommandResult> {
   const { withDeployment } = await import("./deployment.ts");
   return withDeployment(given.place, work);
+}
+
+/** Whether a folder or a store of a server was named, or is where it is looked for. */
+async function hasServer(given: Given): Promise<boolean> {
+  const { isPlaceOfServer } = await import("./store-place.ts");
+  return given.text("data") !== undefined || isPlaceOfServer(given.place);
 }
 
 const keys = () => import("./keys.ts");
@@ -348,14 +354,32 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     words: ["doctor"],
-    takes: "<origin>",
-    needs: "name the origin to examine",
-    tells: "examine a server as a stranger sees it",
-    options: { "allow-insecure": flag("http: and loopback, for development") },
-    examples: [["doctor https://arena.example.org", "what is wrong with it, and what to do"]],
+    takes: "[origin]",
+    tells: "what is wrong with the link to a server, and who mends it by what",
+    options: {
+      all: flag("every peer that is trusted or named, the worst last"),
+      "allow-insecure": flag("http: and loopback, for development"),
+    },
+    examples: [
+      ["doctor https://arena.example.org", "one link, step by step; exit code 1: it is broken"],
+      ["doctor --all", "what is wrong with each; exit code 0: all are well"],
+    ],
     run: async (given) => {
-      const { diagnose } = await import("./doctor.ts");
-      return diagnose(given.word("origin"), { allowInsecure: given.flag("allow-insecure") });
+      const { diagnose, diagnoseAll } = await import("./doctor.ts");
+      const flags = { allowInsecure: given.flag("allow-insecure") };
+      const origin = given.text("origin");
+      if (given.flag("all")) {
+        if (origin === undefined)
+          return within(given, (deployment) => diagnoseAll(deployment, flags));
+        throw new CommandError("name one origin, or --all", EXIT.usage);
+      }
+      if (origin === undefined) {
+        throw new CommandError("name the origin to examine, or --all", EXIT.usage);
+      }
+      // Where there is no server, it is a stranger who looks.
+      return (await hasServer(given))
+        ? within(given, (deployment) => diagnose(origin, flags, deployment))
+        : diagnose(origin, flags);
     },
   },
 ];

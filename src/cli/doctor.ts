@@ -1,208 +1,200 @@
-/** `doctor <origin>`: reaches a server as a stranger would and says what is wrong. */
-import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
+/**
+ * `doctor <origin>`, `doctor --all`: examines links and says what is wrong with each, and who mends it by what. Where the
+ * server of this folder or store runs, it makes the examination; else it is made here, with its key.
+ */
+import { existsSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Finding } from "../doctor/findings.ts";
+import { checkLink } from "../doctor/link-check.ts";
+import type { OwnSide } from "../doctor/parts.ts";
+import { askForLinkCheck } from "../doctor/wishes.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
-import { type ServerDescriptor, verifyDescriptor } from "../identity/descriptor.ts";
+import { createUpgradeProbe } from "../http/outbound/upgrade-probe.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
-import { CLOCK_SKEW_SECONDS } from "../identity/pass.ts";
-import { type Fetch, type FetchResponse, systemClock } from "../ports.ts";
-import { shownText } from "../words.ts";
+import { systemClock, systemRandom } from "../ports.ts";
+import { TrustState } from "../registry/federated-server.ts";
+import { readPulse } from "../runtime/pulse.ts";
+import { storeIdentity } from "../runtime/store-identity.ts";
+import { loadKeyRing } from "../storage/key-file.ts";
+import type { Deployment } from "./deployment.ts";
 import { CommandError, type CommandResult, EXIT } from "./output.ts";
+import { SIGN, columns, wrapped } from "./terminal.ts";
 
-/** One line of the report. */
-export interface Finding {
-  readonly check: string;
-  readonly ok: boolean;
-  /** What was found, and where it is wrong, what to do. */
-  readonly detail: string;
+/** One link, examined. */
+export interface Examined {
+  readonly origin: string;
+  readonly healthy: boolean;
+  readonly findings: readonly Finding[];
 }
 
-const MAX_DETAIL_LENGTH = 16 * 1024;
-const WELL_KNOWN = "/.well-known/aether-federation";
+/** Links examined at once. */
+const AT_ONCE = 8;
+const INDENT = "    ";
 
-/** Checks a server from the outside. Exit code 1 when anything is wrong. */
+/** Examines one server. Exit code 1 when anything is wrong; `deployment` undefined: as a stranger sees it. */
 export async function diagnose(
   target: string,
   flags: { readonly allowInsecure: boolean },
+  deployment?: Deployment,
 ): Promise<CommandResult> {
+  const own = deployment === undefined ? undefined : await ownServer(deployment);
+  const allowInsecure = flags.allowInsecure || own?.origin.startsWith("http:") === true;
   let origin: string;
   try {
-    origin = normalizeOrigin(target, flags);
+    origin = normalizeOrigin(target, { allowInsecure });
   } catch (cause) {
     throw new CommandError(cause instanceof Error ? cause.message : "no origin", EXIT.usage);
   }
-  const fetch = createGuardedFetch({ ...flags, allowPrivateNetwork: flags.allowInsecure });
-  const findings: Finding[] = [];
-  try {
-    await examine(origin, flags.allowInsecure, fetch, (check, ok, detail) =>
-      // In one line: the server that is examined has a say in it.
-      findings.push({ check, ok, detail: shownText(detail, MAX_DETAIL_LENGTH) ?? "" }),
-    );
-  } finally {
-    await fetch.close();
-  }
-  const healthy = findings.every(({ ok }) => ok);
-  const width = Math.max(...findings.map(({ check }) => check.length));
-  const lines = findings.map(
-    ({ check, ok, detail }) => `${ok ? "ok " : "FIX"}  ${check.padEnd(width)}  ${detail}`,
-  );
+  const [examined] = await examine([origin], allowInsecure, deployment, own);
+  const { findings = [], healthy = false } = examined ?? {};
   return {
-    text: [...lines, "", healthy ? `${origin} is well.` : `${origin} needs attention.`].join("\n"),
+    text: [
+      ...findingLines(findings, columns()),
+      "",
+      healthy ? `${origin} is well.` : `${origin} needs attention.`,
+    ].join("\n"),
     json: { origin, healthy, findings },
     exitCode: healthy ? EXIT.ok : EXIT.failed,
   };
 }
 
-type Report = (check: string, ok: boolean, detail: string) => void;
+/** Examines the link to every trusted peer, and to every one that the configuration names; the worst stand last. */
+export async function diagnoseAll(
+  deployment: Deployment,
+  flags: { readonly allowInsecure: boolean },
+): Promise<CommandResult> {
+  const { registry } = deployment;
+  const own = await ownServer(deployment);
+  const trusted = registry.list({ trust: TrustState.Trusted }).map(({ origin }) => origin);
+  const origins = [...new Set([...trusted, ...(own?.named ?? [])])].sort();
+  const allowInsecure = flags.allowInsecure || own?.origin.startsWith("http:") === true;
+  const examined = await examine(origins, allowInsecure, deployment, own);
+  const ordered = examined.toSorted((one, other) => wrongIn(one) - wrongIn(other));
+  const broken = ordered.filter(({ healthy }) => !healthy).length;
+  const healthy = broken === 0;
+  return {
+    text: [
+      ...ordered.flatMap(({ origin, findings, ...each }) =>
+        each.healthy
+          ? [`${SIGN.well} ${origin} is well`]
+          : [
+              `${SIGN.bad} ${origin} needs attention`,
+              ...findingLines(
+                findings.filter(({ ok }) => !ok),
+                columns() - INDENT.length,
+              ).map((line) => INDENT + line.replaceAll("\n", `\n${INDENT}`)),
+            ],
+      ),
+      ...(ordered.length === 0 ? [] : [""]),
+      ordered.length === 0
+        ? "No peer is trusted or named: there is no link to examine."
+        : healthy
+          ? `all ${ordered.length} links are well.`
+          : `${broken} of ${ordered.length} links need attention.`,
+    ].join("\n"),
+    json: { healthy, peers: ordered },
+    exitCode: healthy ? EXIT.ok : EXIT.failed,
+  };
+}
+
+interface OwnServer {
+  readonly origin: string;
+  readonly isRunning: boolean;
+  readonly named: readonly string[];
+}
+
+async function ownServer({ store }: Deployment): Promise<OwnServer | undefined> {
+  const identity = await storeIdentity(store);
+  if (identity === undefined) return undefined;
+  const pulse = await readPulse(store, systemClock.now());
+  const { isRunning = false, named = [] } = pulse ?? {};
+  return { origin: identity.origin, isRunning, named };
+}
 
 async function examine(
-  origin: string,
+  origins: readonly string[],
   allowInsecure: boolean,
-  fetch: Fetch,
-  report: Report,
-): Promise<void> {
-  const url = `${origin}${WELL_KNOWN}`;
-  let response: FetchResponse;
+  deployment: Deployment | undefined,
+  own: OwnServer | undefined,
+): Promise<Examined[]> {
+  const guard = { allowInsecure, allowPrivateNetwork: allowInsecure };
+  const fetch = createGuardedFetch(guard);
+  const probeUpgrade = createUpgradeProbe(guard);
+  const ports = { clock: systemClock, random: systemRandom };
+  const ourSide =
+    deployment === undefined || own === undefined ? undefined : await ownSide(deployment, own);
+  const look = async (origin: string): Promise<Examined> => {
+    const asked =
+      deployment !== undefined && own?.isRunning === true
+        ? await askForLinkCheck(origin, { store: deployment.store, ...ports, pause })
+        : undefined;
+    const findings = asked ?? [
+      ...toldOfServer(deployment, own),
+      ...(await checkLink(origin, { fetch, probeUpgrade, ...ports, allowInsecure, own: ourSide })),
+    ];
+    return { origin, findings, healthy: findings.every(({ ok }) => ok) };
+  };
   try {
-    response = await fetch({ method: "GET", url, headers: { accept: "application/json" } });
-  } catch (cause) {
-    report("reach", false, reachAdvice(origin, cause));
-    return;
-  }
-  report("reach", true, `${url} answers HTTP ${response.status}`);
-  report(
-    "TLS",
-    origin.startsWith("https:") || allowInsecure,
-    origin.startsWith("https:") ? "the certificate is valid" : "none (http: is for development)",
-  );
-  if (response.status !== 200) {
-    report("descriptor", false, `serve it at ${WELL_KNOWN}: does a proxy keep that path back?`);
-    return;
-  }
-  clock(response, report);
-  const descriptor = await readDescriptor(origin, allowInsecure, response, report);
-  if (descriptor === undefined) return;
-  const { endpoint } = descriptor;
-  const own = endpoint.startsWith(`${origin}/`);
-  report("delegation", true, own ? "none, the endpoint is on the origin" : `to ${endpoint}`);
-  const common = SUPPORTED_PROTOCOLS.filter((version) => descriptor.protocols.includes(version));
-  report(
-    "protocol",
-    common.length > 0,
-    common.length > 0
-      ? common.join(", ")
-      : `it speaks ${descriptor.protocols.join(", ")}, we speak ${SUPPORTED_PROTOCOLS.join(", ")}: one of both needs an update`,
-  );
-  await handshake(endpoint.replace(/\/$/u, ""), fetch, report);
-  await health(endpoint.replace(/\/$/u, ""), fetch, report);
-}
-
-function clock({ headers }: FetchResponse, report: Report): void {
-  const date = Date.parse(headers["date"] ?? "");
-  if (Number.isNaN(date)) {
-    report("clock", true, "it does not tell the time");
-    return;
-  }
-  const skew = Math.round((date - systemClock.now()) / 1000);
-  const fine = Math.abs(skew) < CLOCK_SKEW_SECONDS;
-  report(
-    "clock",
-    fine,
-    fine
-      ? `within ${Math.abs(skew)} s of ours`
-      : `${Math.abs(skew)} s ${skew > 0 ? "ahead of" : "behind"} ours: run NTP on both`,
-  );
-}
-
-async function readDescriptor(
-  origin: string,
-  allowInsecure: boolean,
-  response: FetchResponse,
-  report: Report,
-): Promise<ServerDescriptor | undefined> {
-  let document: unknown;
-  try {
-    document = JSON.parse(Buffer.from(response.body).toString("utf8"));
-  } catch {
-    report("descriptor", false, "it is no JSON: is another site served here?");
-    return undefined;
-  }
-  const verified = await verifyDescriptor(document, {
-    now: systemClock.now(),
-    origin,
-    allowInsecure,
-  });
-  if (!verified.verified) {
-    report("descriptor", false, `${verified.code}: ${verified.reason}`);
-    return undefined;
-  }
-  const { descriptor } = verified;
-  const keys = descriptor.keys.length === 1 ? "one key" : `${descriptor.keys.length} keys`;
-  report(
-    "descriptor",
-    true,
-    `"${descriptor.name}", ${keys}, worlds: ${descriptor.worlds.join(", ") || "none"}`,
-  );
-  return descriptor;
-}
-
-/** A stranger without an address of its own can only see that the handshake asks for a signature. */
-async function handshake(endpoint: string, fetch: Fetch, report: Report): Promise<void> {
-  const url = `${endpoint}/handshake`;
-  try {
-    const answer = await fetch({
-      method: "POST",
-      url,
-      headers: { "content-type": "application/json" },
-      body: new TextEncoder().encode("{}"),
+    const waiting = origins.entries();
+    const examined: Examined[] = [];
+    const turns = Array.from({ length: AT_ONCE }, async () => {
+      for (const [index, origin] of waiting) examined[index] = await look(origin);
     });
-    const code = codeOf(answer);
-    const right = answer.status === 401 && code === "ERR_FED_SIGNATURE_MISSING";
-    report(
-      "handshake",
-      right,
-      right
-        ? `${url} asks for a signature, as it should`
-        : `${url} answers HTTP ${answer.status}${code === undefined ? " and no problem document" : ` ${code}`}: does a proxy change the path or the body?`,
-    );
-  } catch (cause) {
-    report("handshake", false, reachAdvice(url, cause));
+    await Promise.all(turns);
+    return examined;
+  } finally {
+    await fetch.close();
   }
 }
 
-async function health(endpoint: string, fetch: Fetch, report: Report): Promise<void> {
-  const url = `${endpoint}/health`;
-  try {
-    const answer = await fetch({ method: "GET", url, headers: {} });
-    const { status } = (JSON.parse(Buffer.from(answer.body).toString("utf8")) ?? {}) as {
-      status?: unknown;
-    };
-    report(
-      "health",
-      status === "pass",
-      status === "pass" ? "pass" : `it says of itself: ${JSON.stringify(status) ?? "nothing"}`,
-    );
-  } catch (cause) {
-    report("health", false, reachAdvice(url, cause));
-  }
+/** Why the server itself has not made the examination. */
+function toldOfServer(
+  deployment: Deployment | undefined,
+  own: OwnServer | undefined,
+): readonly Finding[] {
+  if (deployment === undefined || own === undefined) return [];
+  return [
+    own.isRunning
+      ? {
+          check: "this server",
+          ok: false,
+          detail:
+            "it seems to run and does not take wishes: has it been killed in the last minutes, or does it hang? Looked at from here, with its key",
+        }
+      : {
+          check: "this server",
+          ok: true,
+          detail: "it does not run: looked at from here, with its key",
+        },
+  ];
 }
 
-function codeOf(answer: FetchResponse): string | undefined {
-  try {
-    const { code } = JSON.parse(Buffer.from(answer.body).toString("utf8")) as { code?: unknown };
-    return typeof code === "string" ? code : undefined;
-  } catch {
-    return undefined;
-  }
+/** This server, as whoever has its folder can speak for it; undefined: its key is not here. */
+async function ownSide(
+  { keyPath, registry }: Deployment,
+  { origin, named }: OwnServer,
+): Promise<OwnSide | undefined> {
+  const ring = existsSync(keyPath) ? await loadKeyRing(keyPath) : undefined;
+  if (ring === undefined) return undefined;
+  return {
+    ...{ origin, registry, signingKey: () => ring.current },
+    isNamed: (peer) => named.includes(peer),
+    connect: undefined,
+  };
 }
 
-function reachAdvice(what: string, cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : "unknown";
-  const inner = (cause as { cause?: { code?: string; message?: string } } | null)?.cause;
-  const code = inner?.code ?? "";
-  if (/CERT|SSL|TLS|SELF_SIGNED|ALTNAME/u.test(code)) {
-    return `${what}: the certificate is not valid (${code}); renew it or name the right host`;
-  }
-  if (code === "ENOTFOUND") return `${what}: the name does not resolve; check the DNS entry`;
-  if (code === "ECONNREFUSED") return `${what}: nothing listens there; is the server running?`;
-  return message;
+function wrongIn({ findings }: Examined): number {
+  return findings.filter(({ ok }) => !ok).length;
+}
+
+/** A line for each, and below it the command that mends it, in one piece. */
+function findingLines(findings: readonly Finding[], most: number): string[] {
+  const wide = Math.max(0, ...findings.map(({ check }) => check.length));
+  const indent = " ".repeat(5 + wide + 2);
+  return findings.flatMap(({ check, ok, detail, mend }) => [
+    wrapped(`${ok ? "ok " : "FIX"}  ${check.padEnd(wide)}  ${detail}`, most, indent),
+    ...(mend === undefined
+      ? []
+      : [`${indent}> ${mend.where === "there" ? "its operator runs: " : ""}${mend.command}`]),
+  ]);
 }

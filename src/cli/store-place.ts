@@ -25,6 +25,18 @@ const REDIS_OPTIONS = ["keyPrefix"] as const;
 const POSTGRES_OPTIONS = ["schema", "tablePrefix"] as const;
 const TIMEOUT_SECONDS = 5;
 
+/** Whether a store is named, or there is one in the folder. */
+export function isPlaceOfServer({
+  data,
+  store,
+}: {
+  readonly data: string;
+  readonly store: string | undefined;
+}): boolean {
+  const isNamed = (store ?? process.env[ENVIRONMENT] ?? "") !== "";
+  return isNamed || existsSync(join(data, DATA_FILES.store));
+}
+
 /** Opens the store that `url` names, or the environment, or else the one in the folder. */
 export async function openStore(folder: string, url: string | undefined): Promise<OpenStore> {
   const given = url ?? process.env[ENVIRONMENT] ?? "";

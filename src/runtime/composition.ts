@@ -13,6 +13,8 @@ import { Discovery } from "../discovery/discovery.ts";
 import { ListingReader } from "../discovery/listing-reader.ts";
 import type { Populations } from "../discovery/server-entry.ts";
 import { ServerPages } from "../discovery/server-pages.ts";
+import { checkLink } from "../doctor/link-check.ts";
+import { LinkCheckWishes } from "../doctor/wishes.ts";
 import { FederationError } from "../errors.ts";
 import { BegunSessions } from "../handshake/begun-sessions.ts";
 import { decideTrust } from "../handshake/trust-policy.ts";
@@ -27,6 +29,7 @@ import { createListingClient } from "../http/outbound/listing-client.ts";
 import { createLinkDialer } from "../http/outbound/link-dialer.ts";
 import { createGuardedFetch } from "../http/outbound/outbound-guard.ts";
 import { PeerClient } from "../http/outbound/peer-client.ts";
+import { createUpgradeProbe } from "../http/outbound/upgrade-probe.ts";
 import { Links } from "../link/links.ts";
 import type { Clock, PeerCalls, Random } from "../ports.ts";
 import { TrustState } from "../registry/federated-server.ts";
@@ -317,10 +320,20 @@ export function composeParts(from: CompositionOptions): Parts {
     },
     clock,
   });
+  const probeUpgrade = createUpgradeProbe({ allowInsecure, allowPrivateNetwork });
+  const own = {
+    ...{ origin, signingKey, registry, isNamed: (peer: string) => namedPeers.has(peer) },
+    connect: (peer: string) => handshake.connect(peer),
+  };
+  const linkChecks = new LinkCheckWishes({
+    ...{ store, logger },
+    check: (peer) => checkLink(peer, { fetch, probeUpgrade, clock, random, allowInsecure, own }),
+  });
   const changes = new Repeating({
     work: async () => {
-      const changed = { store, registry, handshake, keeper, keys, descriptor, custody, logger };
-      await takeOverChanges(changed);
+      await takeOverChanges({
+        ...{ store, registry, handshake, keeper, keys, descriptor, custody, linkChecks, logger },
+      });
       await keptRoutes.refresh();
     },
     everyMilliseconds: CHANGES_MILLISECONDS,
@@ -347,7 +360,7 @@ export function composeParts(from: CompositionOptions): Parts {
       { stop: () => links?.close() },
     ],
     online: [
-      new Pulse({ store, clock, name: options.name }),
+      new Pulse({ store, clock, name: options.name, named }),
       ...[crossingLog, healthChecks, keeper, trustExchange, autosave, sweep, changes],
       ...(options.discovery.depth > 0 ? [discovery] : []),
     ],

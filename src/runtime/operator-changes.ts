@@ -1,5 +1,6 @@
 /** Takes over what the operator's command line, or another process of this server, has changed. */
 import type { Custody } from "../custody/custody.ts";
+import type { LinkCheckWishes } from "../doctor/wishes.ts";
 import type { HandshakeService } from "../handshake/handshake-service.ts";
 import type { SessionKeeper } from "../handshake/session-keeper.ts";
 import type { Logger, Store } from "../ports.ts";
@@ -21,10 +22,11 @@ export interface OperatorChangesOptions {
   readonly keys: Pick<OwnKeys, "reload">;
   readonly descriptor: Pick<OwnDescriptor, "renew">;
   readonly custody: Pick<Custody, "recall">;
+  readonly linkChecks: Pick<LinkCheckWishes, "take">;
   readonly logger: Logger;
 }
 
-/** Looks once at peers, wishes for handshakes and for players, and the key file. */
+/** Looks once at peers, wishes for handshakes, examinations and players, and the key file. */
 export async function takeOverChanges({
   store,
   registry,
@@ -33,9 +35,11 @@ export async function takeOverChanges({
   keys,
   descriptor,
   custody,
+  linkChecks,
   logger,
 }: OperatorChangesOptions): Promise<void> {
   await registry.refresh();
+  await linkChecks.take();
   for await (const [key] of store.entries(RETRY_PREFIX)) {
     await store.delete(key);
     const origin = key.slice(RETRY_PREFIX.length);

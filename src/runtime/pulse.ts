@@ -11,6 +11,18 @@ const KEY = "pulse";
 const BEAT_MILLISECONDS = 60_000;
 /** Two beats may be missed by a store that is slow. */
 const OVER_MILLISECONDS = 150_000;
+/** So many named origins are told of. */
+const MAX_NAMED = 1_000;
+
+/** Options of {@link Pulse}. */
+export interface PulseOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Of the server. */
+  readonly name: string;
+  /** Origins that the configuration names. Default: none. */
+  readonly named?: readonly string[];
+}
 
 const pulseSchema = z.strictObject({
   name: z.string().max(256),
@@ -20,15 +32,17 @@ const pulseSchema = z.strictObject({
   at: z.number().min(0),
   /** It has stopped, and said so. */
   isOver: z.boolean(),
+  /** Origins that its configuration names. */
+  named: z.array(z.string().max(300)).max(MAX_NAMED).default([]),
 });
 
 /** Writes it. */
 export class Pulse implements Part {
-  readonly #options: { readonly store: Store; readonly clock: Clock; readonly name: string };
+  readonly #options: PulseOptions;
   readonly #repeating: Repeating;
   #startedAt: number | undefined;
 
-  constructor(options: { readonly store: Store; readonly clock: Clock; readonly name: string }) {
+  constructor(options: PulseOptions) {
     this.#options = options;
     this.#repeating = new Repeating({
       work: () => this.#beat(false),
@@ -51,9 +65,10 @@ export class Pulse implements Part {
   }
 
   async #beat(isOver: boolean): Promise<void> {
-    const { store, clock, name } = this.#options;
+    const { store, clock, name, named = [] } = this.#options;
     const startedAt = this.#startedAt ?? clock.now();
-    await store.set(KEY, JSON.stringify({ name, startedAt, at: clock.now(), isOver }));
+    const told = { name, startedAt, at: clock.now(), isOver, named: named.slice(0, MAX_NAMED) };
+    await store.set(KEY, JSON.stringify(told));
   }
 }
 
@@ -66,6 +81,8 @@ export interface PulseReading {
   readonly startedAt: number;
   /** When it was seen last, Unix milliseconds. */
   readonly at: number;
+  /** Origins that its configuration names, at most 1000 of them. */
+  readonly named: readonly string[];
 }
 
 /** Reads it; undefined: no run of the server has written any. `now`: Unix milliseconds. */
@@ -83,6 +100,6 @@ export async function readPulse(
   }
   const { success, data } = pulseSchema.safeParse(value);
   if (!success) return undefined;
-  const { name, startedAt, at, isOver } = data;
-  return { name, startedAt, at, isRunning: !isOver && now - at <= OVER_MILLISECONDS };
+  const { name, startedAt, at, isOver, named } = data;
+  return { name, startedAt, at, named, isRunning: !isOver && now - at <= OVER_MILLISECONDS };
 }

@@ -23,6 +23,7 @@ describe("runtime/operator-changes", () => {
       keys: { reload: () => Promise.resolve(true) },
       descriptor: { renew: () => void (descriptors += 1) },
       custody: { recall: () => Promise.reject(new Error("nobody is to be called home")) },
+      linkChecks: { take: () => Promise.resolve() },
     });
     assert.equal(renewed.length, 20);
     assert.equal(descriptors, 1);
@@ -44,6 +45,7 @@ describe("runtime/operator-changes", () => {
             return new Promise(() => undefined);
           },
         },
+        linkChecks: { take: () => Promise.resolve() },
       });
     await store.set(`${RECALL_PREFIX}ada`, "1");
     await look();
