@@ -128,17 +128,17 @@ describe("runtime/store-identity", () => {
   });
 
   describe("where another process starts for the first time between two looks of this one", () => {
-    /** Runs `meanwhile` once, after `reads` of what the store has under a key. */
+    /** Runs `meanwhile` once, when it is asked whose the store is. */
     class Interrupted extends SqliteEngine {
       meanwhile: (() => Promise<unknown>) | undefined;
       when: "before" | "after" = "before";
 
-      override async get(key: string): ReturnType<SqliteEngine["get"]> {
-        if (!key.endsWith("identity")) return super.get(key);
+      override async get<Value>(key: string): Promise<Value | undefined> {
+        if (!key.endsWith("identity")) return super.get<Value>(key);
         const { meanwhile } = this;
         this.meanwhile = undefined;
         if (this.when === "before") await meanwhile?.();
-        const found = await super.get(key);
+        const found = await super.get<Value>(key);
         if (this.when === "after") await meanwhile?.();
         return found;
       }
