@@ -88,6 +88,8 @@ class WorldRoom extends Room {
   override autoDispose = false;
   override maxClients = Number(values.seats ?? Infinity);
   readonly #items = new Belongings();
+  /** Of players, by session. */
+  readonly #ids = new Map<string, string>();
 
   override plugins = definePlugins([
     federation.portals({
@@ -122,6 +124,7 @@ class WorldRoom extends Room {
 
   override onLeave(client: Client): void {
     this.#note("stop", client);
+    this.#ids.delete(client.sessionId);
     this.#items.forget(client);
   }
 
@@ -130,8 +133,12 @@ class WorldRoom extends Room {
   }
 
   #note(what: "start" | "stop", client: Client): void {
-    const player = this.plugins.federation.player(client);
-    if (player !== undefined) note(what, `${player.id} ${client.sessionId}`);
+    const { sessionId } = client;
+    // Who has left while it was let in is nobody's session any more, and was put here all the same.
+    const id = this.plugins.federation.player(client)?.id ?? this.#ids.get(sessionId);
+    if (id === undefined) return;
+    this.#ids.set(sessionId, id);
+    note(what, `${id} ${sessionId}`);
   }
 }
 
