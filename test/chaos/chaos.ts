@@ -139,9 +139,12 @@ class Chaos {
         `${togo}; ${lost} lost; ${this.#kills} kills, ${this.#cuts} cuts, ${this.#stops} stops, ${this.#hangs} hangs, ${this.#outages} outages`,
       );
     }, progressSeconds * 1_000);
+    // Whoever is under way then has no more trouble: else nobody would ever be done.
+    const calm = setTimeout(() => (this.#over = true), Math.min(seconds * 1_000, 2 ** 31 - 1));
     const mayCross = (): boolean => performance.now() < until && left-- > 0;
     await Promise.all(players.map((player) => player.live(mayCross)));
     clearInterval(report);
+    clearTimeout(calm);
     this.#over = true;
     await trouble;
     for (const host of this.#hosts) this.#startAgain(host);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { requireProgram } from "../support/requirements.ts";
 import { chaos } from "./chaos.ts";
 
-const SECONDS = 14;
+const SECONDS = 10;
 
 describe("two operators with two processes each, killed at random, over stores that restart", function () {
   this.timeout(180_000);
