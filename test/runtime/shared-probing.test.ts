@@ -88,12 +88,12 @@ class World {
   away = false;
   readonly store: Store = new Proxy(new MemoryStore(this.clock), {
     get: (store, name: keyof MemoryStore) => {
-      const found = store[name];
+      const found: unknown = Reflect.get(store, name);
       if (typeof found !== "function") return found;
-      return (...given: never[]): unknown =>
+      return (...given: unknown[]): unknown =>
         this.away
           ? Promise.reject(new FederationError("ERR_FED_STORE_UNAVAILABLE"))
-          : (found as (...all: never[]) => unknown).apply(store, given);
+          : Reflect.apply(found, store, given);
     },
   });
 
