@@ -1,29 +1,57 @@
 /**
- * What nginx or Caddy do in front of several processes, in few lines: a connection goes to one of them in turn, and a
+ * What nginx or Caddy do in front of several processes, in few lines: a request goes to one of them in turn, and a
  * WebSocket whose path begins with the port of a process, as its `publicAddress` says, to that one.
  */
-import { type Server, type Socket, connect, createServer } from "node:net";
+import { type IncomingMessage, type Server, createServer, request as call } from "node:http";
+import { type Socket, connect } from "node:net";
+import type { Duplex } from "node:stream";
 
-const REQUEST_LINE = /^(GET) \/(\d{1,5})(\/\S*) HTTP/u;
+const OF_PROCESS = /^\/(\d{1,5})(\/.*)$/u;
 
 /** Listens at `port`; rejects when that is taken. */
 export async function balance(port: number, targets: readonly number[]): Promise<Server> {
   let turn = 0;
-  const server = createServer((client) => {
-    client.on("error", () => client.destroy());
-    client.once("data", (first: Buffer) => {
-      client.pause();
-      const line = REQUEST_LINE.exec(first.subarray(0, 2_048).toString("latin1"));
-      const named = Number(line?.[2]);
-      if (line !== null && targets.includes(named)) {
-        const head = `${line[1] ?? ""} ${line[3] ?? ""} HTTP`;
-        const rest = first.subarray(line[0].length);
-        join(client, [named], Buffer.concat([Buffer.from(head, "latin1"), rest]));
-        return;
-      }
-      turn = (turn + 1) % targets.length;
-      join(client, [...targets.slice(turn), ...targets.slice(0, turn)], first);
+  const inTurn = (): number[] => {
+    turn = (turn + 1) % targets.length;
+    return [...targets.slice(turn), ...targets.slice(0, turn)];
+  };
+  const server = createServer((request, response) => {
+    const failed = (): void => {
+      if (response.headersSent) response.destroy();
+      else response.writeHead(502).end();
+    };
+    connected(inTurn(), failed, (socket) => {
+      const { method, url: path, headers } = request;
+      const onward = call({ method, path, headers, createConnection: () => socket });
+      onward.on("error", failed).on("response", (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+        answer.pipe(response);
+      });
+      response.on("close", () => socket.destroy());
+      request.pipe(onward);
     });
+  });
+  server.on("upgrade", (request: IncomingMessage, client: Duplex, head: Buffer) => {
+    const { url = "/", rawHeaders } = request;
+    const [, named, rest] = OF_PROCESS.exec(url) ?? [];
+    const isNamed = targets.includes(Number(named));
+    client.on("error", () => client.destroy());
+    connected(
+      isNamed ? [Number(named)] : inTurn(),
+      () => client.destroy(),
+      (socket) => {
+        const lines = [`GET ${isNamed ? (rest ?? "/") : url} HTTP/1.1`];
+        for (let at = 0; at < rawHeaders.length; at += 2) {
+          lines.push(`${rawHeaders[at] ?? ""}: ${rawHeaders[at + 1] ?? ""}`);
+        }
+        socket.on("error", () => client.destroy()).on("close", () => client.destroy());
+        client.on("close", () => socket.destroy());
+        socket.write(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+        socket.write(head);
+        client.pipe(socket);
+        socket.pipe(client);
+      },
+    );
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -32,24 +60,23 @@ export async function balance(port: number, targets: readonly number[]): Promise
   return server;
 }
 
-/** To the first of these that takes the connection. */
-function join(client: Socket, [target, ...others]: readonly number[], first: Buffer): void {
+/** Connects to the first of these that takes the connection. */
+function connected(
+  [target, ...others]: readonly number[],
+  failed: () => void,
+  then: (socket: Socket) => void,
+): void {
   if (target === undefined) {
-    client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    failed();
     return;
   }
-  const process = connect({ port: target, host: "localhost" });
+  const socket = connect({ port: target, host: "localhost" });
   const next = (): void => {
-    join(client, others, first);
+    connected(others, failed, then);
   };
-  process.once("error", next);
-  process.once("connect", () => {
-    process.off("error", next);
-    process.on("error", () => client.destroy());
-    process.on("close", () => client.destroy());
-    client.on("close", () => process.destroy());
-    process.write(first);
-    client.pipe(process);
-    process.pipe(client);
+  socket.once("error", next);
+  socket.once("connect", () => {
+    socket.off("error", next);
+    then(socket);
   });
 }

@@ -53,6 +53,8 @@ describe("the example's cluster", function () {
     assert.deepEqual([...processes].sort(), ["2571", "2572"]);
     one.traveler.enter("aether://localhost:2568/arena");
     await eventually(() => assert.equal(one.arrivals.length, 2));
+    one.traveler.enter("aether://localhost:2567/plaza");
+    await eventually(() => assert.equal(one.arrivals.length, 3, JSON.stringify(one.failures)));
     child?.kill("SIGINT");
     assert.equal(await stopped, 0);
     assert.match(output, /Stopped\.\n$/u);
