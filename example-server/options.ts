@@ -11,11 +11,14 @@ export interface WorldOptions {
   readonly gallery: boolean;
   /** Serves other bytes than its first picture's, as a dishonest operator would. */
   readonly forge: boolean;
+  /** Where the world is one process of several: the origin that they share, and their Redis. */
+  readonly cluster: { readonly origin: string; readonly redis: string } | undefined;
 }
 
 export const USAGE = `Usage: npm run world -- --name arena --port 2568 [--data .data/arena]
                      [--trust open|approve|allowlist] [--peer http://localhost:2567 …]
                      [--gallery] [--forge]
+                     [--origin http://localhost:2567 --redis redis://localhost:6379]
 
 Runs one world at http://localhost:<port>: the page at /, the Colyseus monitor at /monitor.
 
@@ -27,6 +30,9 @@ Runs one world at http://localhost:<port>: the page at /, the Colyseus monitor a
   --peer    origin of a server that is trusted and connected to; may be given several times
   --gallery hangs the pictures of the servers it trusts
   --forge   serves forged bytes for its first picture, to see that nobody hangs them
+  --origin, --redis
+            this process is one of several that are one server behind that origin, and share that
+            Redis: see npm run cluster
   --help    this text
 `;
 
@@ -46,6 +52,8 @@ export function readWorldOptions(args: readonly string[]): WorldOptions | "help"
       peer: { type: "string", multiple: true },
       gallery: { type: "boolean", default: false },
       forge: { type: "boolean", default: false },
+      origin: { type: "string" },
+      redis: { type: "string" },
       help: { type: "boolean" },
     },
   });
@@ -61,18 +69,22 @@ export function readWorldOptions(args: readonly string[]): WorldOptions | "help"
   const trust = TRUST.find((policy) => policy === (values.trust ?? "approve"));
   if (trust === undefined) throw new Error("--trust must be open, approve or allowlist");
   if (values.data === "") throw new Error("--data must name a folder");
-  const peers = (values.peer ?? []).map((peer) => {
-    const url = URL.canParse(peer) ? new URL(peer) : undefined;
-    if (
-      url === undefined ||
-      !/^https?:$/u.test(url.protocol) ||
-      url.pathname !== "/" ||
-      url.search
-    ) {
-      throw new Error(`--peer must be an origin such as http://localhost:2567, got "${peer}"`);
-    }
-    return url.origin;
-  });
-  const { data = `.data/${name}`, gallery, forge } = values;
-  return { name, port, data, trust, peers, gallery, forge };
+  const peers = (values.peer ?? []).map((peer) => readOrigin("--peer", peer));
+  if ((values.origin === undefined) !== (values.redis === undefined)) {
+    throw new Error("--origin and --redis go together");
+  }
+  const { data = `.data/${name}`, gallery, forge, origin, redis } = values;
+  const cluster =
+    origin === undefined || redis === undefined
+      ? undefined
+      : { origin: readOrigin("--origin", origin), redis };
+  return { name, port, data, trust, peers, gallery, forge, cluster };
+}
+
+function readOrigin(flag: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/u.test(url.protocol) || url.pathname !== "/" || url.search) {
+    throw new Error(`${flag} must be an origin such as http://localhost:2567, got "${text}"`);
+  }
+  return url.origin;
 }

@@ -1,6 +1,6 @@
 /** One world: `npm run world -- --name arena --port 2568`. */
 import { createServer } from "node:http";
-import { Server, matchMaker } from "@colyseus/core";
+import { Server, type ServerOptions, matchMaker } from "@colyseus/core";
 import { monitor } from "@colyseus/monitor";
 import { WebSocketTransport } from "@colyseus/ws-transport";
 import { createFederation } from "aether-federation";
@@ -16,7 +16,7 @@ const options = readOptions();
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 if (process.env["AETHER_STOPS_WITH_PARENT"] !== undefined) stopWithParent();
 const adminToken = process.env["FEDERATION_ADMIN_TOKEN"];
-const origin = `http://localhost:${options.port}`;
+const origin = options.cluster?.origin ?? `http://localhost:${options.port}`;
 
 const federation = createFederation({
   origin,
@@ -54,13 +54,19 @@ const art = new Promise<WorldArt>((resolve) => {
 });
 const http = createServer();
 const server = new Server({
+  ...(options.cluster === undefined ? {} : await shared(options.cluster)),
   greet: false,
   transport: new WebSocketTransport({ server: http }),
   logger: quietLogger(),
   express: (app) => {
     app.use("/monitor", monitor());
     app.get("/status", (_request, response) => {
-      response.json({ name: options.name, origin, peers: federation.peers.list() });
+      response.json({
+        name: options.name,
+        origin,
+        port: options.port,
+        peers: federation.peers.list(),
+      });
     });
     app.get("/pictures.json", async (_request, response) => {
       response.json((await art).pictures);
@@ -68,7 +74,7 @@ const server = new Server({
     app.use(page);
   },
 });
-server.define(
+const room = server.define(
   options.name,
   defineWorldRoom(federation, {
     world: options.name,
@@ -76,6 +82,8 @@ server.define(
     gallery: options.gallery,
   }),
 );
+// Of several processes, each has a room: who comes next goes where fewer are.
+if (options.cluster !== undefined) room.sortBy({ clients: 1 });
 federation.attach(server);
 // Players join; how many rooms there are is this server's to say.
 matchMaker.controller.exposedMethods = ["joinOrCreate", "join", "joinById", "reconnect"];
@@ -101,9 +109,24 @@ try {
 
 /** The room is there before its first visitor, and stays: its portals are there to see. */
 async function openWorld(): Promise<void> {
-  const [first] = await matchMaker.query({ name: options.name });
-  const { roomId } = first ?? (await matchMaker.createRoom(options.name, {}));
+  const rooms = await matchMaker.query({ name: options.name });
+  const own = rooms.find(({ processId }) => processId === matchMaker.processId);
+  const { roomId } = own ?? (await matchMaker.createRoom(options.name, {}));
   matchMaker.getLocalRoomById(roomId).autoDispose = false;
+}
+
+/** What several processes of a server share, and where each is reached: a path that the balancer knows. */
+async function shared({ redis }: { readonly redis: string }): Promise<Partial<ServerOptions>> {
+  const [{ RedisPresence }, { RedisDriver }] = await Promise.all([
+    import("@colyseus/redis-presence"),
+    import("@colyseus/redis-driver"),
+  ]);
+  return {
+    presence: new RedisPresence(redis),
+    driver: new RedisDriver(redis),
+    publicAddress: `${new URL(origin).host}/${options.port}`,
+    selectProcessIdToCreateRoom: () => Promise.resolve(matchMaker.processId),
+  };
 }
 
 async function forgeFirstPicture(): Promise<void> {

@@ -10,7 +10,7 @@ import { FederationError } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
 import type { Logger, Random } from "../ports.ts";
 import type { RedisClient } from "../storage/redis-engine.ts";
-import type { SiblingRequest } from "../custody/shared/siblings.ts";
+import type { ProcessRequest } from "../runtime/shared-probing.ts";
 
 const ANSWER_MILLISECONDS = 3_000;
 
@@ -60,7 +60,7 @@ export class PresenceLink {
   /** Hears what is asked of `life`, instead of a former one. */
   async listen(
     life: string,
-    handle: (request: SiblingRequest) => Promise<JsonValue>,
+    handle: (request: ProcessRequest) => Promise<JsonValue>,
   ): Promise<void> {
     if (this.#topic !== undefined) await this.#presence.unsubscribe(this.#topic);
     this.#topic = this.#topicOf(life);
@@ -72,7 +72,7 @@ export class PresenceLink {
         this.#waiting.get(data.id)?.(data.answer as JsonValue);
         return;
       }
-      handle(data.request as SiblingRequest)
+      handle(data.request as ProcessRequest)
         .then(async (answer) => {
           const { id, from } = data;
           await this.#presence.publish(this.#topicOf(from), { kind: "answer", id, answer });
@@ -84,7 +84,7 @@ export class PresenceLink {
   }
 
   /** Asks the process of a life; undefined when it does not answer in time. */
-  async ask(from: string, life: string, request: SiblingRequest): Promise<JsonValue | undefined> {
+  async ask(from: string, life: string, request: ProcessRequest): Promise<JsonValue | undefined> {
     const id = this.#random.uuid();
     const answer = new Promise<JsonValue | undefined>((resolve) => {
       const timer = setTimeout(() => {

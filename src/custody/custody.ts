@@ -451,7 +451,7 @@ export class Custody {
   async answerSibling(request: SiblingRequest): Promise<JsonValue> {
     switch (request.kind) {
       case "end": {
-        await this.#atHome.supersede(request.player);
+        await this.#atHome.endFor(request.player, request.to);
         return {};
       }
       case "move":

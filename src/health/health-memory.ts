@@ -37,6 +37,8 @@ export interface HealthMemoryOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whether this process is the one that writes, of several that find the same. Default: it does. */
+  readonly writes?: () => boolean;
 }
 
 /** Reads and writes the rows. */
@@ -136,6 +138,7 @@ export class HealthMemory {
   }
 
   async #write(): Promise<void> {
+    if (this.#options.writes?.() === false) return;
     const due = this.#options.health.list().flatMap(({ origin, lastCheckedAt }) => {
       const isNew = lastCheckedAt !== undefined && this.#written.get(origin) !== lastCheckedAt;
       return isNew ? [{ origin, lastCheckedAt }] : [];

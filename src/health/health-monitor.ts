@@ -53,6 +53,18 @@ export interface HealthMonitorOptions {
   readonly maxConcurrentProbes?: number;
 }
 
+/** Hears what was found of a peer. */
+export type SampleListener = (
+  origin: string,
+  sample: HealthSample,
+  how: {
+    /** A probe of this monitor; false: it was told ({@link HealthMonitor.take}). */
+    readonly isOwn: boolean;
+    /** Whether it changed the status. */
+    readonly changed: boolean;
+  },
+) => void;
+
 /** A change of status. */
 export interface HealthEvent {
   readonly origin: string;
@@ -106,8 +118,10 @@ export class HealthMonitor {
   readonly #listeners = new Set<(event: HealthEvent) => void>();
   /** Probes that wait for others to end, the first in first; each hears whether it may begin. */
   readonly #queue = new Set<(begins: boolean) => void>();
+  readonly #sampleListeners = new Set<SampleListener>();
   #probing = 0;
   #started = false;
+  #following = false;
 
   /** @throws TypeError for an `intervalSeconds` of 0 or less. */
   constructor(options: HealthMonitorOptions = {}) {
@@ -227,6 +241,55 @@ export class HealthMonitor {
   start(): void {
     if (this.#started) return;
     this.#started = true;
+    if (!this.#following) this.#scheduleAll();
+  }
+
+  /**
+   * From now on somebody else probes the peers and tells what it finds ({@link take}), or no longer. Whoever follows
+   * probes only a peer that is new, suspected or heard from while it counts as down.
+   */
+  follow(isFollowing: boolean): void {
+    if (this.#following === isFollowing) return;
+    this.#following = isFollowing;
+    if (!this.#started) return;
+    if (isFollowing) this.#unscheduleAll();
+    else this.#scheduleAll();
+  }
+
+  /**
+   * Takes in what somebody else's probe has found, of a peer that is watched and where nothing newer is known.
+   * `newerByMilliseconds`: by how much it has to be newer. `nextCheckAt`: when it is probed next, Unix milliseconds.
+   */
+  take(
+    origin: string,
+    sample: HealthSample,
+    {
+      newerByMilliseconds = 0,
+      nextCheckAt,
+    }: { readonly newerByMilliseconds?: number; readonly nextCheckAt?: number | undefined } = {},
+  ): void {
+    const peer = this.#watched.get(origin);
+    if (peer === undefined) return;
+    if (peer.timer === undefined) peer.nextCheckAt = nextCheckAt;
+    const last = peer.record.samples.at(-1)?.at ?? -Infinity;
+    if (sample.at <= last + newerByMilliseconds) return;
+    this.#note(peer, sample, false);
+  }
+
+  /** Hears every finding, own and told. */
+  onSample(listener: SampleListener): void {
+    this.#sampleListeners.add(listener);
+  }
+
+  /** As {@link record}, without what takes time to count; undefined for a peer not watched. */
+  glance(
+    origin: string,
+  ): { readonly status: HealthStatus; readonly nextCheckAt: number | undefined } | undefined {
+    const peer = this.#watched.get(origin);
+    return peer && { status: peer.record.status, nextCheckAt: peer.nextCheckAt };
+  }
+
+  #scheduleAll(): void {
     let index = 0;
     for (const peer of this.#watched.values()) {
       const pauses = Math.floor(index / FIRST_PROBES_AT_ONCE);
@@ -238,11 +301,7 @@ export class HealthMonitor {
   /** Stops probing and waits for the probes under way; those that wait for others are not begun. */
   async stop(): Promise<void> {
     this.#started = false;
-    for (const peer of this.#watched.values()) {
-      if (peer.timer !== undefined) this.#options.clock.clearTimeout(peer.timer);
-      peer.timer = undefined;
-      peer.nextCheckAt = undefined;
-    }
+    this.#unscheduleAll();
     for (const answer of this.#queue) answer(false);
     this.#queue.clear();
     await Promise.allSettled([...this.#watched.values()].flatMap((peer) => peer.running ?? []));
@@ -255,6 +314,14 @@ export class HealthMonitor {
     return () => this.#listeners.delete(listener);
   }
 
+  #unscheduleAll(): void {
+    for (const peer of this.#watched.values()) {
+      if (peer.timer !== undefined) this.#options.clock.clearTimeout(peer.timer);
+      peer.timer = undefined;
+      peer.nextCheckAt = undefined;
+    }
+  }
+
   #schedule(peer: Watched, milliseconds: number): void {
     const { clock } = this.#options;
     const { origin } = peer.record;
@@ -264,7 +331,8 @@ export class HealthMonitor {
       peer.timer = undefined;
       peer.nextCheckAt = undefined;
       void this.check(origin).then(() => {
-        if (this.#started && this.#watched.get(origin) === peer && peer.timer === undefined) {
+        const isPlanned = peer.timer !== undefined || this.#following;
+        if (this.#started && this.#watched.get(origin) === peer && !isPlanned) {
           this.#schedule(peer, this.#nextDelay(peer.record.failures));
         }
       });
@@ -303,13 +371,22 @@ export class HealthMonitor {
     const ok = heard || (reported !== undefined && reported !== "fail");
     const decisive = peer.suspected;
     peer.suspected = false;
-    const change = record.add({
+    const sample = {
       ...{ at: clock.now(), ok, reported, decisive },
       cause: heard ? undefined : cause,
       roundTripMilliseconds: reported === undefined ? undefined : roundTrip,
-    });
-    if (change !== undefined) this.#tell(peer, change);
+    };
+    this.#note(peer, sample, true);
     return this.#describe(peer);
+  }
+
+  #note(peer: Watched, sample: HealthSample, isOwn: boolean): void {
+    const change = peer.record.add(sample);
+    const changed = change !== undefined;
+    for (const listener of this.#sampleListeners) {
+      listener(peer.record.origin, sample, { isOwn, changed });
+    }
+    if (changed) this.#tell(peer, change);
   }
 
   async #ask(origin: string): Promise<ReportedHealth> {

@@ -30,7 +30,7 @@ export interface HealthSample {
   /** Why the peer is not well; undefined: it is. */
   readonly cause?: HealthCause | undefined;
   /** Something else than probes has found the peer dead, too: one failure is enough. */
-  readonly decisive?: boolean;
+  readonly decisive?: boolean | undefined;
   /** Unix milliseconds. */
   readonly at: number;
   readonly ok: boolean;
@@ -162,6 +162,10 @@ export class PeerRecord {
   /** The last probes, oldest first. */
   get samples(): readonly HealthSample[] {
     return this.#samples;
+  }
+
+  get status(): HealthStatus {
+    return this.#status;
   }
 
   /** Failures in a row until now. */

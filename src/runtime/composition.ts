@@ -53,6 +53,7 @@ import { Pulse } from "./pulse.ts";
 import { Repeating } from "./repeating.ts";
 import type { Resources } from "./resources.ts";
 import type { ResolvedOptions } from "./settings.ts";
+import { SharedProbing } from "./shared-probing.ts";
 import { type ProcessLink, SiblingProcesses } from "./sibling-processes.ts";
 import { TrustExchange } from "./trust-exchange.ts";
 
@@ -289,12 +290,23 @@ export function composeParts(from: CompositionOptions): Parts {
   });
 
   // What goes on beside.
-  const trustExchange = new TrustExchange({ registry, peers: calls, clock, logger });
+  const shared =
+    processes === undefined
+      ? undefined
+      : new SharedProbing({ health, store, clock, logger, processes });
+  const leads = (): boolean => shared?.leads ?? true;
+  const trustExchange = new TrustExchange({ registry, peers: calls, clock, logger, leads });
+  if (shared !== undefined) {
+    processes?.probeBy(shared);
+    shared.onLead(() => {
+      trustExchange.lookAtAll();
+    });
+  }
   auditPeers({ registry, log: resources.audit, clock, logger });
   tellOfPeers({ origin, registry, keys, clock, logger });
   const healthChecks = new PeerHealthChecks({
-    ...{ health, registry, events },
-    memory: new HealthMemory({ health, store, clock, logger }),
+    ...{ health, registry, events, shared },
+    memory: new HealthMemory({ health, store, clock, logger, writes: leads }),
   });
   registry.on((event) => {
     if (event.type !== "status-changed") keeper.look(event.origin);

@@ -9,12 +9,14 @@ import type { ServerRegistry } from "../registry/server-registry.ts";
 import { ServerStatus, TrustState } from "../registry/federated-server.ts";
 import type { EventBus } from "./events.ts";
 import type { Part } from "./part.ts";
+import type { SharedProbing } from "./shared-probing.ts";
 
 /** Listens from the moment it is made; health checks run from its start to its stop. */
 export class PeerHealthChecks implements Part {
   readonly #health: HealthMonitor;
   readonly #registry: ServerRegistry;
   readonly #memory: HealthMemory;
+  readonly #shared: SharedProbing | undefined;
   #started = false;
   #stopped = false;
 
@@ -22,16 +24,20 @@ export class PeerHealthChecks implements Part {
     health,
     registry,
     memory,
+    shared,
     events,
   }: {
     readonly health: HealthMonitor;
     readonly memory: HealthMemory;
+    /** Where several processes are this server. */
+    readonly shared?: SharedProbing | undefined;
     readonly registry: ServerRegistry;
     readonly events: EventBus;
   }) {
     this.#health = health;
     this.#registry = registry;
     this.#memory = memory;
+    this.#shared = shared;
     registry.on(({ origin, type }) => {
       if (type !== "status-changed") this.#watch(origin);
     });
@@ -48,6 +54,9 @@ export class PeerHealthChecks implements Part {
     for (const { origin } of this.#registry.list({ trust: TrustState.Trusted })) {
       this.#health.watch(origin, past.get(origin));
     }
+    await this.#shared?.start();
+    // Stopped meanwhile.
+    if (!this.#isRunning()) return;
     this.#health.start();
     this.#memory.start();
   }
@@ -56,6 +65,11 @@ export class PeerHealthChecks implements Part {
     this.#stopped = true;
     await this.#health.stop();
     if (this.#started) await this.#memory.stop();
+    await this.#shared?.stop();
+  }
+
+  #isRunning(): boolean {
+    return this.#started && !this.#stopped;
   }
 
   /** Nobody but trusted peers is called: a stranger's endpoint may be a third party's. */

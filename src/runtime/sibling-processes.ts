@@ -1,17 +1,18 @@
 /** Several processes that are one server: this one's life, and what the others ask of it. */
 import type { Custody } from "../custody/custody.ts";
 import { ProcessRegister } from "../custody/shared/process-register.ts";
-import type { SiblingRequest, Siblings } from "../custody/shared/siblings.ts";
+import type { Siblings } from "../custody/shared/siblings.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock, Logger, Random, Store } from "../ports.ts";
 import type { Part } from "./part.ts";
+import type { ProcessRequest, SharedProbing } from "./shared-probing.ts";
 
 /** What the host offers where several processes are one server. */
 export interface ProcessLink {
   /** The store they share, when no other was named. */
   readonly engine: () => unknown;
-  listen(life: string, handle: (request: SiblingRequest) => Promise<JsonValue>): Promise<void>;
-  ask(from: string, life: string, request: SiblingRequest): Promise<JsonValue | undefined>;
+  listen(life: string, handle: (request: ProcessRequest) => Promise<JsonValue>): Promise<void>;
+  ask(from: string, life: string, request: ProcessRequest): Promise<JsonValue | undefined>;
 }
 
 /** Options of {@link SiblingProcesses}. */
@@ -29,6 +30,7 @@ export class SiblingProcesses implements Siblings, Part {
   readonly #logger: Logger;
   readonly #register: ProcessRegister;
   #custody: Custody | undefined;
+  #probing: SharedProbing | undefined;
 
   constructor({ link, store, clock, random, logger }: SiblingProcessesOptions) {
     this.#link = link;
@@ -44,7 +46,7 @@ export class SiblingProcesses implements Siblings, Part {
     return this.#register.isAlive(life);
   }
 
-  ask(life: string, request: SiblingRequest): Promise<JsonValue | undefined> {
+  ask(life: string, request: ProcessRequest): Promise<JsonValue | undefined> {
     return this.#link.ask(this.life, life, request);
   }
 
@@ -68,6 +70,11 @@ export class SiblingProcesses implements Siblings, Part {
     });
   }
 
+  /** Who answers about peers. Before the start. */
+  probeBy(probing: SharedProbing): void {
+    this.#probing = probing;
+  }
+
   /** Rejects when the store does not take this life, or nobody can be heard. */
   async start(): Promise<void> {
     await this.#register.start();
@@ -79,9 +86,12 @@ export class SiblingProcesses implements Siblings, Part {
   }
 
   async #listen(): Promise<void> {
-    await this.#link.listen(this.life, (request) =>
-      this.#custody === undefined ? Promise.resolve(null) : this.#custody.answerSibling(request),
-    );
+    await this.#link.listen(this.life, async (request) => {
+      if (request.kind === "findings" || request.kind === "look") {
+        return this.#probing?.answer(request) ?? null;
+      }
+      return this.#custody === undefined ? null : this.#custody.answerSibling(request);
+    });
   }
 
   #settle(custody: Custody): void {

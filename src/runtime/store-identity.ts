@@ -55,6 +55,10 @@ export async function openKeyRing({
   const identity = text === undefined ? undefined : identityOf(text);
   const used = identity !== undefined || (await isUsed(store));
   if (existing === undefined && used && adopt !== "fresh-key") {
+    // Another process of this server has made both meanwhile.
+    if ((await loadKeyRing(path)) !== undefined) {
+      return openKeyRing({ path, origin, store, adopt, random, logger, onRecoveryKey });
+    }
     throw new FederationError(
       "ERR_FED_STORE_IDENTITY",
       `The store is this server's, but there is no key at ${path}: restore keys.json from a backup. If the key is lost and you have the recovery key, run \`npx aether-federation keys recover\`: peers that know it go on. Without it, start once with adopt: "fresh-key": every peer quarantines this server until its operator approves.`,

@@ -14,6 +14,8 @@ export interface TrustExchangeOptions {
   readonly peers: PeerCalls;
   readonly clock: Clock;
   readonly logger: Pick<Logger, "debug">;
+  /** Whether this process is the one that calls, of several that are this server. Default: it does. */
+  readonly leads?: () => boolean;
 }
 
 /** Calls under way at once. */
@@ -54,10 +56,15 @@ export class TrustExchange implements Part {
 
   start(): void {
     this.#running = true;
+    this.lookAtAll();
+    this.#wait();
+  }
+
+  /** Calls whoever has not been told what this server trusts it for. */
+  lookAtAll(): void {
     for (const { origin } of this.#options.registry.list({ trust: TrustState.Trusted })) {
       this.#look(origin);
     }
-    this.#wait();
   }
 
   /** A call under way ends by itself. */
@@ -94,7 +101,7 @@ export class TrustExchange implements Part {
 
   /** Calls a peer where there is something it has not been told. */
   #look(origin: string): void {
-    if (!this.#running) return;
+    if (!this.#running || this.#options.leads?.() === false) return;
     const saying = this.#saying(origin);
     if (saying === undefined || saying === this.#said.get(origin)) return;
     this.#due.add(origin);

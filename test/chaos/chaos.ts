@@ -1,18 +1,15 @@
 /**
- * Three real servers and real clients, while servers are killed and started again and connections
- * are cut: nobody lost, nothing doubled, nobody stuck.
+ * Real servers and real clients, while servers are killed and started again, connections are cut and stores go
+ * away: nobody lost, nothing doubled, nobody stuck.
  */
 import { readFile } from "node:fs/promises";
-import { DatabaseSync } from "node:sqlite";
-import { join } from "node:path";
 import type { Random } from "../../src/ports.ts";
 import { eventually } from "../support/eventually.ts";
-import { freePort } from "../../src/testing/test-place.ts";
-import { type ServerProcess, type ServerSpec, Servers } from "../support/processes.ts";
-import { RedisServer } from "../support/redis.ts";
+import { Servers } from "../support/processes.ts";
 import { seededRandom } from "../support/seeded-random.ts";
+import { type ClusterPrograms, twoClusters } from "./cluster.ts";
+import { type Host, type Landscape, threeServers, wait } from "./landscape.ts";
 import { ChaosPlayer } from "./player.ts";
-import { Wire } from "./proxy.ts";
 
 /** How much of it, and from which seed. */
 export interface ChaosOptions {
@@ -22,6 +19,8 @@ export interface ChaosOptions {
   readonly players?: number;
   /** A program that is a Redis: one server's store is there. Default: all are on their disks. */
   readonly redisProgram?: string | undefined;
+  /** Two operators with two processes each, instead of three servers of one. */
+  readonly cluster?: ClusterPrograms | undefined;
   readonly onProgress?: (line: string) => void;
   /** Between two lines of progress. Default 5. */
   readonly progressSeconds?: number;
@@ -60,24 +59,12 @@ export interface ChaosResult {
   readonly duplicated: readonly string[];
   /** Players who cannot play at the end. */
   readonly stuck: readonly string[];
+  /** Where the stores of a cluster do not say what the players were told, once all have left at home. */
+  readonly astray: readonly string[];
   readonly seconds: number;
 }
 
-interface Host {
-  readonly spec: ServerSpec;
-  readonly wire: Wire;
-  process: ServerProcess;
-  /** When a life of it was over for sure. */
-  readonly deaths: bigint[];
-  /** When it stood still: nobody simulates anything then. */
-  readonly hangs: { readonly from: bigint; readonly to: bigint }[];
-  busy: boolean;
-}
-
-const NAMES = ["a", "b", "c"];
 const STUCK_MILLISECONDS = 60_000;
-/** The server whose store is Redis, where there is one. */
-const ON_REDIS = "c";
 /** How soon after a hang a server must have frozen whose lease is over. */
 const SOON_NANOSECONDS = 200_000_000n;
 
@@ -99,14 +86,13 @@ class Chaos {
   readonly #options: ChaosOptions;
   readonly #random: Random;
   readonly #servers = new Servers();
-  #hosts: Host[] = [];
+  #landscape: Landscape | undefined;
   #over = false;
   #kills = 0;
   #cuts = 0;
   #stops = 0;
   #hangs = 0;
   #outages = 0;
-  #redis: RedisServer | undefined;
 
   constructor(options: ChaosOptions) {
     this.#options = options;
@@ -115,8 +101,12 @@ class Chaos {
 
   async run(): Promise<ChaosResult> {
     const startedAt = performance.now();
-    await this.#start();
-    const origins = this.#hosts.map(({ spec }) => spec.origin);
+    const { cluster, redisProgram } = this.#options;
+    const landscape = await (cluster === undefined
+      ? threeServers(this.#servers, redisProgram)
+      : twoClusters(this.#servers, cluster));
+    this.#landscape = landscape;
+    const { origins } = landscape;
     const { seconds = Infinity, progressSeconds = 5 } = this.#options;
     this.#options.onRunning?.(() =>
       this.#hosts.map(({ spec, process }) => ({ name: spec.name, pid: process.pid })),
@@ -142,16 +132,19 @@ class Chaos {
     ]);
     const report = setInterval(() => {
       const lost = players.reduce((total, player) => total + player.lost.length, 0);
-      const done = this.#options.crossings - Math.max(0, left);
+      const crossed = players.reduce((total, player) => total + player.crossings, 0);
       const togo =
-        seconds === Infinity ? `${Math.max(0, left)} crossings to go` : `${done} crossings`;
+        seconds === Infinity ? `${Math.max(0, left)} crossings to go` : `${crossed} crossings`;
       this.#options.onProgress?.(
         `${togo}; ${lost} lost; ${this.#kills} kills, ${this.#cuts} cuts, ${this.#stops} stops, ${this.#hangs} hangs, ${this.#outages} outages`,
       );
     }, progressSeconds * 1_000);
+    // Whoever is under way then has no more trouble: else nobody would ever be done.
+    const calm = setTimeout(() => (this.#over = true), Math.min(seconds * 1_000, 2 ** 31 - 1));
     const mayCross = (): boolean => performance.now() < until && left-- > 0;
     await Promise.all(players.map((player) => player.live(mayCross)));
     clearInterval(report);
+    clearTimeout(calm);
     this.#over = true;
     await trouble;
     for (const host of this.#hosts) this.#startAgain(host);
@@ -176,6 +169,8 @@ class Chaos {
       }
     }
     await Promise.all(players.map((player) => player.leave()));
+    const astray =
+      stuck.length > 0 ? [] : await landscape.astray(new Map(players.map((p) => [p.id, p.items])));
     const sum = (count: (player: ChaosPlayer) => number): number =>
       players.reduce((total, player) => total + count(player), 0);
     return {
@@ -191,52 +186,19 @@ class Chaos {
       lost: players.flatMap(({ lost }) => lost),
       duplicated: twice,
       stuck,
+      astray,
       seconds: (performance.now() - startedAt) / 1000,
     };
+  }
+
+  get #hosts(): readonly Host[] {
+    return this.#landscape?.hosts ?? [];
   }
 
   async stop(): Promise<void> {
     this.#over = true;
     await this.#servers.stop();
-    for (const { wire } of this.#hosts) wire.close();
-    await this.#redis?.stop();
-  }
-
-  async #start(): Promise<void> {
-    const folder = await this.#servers.folder();
-    const { redisProgram } = this.#options;
-    if (redisProgram !== undefined) this.#redis = await RedisServer.start(redisProgram);
-    const places = await Promise.all(
-      NAMES.map(async (name) => ({ name, port: await freePort(), door: await freePort() })),
-    );
-    this.#hosts = await Promise.all(
-      places.map(async ({ name, port, door }) => {
-        const origin = `http://localhost:${door}`;
-        const others = places.filter((other) => other.name !== name);
-        const data = join(folder, name);
-        const spec = {
-          name,
-          port,
-          origin,
-          data,
-          script: "test/chaos/server.ts",
-          flags: [
-            ...["--name", name, "--port", String(port), "--origin", origin, "--data", data],
-            ...others.flatMap((other) => ["--peer", `http://localhost:${other.door}`]),
-            ...(name === ON_REDIS && this.#redis !== undefined ? ["--redis", this.#redis.url] : []),
-          ],
-        };
-        const wire = await Wire.open(door, port);
-        return { spec, wire, process: this.#servers.run(spec), deaths: [], hangs: [], busy: false };
-      }),
-    );
-    await Promise.all(this.#hosts.map(({ process }) => process.ready()));
-    const origins = this.#hosts.map(({ spec }) => spec.origin);
-    await Promise.all(
-      this.#hosts.map(({ process, spec }) =>
-        process.knows(...origins.filter((origin) => origin !== spec.origin)),
-      ),
-    );
+    await this.#landscape?.stop();
   }
 
   async #killOn(): Promise<void> {
@@ -301,37 +263,14 @@ class Chaos {
     }
   }
 
-  /** Takes a server's store away: a lock on its file, as of a backup that went wrong, or its Redis. */
+  /** Takes a server's store away: a lock on its file, its Redis, its PostgreSQL. */
   async #starveOn(): Promise<void> {
     while (!this.#over) {
       await this.#wait(4_000, 12_000);
-      const host = this.#hosts[Math.floor(this.#random.fraction() * this.#hosts.length)];
-      if (host === undefined || this.#over) continue;
+      if (this.#over || this.#landscape === undefined) continue;
+      const which = this.#random.fraction();
       const milliseconds = 300 + this.#random.fraction() * 9_000;
-      if (host.spec.name === ON_REDIS && this.#redis !== undefined) {
-        await this.#redis.kill();
-        await this.#wait(milliseconds, milliseconds);
-        await this.#redis.resume();
-      } else if (!(await this.#lock(join(host.spec.data, "federation.sqlite"), milliseconds))) {
-        continue;
-      }
-      this.#outages += 1;
-    }
-  }
-
-  async #lock(file: string, milliseconds: number): Promise<boolean> {
-    let database: DatabaseSync | undefined;
-    try {
-      database = new DatabaseSync(file, { timeout: 200 });
-      database.exec("BEGIN EXCLUSIVE");
-      await this.#wait(milliseconds, milliseconds);
-      database.exec("ROLLBACK");
-      return true;
-    } catch {
-      // It is being written to, or not there yet.
-      return false;
-    } finally {
-      database?.close();
+      if (await this.#landscape.starve(which, milliseconds)) this.#outages += 1;
     }
   }
 
@@ -359,18 +298,17 @@ class Chaos {
   }
 
   #wait(low: number, high: number): Promise<void> {
-    const milliseconds = low + this.#random.fraction() * (high - low);
-    return new Promise((resolve) => setTimeout(resolve, milliseconds));
+    return wait(low + this.#random.fraction() * (high - low));
   }
 
   /** Reads what the servers wrote down: no player is simulated by two of them at one time. */
   async #overlaps(): Promise<string[]> {
     const stays: { player: string; server: string; from: bigint; to: bigint }[] = [];
-    for (const { spec, deaths, hangs } of this.#hosts) {
+    for (const { spec, journal, deaths, hangs } of this.#hosts) {
       const open = new Map<string, { player: string; life: string; from: bigint }>();
       const endOf = (from: bigint): bigint =>
         deaths.find((death) => death > from) ?? process.hrtime.bigint();
-      const text = await readFile(join(spec.data, "journal.log"), "utf8");
+      const text = await readFile(journal, "utf8");
       // A line that was being written when the process died is no line.
       for (const line of text.split("\n").slice(0, -1)) {
         const [at = "0", life = "", what, player = "", session = ""] = line.split(" ");

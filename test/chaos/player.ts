@@ -39,6 +39,11 @@ export class ChaosPlayer {
     this.#traveler.onLeave(() => this.#ended?.("gone"));
   }
 
+  /** `<local id>@<home>`; empty before the first join. */
+  get id(): string {
+    return this.#traveler.playerId ?? "";
+  }
+
   /** Travels as long as it may begin another crossing. */
   async live(mayCross: () => boolean): Promise<void> {
     for (;;) {

@@ -1,10 +1,12 @@
-/** A server that writes down, before anything else, from when to when it simulates whom. */
-import { appendFileSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+/** A server, or one process of it, that writes down, before anything else, from when to when it simulates whom. */
+import { appendFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type Client, Room, definePlugins } from "@colyseus/core";
-import { RedisEngine, createFederation } from "aether-federation";
+import { RedisDriver } from "@colyseus/redis-driver";
+import { RedisPresence } from "@colyseus/redis-presence";
+import { PostgresEngine, RedisEngine, createFederation } from "aether-federation";
 import { Redis } from "ioredis";
+import { Pool } from "pg";
 import { Belongings } from "../fixtures/belongings.ts";
 import { quietServer } from "../fixtures/quiet-server.ts";
 import { quietLogger } from "../support/loggers.ts";
@@ -18,16 +20,25 @@ const { values } = parseArgs({
     data: { type: "string", default: "" },
     /** Its store is this Redis. Default: SQLite in its folder. */
     redis: { type: "string" },
+    /** Its belongings are in this database. */
+    postgres: { type: "string" },
+    /** One of several processes, whose presence and rooms are in this Redis. */
+    presence: { type: "string" },
+    /** Where players reach this very process, where there are several. */
+    public: { type: "string", default: "" },
+    /** Players in a room. Default: all. */
+    seats: { type: "string" },
+    /** File. */
+    journal: { type: "string", default: "" },
     peer: { type: "string", multiple: true, default: [] },
   },
 });
-mkdirSync(values.data, { recursive: true });
-const journal = join(values.data, "journal.log");
+let minted = 0;
 const life = process.hrtime.bigint().toString(36);
 
 /** One clock for all processes of the machine. */
 function note(what: "start" | "stop", player: string): void {
-  appendFileSync(journal, `${process.hrtime.bigint()} ${life} ${what} ${player}\n`);
+  appendFileSync(values.journal, `${process.hrtime.bigint()} ${life} ${what} ${player}\n`);
 }
 
 const federation = createFederation({
@@ -35,6 +46,17 @@ const federation = createFederation({
   name: values.name,
   worlds: { world: "world" },
   peers: values.peer,
+  ...(values.postgres === undefined
+    ? {}
+    : {
+        store: new PostgresEngine({
+          client: new Pool({
+            connectionString: values.postgres,
+            connectionTimeoutMillis: 3_000,
+          }).on("error", () => undefined),
+          closesClient: true,
+        }),
+      }),
   ...(values.redis === undefined
     ? {}
     : {
@@ -64,8 +86,10 @@ const federation = createFederation({
 
 class WorldRoom extends Room {
   override autoDispose = false;
-  #minted = 0;
+  override maxClients = Number(values.seats ?? Infinity);
   readonly #items = new Belongings();
+  /** Of players, by session. */
+  readonly #ids = new Map<string, string>();
 
   override plugins = definePlugins([
     federation.portals({
@@ -82,8 +106,8 @@ class WorldRoom extends Room {
 
   override messages = {
     mint: (client: Client): void => {
-      this.#minted += 1;
-      this.#items.take(client, `${values.name}-${life}-${this.#minted}`);
+      minted += 1;
+      this.#items.take(client, `${values.name}-${life}-${minted}`);
       this.#tell(client);
     },
     tell: (client: Client): void => {
@@ -100,6 +124,7 @@ class WorldRoom extends Room {
 
   override onLeave(client: Client): void {
     this.#note("stop", client);
+    this.#ids.delete(client.sessionId);
     this.#items.forget(client);
   }
 
@@ -108,12 +133,23 @@ class WorldRoom extends Room {
   }
 
   #note(what: "start" | "stop", client: Client): void {
-    const player = this.plugins.federation.player(client);
-    if (player !== undefined) note(what, `${player.id} ${client.sessionId}`);
+    const { sessionId } = client;
+    // Who has left while it was let in is nobody's session any more, and was put here all the same.
+    const id = this.plugins.federation.player(client)?.id ?? this.#ids.get(sessionId);
+    if (id === undefined) return;
+    this.#ids.set(sessionId, id);
+    note(what, `${id} ${sessionId}`);
   }
 }
 
 const server = quietServer({
+  ...(values.presence === undefined
+    ? {}
+    : {
+        presence: new RedisPresence(values.presence),
+        driver: new RedisDriver(values.presence),
+        publicAddress: values.public,
+      }),
   express: (app) => {
     app.get("/status", (_request, response) => {
       response.json({ peers: federation.peers.list() });

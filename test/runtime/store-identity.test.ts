@@ -127,6 +127,51 @@ describe("runtime/store-identity", () => {
     await start({ ...shared(), dataDirectory: copy });
   });
 
+  describe("where another process starts for the first time between two looks of this one", () => {
+    /** Runs `meanwhile` once, when it is asked whose the store is. */
+    class Interrupted extends SqliteEngine {
+      meanwhile: (() => Promise<unknown>) | undefined;
+      when: "before" | "after" = "before";
+
+      override async get<Value>(key: string): Promise<Value | undefined> {
+        if (!key.endsWith("identity")) return super.get<Value>(key);
+        const { meanwhile } = this;
+        this.meanwhile = undefined;
+        if (this.when === "before") await meanwhile?.();
+        const found = await super.get<Value>(key);
+        if (this.when === "after") await meanwhile?.();
+        return found;
+      }
+    }
+
+    for (const when of ["before", "after"] as const) {
+      it(`takes the key and the store that the other has made (${when} the store is read)`, async () => {
+        const path = join(folder.path, "shared.sqlite");
+        const store = new Interrupted({ path });
+        let other: string | undefined;
+        store.when = when;
+        store.meanwhile = async () => {
+          other = await startAndStop({ store: new SqliteEngine({ path }) });
+        };
+        assert.equal(await startAndStop({ store }), other);
+        assert.notEqual(other, undefined);
+      });
+    }
+
+    it("takes the store that the other has bound to a key which this one has read before", async () => {
+      const path = join(folder.path, "shared.sqlite");
+      await startAndStop({ store: new SqliteEngine({ path: join(folder.path, "else.sqlite") }) });
+      const keys = join(folder.path, "keys.json");
+      const ring = await loadKeyRing(keys);
+      assert.ok(ring !== undefined);
+      await saveKeyRing(keys, { ...ring, hasStore: undefined });
+      const store = new Interrupted({ path });
+      store.when = "after";
+      store.meanwhile = () => startAndStop({ store: new SqliteEngine({ path }) });
+      assert.equal(await startAndStop({ store }), ring.current.kid);
+    });
+  });
+
   it("refuses a store that a newer version has written, and says what to do", async () => {
     await startAndStop();
     await withStore((store) => store.set("format", '{"version":99}'));

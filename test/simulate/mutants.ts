@@ -512,8 +512,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
       {
         file: homeSessions,
-        find: "    } while (this.#sessions.get(player) !== undefined || this.#saves.has(localId));",
-        put: "    } while (this.#sessions.get(player) !== undefined);",
+        find: "      if (this.#sessions.get(player) === undefined && !this.#saves.has(localId)) break;",
+        put: "      if (this.#sessions.get(player) === undefined) break;",
       },
     ],
     faults: { slow: 0.3 },
@@ -530,8 +530,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
       {
         file: homeSessions,
-        find: "    } while (this.#sessions.get(player) !== undefined || this.#saves.has(localId));",
-        put: "    } while (this.#saves.has(localId));",
+        find: "      if (this.#sessions.get(player) === undefined && !this.#saves.has(localId)) break;",
+        put: "      if (!this.#saves.has(localId)) break;",
       },
     ],
     faults: { slow: 0.3 },

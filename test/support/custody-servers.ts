@@ -4,6 +4,7 @@ import type { CustodyEvent } from "../../src/custody/custody.ts";
 import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
 import type { ImportPolicy } from "../../src/custody/home/import-policy.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
+import type { Siblings } from "../../src/custody/shared/siblings.ts";
 import { type CallAnswer, ERROR_CODES, type FederationErrorCode } from "../../src/errors.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
@@ -99,7 +100,8 @@ export class CustodyServers {
     return disk;
   }
 
-  add(origin: string): CustodyServer {
+  /** `siblings`: the server is one process of several, which are added under the same origin. */
+  add(origin: string, siblings?: Siblings): CustodyServer {
     const { clock, servers } = this;
     const random = seededRandom(origin);
     const key = generateSigningKey(seededRandom(`${origin} key`));
@@ -179,6 +181,7 @@ export class CustodyServers {
         },
       },
       leaseSeconds: 30,
+      siblings,
       accept: this.accept,
       onEvent: (event) => void events.push(event),
     });

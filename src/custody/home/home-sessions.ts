@@ -103,19 +103,26 @@ export class HomeSessions {
     }
     await this.supersede(player);
     if (this.#unstored.has(localId)) return unstored();
-    const taken = await this.#takeFromSibling(localId, player);
-    if (taken !== undefined) return taken;
+    let taking =
+      siblings && (await this.#takeFromSibling(siblings, await this.#ledger.row(localId), player));
+    if (taking?.ok === false) return taking;
     let row = await this.#ledger.admit(localId, known);
     if (row.holder === origin && row.transfer !== undefined) {
       await this.#ledger.cancelFromRow(localId);
     } else if (row.holder !== origin && !(await this.#ledger.expire(localId))) {
       if (onAway !== "refuse") await this.#recall(localId, player);
     }
-    do {
+    for (;;) {
       // It may have come in through another door meanwhile: the newest wins.
       await this.supersede(player);
       if (this.#unstored.has(localId)) return unstored();
       row = (await this.#ledger.row(localId)) ?? row;
+      if (siblings !== undefined && row.life !== taking?.from && row.life !== siblings.life) {
+        taking = await this.#takeFromSibling(siblings, row, player);
+        if (!taking.ok) return taking;
+        // What that process has stored is to be read.
+        continue;
+      }
       // Durable before anybody plays: a lapsed holder's word comes too late from now on.
       if (mayStartAtHome(row, origin)) row = (await this.#ledger.play(row)) ?? row;
       if (!mayStartAtHome(row, origin)) {
@@ -127,10 +134,11 @@ export class HomeSessions {
           retryAfterSeconds: Math.max(1, seconds),
         };
       }
-      if (siblings !== undefined && !(await this.#ledger.take(localId, row.life))) {
+      if (siblings !== undefined && !(await this.#ledger.take(localId, taking?.from))) {
         return unsettled("the player is logging in elsewhere");
       }
-    } while (this.#sessions.get(player) !== undefined || this.#saves.has(localId));
+      if (this.#sessions.get(player) === undefined && !this.#saves.has(localId)) break;
+    }
     return { ok: true, ...this.#begin(row, player, false, body) };
   }
 
@@ -162,6 +170,21 @@ export class HomeSessions {
     // A session that has just ended may still be being stored.
     const save = this.#saves.get(this.#ledger.localId(player) ?? "");
     if (save !== undefined) await within(this.#options.clock, STORE_MILLISECONDS, save);
+  }
+
+  /**
+   * As {@link supersede}, for a login in another process of this server, to whose life the row is handed over: whoever
+   * logs in here from then on asks that one first. What is not stored yet stays this process's.
+   */
+  async endFor(player: string, to: string): Promise<void> {
+    const localId = this.#ledger.localId(player) ?? "";
+    do {
+      await this.supersede(player);
+      if (this.#unstored.has(localId) || this.#saves.has(localId)) return;
+      const row = await this.#ledger.row(localId);
+      if (row === undefined || !(await this.#ledger.handOver(localId, row.epoch, to))) return;
+      // A login that was under way here may have begun before the row was handed over.
+    } while (this.#sessions.get(player) !== undefined);
   }
 
   /** Players whose last state the store has not taken yet. */
@@ -296,22 +319,25 @@ export class HomeSessions {
     return mine;
   }
 
-  /** Another process of this server may play the player: it ends its session first. */
+  /**
+   * Another process of this server may play the player: it ends its session first, and hands the row over. Tells
+   * from whose life the row may be taken then.
+   */
   async #takeFromSibling(
-    localId: string,
+    siblings: Siblings,
+    row: LedgerRow | undefined,
     player: string,
-  ): Promise<Exclude<LoginResult, { ok: true }> | undefined> {
-    const { siblings, origin } = this.#options;
-    if (siblings === undefined) return undefined;
-    const row = await this.#ledger.row(localId);
-    if (row?.holder !== origin || row.life === undefined || row.life === siblings.life) {
-      return undefined;
+  ): Promise<
+    { readonly ok: true; readonly from: string | undefined } | Exclude<LoginResult, { ok: true }>
+  > {
+    const life = row?.holder === this.#options.origin ? row.life : undefined;
+    if (life === undefined || life === siblings.life || !(await siblings.isAlive(life))) {
+      return { ok: true, from: life };
     }
-    if (!(await siblings.isAlive(row.life))) return undefined;
-    const answer = await siblings.ask(row.life, { kind: "end", player });
+    const answer = await siblings.ask(life, { kind: "end", player, to: siblings.life });
     return answer === undefined
       ? unsettled("another process of this server still has the player")
-      : undefined;
+      : { ok: true, from: siblings.life };
   }
 
   #begin(

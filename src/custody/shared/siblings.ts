@@ -9,8 +9,11 @@ import type { JsonValue } from "../../json.ts";
 
 /** What one process asks another to do with a player's session there. */
 export type SiblingRequest =
-  /** The player logged in elsewhere on this server: end the session, what it carries is stored. */
-  | { readonly kind: "end"; readonly player: string }
+  /**
+   * The player logs in in the asking process, whose life is `to`: end the session, store what it carries, hand the
+   * row over.
+   */
+  | { readonly kind: "end"; readonly player: string; readonly to: string }
   /** The player walks into a room of the asking process, which takes the session over. */
   | {
       readonly kind: "move";
