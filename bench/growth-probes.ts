@@ -2,7 +2,7 @@
 import { HealthMonitor } from "../src/health/health-monitor.ts";
 import { systemRandom } from "../src/ports.ts";
 import { type Curve, Curves, watched } from "./curves.ts";
-import { QueueClock } from "./queue-clock.ts";
+import { QueueClock } from "../test/support/queue-clock.ts";
 
 const COUNTS = [10, 1_000, 10_000];
 const RUNS = 5;

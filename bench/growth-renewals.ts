@@ -17,7 +17,7 @@ import { SqliteEngine } from "../src/storage/sqlite-engine.ts";
 import { bodyThatCarries } from "../test/support/custody-servers.ts";
 import { quietLogger } from "../test/support/loggers.ts";
 import { type Curve, Curves, watched } from "./curves.ts";
-import { QueueClock } from "./queue-clock.ts";
+import { QueueClock } from "../test/support/queue-clock.ts";
 import { CARRIED } from "./room.ts";
 
 const KINDS = [

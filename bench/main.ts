@@ -1,10 +1,11 @@
-/** `npm run bench -- signatures refusals join crossing link ledger routing growth load assets bundle [--json]`: speed, as ratios within one run. */
+/** `npm run bench -- signatures refusals join crossing link ledger routing health growth load assets bundle [--json]`: speed, as ratios within one run. */
 import { parseArgs } from "node:util";
 import { benchAssets } from "./assets.ts";
 import { benchAssetTransfer } from "./assets-transfer.ts";
 import { benchBundle } from "./bundle.ts";
 import { benchCrossing } from "./crossing.ts";
 import { benchGrowth } from "./growth.ts";
+import { benchHealth } from "./health.ts";
 import { benchJoin } from "./join.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchLink } from "./link.ts";
@@ -22,6 +23,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   link: benchLink,
   ledger: benchLedger,
   routing: benchRouting,
+  health: benchHealth,
   growth: benchGrowth,
   load: benchLoad,
   assets: async () => [...(await benchAssets()), ...(await benchAssetTransfer())],

@@ -1,6 +1,6 @@
 /** A clock that goes from timer to timer: what is due at very many moments is measured without waiting for them. */
-import type { Clock, TimerHandle } from "../src/ports.ts";
-import { systemClock } from "../src/ports.ts";
+import type { Clock, TimerHandle } from "../../src/ports.ts";
+import { systemClock } from "../../src/ports.ts";
 
 interface Timer {
   readonly at: number;
