@@ -5,7 +5,9 @@ import {
   type PeerCondition,
   conditionOf,
   countConditions,
+  type Mend,
   mendOf,
+  sinceOf,
   whyOf,
   worstFirst,
 } from "./condition.ts";
@@ -96,7 +98,7 @@ export interface OverviewQuery {
 export interface PeerRow extends Omit<PeerSummary, "cause" | "recovery"> {
   readonly condition: PeerCondition;
   readonly why: string | undefined;
-  readonly mend: ReturnType<typeof mendOf>;
+  readonly mend: Mend | undefined;
   /**
    * A character for each slice, the oldest first: `-` not observed, `0`–`9` that many tenths of it up (rounded
    * down), `^` all of it.
@@ -206,6 +208,7 @@ function rowOf(peer: PeerSummary, own: OwnState, slices: OverviewSources["slices
     ...shown,
     name: shownText(peer.name, 64) ?? "",
     condition: conditionOf(peer),
+    since: sinceOf(peer),
     why: whyOf(peer),
     mend: mendOf(peer, own),
     bars: {

@@ -360,7 +360,12 @@ export function composeParts(from: CompositionOptions): Parts {
       { stop: () => links?.close() },
     ],
     online: [
-      new Pulse({ store, clock, name: options.name, named }),
+      new Pulse({
+        store,
+        clock,
+        name: options.name,
+        named: named.filter((peer) => peer !== origin),
+      }),
       ...[crossingLog, healthChecks, keeper, trustExchange, autosave, sweep, changes],
       ...(options.discovery.depth > 0 ? [discovery] : []),
     ],
