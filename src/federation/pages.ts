@@ -157,7 +157,8 @@ export class FederationPages {
     const { runtime, peers } = this.#options;
     const { name, origin, status, worlds } = { ...this.#own(), status: runtime.ownHealth().status };
     const listed = peers.list().flatMap((peer): StatusPeer[] => {
-      const condition = conditionOf(peer);
+      // Whether it refuses this server is nobody else's affair.
+      const condition = conditionOf({ ...peer, refusal: undefined });
       const server = runtime.registry.get(peer.origin);
       const isShown = server?.listed === true && server.listing !== undefined;
       if (!isShown || peer.trust !== "trusted") return [];
@@ -166,7 +167,6 @@ export class FederationPages {
       return [
         {
           ...{ name: peer.name, origin: peer.origin, worlds: peer.worlds },
-          // Whether it refuses this server is nobody else's affair: it is up.
           state:
             condition === "down" || condition === "degraded" || condition === "unknown"
               ? condition

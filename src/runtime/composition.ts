@@ -361,9 +361,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ],
     online: [
       new Pulse({
-        store,
-        clock,
-        name: options.name,
+        ...{ store, clock, name: options.name, routes: options.routes },
         named: named.filter((peer) => peer !== origin),
       }),
       ...[crossingLog, healthChecks, keeper, trustExchange, autosave, sweep, changes],
