@@ -1,11 +1,6 @@
 /** What a peer is trusted for, by what is known of it now. */
 import type { VerifyKey } from "../identity/ed25519.ts";
-import {
-  ALL_ROLES,
-  type FederatedServer,
-  ServerStatus,
-  TrustState,
-} from "../registry/federated-server.ts";
+import { ALL_ROLES, type FederatedServer, TrustState } from "../registry/federated-server.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { OwnKeys } from "./own-keys.ts";
 import { isReachable, mayGoTo, withAuthority } from "./way-out.ts";
