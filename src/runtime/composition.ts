@@ -82,6 +82,7 @@ export interface Parts {
   readonly descriptor: OwnDescriptor;
   readonly registry: ServerRegistry;
   readonly keptRoutes: KeptRoutes;
+  readonly crossingLog: CrossingLog;
   readonly trust: PeerTrust;
   readonly handshake: HandshakeService;
   readonly nonces: Nonces;
@@ -345,7 +346,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
-    ...{ health, ownHealth, listings, discovery, serverPages, calls, keptRoutes },
+    ...{ health, ownHealth, listings, discovery, serverPages, calls, keptRoutes, crossingLog },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },
