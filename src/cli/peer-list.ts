@@ -74,7 +74,8 @@ export async function peersOf(
   now: number,
 ): Promise<PeerSummary[]> {
   const remembered = await rememberedHealth(store);
-  return rememberedPeers({ registry, remembered, named: pulse?.named ?? [], now });
+  const { named = [], attempts = [] } = pulse ?? {};
+  return rememberedPeers({ registry, remembered, named, attempts, now });
 }
 
 /** The sign and the word of a condition. */

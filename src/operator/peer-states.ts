@@ -2,6 +2,7 @@
  * Every peer as the store remembers it: what an operator reads who is not the running server. What nobody has
  * measured for five minutes counts as unknown, whatever it was.
  */
+import type { HealthCause } from "../health/health-cause.ts";
 import { HealthStatus, type RememberedHealth } from "../health/peer-record.ts";
 import { UptimeHistory } from "../health/uptime-history.ts";
 import { type FederatedServer, ServerStatus } from "../registry/federated-server.ts";
@@ -27,6 +28,12 @@ export interface RememberedSources {
   readonly remembered: ReadonlyMap<string, RememberedHealth>;
   /** Origins that the configuration names. */
   readonly named: readonly string[];
+  /** How meeting some of them has failed. Default: it is not known. */
+  readonly attempts?: readonly {
+    readonly origin: string;
+    readonly cause: HealthCause;
+    readonly nextAt?: number | undefined;
+  }[];
   /** Unix milliseconds. */
   readonly now: number;
 }
@@ -36,11 +43,15 @@ export interface RememberedSources {
  * minute in which there were any answers, of the last hour; none of a peer that is down.
  */
 export function rememberedPeers(sources: RememberedSources): PeerSummary[] {
-  const { registry, remembered, named, now } = sources;
+  const { registry, remembered, named, attempts = [], now } = sources;
+  const tried = new Map(attempts.map((attempt) => [attempt.origin, attempt]));
+  const unmet = named
+    .filter((origin) => !registry.has(origin))
+    .map((origin) => unmetPeer(origin, tried.get(origin)?.cause, tried.get(origin)?.nextAt));
   return registry
     .list()
     .map((server) => rememberedPeer(server, registry, remembered.get(server.origin), now))
-    .concat(named.filter((origin) => !registry.has(origin)).map((origin) => unmetPeer(origin)))
+    .concat(unmet)
     .sort(worstFirst);
 }
 

@@ -1,5 +1,5 @@
 /** Peers as an operator sees them, and decides about them: the same in code, monitor and command line. */
-import { FederationError, type FederationErrorCode, isTrustRefusal } from "../errors.ts";
+import type { FederationErrorCode } from "../errors.ts";
 import type { MeetingAttempt } from "../handshake/session-keeper.ts";
 import { type HealthCause, causeOf } from "../health/health-cause.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
@@ -84,7 +84,10 @@ export function summarizePeers({
 }: PeerSources): PeerSummary[] {
   const unmet = named
     .filter((origin) => !registry.has(origin))
-    .map((origin) => unmetPeer(origin, attempt?.(origin)));
+    .map((origin) => {
+      const { cause, nextAt } = attempt?.(origin) ?? {};
+      return unmetPeer(origin, cause === undefined ? undefined : causeOf(cause), nextAt);
+    });
   return registry
     .list()
     .map((server): PeerSummary => ({
@@ -127,21 +130,19 @@ export function summaryOf(
 }
 
 /** Whom the configuration names, and nobody has met. */
-export function unmetPeer(origin: string, attempt?: MeetingAttempt): PeerSummary {
-  const refused =
-    attempt?.cause instanceof FederationError && isTrustRefusal(attempt.cause.code)
-      ? attempt.cause.code
-      : undefined;
+export function unmetPeer(
+  origin: string,
+  cause?: HealthCause,
+  nextCheckAt?: number | undefined,
+): PeerSummary {
   return {
     ...{ origin, met: false, name: new URL(origin).host, worlds: [], keys: [] },
     ...{ trust: TrustState.Trusted, blockedBy: [], roles: ALL_ROLES, recovery: undefined },
     ...{ status: ServerStatus.Offline, hasSession: false, theirTrust: undefined },
-    ...{ refusal: refused, refusalAt: undefined },
+    ...{ refusal: cause?.refusal, refusalAt: undefined, cause, nextCheckAt },
     ...{ roundTripMilliseconds: undefined, uptime: NOTHING_OBSERVED, firstSeenAt: undefined },
     ...{ lastHandshakeAt: undefined, lastCheckedAt: undefined, lastSeenAt: undefined },
     ...{ since: undefined, wrongAssets: 0 },
-    cause: attempt === undefined ? undefined : causeOf(attempt.cause),
-    nextCheckAt: attempt?.nextAt,
   };
 }
 

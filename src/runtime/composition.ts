@@ -364,6 +364,7 @@ export function composeParts(from: CompositionOptions): Parts {
       new Pulse({
         ...{ store, clock, name: options.name, routes: options.routes },
         named: named.filter((peer) => peer !== origin),
+        attempt: (peer) => keeper.attempt(peer),
       }),
       ...[crossingLog, healthChecks, keeper, trustExchange, autosave, sweep, changes],
       ...(options.discovery.depth > 0 ? [discovery] : []),

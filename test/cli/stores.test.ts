@@ -84,7 +84,9 @@ async function fill(store: KeyvStore): Promise<void> {
     health("https://down.example", 60, { code: "connection-refused" }),
   );
   const named = ["https://up.example", "https://named.example"];
-  await new Pulse({ store, clock: systemClock, name: "Here", named }).start();
+  const cause = Object.assign(new Error("no"), { code: "ENOTFOUND" });
+  const attempt = () => ({ failures: 1, cause, nextAt: undefined });
+  await new Pulse({ store, clock: systemClock, name: "Here", named, attempt }).start();
   const log = new CrossingLog({
     ...{ store, clock: systemClock, random: systemRandom, logger: quietLogger() },
   });
@@ -169,7 +171,7 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
               "refused",
               "pending there: its operator has to approve this server",
             ],
-            ["https://named.example", "unmet", "never met"],
+            ["https://named.example", "unmet", "no such host"],
             ["https://waits.example", "pending", "waits for your decision"],
             [LONG, "degraded", "answers slowly"],
             ["https://never.example", "unknown", "never looked at"],

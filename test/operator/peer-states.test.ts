@@ -138,6 +138,22 @@ describe("operator/peer-states", () => {
     );
   });
 
+  it("says why nobody has met whom the configuration names, and when it is tried again", () => {
+    const refusal = "ERR_FED_NOT_TRUSTED" as const;
+    const [refused, gone] = rememberedPeers({
+      ...{ registry, remembered: new Map(), named: [A, B], now: clock.now() },
+      attempts: [
+        { origin: A, cause: { code: "session-refused", refusal }, nextAt: 7 },
+        { origin: B, cause: { code: "no-such-host" } },
+      ],
+    });
+    assert.ok(refused !== undefined && gone !== undefined);
+    assert.deepEqual([refused.origin, refused.nextCheckAt], [A, 7]);
+    assert.match(whyOf(refused) ?? "", /^pending there/u);
+    assert.deepEqual(mendOf(refused, OWN)?.where, "there");
+    assert.equal(whyOf(gone), "no such host");
+  });
+
   it("names whom the configuration names and nobody has met, and nobody twice", async () => {
     await peer(remembered("up"));
     assert.deepEqual(

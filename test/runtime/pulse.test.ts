@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { FederationError } from "../../src/errors.ts";
 import { Pulse, readPulse } from "../../src/runtime/pulse.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
@@ -35,6 +36,22 @@ describe("runtime/pulse", () => {
     const now = clock.now();
     assert.equal((await readPulse(store, now + 150_000))?.isRunning, true);
     assert.equal((await readPulse(store, now + 150_001))?.isRunning, false);
+  });
+
+  it("tells how meeting whom the configuration names has failed, of so many at most", async () => {
+    const named = Array.from({ length: 300 }, (_, index) => `https://p${index}.example`);
+    const cause = new FederationError("ERR_FED_NOT_TRUSTED");
+    await new Pulse({
+      ...{ store, clock, name: "Here", named },
+      attempt: (origin) =>
+        origin === named[0] ? undefined : { failures: 1, cause, nextAt: clock.now() + 5 },
+    }).start();
+    const { attempts = [] } = (await readPulse(store, clock.now())) ?? {};
+    assert.equal(attempts.length, 200);
+    assert.deepEqual(attempts[0], {
+      ...{ origin: named[1], nextAt: clock.now() + 5 },
+      cause: { code: "session-refused", refusal: "ERR_FED_NOT_TRUSTED" },
+    });
   });
 
   it("tells of the configuration's routes in their normal form, and of none but their members", async () => {
