@@ -130,11 +130,7 @@ export function summaryOf(
 }
 
 /** Whom the configuration names, and nobody has met. */
-export function unmetPeer(
-  origin: string,
-  cause?: HealthCause,
-  nextCheckAt?: number | undefined,
-): PeerSummary {
+export function unmetPeer(origin: string, cause?: HealthCause, nextCheckAt?: number): PeerSummary {
   return {
     ...{ origin, met: false, name: new URL(origin).host, worlds: [], keys: [] },
     ...{ trust: TrustState.Trusted, blockedBy: [], roles: ALL_ROLES, recovery: undefined },
