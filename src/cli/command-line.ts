@@ -142,7 +142,9 @@ function withCommands(parser: Argv, found: { command?: Command; given?: Given })
 
 function describe(builder: Argv, command: Command): Argv {
   const { takes, tells, examples = [], words } = command;
-  if (takes !== undefined) builder.positional(takes.slice(1, -1), { type: "string" });
+  for (const each of takes?.split(" ") ?? []) {
+    builder.positional(each.slice(1, -1), { type: "string" });
+  }
   options(builder, command.options ?? {});
   for (const [line, what] of examples) builder.example(`$0 ${line}`, what);
   const name = [...words, ...(takes === undefined ? [] : [takes])].join(" ");

@@ -11,7 +11,7 @@ import { CommandError, type CommandResult, EXIT } from "./output.ts";
 export interface Command {
   /** `peers approve`. */
   readonly words: readonly [group: string, verb?: string];
-  /** The word behind it: `<origin>`, or `[origin]` where it may be left out. */
+  /** The words behind it: `<origin>`, or `[origin]` where it may be left out; several with a blank between. */
   readonly takes?: string;
   /** What to do where the word is missing. */
   readonly needs?: string;
@@ -26,6 +26,7 @@ export interface Command {
 export const GROUPS: Readonly<Record<string, string>> = {
   keys: "the keys of this server",
   peers: "other servers, and how far they are trusted",
+  routes: "where portals lead",
   players: "players of this server, and visitors",
   assets: "files that this server owns or has fetched",
   audit: "the log of decisions",
@@ -64,6 +65,7 @@ const keys = () => import("./keys.ts");
 const peers = () => import("./peers.ts");
 const players = () => import("./players.ts");
 const assets = () => import("./assets.ts");
+const routes = () => import("./routes.ts");
 
 const ASSETS_OPTION = {
   assets: text("where the files are (default: assets, in the data folder)"),
@@ -247,6 +249,60 @@ export const COMMANDS: readonly Command[] = [
   peerCommand("unblock", { takes: "<whom>", tells: "take a block back" }),
   peerCommand("remove", { tells: "forget it" }),
   peerCommand("retry", { tells: "shake hands now" }),
+  {
+    words: ["routes", "list"],
+    tells: "where portals lead: routes of the configuration, and those that are kept",
+    run: (given) => within(given, async (deployment) => (await routes()).listAllRoutes(deployment)),
+  },
+  {
+    words: ["routes", "add"],
+    takes: "<pattern> <server>",
+    needs: "name the pattern, and the origin of the server that it leads to",
+    tells: "keep a route, also after a restart; in place of one with the same pattern and server",
+    options: {
+      priority: text("lower is tried first among those of one pattern (default: 0)"),
+      weight: text("share among servers of one priority (default: 1)"),
+      world: text("the world to go to, instead of the URI's"),
+    },
+    examples: [
+      ["routes add 'aether://arena/*' https://arena.example.org", "a name of your own for a peer"],
+      ["routes add '*' https://hub.example.org --priority 9", "where all else leads"],
+    ],
+    run: (given) =>
+      within(given, async (deployment) => {
+        const [priority, weight] = [given.text("priority"), given.text("weight")];
+        const world = given.text("world");
+        return (await routes()).addKeptRoute(deployment, {
+          ...{ pattern: given.word("pattern"), server: given.word("server") },
+          ...(priority === undefined ? {} : { priority: Number(priority || "?") }),
+          ...(weight === undefined ? {} : { weight: Number(weight || "?") }),
+          ...(world === undefined ? {} : { world }),
+        });
+      }),
+  },
+  {
+    words: ["routes", "remove"],
+    takes: "<pattern> [server]",
+    needs: "name the pattern of the routes to remove",
+    tells: "let a kept route go: to one server, or all of a pattern",
+    run: (given) =>
+      within(given, async (deployment) =>
+        (await routes()).removeKeptRoute(deployment, given.word("pattern"), given.text("server")),
+      ),
+  },
+  {
+    words: ["routes", "explain"],
+    takes: "<uri>",
+    needs: "name the portal URI to explain",
+    tells: "every way that a portal URI has, in order, and why one cannot be gone",
+    examples: [
+      ["routes explain aether://arena/pit", "exit code 0: it leads somewhere; 1: nowhere now"],
+    ],
+    run: (given) =>
+      within(given, async (deployment) =>
+        (await routes()).explainUri(deployment, given.word("uri")),
+      ),
+  },
   {
     words: ["crossings"],
     takes: "[subject]",

@@ -1,12 +1,14 @@
 /** A server's data, as the command line works on them beside the running server. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { OwnName } from "../operator/condition.ts";
 import { type Logger, systemClock } from "../ports.ts";
 import { ServerRegistry } from "../registry/server-registry.ts";
 import { DATA_FILES } from "../runtime/data-folder.ts";
 import { checkStoreForm } from "../runtime/store-form.ts";
 import { storeIdentity } from "../runtime/store-identity.ts";
 import { AuditLog } from "../storage/audit-log.ts";
+import { loadKeyRing } from "../storage/key-file.ts";
 import { checkDataFolder } from "../storage/private-files.ts";
 import type { KeyvStore } from "../storage/keyv-store.ts";
 import { CommandError } from "./output.ts";
@@ -92,4 +94,12 @@ export async function withDeployment<Result>(
   } finally {
     await store.close();
   }
+}
+
+/** This server, as other operators' commands name it; undefined: it has never run on this store. */
+export async function ownName({ store, keyPath }: Deployment): Promise<OwnName | undefined> {
+  const origin = (await storeIdentity(store))?.origin;
+  if (origin === undefined) return undefined;
+  const ring = existsSync(keyPath) ? await loadKeyRing(keyPath) : undefined;
+  return { origin, keyId: ring?.current.kid };
 }

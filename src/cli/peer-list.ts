@@ -2,22 +2,29 @@
 import { rememberedHealth } from "../health/health-memory.ts";
 import type { ObservedShare, Uptime } from "../health/uptime-history.ts";
 import {
+  type OwnName,
   type PeerCondition,
-  type PeerState,
-  isTrouble,
-  peerConditions,
-} from "../operator/peer-states.ts";
+  TROUBLES,
+  conditionOf,
+  mendOf,
+  sinceOf,
+  whyOf,
+} from "../operator/condition.ts";
+import { rememberedPeers } from "../operator/peer-states.ts";
+import type { PeerSummary } from "../operator/peers.ts";
 import { systemClock } from "../ports.ts";
-import { ALL_ROLES, type FederatedServer, TrustState } from "../registry/federated-server.ts";
+import { TrustState } from "../registry/federated-server.ts";
+import { type PulseReading, readPulse } from "../runtime/pulse.ts";
 import { shownText } from "../words.ts";
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, ownName } from "./deployment.ts";
 import { type CommandResult, span } from "./output.ts";
 import { SIGN, columns, cut, padded, shortOrigin, width, wrapped } from "./terminal.ts";
 
-const SIGNS: Readonly<Record<PeerState, string>> = {
-  down: SIGN.bad,
-  "refuses us": SIGN.bad,
+const SIGNS: Readonly<Record<PeerCondition, string>> = {
   quarantined: SIGN.bad,
+  down: SIGN.bad,
+  refused: SIGN.bad,
+  unmet: SIGN.bad,
   degraded: SIGN.unwell,
   unknown: SIGN.unknown,
   pending: SIGN.waits,
@@ -41,41 +48,54 @@ const NARROWEST_NAME = 6;
 const MAX_NAME_LENGTH = 64;
 
 /** Every known peer and every block. */
-export async function listPeers({ registry, store }: Deployment): Promise<CommandResult> {
+export async function listPeers(deployment: Deployment): Promise<CommandResult> {
+  const { registry, store } = deployment;
   const now = systemClock.now();
-  const conditions = peerConditions(registry, await rememberedHealth(store), now);
+  const peers = await peersOf(deployment, await readPulse(store, now), now);
+  const own = await ownName(deployment);
   const blocks = registry.blocks();
-  const text =
-    conditions.length === 0 ? "No peer is known." : peerTable(conditions, now, columns());
+  const text = peers.length === 0 ? "No peer is known." : peerTable(peers, now, columns());
   return {
     text:
       blocks.length === 0
         ? text
         : `${text}\n\n${wrapped(`Blocked: ${blocks.join(", ")}`, columns(), GAP)}`,
     json: {
-      peers: conditions.map((condition) => ({
-        ...peerJson(condition),
-        session: registry.liveSession(condition.server.origin) !== undefined,
-      })),
+      peers: peers.map((peer) => peerJson(deployment, peer, own)),
       blocks,
     },
   };
 }
 
-/** The sign and the word of a state. */
-export function stateText(state: PeerState): string {
-  return `${SIGNS[state]} ${state}`;
+/** Every peer as the store remembers it, the worst first. */
+export async function peersOf(
+  { registry, store }: Deployment,
+  pulse: PulseReading | undefined,
+  now: number,
+): Promise<PeerSummary[]> {
+  const remembered = await rememberedHealth(store);
+  const { named = [], attempts = [] } = pulse ?? {};
+  return rememberedPeers({ registry, remembered, named, attempts, now });
+}
+
+/** The sign and the word of a condition. */
+export function conditionText(condition: PeerCondition): string {
+  return `${SIGNS[condition]} ${condition}`;
 }
 
 /** Rows of no more than `most` columns; what is wrong with a peer stands below its row. */
-export function peerTable(conditions: readonly PeerCondition[], now: number, most: number): string {
-  const cells = conditions.map(({ state, roundTripMilliseconds, uptime, since }) => [
-    stateText(state),
-    roundTripMilliseconds === undefined ? "–" : `${Math.round(roundTripMilliseconds)} ms`,
-    shareText(uptime, "day"),
-    shareText(uptime, "ninetyDays"),
-    since === undefined ? "–" : span(now - since),
-  ]);
+export function peerTable(peers: readonly PeerSummary[], now: number, most: number): string {
+  const cells = peers.map((peer) => {
+    const { roundTripMilliseconds, uptime } = peer;
+    const since = sinceOf(peer);
+    return [
+      conditionText(conditionOf(peer)),
+      roundTripMilliseconds === undefined ? "–" : `${Math.round(roundTripMilliseconds)} ms`,
+      shareText(uptime, "day"),
+      shareText(uptime, "ninetyDays"),
+      since === undefined ? "–" : span(now - since),
+    ];
+  });
   const widths = HEADS.slice(0, -1).map((head, column) =>
     cells.reduce((wide, row) => Math.max(wide, width(row[column] ?? "")), head.length),
   );
@@ -94,17 +114,15 @@ export function peerTable(conditions: readonly PeerCondition[], now: number, mos
   );
   return [
     line(HEADS.slice(0, -1), HEADS.at(-1) ?? ""),
-    ...conditions.flatMap((condition, index) => {
-      const origin = shortOrigin(condition.server.origin, room);
+    ...peers.flatMap((peer, index) => {
+      const origin = shortOrigin(peer.origin, room);
       const nameRoom = room - width(origin) - GAP.length;
       const name =
         nameRoom < NARROWEST_NAME
           ? ""
-          : GAP + cut(shownText(condition.server.name, MAX_NAME_LENGTH) ?? "", nameRoom);
+          : GAP + cut(shownText(peer.name, MAX_NAME_LENGTH) ?? "", nameRoom);
       const row = line(cells[index] ?? [], origin + name);
-      const said = [condition.why, rolesText(condition.server)].filter(
-        (each) => each !== undefined,
-      );
+      const said = [whyOf(peer), rolesText(peer)].filter((each) => each !== undefined);
       return said.length === 0
         ? [row]
         : [row, INDENT + wrapped(said.join("; "), most - INDENT.length, INDENT)];
@@ -125,41 +143,27 @@ function shareText(uptime: Uptime, window: keyof Uptime): string {
 }
 
 /** What a trusted peer is not trusted for; undefined: nothing. */
-function rolesText({ trust, roles = ALL_ROLES }: FederatedServer): string | undefined {
+function rolesText({ trust, roles }: PeerSummary): string | undefined {
   if (trust !== TrustState.Trusted || (roles.inbound && roles.outbound)) return undefined;
   if (roles.inbound) return "its players come in, ours do not go there";
   return roles.outbound ? "ours go there, its players do not come in" : "trusted for nothing";
 }
 
-/** One peer, for scripts: times in Unix milliseconds but for `lastHandshakeAt` and `retiredAt`, in seconds. */
-export function peerJson(condition: PeerCondition) {
-  const { server, state, since, why, mend, roundTripMilliseconds, uptime } = condition;
-  return {
-    origin: server.origin,
-    name: server.name,
-    state,
-    isTrouble: isTrouble(state),
-    since: since ?? null,
-    why: why ?? null,
-    mend: mend ?? null,
-    cause: condition.cause ?? null,
-    roundTripMilliseconds: roundTripMilliseconds ?? null,
-    uptime: Object.fromEntries(
-      Object.entries(uptime).map(([window, { share, observedMilliseconds }]) => [
-        window,
-        { share: share ?? null, observedMilliseconds },
-      ]),
-    ),
-    lastCheckedAt: condition.lastCheckedAt ?? null,
-    lastOkAt: condition.lastOkAt ?? null,
-    trust: server.trust,
-    roles: server.roles ?? ALL_ROLES,
-    endpoint: server.endpoint,
-    worlds: server.worlds,
-    lastHandshakeAt: server.lastHandshakeAt ?? null,
-    keys: server.keys.map(({ jwk, retiredAt }) => ({ kid: jwk.kid, retiredAt: retiredAt ?? null })),
-    proposedKeys: server.proposedKeys?.map(({ kid }) => kid) ?? [],
-    recovery: server.recovery ?? null,
-    refusal: server.refusal?.code ?? null,
+/** One peer, for scripts: a {@link PeerSummary}, how it is, and its keys. What is not known is null. */
+export function peerJson(
+  { registry }: Deployment,
+  peer: PeerSummary,
+  own: OwnName | undefined,
+): unknown {
+  const condition = conditionOf(peer);
+  const { endpoint, keys = [], proposedKeys = [] } = registry.get(peer.origin) ?? {};
+  const told = {
+    ...peer,
+    ...{ condition, isTrouble: TROUBLES.has(condition), since: sinceOf(peer), why: whyOf(peer) },
+    mend: own === undefined ? undefined : mendOf(peer, own),
+    endpoint,
+    keys: keys.map(({ jwk, retiredAt }) => ({ kid: jwk.kid, retiredAt })),
+    proposedKeys: proposedKeys.map(({ kid }) => kid),
   };
+  return JSON.parse(JSON.stringify(told, (_, value: unknown) => value ?? null));
 }

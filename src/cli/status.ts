@@ -1,10 +1,7 @@
 /** `status`: what is wrong, since when, why, and the command that mends it; then how all else is. */
-import { existsSync } from "node:fs";
-import { PEER_STATES, type PeerState, isTrouble } from "../operator/peer-states.ts";
+import { CONDITIONS, TROUBLES, conditionOf, countConditions } from "../operator/condition.ts";
 import { systemClock } from "../ports.ts";
-import { storeIdentity } from "../runtime/store-identity.ts";
-import { loadKeyRing } from "../storage/key-file.ts";
-import type { Deployment } from "./deployment.ts";
+import { type Deployment, ownName } from "./deployment.ts";
 import { type CommandResult, EXIT, span } from "./output.ts";
 import { peerJson } from "./peer-list.ts";
 import { SIGN, columns, shortOrigin, wrapped } from "./terminal.ts";
@@ -19,42 +16,41 @@ export async function showStatus(
   assetsFolder: string,
 ): Promise<CommandResult> {
   const now = systemClock.now();
-  const { store, registry, keyPath, storeName } = deployment;
-  const origin = (await storeIdentity(store))?.origin;
+  const { registry, storeName } = deployment;
+  const own = await ownName(deployment);
   const found = await look(deployment, assetsFolder, now);
-  const troubles = troublesOf(found, origin, now);
-  const ring = existsSync(keyPath) ? await loadKeyRing(keyPath) : undefined;
+  const troubles = troublesOf(found, own, now);
   const server = {
     name: found.pulse?.name ?? null,
-    origin: origin ?? null,
-    key: ring?.current.kid ?? null,
+    origin: own?.origin ?? null,
+    key: own?.keyId ?? null,
     version: packageVersion(),
     store: storeName,
     running: found.pulse?.isRunning ?? false,
     startedAt: found.pulse?.startedAt ?? null,
     seenAt: found.pulse?.at ?? null,
   };
-  const byState = Object.fromEntries(
-    PEER_STATES.map((state) => [state, found.peers.filter((peer) => peer.state === state).length]),
-  );
+  const byCondition = countConditions(found.peers);
   const well = troubles.length === 0;
   return {
     text: [
       ...troubles.map((trouble) => troubleLines(trouble, columns())),
       ...(well ? [`${SIGN.well} all is well`] : []),
       "",
-      ...summary(server, found, byState, registry.blocks().length, now),
+      ...summary(server, found, byCondition, registry.blocks().length, now),
     ].join("\n"),
     json: {
       well,
       server,
-      peers: byState,
+      peers: Object.fromEntries(CONDITIONS.map((each) => [each, byCondition[each] ?? 0])),
       trouble: troubles.map(({ what, why, mend }) => ({
         what,
         why: why ?? null,
-        mend: mend ?? null,
+        mend: mend ?? [],
       })),
-      troubledPeers: found.peers.filter(({ state }) => isTrouble(state)).map(peerJson),
+      troubledPeers: found.peers
+        .filter((peer) => TROUBLES.has(conditionOf(peer)))
+        .map((peer) => peerJson(deployment, peer, own)),
       failedCrossings: Object.fromEntries(found.failed),
       players: { abroad: found.abroad, visitors: found.visitors, late: found.late },
       damagedRows: found.damaged,
@@ -69,9 +65,7 @@ function troubleLines({ sign, what, why, mend }: Trouble, most: number): string 
     wrapped(`${sign} ${what}`, most, INDENT),
     ...(why === undefined ? [] : [INDENT + wrapped(why, most - INDENT.length, INDENT)]),
     // A command stays in one line: it is there to be copied.
-    ...(mend === undefined
-      ? []
-      : [`${INDENT}> ${mend.split("; then here: ").join(`\n${INDENT}> `)}`]),
+    ...(mend ?? []).map((each) => `${INDENT}> ${each}`),
   ].join("\n");
 }
 
@@ -86,7 +80,7 @@ function summary(
     readonly startedAt: number | null;
   },
   found: Findings,
-  byState: Readonly<Record<string, number>>,
+  byCondition: ReturnType<typeof countConditions>,
   blocks: number,
   now: number,
 ): string[] {
@@ -96,9 +90,10 @@ function summary(
     server.running && server.startedAt !== null
       ? `, running for ${span(now - server.startedAt)}`
       : "";
-  const states = PEER_STATES.filter((state: PeerState) => (byState[state] ?? 0) > 0).map(
-    (state) => `${byState[state] ?? 0} ${state}`,
-  );
+  const counts = CONDITIONS.flatMap((condition) => {
+    const count = byCondition[condition];
+    return count === undefined ? [] : [`${count} ${condition}`];
+  });
   const rows = [
     [
       "server",
@@ -109,7 +104,7 @@ function summary(
     ["store", server.store],
     [
       "peers",
-      [states.join(", ") || "none", ...(blocks > 0 ? [some(blocks, "block")] : [])].join(", "),
+      [counts.join(", ") || "none", ...(blocks > 0 ? [some(blocks, "block")] : [])].join(", "),
     ],
     [
       "players",

@@ -3,8 +3,15 @@ import { existsSync } from "node:fs";
 import { ContentStore } from "../assets/store/content-store.ts";
 import { LateReturns } from "../custody/home/late-returns.ts";
 import { type FederationErrorCode, ERROR_CODES } from "../errors.ts";
-import { rememberedHealth } from "../health/health-memory.ts";
-import { type PeerCondition, isTrouble, peerConditions } from "../operator/peer-states.ts";
+import {
+  type OwnName,
+  TROUBLES,
+  conditionOf,
+  mendOf,
+  sinceOf,
+  whyOf,
+} from "../operator/condition.ts";
+import type { PeerSummary } from "../operator/peers.ts";
 import { systemClock } from "../ports.ts";
 import { damagedRows } from "../rows/rows.ts";
 import { loggedCrossings } from "../runtime/crossing-log.ts";
@@ -12,7 +19,7 @@ import { type PulseReading, readPulse } from "../runtime/pulse.ts";
 import { shownText } from "../words.ts";
 import type { Deployment } from "./deployment.ts";
 import { span, when } from "./output.ts";
-import { stateText } from "./peer-list.ts";
+import { conditionText, peersOf } from "./peer-list.ts";
 import { SIGN } from "./terminal.ts";
 import { whereabouts } from "./whereabouts.ts";
 
@@ -31,13 +38,13 @@ export interface Trouble {
   readonly sign: string;
   readonly what: string;
   readonly why?: string | undefined;
-  /** What to do: a command, or a sentence. */
-  readonly mend?: string | undefined;
+  /** What to do, one after the other: commands, or a sentence. */
+  readonly mend?: readonly string[];
 }
 
 /** What has been found. */
 export interface Findings {
-  readonly peers: readonly PeerCondition[];
+  readonly peers: readonly PeerSummary[];
   readonly pulse: PulseReading | undefined;
   readonly failed: ReadonlyMap<FederationErrorCode, number>;
   readonly abroad: number;
@@ -54,7 +61,7 @@ export async function look(
   assetsFolder: string,
   now: number,
 ): Promise<Findings> {
-  const { store, registry, logger } = deployment;
+  const { store, logger } = deployment;
   const { abroad, visitors } = await whereabouts(deployment);
   const inPhase = { held: 0, frozen: 0, returning: 0 };
   for (const { held } of visitors) inPhase[held.phase] += 1;
@@ -64,9 +71,10 @@ export async function look(
       failed.set(code, (failed.get(code) ?? 0) + 1);
     }
   }
+  const pulse = await readPulse(store, now);
   return {
-    peers: peerConditions(registry, await rememberedHealth(store), now),
-    pulse: await readPulse(store, now),
+    peers: await peersOf(deployment, pulse, now),
+    pulse,
     failed,
     abroad: abroad.length,
     visitors: inPhase,
@@ -94,7 +102,7 @@ async function rejectedIn(directory: string): Promise<number> {
 }
 
 /** Everything that has to be mended, the worst first. */
-export function troublesOf(found: Findings, origin: string | undefined, now: number): Trouble[] {
+export function troublesOf(found: Findings, own: OwnName | undefined, now: number): Trouble[] {
   const { peers, pulse, failed, visitors, late, damaged, rejectedAssets } = found;
   const troubles: Trouble[] = [];
   if (pulse?.isRunning !== true) {
@@ -103,14 +111,14 @@ export function troublesOf(found: Findings, origin: string | undefined, now: num
       what: "this server does not run",
       why:
         pulse === undefined ? "it has never run on this store" : `seen last ${ago(pulse.at, now)}`,
-      mend: "start it, and look at its log",
+      mend: ["start it, and look at its log"],
     });
   }
-  const broken = peers.filter(({ state }) => isTrouble(state));
-  for (const each of broken.slice(0, MOST_TOLD)) troubles.push(peerTrouble(each, origin, now));
+  const broken = peers.filter((peer) => TROUBLES.has(conditionOf(peer)));
+  for (const each of broken.slice(0, MOST_TOLD)) troubles.push(peerTrouble(each, own, now));
   if (broken.length > MOST_TOLD) {
     const more = `${broken.length - MOST_TOLD} more peers are in trouble`;
-    troubles.push({ sign: SIGN.bad, what: more, mend: `${COMMAND} peers list` });
+    troubles.push({ sign: SIGN.bad, what: more, mend: [`${COMMAND} peers list`] });
   }
   const count = [...failed.values()].reduce((sum, each) => sum + each, 0);
   if (count > 0) {
@@ -121,7 +129,7 @@ export function troublesOf(found: Findings, origin: string | undefined, now: num
         .sort(([, one], [, other]) => other - one)
         .map(([code, times]) => `${times} × ${code} (${ERROR_CODES[code][1]})`)
         .join("; "),
-      mend: `${COMMAND} crossings --failed`,
+      mend: [`${COMMAND} crossings --failed`],
     });
   }
   if (visitors.returning > 0) {
@@ -129,7 +137,7 @@ export function troublesOf(found: Findings, origin: string | undefined, now: num
       sign: SIGN.unwell,
       what: `${some(visitors.returning, "visitor")} cannot be given back yet`,
       why: "the home of each has not taken it back; it is tried again until it does",
-      mend: `${COMMAND} players visitors`,
+      mend: [`${COMMAND} players visitors`],
     });
   }
   if (late > 0) {
@@ -137,14 +145,14 @@ export function troublesOf(found: Findings, origin: string | undefined, now: num
       sign: SIGN.unwell,
       what: `${some(late, "state")} came back too late, and waits for you`,
       why: "the player had been played since",
-      mend: `${COMMAND} players late`,
+      mend: [`${COMMAND} players late`],
     });
   }
   if (damaged > 0) {
     troubles.push({
       sign: SIGN.bad,
       what: `${some(damaged, "row")} of the store cannot be read`,
-      mend: `${COMMAND} players damaged`,
+      mend: [`${COMMAND} players damaged`],
     });
   }
   if (rejectedAssets > 0) {
@@ -152,32 +160,34 @@ export function troublesOf(found: Findings, origin: string | undefined, now: num
       sign: SIGN.unwell,
       what: `${some(rejectedAssets, "asset")} in quarantine`,
       why: "their bytes are others than their hash names",
-      mend: `${COMMAND} assets quarantine`,
+      mend: [`${COMMAND} assets quarantine`],
     });
   }
   return troubles;
 }
 
-function peerTrouble(
-  { server, state, since, why, mend }: PeerCondition,
-  origin: string | undefined,
-  now: number,
-): Trouble {
-  const name = shownText(server.name, MAX_NAME_LENGTH) ?? "";
-  const here = `${server.origin}${name === "" || name === new URL(server.origin).host ? "" : ` (${name})`}`;
-  const isTheirs = state === "refuses us";
+function peerTrouble(peer: PeerSummary, own: OwnName | undefined, now: number): Trouble {
+  const { origin } = peer;
+  const condition = conditionOf(peer);
+  const name = shownText(peer.name, MAX_NAME_LENGTH) ?? "";
+  const since = sinceOf(peer);
+  const mend = own === undefined ? undefined : mendOf(peer, own);
   return {
-    sign: stateText(state),
-    what: here,
+    sign: conditionText(condition),
+    what: `${origin}${name === "" || name === new URL(origin).host ? "" : ` (${name})`}`,
     why: [
-      ...(why === undefined ? [] : [why.replace(/^refuses us: /u, "")]),
+      whyOf(peer) ?? "",
       ...(since === undefined
         ? []
         : [`since ${when(Math.floor(since / 1000))} (${span(now - since)})`]),
     ].join(", "),
-    mend: isTheirs
-      ? `its operator runs: ${COMMAND} peers approve ${origin ?? "<this server>"}; then here: ${mend ?? ""}`
-      : mend,
+    mend: [
+      ...(mend === undefined
+        ? []
+        : [mend.where === "there" ? `its operator runs: ${mend.command}` : mend.command]),
+      // Whatever was mended there: only a handshake says.
+      ...(condition === "refused" ? [`${COMMAND} peers retry ${origin}`] : []),
+    ],
   };
 }
 

@@ -7,8 +7,8 @@ import { refusal, send } from "../http/inbound/answers.ts";
 import { isGuest } from "../custody/shared/player-id.ts";
 import type { AdminDeeds } from "../operator/actions.ts";
 import { conditionOf } from "../operator/condition.ts";
+import { CrossingsUnderWay } from "../operator/crossings-under-way.ts";
 import { type OverviewSources, type OwnState, barOf, overviewOf } from "../operator/overview.ts";
-import { RecentCrossings } from "../operator/recent-crossings.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { FederationAssets } from "./assets.ts";
 import type { FederationPeers } from "./peers.ts";
@@ -29,7 +29,7 @@ const MAX_STATUS_PEERS = 200;
 export class FederationPages {
   readonly #options: PagesOptions;
   readonly #base: string;
-  readonly #crossings: RecentCrossings;
+  readonly #underWay: CrossingsUnderWay;
   readonly #admin: AdminHandler | undefined;
   readonly #status: ReturnType<typeof createStatus> | undefined;
   #startedAt: number | undefined;
@@ -41,13 +41,13 @@ export class FederationPages {
     const { endpoint, logger } = runtime.options;
     this.#options = options;
     this.#base = new URL(endpoint).pathname.replace(/\/$/u, "");
-    this.#crossings = new RecentCrossings(clock);
+    this.#underWay = new CrossingsUnderWay(clock);
     if (admin !== undefined) {
       runtime.on("progress", (progress) => {
-        this.#crossings.progressed(progress);
+        this.#underWay.progressed(progress);
       });
-      runtime.on("crossing", ({ player, outcome }) => {
-        this.#crossings.finished(player, outcome);
+      runtime.on("crossing", ({ outcome }) => {
+        this.#underWay.ended(outcome.transferId);
       });
       this.#admin = createAdmin({
         ...{ access: admin, base: this.#base, clock, logger },
@@ -100,7 +100,8 @@ export class FederationPages {
       own: () => this.#own(),
       peers: () => peers.list(),
       slices: (origin, window) => runtime.health.slices(origin, window),
-      crossings: this.#crossings,
+      underWay: () => this.#underWay.list(),
+      crossings: runtime.crossingLog,
       playersHere: () => custody.sessions.all().length,
       visitors: async function* () {
         for await (const { player, home, held } of custody.visitors.all()) {
@@ -157,7 +158,8 @@ export class FederationPages {
     const { runtime, peers } = this.#options;
     const { name, origin, status, worlds } = { ...this.#own(), status: runtime.ownHealth().status };
     const listed = peers.list().flatMap((peer): StatusPeer[] => {
-      const condition = conditionOf(peer);
+      // Whether it refuses this server is nobody else's affair.
+      const condition = conditionOf({ ...peer, refusal: undefined });
       const server = runtime.registry.get(peer.origin);
       const isShown = server?.listed === true && server.listing !== undefined;
       if (!isShown || peer.trust !== "trusted") return [];
@@ -166,7 +168,6 @@ export class FederationPages {
       return [
         {
           ...{ name: peer.name, origin: peer.origin, worlds: peer.worlds },
-          // Whether it refuses this server is nobody else's affair: it is up.
           state:
             condition === "down" || condition === "degraded" || condition === "unknown"
               ? condition

@@ -1,14 +1,15 @@
 /** What an operator reads in passing: one line for all peers, and one for each of the worst. */
-import { causeText } from "../health/health-cause.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { HealthStatus } from "../health/peer-record.ts";
+import type { FederatedServer } from "../registry/federated-server.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import { shownText } from "../words.ts";
-import { CONDITIONS, type PeerCondition, conditionOf } from "./condition.ts";
+import { CONDITIONS, type PeerCondition, conditionOf, sinceOf, whyOf } from "./condition.ts";
+import { summaryOf, unmetPeer } from "./peers.ts";
 
 /** Where a glance comes from. */
 export interface GlanceSources {
-  readonly registry: Pick<ServerRegistry, "list" | "has">;
+  readonly registry: Pick<ServerRegistry, "list" | "has" | "liveSession" | "blockedBy">;
   readonly health: Pick<HealthMonitor, "status" | "record">;
   /** Origins that the configuration names. */
   readonly named: readonly string[];
@@ -40,16 +41,16 @@ export function glanceOf({
   visitors,
   abroad,
 }: GlanceSources): Glance {
-  const found = new Map<PeerCondition, string[]>();
-  const add = (condition: PeerCondition, origin: string): void => {
-    const origins = found.get(condition) ?? [];
-    found.set(condition, origins);
-    origins.push(origin);
+  const found = new Map<PeerCondition, (FederatedServer | string)[]>();
+  const add = (condition: PeerCondition, peer: FederatedServer | string): void => {
+    const peers = found.get(condition) ?? [];
+    found.set(condition, peers);
+    peers.push(peer);
   };
   for (const server of registry.list()) {
     const { origin, trust, status, refusal } = server;
     const since = health.status(origin) === HealthStatus.Unknown ? undefined : 0;
-    add(conditionOf({ met: true, trust, status, refusal: refusal?.code, since }), origin);
+    add(conditionOf({ met: true, trust, status, refusal: refusal?.code, since }), server);
   }
   for (const origin of named) if (!registry.has(origin)) add("unmet", origin);
   const counts = CONDITIONS.flatMap((condition) => {
@@ -62,19 +63,22 @@ export function glanceOf({
     `${visitors} visitors`,
     ...elsewhere,
   ];
-  const all = CONDITIONS.flatMap((condition) =>
-    (found.get(condition) ?? []).map((origin) => ({ condition, origin })),
-  );
-  const lines = all.slice(0, MAX_LINES).map(({ condition, origin }) => {
-    const record = health.record(origin);
-    const host = shownText(origin.replace(/^https?:\/\//u, ""), MAX_NAME_LENGTH) ?? "";
-    const { since, cause, roundTripMilliseconds, uptime } = record ?? {};
-    const share = uptime?.day.share;
+  const all = CONDITIONS.flatMap((condition) => found.get(condition) ?? []);
+  const lines = all.slice(0, MAX_LINES).map((each) => {
+    const peer =
+      typeof each === "string"
+        ? unmetPeer(each)
+        : summaryOf(each, registry, each.status, health.record(each.origin));
+    const condition = conditionOf(peer);
+    const host = shownText(peer.origin.replace(/^https?:\/\//u, ""), MAX_NAME_LENGTH) ?? "";
+    const { roundTripMilliseconds, uptime } = peer;
+    const since = sinceOf(peer);
+    const { share } = uptime.day;
     const parts = [
       condition,
       host,
       since === undefined ? "" : `for ${lengthOf(now - since)}`,
-      cause === undefined ? "" : causeText(cause),
+      whyOf(peer) ?? "",
       roundTripMilliseconds === undefined || condition === "down"
         ? ""
         : `${Math.round(roundTripMilliseconds)} ms`,

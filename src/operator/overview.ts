@@ -1,16 +1,19 @@
 /** All that an operator looks at, in one answer of bounded size: trouble first. */
+import type { FederationErrorCode } from "../errors.ts";
 import type { UptimeSlice, UptimeWindow } from "../health/uptime-history.ts";
 import { shownText } from "../words.ts";
 import {
   type PeerCondition,
   conditionOf,
   countConditions,
+  type Mend,
   mendOf,
+  sinceOf,
   whyOf,
   worstFirst,
 } from "./condition.ts";
+import type { CrossingUnderWay } from "./crossings-under-way.ts";
 import type { PeerSummary } from "./peers.ts";
-import type { CrossingUnderWay, EndedCrossing } from "./recent-crossings.ts";
 
 /** Peers in one answer. */
 export const MAX_ROWS = 100;
@@ -64,14 +67,29 @@ export interface LateRow {
   readonly at: number;
 }
 
+/** A crossing that left this process and has ended. */
+export interface EndedCrossing {
+  readonly transferId: string;
+  readonly player: string;
+  /** The portal URI. */
+  readonly to: string;
+  readonly outcome: "arrived" | "stayed" | "undecided";
+  /** Why it stayed. */
+  readonly code?: FederationErrorCode | undefined;
+  readonly message?: string | undefined;
+  /** Unix milliseconds. */
+  readonly at: number;
+}
+
 /** Where an overview comes from. Each is asked once. */
 export interface OverviewSources {
   readonly now: () => number;
   readonly own: () => OwnState;
   readonly peers: () => readonly PeerSummary[];
   readonly slices: (origin: string, window: UptimeWindow) => readonly UptimeSlice[];
+  readonly underWay: () => readonly CrossingUnderWay[];
+  /** Of this process: see `CrossingLog`. */
   readonly crossings: {
-    underWay(): readonly CrossingUnderWay[];
     ended(): readonly EndedCrossing[];
     failed(): readonly EndedCrossing[];
     counts(): Readonly<Record<string, number>>;
@@ -96,7 +114,7 @@ export interface OverviewQuery {
 export interface PeerRow extends Omit<PeerSummary, "cause" | "recovery"> {
   readonly condition: PeerCondition;
   readonly why: string | undefined;
-  readonly mend: ReturnType<typeof mendOf>;
+  readonly mend: Mend | undefined;
   /**
    * A character for each slice, the oldest first: `-` not observed, `0`–`9` that many tenths of it up (rounded
    * down), `^` all of it.
@@ -179,7 +197,7 @@ export async function overviewOf(
       from,
     },
     crossings: {
-      underWay: cut(crossings.underWay()),
+      underWay: cut(sources.underWay()),
       failed: cut(crossings.failed()),
       recent: cut(crossings.ended()),
       counts: crossings.counts(),
@@ -206,6 +224,7 @@ function rowOf(peer: PeerSummary, own: OwnState, slices: OverviewSources["slices
     ...shown,
     name: shownText(peer.name, 64) ?? "",
     condition: conditionOf(peer),
+    since: sinceOf(peer),
     why: whyOf(peer),
     mend: mendOf(peer, own),
     bars: {

@@ -1,11 +1,13 @@
 /** Peers as an operator sees them, and decides about them: the same in code, monitor and command line. */
-import { FederationError, type FederationErrorCode, isTrustRefusal } from "../errors.ts";
+import type { FederationErrorCode } from "../errors.ts";
 import type { MeetingAttempt } from "../handshake/session-keeper.ts";
 import { type HealthCause, causeOf } from "../health/health-cause.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
+import type { HealthRecord } from "../health/peer-record.ts";
 import { NOTHING_OBSERVED, type Uptime } from "../health/uptime-history.ts";
 import {
   ALL_ROLES,
+  type FederatedServer,
   ServerStatus,
   type TheirTrust,
   type TrustRoles,
@@ -22,6 +24,8 @@ export interface PeerSummary {
   readonly name: string;
   readonly worlds: readonly string[];
   readonly trust: TrustState;
+  /** Which entries of the block list it is blocked by. */
+  readonly blockedBy: readonly string[];
   /** What it is trusted for while it is trusted. */
   readonly roles: TrustRoles;
   /** The keys it is known by; while quarantined, those that it came with and that wait for you. */
@@ -40,8 +44,12 @@ export interface PeerSummary {
   readonly roundTripMilliseconds: number | undefined;
   /** Share of the observed time that the peer was up, and how much time that was. */
   readonly uptime: Uptime;
+  /** When it was met first, Unix seconds; undefined: it was not. */
+  readonly firstSeenAt: number | undefined;
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;
+  /** Unix milliseconds of the last probe. */
+  readonly lastCheckedAt: number | undefined;
   /** Unix milliseconds of the last answered probe. */
   readonly lastSeenAt: number | undefined;
   /** Since when health checks see it as they do, Unix milliseconds. */
@@ -76,55 +84,61 @@ export function summarizePeers({
 }: PeerSources): PeerSummary[] {
   const unmet = named
     .filter((origin) => !registry.has(origin))
-    .map((origin) => unmetPeer(origin, attempt?.(origin)));
+    .map((origin) => {
+      const { cause, nextAt } = attempt?.(origin) ?? {};
+      return unmetPeer(origin, cause === undefined ? undefined : causeOf(cause), nextAt);
+    });
   return registry
     .list()
-    .map((server): PeerSummary => {
-      const state = health.record(server.origin);
-      const suspended = server.trust !== TrustState.Trusted;
-      return {
-        origin: server.origin,
-        met: true,
-        name: server.name,
-        worlds: server.worlds,
-        trust: server.trust,
-        roles: server.roles ?? ALL_ROLES,
-        keys: keysOffered(server).map(({ kid }) => kid),
-        recovery: server.recovery,
-        status: suspended ? ServerStatus.Suspended : server.status,
-        hasSession: registry.liveSession(server.origin) !== undefined,
-        refusal: server.refusal?.code,
-        refusalAt: server.refusal?.at,
-        theirTrust: server.theirTrust,
-        roundTripMilliseconds: state?.roundTripMilliseconds,
-        uptime: state?.uptime ?? NOTHING_OBSERVED,
-        lastHandshakeAt: server.lastHandshakeAt,
-        lastSeenAt: state?.lastOkAt,
-        since: state?.since,
-        cause: state?.cause,
-        nextCheckAt: state?.nextCheckAt,
-        wrongAssets: wrongAssets.get(server.origin) ?? 0,
-      };
-    })
+    .map((server): PeerSummary => ({
+      ...summaryOf(server, registry, server.status, health.record(server.origin)),
+      wrongAssets: wrongAssets.get(server.origin) ?? 0,
+    }))
     .concat(unmet)
     .sort((a, b) => (a.origin < b.origin ? -1 : 1));
 }
 
+/** A known peer; `state`: what probes found, as far as it still counts. */
+export function summaryOf(
+  server: FederatedServer,
+  registry: Pick<ServerRegistry, "liveSession" | "blockedBy">,
+  status: ServerStatus,
+  state: Partial<HealthRecord> | undefined,
+): PeerSummary {
+  const { origin, name, worlds, trust, refusal, theirTrust } = server;
+  return {
+    ...{ origin, met: true, name, worlds, trust, theirTrust },
+    blockedBy: trust === TrustState.Blocked ? registry.blockedBy(origin) : [],
+    roles: server.roles ?? ALL_ROLES,
+    keys: keysOffered(server).map(({ kid }) => kid),
+    recovery: server.recovery,
+    status: trust === TrustState.Trusted ? status : ServerStatus.Suspended,
+    hasSession: registry.liveSession(origin) !== undefined,
+    refusal: refusal?.code,
+    refusalAt: refusal?.at,
+    roundTripMilliseconds: state?.roundTripMilliseconds,
+    uptime: state?.uptime ?? NOTHING_OBSERVED,
+    firstSeenAt: server.firstSeenAt,
+    lastHandshakeAt: server.lastHandshakeAt,
+    lastCheckedAt: state?.lastCheckedAt,
+    lastSeenAt: state?.lastOkAt,
+    since: state?.since,
+    cause: state?.cause,
+    nextCheckAt: state?.nextCheckAt,
+    wrongAssets: 0,
+  };
+}
+
 /** Whom the configuration names, and nobody has met. */
-function unmetPeer(origin: string, attempt: MeetingAttempt | undefined): PeerSummary {
-  const refused =
-    attempt?.cause instanceof FederationError && isTrustRefusal(attempt.cause.code)
-      ? attempt.cause.code
-      : undefined;
+export function unmetPeer(origin: string, cause?: HealthCause, nextCheckAt?: number): PeerSummary {
   return {
     ...{ origin, met: false, name: new URL(origin).host, worlds: [], keys: [] },
-    ...{ trust: TrustState.Trusted, roles: ALL_ROLES, recovery: undefined },
+    ...{ trust: TrustState.Trusted, blockedBy: [], roles: ALL_ROLES, recovery: undefined },
     ...{ status: ServerStatus.Offline, hasSession: false, theirTrust: undefined },
-    ...{ refusal: refused, refusalAt: undefined },
-    ...{ roundTripMilliseconds: undefined, uptime: NOTHING_OBSERVED, lastHandshakeAt: undefined },
-    ...{ lastSeenAt: undefined, since: undefined, wrongAssets: 0 },
-    cause: attempt === undefined ? undefined : causeOf(attempt.cause),
-    nextCheckAt: attempt?.nextAt,
+    ...{ refusal: cause?.refusal, refusalAt: undefined, cause, nextCheckAt },
+    ...{ roundTripMilliseconds: undefined, uptime: NOTHING_OBSERVED, firstSeenAt: undefined },
+    ...{ lastHandshakeAt: undefined, lastCheckedAt: undefined, lastSeenAt: undefined },
+    ...{ since: undefined, wrongAssets: 0 },
   };
 }
 

@@ -12,12 +12,13 @@ const PREFIX = "route/";
 /** Another text with every change: by it the other processes of a server, and it itself, hear of one. */
 const REVISION = "routes-revision";
 
-const routeSchema = z.strictObject({
+/** A route as it is stored: see {@link normalRoute}. */
+export const routeSchema = z.strictObject({
   pattern: z.string().max(2048),
   server: z.string().max(300),
-  priority: z.number().optional(),
-  weight: z.number().min(0).optional(),
-  world: z.string().max(64).optional(),
+  priority: z.number().exactOptional(),
+  weight: z.number().min(0).exactOptional(),
+  world: z.string().max(64).exactOptional(),
 });
 
 /** Options of {@link KeptRoutes}. */
@@ -101,7 +102,7 @@ export class KeptRoutes {
     const problem = this.#problemOf(route);
     if (problem !== undefined) throw problem;
     const { table, store } = this.#options;
-    const kept = normal(route);
+    const kept = normalRoute(route);
     const key = keyOf(kept);
     if (!this.#routes.has(key) && this.#routes.size >= MAX_KEPT_ROUTES) {
       throw new TypeError(`${MAX_KEPT_ROUTES} routes are kept already: remove one first`);
@@ -157,7 +158,14 @@ export class KeptRoutes {
   }
 }
 
-function normal({ pattern, server, priority, weight, world }: PortalRoute): PortalRoute {
+/** A route with its members only, pattern and server in their normal forms. */
+export function normalRoute({
+  pattern,
+  server,
+  priority,
+  weight,
+  world,
+}: PortalRoute): PortalRoute {
   return {
     pattern: patternText(parsePattern(pattern)),
     server: originOf(server) ?? server,

@@ -83,6 +83,7 @@ export interface Parts {
   readonly descriptor: OwnDescriptor;
   readonly registry: ServerRegistry;
   readonly keptRoutes: KeptRoutes;
+  readonly crossingLog: CrossingLog;
   readonly trust: PeerTrust;
   readonly handshake: HandshakeService;
   readonly nonces: Nonces;
@@ -357,7 +358,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
-    ...{ health, ownHealth, listings, discovery, serverPages, calls, keptRoutes },
+    ...{ health, ownHealth, listings, discovery, serverPages, calls, keptRoutes, crossingLog },
     ...{ assets, processes, custody },
     local: [
       { stop: () => fetch.close() },
@@ -372,7 +373,11 @@ export function composeParts(from: CompositionOptions): Parts {
       { stop: () => links?.close() },
     ],
     online: [
-      new Pulse({ store, clock, name: options.name, named }),
+      new Pulse({
+        ...{ store, clock, name: options.name, routes: options.routes },
+        named: named.filter((peer) => peer !== origin),
+        attempt: (peer) => keeper.attempt(peer),
+      }),
       ...[crossingLog, healthChecks, keeper, trustExchange, autosave, sweep, changes],
       ...(options.discovery.depth > 0 ? [discovery] : []),
     ],

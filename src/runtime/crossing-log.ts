@@ -26,6 +26,8 @@ export interface LoggedCrossing {
   readonly outcome: CrossingOutcome["kind"];
   /** Of one that did not arrive. */
   readonly code?: FederationErrorCode | undefined;
+  /** What the player was told, its first 300 characters. */
+  readonly message?: string | undefined;
 }
 
 const PREFIX = "crossing-log/";
@@ -35,6 +37,7 @@ const MOST_ARRIVED = 100;
 /** Apart from those that arrived, so that these do not push out what an operator looks for. */
 const MOST_FAILED = 200;
 const MAX_URI_LENGTH = 300;
+const MAX_MESSAGE_LENGTH = 300;
 
 const crossingSchema = z.strictObject({
   at: z.number().min(0),
@@ -43,6 +46,7 @@ const crossingSchema = z.strictObject({
   to: z.string().max(MAX_URI_LENGTH),
   outcome: z.enum(["arrived", "stayed", "undecided"]),
   code: z.custom<FederationErrorCode>(isFederationErrorCode).optional(),
+  message: z.string().max(MAX_MESSAGE_LENGTH).optional(),
 });
 const LOG_ROW: RowKind<readonly LoggedCrossing[]> = {
   what: "log of crossings",
@@ -65,6 +69,7 @@ export class CrossingLog implements Part {
   readonly #repeating: Repeating;
   readonly #arrived: LoggedCrossing[] = [];
   readonly #failed: LoggedCrossing[] = [];
+  readonly #counts = new Map<string, number>();
   #key: string | undefined;
   #isWritten = true;
   #isFailing = false;
@@ -85,10 +90,29 @@ export class CrossingLog implements Part {
     kept.push({
       ...{ at: this.#options.clock.now(), transferId, player },
       ...{ to: to.slice(0, MAX_URI_LENGTH), outcome: kind },
-      ...("code" in more ? { code: more.code } : {}),
+      ...("code" in more
+        ? { code: more.code, message: more.message.slice(0, MAX_MESSAGE_LENGTH) }
+        : {}),
     });
     if (kept.length > (kind === "arrived" ? MOST_ARRIVED : MOST_FAILED)) kept.shift();
+    const counted = "code" in more ? more.code : kind;
+    this.#counts.set(counted, (this.#counts.get(counted) ?? 0) + 1);
     this.#isWritten = false;
+  }
+
+  /** Those of this run, the newest first. */
+  ended(): LoggedCrossing[] {
+    return newestFirst([...this.#arrived, ...this.#failed]);
+  }
+
+  /** Those of this run that did not arrive, the newest first. */
+  failed(): LoggedCrossing[] {
+    return newestFirst(this.#failed);
+  }
+
+  /** How many ended in which way in this run: `arrived`, or by the code of what kept them. */
+  counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
   }
 
   start(): void {
@@ -130,5 +154,10 @@ export async function loggedCrossings(store: Store): Promise<LoggedCrossing[]> {
   for await (const [key, text] of store.entries(PREFIX)) {
     for (const each of reader.parse(key, text) ?? []) found.push(each);
   }
-  return found.sort((one, other) => other.at - one.at);
+  return newestFirst(found);
+}
+
+/** Of the same kind and millisecond: the later one first. */
+function newestFirst(crossings: readonly LoggedCrossing[]): LoggedCrossing[] {
+  return crossings.toReversed().sort((one, other) => other.at - one.at);
 }

@@ -28,6 +28,7 @@ import {
 } from "../ports.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { KeptRoutes } from "../routing/kept-routes.ts";
+import type { CrossingLog } from "./crossing-log.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { type Parts, composeParts } from "./composition.ts";
@@ -317,6 +318,11 @@ export class FederationRuntime {
   /** Routes that are there again after a restart. */
   get keptRoutes(): KeptRoutes {
     return this.#parts().keptRoutes;
+  }
+
+  /** How crossings that left this process ended. */
+  get crossingLog(): CrossingLog {
+    return this.#parts().crossingLog;
   }
 
   /** Calls to peers. */

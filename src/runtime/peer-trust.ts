@@ -1,13 +1,9 @@
 /** What a peer is trusted for, by what is known of it now. */
 import type { VerifyKey } from "../identity/ed25519.ts";
-import {
-  ALL_ROLES,
-  type FederatedServer,
-  ServerStatus,
-  TrustState,
-} from "../registry/federated-server.ts";
+import { ALL_ROLES, type FederatedServer, TrustState } from "../registry/federated-server.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { OwnKeys } from "./own-keys.ts";
+import { isReachable, mayGoTo, withAuthority } from "./way-out.ts";
 
 /** Answers from the registry; decides nothing. */
 export class PeerTrust {
@@ -47,15 +43,8 @@ export class PeerTrust {
     return isTrusted(server) && (server.roles ?? ALL_ROLES).inbound;
   };
 
-  /** Whether our players may go to a server: it is not known for anything that speaks against it. */
-  readonly mayGoTo = (origin: string): boolean => {
-    if (this.#registry.isBlocked(origin)) return false;
-    const server = this.#registry.get(origin);
-    if (server === undefined || origin === this.#origin) return true;
-    const suspended =
-      server.trust === TrustState.Blocked || server.trust === TrustState.Quarantined;
-    return !suspended && (server.roles ?? ALL_ROLES).outbound;
-  };
+  /** Whether our players may go to a server: see {@link mayGoTo}. */
+  readonly mayGoTo = (origin: string): boolean => mayGoTo(this.#registry, this.#origin, origin);
 
   /** Where a trusted server's assets are; undefined for any other. */
   readonly endpointOf = (origin: string): string | undefined => {
@@ -75,20 +64,12 @@ export class PeerTrust {
 
   /** Whether players can be sent to a server now, as far as health checks know. */
   isReachable(origin: string): boolean {
-    if (origin === this.#origin) return true;
-    const server = this.#registry.get(origin);
-    return (
-      isTrusted(server) &&
-      server.status !== ServerStatus.Offline &&
-      server.status !== ServerStatus.Suspended
-    );
+    return isReachable(this.#registry, this.#origin, origin);
   }
 
   /** The known peer with an authority. */
   withAuthority(authority: string): string | undefined {
-    const server =
-      this.#registry.get(`https://${authority}`) ?? this.#registry.get(`http://${authority}`);
-    return server?.origin;
+    return withAuthority(this.#registry, authority);
   }
 
   /** Whether a session is wanted with a server: see {@link wanted}. */

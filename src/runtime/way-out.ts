@@ -1,6 +1,6 @@
 /** Whether players are sent to another server, and why not: for the player, and for the operator. */
 import type { FederationErrorCode } from "../errors.ts";
-import { TrustState } from "../registry/federated-server.ts";
+import { ALL_ROLES, ServerStatus, TrustState } from "../registry/federated-server.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 
 /** Why nobody is sent to a server. */
@@ -10,6 +10,41 @@ export interface NoWayOut {
   readonly message: string;
   /** A few words for the operator. */
   readonly why: string;
+}
+
+/** Whether players of `self` may go to a server: it is not known for anything that speaks against it. */
+export function mayGoTo(
+  registry: Pick<ServerRegistry, "get" | "isBlocked">,
+  self: string,
+  origin: string,
+): boolean {
+  if (registry.isBlocked(origin)) return false;
+  const server = registry.get(origin);
+  if (server === undefined || origin === self) return true;
+  const suspended = server.trust === TrustState.Blocked || server.trust === TrustState.Quarantined;
+  return !suspended && (server.roles ?? ALL_ROLES).outbound;
+}
+
+/** Whether players can be sent to a server now, as far as its status says. */
+export function isReachable(
+  registry: Pick<ServerRegistry, "get">,
+  self: string,
+  origin: string,
+): boolean {
+  if (origin === self) return true;
+  const { trust, status } = registry.get(origin) ?? {};
+  return (
+    trust === TrustState.Trusted &&
+    (status === ServerStatus.Online || status === ServerStatus.Degraded)
+  );
+}
+
+/** The known peer with an authority. */
+export function withAuthority(
+  registry: Pick<ServerRegistry, "get">,
+  authority: string,
+): string | undefined {
+  return (registry.get(`https://${authority}`) ?? registry.get(`http://${authority}`))?.origin;
 }
 
 /** Why nobody is sent to `origin` now; undefined: players are. */

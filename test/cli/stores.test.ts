@@ -34,7 +34,7 @@ const LONG = `https://${"a-very-long-label-".repeat(3)}x.of-somebody.example:844
 interface Listed {
   readonly peers: readonly {
     readonly origin: string;
-    readonly state: string;
+    readonly condition: string;
     readonly why: string | null;
     readonly uptime: Record<string, { share: number | null; observedMilliseconds: number }>;
     readonly roundTripMilliseconds: number | null;
@@ -83,7 +83,10 @@ async function fill(store: KeyvStore): Promise<void> {
     "health/https://down.example",
     health("https://down.example", 60, { code: "connection-refused" }),
   );
-  await new Pulse({ store, clock: systemClock, name: "Here" }).start();
+  const named = ["https://up.example", "https://named.example"];
+  const cause = Object.assign(new Error("no"), { code: "ENOTFOUND" });
+  const attempt = () => ({ failures: 1, cause, nextAt: undefined });
+  await new Pulse({ store, clock: systemClock, name: "Here", named, attempt }).start();
   const log = new CrossingLog({
     ...{ store, clock: systemClock, random: systemRandom, logger: quietLogger() },
   });
@@ -160,21 +163,26 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
       it("lists peers as they are, the worst first, and those nobody measured as unknown", async () => {
         const { peers } = (await cli("peers", "list", "--json")).json<Listed>();
         assert.deepEqual(
-          peers.map(({ origin, state, why }) => [origin, state, why]),
+          peers.map(({ origin, condition, why }) => [origin, condition, why]),
           [
             ["https://down.example", "down", "connection refused"],
-            ["https://refuses.example", "refuses us", "refuses us: ERR_FED_NOT_TRUSTED"],
+            [
+              "https://refuses.example",
+              "refused",
+              "pending there: its operator has to approve this server",
+            ],
+            ["https://named.example", "unmet", "no such host"],
+            ["https://waits.example", "pending", "waits for your decision"],
             [LONG, "degraded", "answers slowly"],
-            ["https://never.example", "unknown", "never measured"],
-            ["https://waits.example", "pending", "waits for you"],
+            ["https://never.example", "unknown", "never looked at"],
             ["https://up.example", "up", null],
           ],
         );
         const up = peers.at(-1);
         assert.equal(up?.roundTripMilliseconds, 12);
         assert.equal(up?.uptime["day"]?.share, 1);
-        assert.equal(peers[3]?.uptime["day"]?.share, null);
-        assert.equal(peers[3]?.uptime["day"]?.observedMilliseconds, 0);
+        assert.equal(peers[5]?.uptime["day"]?.share, null);
+        assert.equal(peers[5]?.uptime["day"]?.observedMilliseconds, 0);
       });
 
       it("shows the trouble first, with what mends it, and exits with 1", async () => {
@@ -189,7 +197,10 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
         assert.match(out, /1 visitor cannot be given back yet/u);
         assert.match(out, /1 state came back too late/u);
         assert.match(out, /server +Here at https:\/\/here\.example/u);
-        assert.match(out, /peers +1 down, 1 refuses us, 1 degraded, 1 unknown, 1 pending, 1 up/u);
+        assert.match(
+          out,
+          /peers +1 down, 1 refused, 1 unmet, 1 pending, 1 degraded, 1 unknown, 1/u,
+        );
         assert.match(out, /1 abroad; visitors: 1 here, 0 leaving, 1 returning/u);
         assert.doesNotMatch(out, /secret|tester/u, "who may use the store is nobody's business");
         const told = out.indexOf("down.example") < out.indexOf("peers ");
@@ -311,7 +322,7 @@ describe("cli beside a store in SQLite, Redis or PostgreSQL", function () {
     const env = { AETHER_STORE: place.store[1] ?? "" };
     const { out, code } = await runIn(env, ["peers", "list", "--json"]);
     assert.equal(code, 0);
-    assert.equal((JSON.parse(out) as Listed).peers.length, 6);
+    assert.equal((JSON.parse(out) as Listed).peers.length, 7);
   });
 
   it("decides nothing where no audit log can say so", async () => {

@@ -3,6 +3,8 @@ import {
   conditionOf,
   countConditions,
   mendOf,
+  sinceOf,
+  TROUBLES,
   whyOf,
   worstFirst,
 } from "../../src/operator/condition.ts";
@@ -23,6 +25,7 @@ describe("operator/condition", () => {
         peerSummary({ status: "offline", refusal: "ERR_FED_BLOCKED" }),
         peerSummary({ status: "offline", since: undefined }),
         peerSummary({ refusal: "ERR_FED_BLOCKED" }),
+        peerSummary({ status: "offline", since: undefined, refusal: "ERR_FED_BLOCKED" }),
       ].map(conditionOf),
       [
         "up",
@@ -34,6 +37,7 @@ describe("operator/condition", () => {
         "down",
         "unknown",
         "refused",
+        "refused",
       ],
     );
   });
@@ -41,10 +45,47 @@ describe("operator/condition", () => {
   it("says why in a few words", () => {
     const down = peerSummary({ status: "offline", cause: { code: "connection-refused" } });
     assert.equal(whyOf(down), "connection refused");
-    assert.match(whyOf(peerSummary({ refusal: "ERR_FED_BLOCKED" })) ?? "", /ERR_FED_BLOCKED/u);
+    const unwell = peerSummary({ status: "degraded", cause: { code: "slow" } });
+    assert.equal(whyOf(unwell), "answers slowly");
+    const blocked = { trust: "blocked", blockedBy: ["*.example", "a-key"] } as const;
+    assert.equal(whyOf(peerSummary(blocked)), "blocked by *.example, a-key");
     const oneWay = { inbound: false, outbound: true, at: 1 };
     assert.match(whyOf(peerSummary({ theirTrust: oneWay })) ?? "", /none of our players/u);
     assert.equal(whyOf(peerSummary({})), undefined);
+  });
+
+  for (const [refusal, why] of [
+    ["ERR_FED_NOT_TRUSTED", /^pending there: its operator has to approve this server$/u],
+    ["ERR_FED_BLOCKED", /^blocked there$/u],
+    ["ERR_FED_UNKNOWN_KEY", /^it does not know this server's key$/u],
+    ["ERR_FED_KEY_CHANGED", /^it does not know this server's key$/u],
+    ["ERR_FED_CLOCK_SKEW", /clocks of the two servers differ/u],
+    ["ERR_FED_DIGEST_MISMATCH", /refuses this server: ERR_FED_DIGEST_MISMATCH$/u],
+  ] as const) {
+    it(`says why a peer refuses by ${refusal}, whether it was met before or not`, () => {
+      assert.match(whyOf(peerSummary({ refusal })) ?? "", why);
+      const unmet = peerSummary({ refusal, met: false, status: "offline", since: undefined });
+      assert.match(whyOf(unmet) ?? "", why);
+    });
+  }
+
+  it("says since when it is so", () => {
+    const times = { since: 5, firstSeenAt: 2, refusalAt: 3, lastCheckedAt: 4 };
+    assert.deepEqual(
+      [
+        peerSummary(times),
+        peerSummary({ ...times, status: "offline" }),
+        peerSummary({ ...times, refusal: "ERR_FED_BLOCKED" }),
+        peerSummary({ ...times, trust: "pending" }),
+        peerSummary({ ...times, trust: "quarantined" }),
+        peerSummary({ ...times, status: "offline", since: undefined }),
+      ].map(sinceOf),
+      [5, 5, 3_000, 2_000, undefined, 4],
+    );
+  });
+
+  it("counts as trouble what an operator has to mend, and no stranger", () => {
+    assert.deepEqual([...TROUBLES].sort(), ["degraded", "down", "quarantined", "refused", "unmet"]);
   });
 
   it("names the command that mends it, and on whose machine", () => {
@@ -65,6 +106,11 @@ describe("operator/condition", () => {
       /doctor https:\/\/a\.example$/u,
     );
     assert.equal(mendOf(peerSummary({}), OWN), undefined);
+    assert.equal(
+      mendOf(peerSummary({ refusal: "ERR_FED_NOT_TRUSTED" }), { ...OWN, keyId: undefined })
+        ?.command,
+      "npx aether-federation peers approve https://own.example",
+    );
   });
 
   it("puts the worst first, and of those who has been so for longest", () => {

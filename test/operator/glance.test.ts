@@ -55,6 +55,17 @@ describe("operator/glance", () => {
     );
   });
 
+  it("says why a peer does not deal with this server, in the words of all other places", async () => {
+    await meet("https://other.example");
+    registry.setStatus("https://other.example", ServerStatus.Online);
+    await registry.noteRefusal("https://other.example", "ERR_FED_NOT_TRUSTED");
+    clock.advance(120_000);
+    assert.match(
+      look().lines[0] ?? "",
+      /^refused · other\.example · for 2 min · pending there: its operator has to approve/u,
+    );
+  });
+
   it("stays short however many there are, and says how many it leaves out", () => {
     const named = Array.from({ length: 5_000 }, (_, index) => `https://p${index}.example`);
     const { summary, lines } = look({ named, abroad: undefined });

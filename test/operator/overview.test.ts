@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import type { UptimeSlice } from "../../src/health/uptime-history.ts";
 import { type OverviewSources, MAX_ROWS, barOf, overviewOf } from "../../src/operator/overview.ts";
-import { RecentCrossings } from "../../src/operator/recent-crossings.ts";
-import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { peerSummary } from "../support/peer-summary.ts";
 
 const slice = (observedMilliseconds: number, upMilliseconds: number): UptimeSlice => ({
@@ -27,7 +25,8 @@ describe("operator/overview", () => {
       }),
       peers: () => peers,
       slices: () => [slice(0, 0), slice(60_000, 60_000), slice(60_000, 29_999), slice(9, 0)],
-      crossings: new RecentCrossings(new ManualClock()),
+      underWay: () => [],
+      crossings: { ended: () => [], failed: () => [], counts: () => ({}) },
       playersHere: () => 3,
       visitors: none,
       abroad: none,
@@ -100,33 +99,5 @@ describe("operator/overview", () => {
     });
     assert.deepEqual(overview.missing.toSorted(), ["abroad", "quarantine"]);
     assert.equal(overview.playersHere, 3);
-  });
-});
-
-describe("operator/recent-crossings", () => {
-  it("knows what is under way, what ended, and what failed, in bounded memory", () => {
-    const clock = new ManualClock();
-    const crossings = new RecentCrossings(clock);
-    const since = clock.now();
-    crossings.progressed({ transferId: "t", player: "p", to: "aether://x/y", stage: "departing" });
-    clock.advance(5);
-    crossings.progressed({ transferId: "t", player: "p", to: "aether://x/y", stage: "transit" });
-    assert.deepEqual(
-      crossings.underWay().map((each) => [each.stage, each.since]),
-      [["transit", since]],
-    );
-    crossings.finished("p", { kind: "arrived", transferId: "t", to: "aether://x/y" });
-    assert.deepEqual([crossings.underWay(), crossings.failed()], [[], []]);
-    for (let index = 0; index < 300; index += 1) {
-      const code = "ERR_FED_DESTINATION_DOWN";
-      crossings.finished("p", { kind: "stayed", transferId: `t${index}`, to: "", code });
-    }
-    assert.deepEqual([crossings.ended().length, crossings.failed().length], [200, 100]);
-    assert.equal(crossings.failed()[0]?.transferId, "t299");
-    assert.deepEqual(crossings.counts(), { arrived: 1, ERR_FED_DESTINATION_DOWN: 300 });
-    for (let index = 0; index < 1_500; index += 1) {
-      crossings.progressed({ transferId: `u${index}`, player: "p", to: "", stage: "transit" });
-    }
-    assert.equal(crossings.underWay().length, 1_000);
   });
 });

@@ -68,6 +68,39 @@ describe("runtime/crossing-log", () => {
     );
   });
 
+  it("tells those of its own run, the newest first, what the players were told, and how many", async () => {
+    const former = open();
+    former.add("ada@a.example", stayed(0));
+    await former.stop();
+    const log = open();
+    log.add("ada@a.example", stayed(1));
+    await clock.advanceAsync(10);
+    log.add("bob@a.example", arrived(2));
+    await clock.advanceAsync(10);
+    log.add("eve@a.example", stayed(3));
+    assert.deepEqual(
+      log.ended().map(({ transferId }) => transferId),
+      ["t3", "t2", "t1"],
+    );
+    assert.deepEqual(
+      log.failed().map(({ transferId, message }) => [transferId, message]),
+      [
+        ["t3", "Full."],
+        ["t1", "Full."],
+      ],
+    );
+    assert.deepEqual(log.counts(), { arrived: 1, ERR_FED_WORLD_FULL: 2 });
+    await log.stop();
+    assert.equal((await loggedCrossings(store))[0]?.message, "Full.");
+  });
+
+  it("keeps a long message in part", async () => {
+    const log = open();
+    log.add("ada@a.example", { ...stayed(1), message: "x".repeat(5_000) } as CrossingOutcome);
+    await log.stop();
+    assert.equal((await loggedCrossings(store))[0]?.message?.length, 300);
+  });
+
   it("keeps a long address in part", async () => {
     const log = open();
     log.add("ada@a.example", stayed(1, `${TO}?${"x".repeat(5_000)}`));
