@@ -2,6 +2,7 @@
  * Real servers and real clients, while servers are killed and started again, connections are cut and stores go
  * away: nobody lost, nothing doubled, nobody stuck.
  */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import type { Random } from "../../src/ports.ts";
 import { eventually } from "../support/eventually.ts";
@@ -308,7 +309,8 @@ class Chaos {
       const open = new Map<string, { player: string; life: string; from: bigint }>();
       const endOf = (from: bigint): bigint =>
         deaths.find((death) => death > from) ?? process.hrtime.bigint();
-      const text = await readFile(journal, "utf8");
+      // Who has had no player has written nothing.
+      const text = existsSync(journal) ? await readFile(journal, "utf8") : "";
       // A line that was being written when the process died is no line.
       for (const line of text.split("\n").slice(0, -1)) {
         const [at = "0", life = "", what, player = "", session = ""] = line.split(" ");
@@ -333,6 +335,7 @@ class Chaos {
         stays.push({ player, server: spec.name, from, to: endOf(from) });
       }
     }
+    if (stays.length === 0) throw new Error("no server has written down that anybody played");
     stays.sort((a, b) => (a.from < b.from ? -1 : 1));
     const latest = new Map<string, (typeof stays)[number]>();
     const twice: string[] = [];
