@@ -2,7 +2,8 @@
  * What is known of peers, beyond a restart: one row per peer in the store, written behind.
  *
  * Every minute the peers that were probed since are written, many at once, so that an engine with group commit
- * makes them one: at most one write per peer and minute, none where nobody was probed. What has not been written when a process dies is unknown time
+ * makes them one: one write per peer and minute, none where nobody was probed. Whose status has changed is written
+ * within 2 s, for whoever reads beside the running server. What has not been written when a process dies is unknown time
  * later. A store that fails costs what it would have kept, and one line of the log until it answers again.
  *
  * Several processes of one server write the same rows, each what it has seen by itself: by compare-and-set, and
@@ -16,6 +17,7 @@ import { type RememberedHealth, mergeRemembered, rememberedHealthSchema } from "
 
 const PREFIX = "health/";
 const WRITE_MILLISECONDS = 60_000;
+const CHANGE_MILLISECONDS = 2_000;
 /** What has not been read by then is not waited for: peers have to be probed. */
 const READ_TIMEOUT_MILLISECONDS = 3_000;
 /** Nor is what is not written at a stop. */
@@ -33,7 +35,7 @@ const HEALTH_ROW: RowKind<RememberedHealth> = {
 
 /** Options of {@link HealthMemory}. */
 export interface HealthMemoryOptions {
-  readonly health: Pick<HealthMonitor, "list" | "remembered">;
+  readonly health: Pick<HealthMonitor, "list" | "record" | "remembered" | "on">;
   readonly store: Store;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -52,6 +54,10 @@ export class HealthMemory {
   /** `lastCheckedAt` of what was written last. */
   readonly #written = new Map<string, number>();
   #timer: TimerHandle | undefined;
+  /** Whose status has changed, until it is written soon. */
+  readonly #changed = new Set<string>();
+  #soon: TimerHandle | undefined;
+  #stopListening: (() => void) | undefined;
   #writing: Promise<void> | undefined;
   #failing = false;
   #stopped = false;
@@ -105,6 +111,9 @@ export class HealthMemory {
   /** Begins to write. */
   start(): void {
     if (this.#stopped) return;
+    this.#stopListening ??= this.#options.health.on(({ origin }) => {
+      this.#hasten(origin);
+    });
     this.#timer = this.#options.clock.setTimeout(() => {
       void this.write().then(() => {
         this.start();
@@ -115,7 +124,10 @@ export class HealthMemory {
   /** Writes what is not written yet, for 2 s at most, and ends. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    this.#stopListening?.();
+    for (const timer of [this.#timer, this.#soon]) {
+      if (timer !== undefined) this.#options.clock.clearTimeout(timer);
+    }
     await this.#within(
       (async () => {
         await this.#writing;
@@ -125,9 +137,29 @@ export class HealthMemory {
     );
   }
 
+  #hasten(origin: string): void {
+    this.#changed.add(origin);
+    this.#soon ??= this.#options.clock.setTimeout(() => {
+      this.#soon = undefined;
+      void this.#writeChanged();
+    }, CHANGE_MILLISECONDS);
+  }
+
+  async #writeChanged(): Promise<void> {
+    await this.#writing;
+    if (this.#stopped) return;
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    await this.#run(changed);
+  }
+
   /** Writes whom probes have looked at since. Never rejects; a round under way is shared. */
   write(): Promise<void> {
-    this.#writing ??= this.#write()
+    return this.#run();
+  }
+
+  #run(origins?: readonly string[]): Promise<void> {
+    this.#writing ??= this.#write(origins)
       .catch((cause: unknown) => {
         this.#failed(cause);
       })
@@ -137,9 +169,11 @@ export class HealthMemory {
     return this.#writing;
   }
 
-  async #write(): Promise<void> {
+  async #write(origins?: readonly string[]): Promise<void> {
     if (this.#options.writes?.() === false) return;
-    const due = this.#options.health.list().flatMap(({ origin, lastCheckedAt }) => {
+    const { health } = this.#options;
+    const looked = origins?.flatMap((origin) => health.record(origin) ?? []) ?? health.list();
+    const due = looked.flatMap(({ origin, lastCheckedAt }) => {
       const isNew = lastCheckedAt !== undefined && this.#written.get(origin) !== lastCheckedAt;
       return isNew ? [{ origin, lastCheckedAt }] : [];
     });

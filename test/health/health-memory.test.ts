@@ -108,20 +108,23 @@ describe("health/health-memory", () => {
     const { clock, store } = setUp();
     const { health, stop } = await startProcess({ clock, store });
     await clock.advanceAsync(30 * MINUTE + 1_000);
-    assert.equal(store.writes, 30);
+    assert.equal(store.writes, 31, "and once for its first status");
     await health.stop();
     await clock.advanceAsync(HOUR);
     await stop();
-    assert.ok(store.writes <= 31, `${store.writes} writes`);
+    assert.ok(store.writes <= 32, `${store.writes} writes`);
   });
 
   it("writes at its stop what was not written yet", async () => {
     const { clock, store } = setUp();
-    const { stop } = await startProcess({ clock, store });
-    await clock.advanceAsync(20_000);
-    assert.equal(await store.get(KEY), undefined);
+    const { stop, record } = await startProcess({ clock, store });
+    await clock.advanceAsync(40_000);
+    const stored = async (): Promise<unknown> =>
+      (JSON.parse((await store.get(KEY)) ?? "{}") as Partial<RememberedHealth>).lastCheckedAt;
+    const lastCheckedAt = Math.round(record().lastCheckedAt ?? 0);
+    assert.notEqual(await stored(), lastCheckedAt);
     await stop();
-    assert.notEqual(await store.get(KEY), undefined);
+    assert.equal(await stored(), lastCheckedAt);
   });
 
   it("goes on where the store fails, says so once, and writes when it is back", async () => {
@@ -233,6 +236,29 @@ describe("health/health-memory", () => {
     store.compareAndSet = compareAndSet;
     await memory.write();
     assert.notEqual(await store.get(KEY), undefined);
+  });
+
+  it("has a change of status in the store within 2 s, and writes nobody else for it", async () => {
+    const clock = new ManualClock();
+    const store = new OddStore(clock);
+    const world = { up: true };
+    const process = await startProcess({ clock, store }, world);
+    const stored = async (): Promise<unknown> =>
+      (JSON.parse((await store.get(KEY)) ?? "{}") as Partial<RememberedHealth>).status;
+    await clock.advanceAsync(2_500);
+    assert.equal(await stored(), HealthStatus.Healthy, "the first probe of all");
+    await clock.advanceAsync(5 * MINUTE);
+    world.up = false;
+    await clock.advanceAsync(MINUTE);
+    assert.equal(process.record().status, HealthStatus.Unreachable);
+    const { at = 0 } = process.record().transitions.at(-1) ?? {};
+    await clock.advanceAsync(Math.max(0, at + 2_001 - clock.now()));
+    assert.equal(await stored(), HealthStatus.Unreachable);
+    const { writes } = store;
+    process.health.watch("https://other.example");
+    await clock.advanceAsync(2_500);
+    assert.equal(store.writes, writes + 1);
+    await process.stop();
   });
 });
 
