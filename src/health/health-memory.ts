@@ -131,6 +131,8 @@ export class HealthMemory {
     await this.#within(
       (async () => {
         await this.#writing;
+        // The time since the last probe was observed, too, until checks ended.
+        this.#written.clear();
         await this.write();
       })(),
       STOP_TIMEOUT_MILLISECONDS,
