@@ -21,6 +21,8 @@ export interface TrustExchangeOptions {
 /** Calls under way at once. */
 const AT_ONCE = 8;
 const ROUND_MILLISECONDS = 60_000;
+/** Who answers a handshake knows of its session before the other side does, which has to hear the answer first. */
+const NEW_SESSION_MILLISECONDS = 5_000;
 /** All peers are asked again in so many rounds. */
 const ROUNDS = 60;
 
@@ -29,8 +31,9 @@ export class TrustExchange implements Part {
   readonly #options: TrustExchangeOptions;
   /** By origin: what was said last, and in which session. */
   readonly #said = new Map<string, string>();
-  /** To be told, in this order. */
-  readonly #due = new Set<string>();
+  /** To be told, in this order, and from when on, on the monotonic clock. */
+  readonly #due = new Map<string, number>();
+  #soon: TimerHandle | undefined;
   /** Who has not heard it: told again in the next round. */
   readonly #unheard = new Set<string>();
   #underWay = 0;
@@ -44,7 +47,8 @@ export class TrustExchange implements Part {
     this.#options = options;
     options.registry.on(({ origin, type }) => {
       if (type === "status-changed" || type === "their-trust") return;
-      if (options.registry.has(origin)) this.#look(origin);
+      const wait = type === "session" ? NEW_SESSION_MILLISECONDS : 0;
+      if (options.registry.has(origin)) this.#look(origin, wait);
       else this.#forget(origin);
     });
   }
@@ -63,7 +67,7 @@ export class TrustExchange implements Part {
   /** Calls whoever has not been told what this server trusts it for. */
   lookAtAll(): void {
     for (const { origin } of this.#options.registry.list({ trust: TrustState.Trusted })) {
-      this.#look(origin);
+      this.#look(origin, NEW_SESSION_MILLISECONDS);
     }
   }
 
@@ -71,7 +75,9 @@ export class TrustExchange implements Part {
   stop(): void {
     this.#running = false;
     this.#due.clear();
-    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    for (const timer of [this.#timer, this.#soon]) {
+      if (timer !== undefined) this.#options.clock.clearTimeout(timer);
+    }
   }
 
   #wait(): void {
@@ -99,12 +105,15 @@ export class TrustExchange implements Part {
     this.#turn = this.#turn.slice(count);
   }
 
-  /** Calls a peer where there is something it has not been told. */
-  #look(origin: string): void {
+  /** Calls a peer, in so many milliseconds at the earliest, where there is something it has not been told. */
+  #look(origin: string, wait = 0): void {
     if (!this.#running || this.#options.leads?.() === false) return;
     const saying = this.#saying(origin);
     if (saying === undefined || saying === this.#said.get(origin)) return;
-    this.#due.add(origin);
+    const from = this.#options.clock.monotonic() + wait;
+    const former = this.#due.get(origin) ?? 0;
+    this.#due.delete(origin);
+    this.#due.set(origin, Math.max(former, from));
     this.#next();
   }
 
@@ -119,8 +128,15 @@ export class TrustExchange implements Part {
   }
 
   #next(): void {
-    for (const origin of this.#due) {
+    const { clock } = this.#options;
+    const now = clock.monotonic();
+    let soonest = Infinity;
+    for (const [origin, from] of this.#due) {
       if (this.#underWay >= AT_ONCE) return;
+      if (from > now) {
+        soonest = Math.min(soonest, from);
+        continue;
+      }
       this.#due.delete(origin);
       this.#underWay += 1;
       void this.#tell(origin).finally(() => {
@@ -128,6 +144,11 @@ export class TrustExchange implements Part {
         if (this.#running) this.#next();
       });
     }
+    if (soonest === Infinity || this.#soon !== undefined) return;
+    this.#soon = clock.setTimeout(() => {
+      this.#soon = undefined;
+      if (this.#running) this.#next();
+    }, soonest - now);
   }
 
   async #tell(origin: string): Promise<void> {

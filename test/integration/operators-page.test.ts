@@ -8,6 +8,8 @@ import { type ServerProcess, WORLD } from "../support/processes.ts";
 import { running } from "../support/running.ts";
 import { portal } from "../support/sdk.ts";
 
+/** A session is 5 s old before anything is told in it. */
+const SOON = { timeoutMilliseconds: 20_000 };
 const TOKEN = "the-token-of-an-operator-in-a-test-0123456789";
 const never = `http://localhost:${await freePort()}`;
 const world = {
@@ -52,7 +54,7 @@ describe("what an operator sees of running servers", function () {
       await eventually(async () => {
         const { theirTrust: { at: _at, ...said } = {}, condition } = await rowOf(one, other.origin);
         assert.deepEqual([said, condition], [both, "up"]);
-      });
+      }, SOON);
     }
     const done = await commandLine(
       at.arena,
@@ -77,13 +79,13 @@ describe("what an operator sees of running servers", function () {
           "u",
         ),
       );
-    });
+    }, SOON);
     assert.equal(at.plaza.output.split("lets none of this server's players in").length, 2);
     const mended = await commandLine(at.arena, "peers", "approve", at.plaza.origin);
     assert.equal(mended.code, 0, mended.err);
     await eventually(async () => {
       assert.equal((await rowOf(at.plaza, at.arena.origin)).theirTrust?.inbound, true);
-    });
+    }, SOON);
   });
 
   it("shows who is abroad, and calls a player back", async () => {

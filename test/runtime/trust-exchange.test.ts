@@ -35,6 +35,11 @@ describe("runtime/trust-exchange", () => {
       expiresAt: clock.now() / 1000 + 86_400,
     });
   const settled = () => new Promise((resolve) => setImmediate(resolve));
+  /** The other side knows of a session that has just begun. */
+  const known = async () => {
+    clock.advance(5_000);
+    await settled();
+  };
 
   beforeEach(() => {
     clock = new ManualClock();
@@ -66,7 +71,7 @@ describe("runtime/trust-exchange", () => {
     await meet(A);
     answer = () => Promise.resolve(word(true, false, ["ours"]));
     await begin(A, "one");
-    await settled();
+    await known();
     await settled();
     const keys = activeKids(registry.get(A)!);
     assert.deepEqual(calls, [
@@ -76,7 +81,7 @@ describe("runtime/trust-exchange", () => {
     assert.deepEqual([theirTrust?.inbound, theirTrust?.outbound], [true, false]);
     assert.deepEqual(seenKeys, ["ours"]);
     await begin(A, "two");
-    await settled();
+    await known();
     assert.equal(calls.length, 2);
   });
 
@@ -84,6 +89,7 @@ describe("runtime/trust-exchange", () => {
     exchange.start();
     await meet(A);
     await begin(A, "one");
+    await known();
     await registry.setTrust(A, TrustState.Trusted, { roles: { inbound: false, outbound: true } });
     await settled();
     assert.deepEqual(
@@ -92,12 +98,27 @@ describe("runtime/trust-exchange", () => {
     );
   });
 
+  it("waits until the other side knows of a session, too", async () => {
+    exchange.start();
+    await meet(A);
+    await begin(A, "one");
+    clock.advance(4_999);
+    await settled();
+    assert.deepEqual(calls, []);
+    await registry.setTrust(A, TrustState.Trusted, { roles: { inbound: false, outbound: true } });
+    await settled();
+    assert.deepEqual(calls, [], "nor is a decision told sooner");
+    clock.advance(1);
+    await settled();
+    assert.equal(calls.length, 1);
+  });
+
   it("tells nobody who is not trusted", async () => {
     exchange.start();
     await meet(A);
     await registry.setTrust(A, TrustState.Pending);
     await begin(A, "one");
-    await settled();
+    await known();
     assert.deepEqual(calls, []);
   });
 
@@ -105,7 +126,7 @@ describe("runtime/trust-exchange", () => {
     exchange.start();
     await meet(A, ["aether/1"]);
     await begin(A, "one");
-    await settled();
+    await known();
     assert.deepEqual(calls, []);
   });
 
@@ -116,6 +137,7 @@ describe("runtime/trust-exchange", () => {
       await begin(origin, "one");
     }
     exchange.start();
+    await known();
     for (let turn = 0; turn < 400; turn += 1) await settled();
     assert.equal(calls.length, 120);
     assert.equal(most, 8, "at once");
@@ -132,10 +154,10 @@ describe("runtime/trust-exchange", () => {
     await meet(A);
     answer = () => Promise.reject(new Error("nobody is there"));
     await begin(A, "one");
-    await settled();
+    await known();
     answer = () => Promise.resolve({ ok: true, status: 200, body: { inbound: "yes" } });
     await begin(A, "two");
-    await settled();
+    await known();
     await settled();
     assert.equal(calls.length, 2);
     assert.equal(registry.get(A)?.theirTrust, undefined);
@@ -147,7 +169,7 @@ describe("runtime/trust-exchange", () => {
     answer = () =>
       Promise.resolve({ ok: false, status: 429, code: "ERR_FED_RATE_LIMITED", reason: "later" });
     await begin(A, "one");
-    await settled();
+    await known();
     await settled();
     answer = () => Promise.resolve(word(true, true));
     clock.advance(60_000);
