@@ -1,4 +1,4 @@
-/** What an operator decides on the admin page: parsed, done, and written into the audit log. */
+/** What an operator decides on the admin page: parsed, done, and written into the audit log once it is done. */
 import { z } from "zod";
 import type { TrustRoles } from "../registry/federated-server.ts";
 
@@ -38,7 +38,7 @@ export interface AdminDeeds {
   recall(player: string): Promise<string>;
   release(asset: string): Promise<string | undefined>;
   purge(asset: string): Promise<number>;
-  /** Writes a decision into the audit log, before it is made. */
+  /** Writes a decision that was made into the audit log, in the words of the command line. */
   audit(what: string, subject: string): Promise<void>;
 }
 
@@ -47,22 +47,22 @@ export async function perform(action: AdminAction, deeds: AdminDeeds): Promise<s
   switch (action.action) {
     case "approve": {
       const { origin, keys, inbound, outbound } = action;
-      await deeds.audit("approve", origin);
       await deeds.approve(origin, {
         ...(keys.length === 0 ? {} : { keys }),
         ...(inbound === undefined ? {} : { inbound }),
         ...(outbound === undefined ? {} : { outbound }),
       });
+      await deeds.audit("approve", origin);
       return `${origin} is trusted.`;
     }
     case "block": {
-      await deeds.audit("block", action.what);
       const { matched } = await deeds.block(action.what);
+      await deeds.audit("block", action.what);
       return `${action.what} is blocked; known servers that it matches: ${matched.length}.`;
     }
     case "unblock": {
-      await deeds.audit("unblock", action.what);
       const { matched } = await deeds.unblock(action.what);
+      await deeds.audit("unblock", action.what);
       return matched.length === 0
         ? `${action.what} is not blocked any more.`
         : `${matched.join(", ")} is not blocked any more, and waits for your approval.`;
@@ -70,23 +70,26 @@ export async function perform(action: AdminAction, deeds: AdminDeeds): Promise<s
     case "retry":
       await deeds.retry(action.origin);
       return `${action.origin} has answered: there is a session.`;
-    case "forget":
-      await deeds.audit("forget", action.origin);
-      return (await deeds.forget(action.origin))
-        ? `${action.origin} is forgotten.`
-        : `${action.origin} was not known.`;
-    case "recall":
-      await deeds.audit("recall", action.player);
-      return deeds.recall(action.player);
-    case "release": {
-      await deeds.audit("asset-released", action.asset);
-      const hash = await deeds.release(action.asset);
-      return hash === undefined
-        ? "It is not in quarantine any more."
-        : `It is served now, under the hash that its bytes really have: ${hash}`;
+    case "forget": {
+      if (!(await deeds.forget(action.origin))) return `${action.origin} was not known.`;
+      await deeds.audit("remove", action.origin);
+      return `${action.origin} is forgotten.`;
     }
-    case "purge":
+    case "recall": {
+      const said = await deeds.recall(action.player);
+      await deeds.audit("player-recalled", action.player);
+      return said;
+    }
+    case "release": {
+      const hash = await deeds.release(action.asset);
+      if (hash === undefined) return "It is not in quarantine any more.";
+      await deeds.audit("asset-released", action.asset);
+      return `It is served now, under the hash that its bytes really have: ${hash}`;
+    }
+    case "purge": {
+      if ((await deeds.purge(action.asset)) === 0) return "It was not there any more.";
       await deeds.audit("asset-purged", action.asset);
-      return (await deeds.purge(action.asset)) > 0 ? "It is gone." : "It was not there any more.";
+      return "It is gone.";
+    }
   }
 }

@@ -167,10 +167,15 @@ export function worstFirst(one: PeerSummary, other: PeerSummary): number {
 export function countConditions(
   peers: readonly PeerSummary[],
 ): Partial<Record<PeerCondition, number>> {
-  const counts: Partial<Record<PeerCondition, number>> = {};
+  const counts = new Map<PeerCondition, number>();
   for (const peer of peers) {
     const condition = conditionOf(peer);
-    counts[condition] = (counts[condition] ?? 0) + 1;
+    counts.set(condition, (counts.get(condition) ?? 0) + 1);
   }
-  return counts;
+  return Object.fromEntries(
+    CONDITIONS.flatMap((condition) => {
+      const count = counts.get(condition);
+      return count === undefined ? [] : [[condition, count] as const];
+    }),
+  );
 }

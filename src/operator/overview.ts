@@ -143,6 +143,8 @@ export interface Overview {
     readonly matching: number;
     readonly total: number;
     readonly from: number;
+    /** Rows in one answer, at most. */
+    readonly atOnce: number;
   };
   readonly crossings: {
     readonly underWay: Listed<CrossingUnderWay>;
@@ -195,6 +197,7 @@ export async function overviewOf(
       matching: wanted.length,
       total: all.length,
       from,
+      atOnce: MAX_ROWS,
     },
     crossings: {
       underWay: cut(sources.underWay()),

@@ -134,10 +134,10 @@ describe("admin/admin", () => {
     assert.deepEqual(done, []);
   });
 
-  it("writes a decision down, makes it, and says what came of it", async () => {
+  it("makes a decision, writes it down, and says what came of it", async () => {
     const response = await act(await serve({ token: TOKEN }), BLOCK);
     assert.match(((await response.json()) as { done: string }).done, /evil\.example is blocked/u);
-    assert.deepEqual(done, ["audit block https://evil.example", "block https://evil.example"]);
+    assert.deepEqual(done, ["block https://evil.example", "audit block https://evil.example"]);
   });
 
   it("refuses a decision that is none", async () => {
@@ -161,6 +161,10 @@ describe("admin/admin", () => {
     const answer = await act(base, '{"action":"approve","origin":"https://a.example","keys":[]}');
     assert.equal(answer.status, 409);
     assert.deepEqual(await answer.json(), { failed: "name the keys" });
+    assert.ok(
+      !done.some((each) => each.startsWith("audit")),
+      "what was not decided is not written",
+    );
     failing = new FederationError("ERR_FED_UNREACHABLE");
     const retried = await act(base, '{"action":"retry","origin":"https://a.example"}');
     assert.match(((await retried.json()) as { failed: string }).failed, /^ERR_FED_UNREACHABLE/u);

@@ -11,19 +11,6 @@ import { AdminServer, SignInError } from "./server.ts";
 
 const EVERY_MILLISECONDS = 5_000;
 const TYPING_MILLISECONDS = 250;
-/** Peers in one answer: `MAX_ROWS` of the overview. */
-const PAGE_ROWS = 100;
-const CONDITION_WORDS: readonly (readonly [PeerCondition, string])[] = [
-  ["quarantined", "quarantined"],
-  ["down", "down"],
-  ["refused", "refused"],
-  ["unmet", "unmet"],
-  ["pending", "pending"],
-  ["degraded", "degraded"],
-  ["unknown", "unknown"],
-  ["up", "up"],
-  ["blocked", "blocked"],
-];
 
 const { base = "", token } = document.body.dataset;
 const server = new AdminServer(base);
@@ -97,11 +84,7 @@ function showOverview(overview: Overview): void {
   byId("troubles").replaceChildren(...troublesOf(overview));
   byId("filters").replaceChildren(
     filter("all", undefined, peers.total),
-    ...CONDITION_WORDS.flatMap(([name, word]) =>
-      counts[name] === undefined && condition !== name
-        ? []
-        : [filter(word, name, counts[name] ?? 0)],
-    ),
+    ...conditionsIn(counts).map((name) => filter(name, name, counts[name] ?? 0)),
   );
   const body = byId("peers").querySelector("tbody");
   if (body !== null) showRows(body, peers.rows, at, show);
@@ -123,6 +106,12 @@ function showOverview(overview: Overview): void {
 
 function show(peer: PeerRow): void {
   showPeer(peer, last?.at ?? Date.now(), act);
+}
+
+/** Those that peers are in, the worst first, and the one that is asked for. */
+function conditionsIn(counts: Overview["counts"]): PeerCondition[] {
+  const found = Object.keys(counts) as PeerCondition[];
+  return condition === undefined || found.includes(condition) ? found : [...found, condition];
 }
 
 function filter(word: string, name: PeerCondition | undefined, count: number): HTMLElement {
@@ -213,11 +202,11 @@ search.addEventListener("input", () => {
   }, TYPING_MILLISECONDS);
 });
 byId("earlier").addEventListener("click", () => {
-  from = Math.max(0, from - PAGE_ROWS);
+  from = Math.max(0, from - (last?.peers.atOnce ?? 0));
   void look();
 });
 byId("later").addEventListener("click", () => {
-  from += PAGE_ROWS;
+  from += last?.peers.atOnce ?? 0;
   void look();
 });
 document.addEventListener("visibilitychange", () => {
