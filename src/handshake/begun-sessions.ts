@@ -14,11 +14,18 @@ const MAX_PEERS = 16_384;
  */
 const SET_BACK_MILLISECONDS = 500;
 
+interface BegunSession {
+  /** Unix seconds. */
+  readonly expiresAt: number;
+  /** On the monotonic clock. */
+  readonly begunAt: number;
+  readonly isOver: boolean;
+}
+
 /** Ids of sessions by peer, in memory. All end when the wall clock is set back: what was said in them may count again. */
 export class BegunSessions {
   readonly #clock: Pick<Clock, "now" | "monotonic">;
-  /** By origin: when each session ends, in Unix seconds. */
-  readonly #sessions = new Map<string, Map<string, number>>();
+  readonly #sessions = new Map<string, Map<string, BegunSession>>();
   /** By how much the wall clock has been ahead of the monotonic one at most. */
   #ahead = -Infinity;
 
@@ -29,25 +36,45 @@ export class BegunSessions {
   /** A handshake has ended in this session; `expiresAt` in Unix seconds. */
   add(origin: string, sessionId: string, expiresAt: number): void {
     this.#endAllWhenSetBack();
-    const sessions = this.#sessions.get(origin) ?? new Map<string, number>();
+    const sessions = this.#sessions.get(origin) ?? new Map<string, BegunSession>();
     this.#sessions.delete(origin);
     this.#sessions.set(origin, sessions);
     sessions.delete(sessionId);
-    sessions.set(sessionId, expiresAt);
+    sessions.set(sessionId, { expiresAt, begunAt: this.#clock.monotonic(), isOver: false });
     forgetOldest(sessions, MAX_SESSIONS_OF_PEER);
     forgetOldest(this.#sessions, MAX_PEERS);
   }
 
   /** The peer does not know a session any more. */
   end(origin: string, sessionId: string): void {
-    this.#sessions.get(origin)?.delete(sessionId);
+    const sessions = this.#sessions.get(origin);
+    const session = sessions?.get(sessionId);
+    if (session !== undefined) sessions?.set(sessionId, { ...session, isOver: true });
+  }
+
+  /** Whether the peer has said that it does not know a session of this run any more. */
+  isOver(origin: string, sessionId: string): boolean {
+    return this.#sessions.get(origin)?.get(sessionId)?.isOver === true;
+  }
+
+  /** Of the sessions begun in the last `seconds`, the one whose id sorts first; undefined: none counts. */
+  firstOfLast(
+    origin: string,
+    seconds: number,
+  ): { readonly sessionId: string; readonly expiresAt: number } | undefined {
+    const since = this.#clock.monotonic() - seconds * 1000;
+    const recent = [...(this.#sessions.get(origin) ?? [])]
+      .filter(([sessionId, { begunAt }]) => begunAt > since && this.has(origin, sessionId))
+      .map(([sessionId, { expiresAt }]) => ({ sessionId, expiresAt }))
+      .sort((one, other) => (one.sessionId < other.sessionId ? -1 : 1));
+    return recent[0];
   }
 
   /** Whether a session was begun in this run, and has not ended. */
   has(origin: string, sessionId: string): boolean {
     this.#endAllWhenSetBack();
-    const expiresAt = this.#sessions.get(origin)?.get(sessionId);
-    return expiresAt !== undefined && expiresAt * 1000 > this.#clock.now();
+    const session = this.#sessions.get(origin)?.get(sessionId);
+    return session?.isOver === false && session.expiresAt * 1000 > this.#clock.now();
   }
 
   #endAllWhenSetBack(): void {

@@ -37,14 +37,15 @@ export async function recordSession(
   );
   begun?.add(origin, sessionId, expiresAt);
   if (seen !== undefined) await registry.noteSeenKeys(origin, seen);
-  await registry.recordSession(
-    origin,
-    { sessionId, protocol, expiresAt },
-    (live, lastHandshakeAt) => {
-      const simultaneous = clock.now() / 1000 - lastHandshakeAt < manager.handshakeTimeoutSeconds;
-      // Of a former run, here or there, both keep nothing.
-      const counts = shared || begun?.has(origin, live.sessionId) !== false;
-      return counts && simultaneous && live.sessionId < sessionId;
-    },
-  );
+  // Of all that were begun at once, also where one of them was over for this side meanwhile.
+  const first = begun?.firstOfLast(origin, manager.handshakeTimeoutSeconds);
+  const kept = first ?? { sessionId, expiresAt };
+  await registry.recordSession(origin, { ...kept, protocol }, (live, lastHandshakeAt) => {
+    const simultaneous = clock.now() / 1000 - lastHandshakeAt < manager.handshakeTimeoutSeconds;
+    // Of a former run, here or there, both keep nothing.
+    const counts =
+      begun?.isOver(origin, live.sessionId) !== true &&
+      (shared || begun?.has(origin, live.sessionId) !== false);
+    return counts && simultaneous && live.sessionId < kept.sessionId;
+  });
 }

@@ -5,15 +5,9 @@ import { signRequest } from "../../src/identity/http-signatures.ts";
 import type { FetchRequest } from "../../src/ports.ts";
 import { TrustState } from "../../src/registry/federated-server.ts";
 import { coded } from "../support/coded.ts";
-import {
-  A,
-  B,
-  type TestNetwork,
-  type TestServer,
-  plain,
-  twoServers,
-} from "../support/federation.ts";
-import type { ManualClock } from "../../src/testing/manual-clock.ts";
+import { A, B, TestNetwork, type TestServer, plain, twoServers } from "../support/federation.ts";
+import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { eventually } from "../support/eventually.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { turn } from "../support/turn.ts";
@@ -76,6 +70,39 @@ describe("handshake/handshake-service", () => {
     assert.equal(one, two);
     assert.equal(sentTo("/federation/handshake").length, 1);
   });
+
+  for (let seed = 1; seed <= 12; seed += 1) {
+    it(`agrees on a session though one side calls before the other has heard of it (seed ${seed})`, async () => {
+      const slow = new TestNetwork(new ManualClock());
+      slow.runs = 10 * seed;
+      const [one, other] = [slow.add(A), slow.add(B)];
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      // The last answer of the first handshake is late: B has the session, A not yet.
+      let count = 0;
+      slow.tamper = async (request, response) => {
+        if (request.url === `${B}/federation/handshake/complete` && (count += 1) === 1) await held;
+        return response;
+      };
+      const meeting = one.handshake.connect(B);
+      await eventually(() => assert.ok(other.registry.liveSession(A) !== undefined));
+      await other.peers.call(A, "/custody/renew", {}).catch(() => undefined);
+      release();
+      await meeting;
+      for (const call of [
+        () => one.peers.call(B, "/custody/renew", {}),
+        () => other.peers.call(A, "/custody/renew", {}),
+      ]) {
+        assert.equal((await call()).ok, true);
+      }
+      assert.equal(
+        one.registry.liveSession(B)?.sessionId,
+        other.registry.liveSession(A)?.sessionId,
+      );
+    });
+  }
 
   it("ends in one session when both sides begin at once", async () => {
     for (let round = 0; round < 8; round += 1) {
