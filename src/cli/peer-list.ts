@@ -17,7 +17,8 @@ import { TrustState } from "../registry/federated-server.ts";
 import { type PulseReading, readPulse } from "../runtime/pulse.ts";
 import { shownText } from "../words.ts";
 import { type Deployment, ownName } from "./deployment.ts";
-import { type CommandResult, span } from "./output.ts";
+import { type CommandResult } from "./output.ts";
+import { span } from "../operator/span.ts";
 import { SIGN, columns, cut, padded, shortOrigin, width, wrapped } from "./terminal.ts";
 
 const SIGNS: Readonly<Record<PeerCondition, string>> = {

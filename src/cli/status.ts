@@ -2,7 +2,8 @@
 import { CONDITIONS, TROUBLES, conditionOf, countConditions } from "../operator/condition.ts";
 import { systemClock } from "../ports.ts";
 import { type Deployment, ownName } from "./deployment.ts";
-import { type CommandResult, EXIT, span } from "./output.ts";
+import { type CommandResult, EXIT } from "./output.ts";
+import { span } from "../operator/span.ts";
 import { peerJson } from "./peer-list.ts";
 import { SIGN, columns, shortOrigin, wrapped } from "./terminal.ts";
 import { type Findings, type Trouble, look, some, troublesOf } from "./trouble.ts";

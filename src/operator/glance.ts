@@ -6,6 +6,7 @@ import type { ServerRegistry } from "../registry/server-registry.ts";
 import { shownText } from "../words.ts";
 import { CONDITIONS, type PeerCondition, conditionOf, sinceOf, whyOf } from "./condition.ts";
 import { summaryOf, unmetPeer } from "./peers.ts";
+import { span } from "./span.ts";
 
 /** Where a glance comes from. */
 export interface GlanceSources {
@@ -77,7 +78,7 @@ export function glanceOf({
     const parts = [
       condition,
       host,
-      since === undefined ? "" : `for ${lengthOf(now - since)}`,
+      since === undefined ? "" : `for ${span(now - since)}`,
       whyOf(peer) ?? "",
       roundTripMilliseconds === undefined || condition === "down"
         ? ""
@@ -91,13 +92,4 @@ export function glanceOf({
     summary: summary.join(" · "),
     lines: rest === 0 ? lines : [...lines, `and ${rest} more: see the admin page, or peers list`],
   };
-}
-
-function lengthOf(milliseconds: number): string {
-  const seconds = Math.max(0, Math.floor(milliseconds / 1_000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
-  return seconds < 86_400
-    ? `${Math.floor(seconds / 3_600)} h`
-    : `${Math.floor(seconds / 86_400)} d`;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { nearest } from "../../src/cli/nearest.ts";
-import { span } from "../../src/cli/output.ts";
+import { span } from "../../src/operator/span.ts";
 import {
   columns,
   cut,

@@ -18,6 +18,8 @@ const search = byId("search") as HTMLInputElement;
 let condition: PeerCondition | undefined;
 let from = 0;
 let last: Overview | undefined;
+/** When it came, by the browser: the server's clock may be another. */
+let lastAt = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 /** Counts up, so that an answer to an older question is not shown over a newer one. */
 let asked = 0;
@@ -30,6 +32,7 @@ async function look(): Promise<void> {
     const overview = await server.overview({ search: search.value, condition, from });
     if (mine !== asked) return;
     last = overview;
+    lastAt = performance.now();
     showOverview(overview);
     tell(
       overview.missing.length === 0
@@ -43,7 +46,7 @@ async function look(): Promise<void> {
       return;
     }
     const age =
-      last === undefined ? "" : ` What you see is ${lengthText(Date.now() - last.at)} old.`;
+      last === undefined ? "" : ` What you see is ${lengthText(performance.now() - lastAt)} old.`;
     tell(
       `This server does not answer (${cause instanceof Error ? cause.message : "no reason"}).${age}`,
     );
@@ -105,7 +108,7 @@ function showOverview(overview: Overview): void {
 }
 
 function show(peer: PeerRow): void {
-  showPeer(peer, last?.at ?? Date.now(), act);
+  if (last !== undefined) showPeer(peer, last.at, act);
 }
 
 /** Those that peers are in, the worst first, and the one that is asked for. */
