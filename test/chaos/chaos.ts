@@ -266,9 +266,10 @@ class Chaos {
 
   /** Takes a server's store away: a lock on its file, its Redis, its PostgreSQL. */
   async #starveOn(): Promise<void> {
-    while (!this.#over) {
-      await this.#wait(4_000, 12_000);
-      if (this.#over || this.#landscape === undefined) continue;
+    // Also a run of ten seconds has one.
+    await this.#wait(1_000, 4_000);
+    for (; !this.#over; await this.#wait(4_000, 12_000)) {
+      if (this.#landscape === undefined) continue;
       const which = this.#random.fraction();
       const milliseconds = 300 + this.#random.fraction() * 9_000;
       if (await this.#landscape.starve(which, milliseconds)) this.#outages += 1;
