@@ -9,6 +9,13 @@ export type {
 export type { ListedOptions, WorldOptions } from "./federation/listing-options.ts";
 export { type ServerDescriptor, verifyDescriptor } from "./identity/descriptor.ts";
 export type { ListedPicture, PictureReference } from "./identity/listed-as.ts";
+export {
+  type CarriedItem,
+  type WellKnown,
+  type WellKnownChanges,
+  readCarried,
+  writeCarried,
+} from "./carried/well-known.ts";
 export type { DiscoveredServer } from "./discovery/discovery.ts";
 export type { Discovered, IntroducedServer } from "./discovery/listing-reader.ts";
 export { type ServerList, verifyServerList } from "./discovery/server-list.ts";
@@ -124,6 +131,13 @@ export {
   type ImportPreview,
   acceptEverything,
 } from "./custody/home/import-policy.ts";
+export {
+  type ImportReasons,
+  type ImportRule,
+  type ImportRules,
+  type ImportRuleSet,
+  policy,
+} from "./custody/home/import-rules.ts";
 export type { CrossingRecord } from "./custody/shared/history.ts";
 export type { LateReturn } from "./custody/home/late-returns.ts";
 export {

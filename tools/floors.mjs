@@ -9,7 +9,7 @@ export const FLOORS = [
   ["identity", "routing", "health", "link"],
   ["storage"],
   ["registry"],
-  ["handshake", "discovery", "assets/verify", "custody/shared"],
+  ["handshake", "discovery", "assets/verify", "custody/shared", "carried"],
   ["assets/store", "custody/holder", "custody/home"],
   ["assets/transfer", "custody/source", "custody/destination"],
   ["assets", "custody"],

@@ -173,7 +173,8 @@ export class FederationPortals extends core.RoomPlugin {
       this.#asking.add(client.sessionId);
       void this.preview(client)
         .then((preview) => {
-          client.send("federation:preview", { losses: preview?.losses ?? null });
+          const { losses = null, why } = preview ?? {};
+          client.send("federation:preview", { losses, ...(why === undefined ? {} : { why }) });
         })
         .finally(() => this.#asking.delete(client.sessionId));
     },

@@ -32,6 +32,7 @@ import {
 } from "./home/home-sessions.ts";
 import type { ImportNotice } from "./home/import-notices.ts";
 import { type ImportPolicy, type ImportPreview, previewOf } from "./home/import-policy.ts";
+import type { ImportRules } from "./home/import-rules.ts";
 import type { LateReturn, LateReturns } from "./home/late-returns.ts";
 import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
 import { settleHome } from "./home/settle-home.ts";
@@ -84,7 +85,7 @@ export interface CustodyOptions {
   readonly hasAsset?: ((hash: string) => Promise<boolean>) | undefined;
   /** Default 30. */
   readonly leaseSeconds?: number | undefined;
-  readonly accept?: ImportPolicy | undefined;
+  readonly accept?: ImportPolicy | ImportRules | undefined;
   readonly admit?: AdmissionPolicy | undefined;
   /** What one player and one other server may do in a minute. Default: as much as they like. */
   readonly perMinute?: PerMinute | undefined;
@@ -506,7 +507,8 @@ export class Custody {
     try {
       const { player, epoch } = session;
       const answer = await this.#homeAt(session.home).preview({ player, epoch, state });
-      return answer.ok ? previewOf(state, answer.body.state) : undefined;
+      if (!answer.ok) return undefined;
+      return previewOf(state, answer.body.state, answer.body.why);
     } catch {
       return undefined;
     }

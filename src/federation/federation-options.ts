@@ -3,6 +3,7 @@ import type { AssetIntegrityPolicy } from "../assets/verify/reference.ts";
 import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
+import type { ImportRules } from "../custody/home/import-rules.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { Identify } from "../identity/local-id.ts";
 import type { TrustIntroduced } from "../runtime/introductions.ts";
@@ -90,9 +91,10 @@ export interface FederationOptions {
   readonly admit?: AdmissionPolicy;
   /**
    * What a visited server may change in carried state. Default, by member of the carried object:
-   * what a server leaves out is kept, and what another server brought is altered by that one alone.
+   * what a server leaves out is kept, and what another server brought is altered by that one alone. With
+   * `policy({ coins: "may-spend" })` so, and by its rules; a function decides about everything by itself.
    */
-  readonly accept?: ImportPolicy;
+  readonly accept?: ImportPolicy | ImportRules;
   /** The files that players wear and rooms show. */
   readonly assets?: FederationAssetsOptions;
   /**

@@ -3,6 +3,7 @@ import { Keyv } from "keyv";
 import { z } from "zod";
 import type { AdminAccess } from "../admin/access.ts";
 import { HashMismatchAction } from "../assets/verify/reference.ts";
+import { ImportRules } from "../custody/home/import-rules.ts";
 import { countOption, customOption, numberOption, optionsSchema, textOption } from "../options.ts";
 import { isCompareAndSetEngine } from "../storage/engine.ts";
 import type {
@@ -135,7 +136,10 @@ export const FEDERATION_OPTIONS = optionsSchema(
     maxRoomsPerMinutePerPeer: perMinute,
     identify: customOption("a function").optional(),
     admit: customOption("a function").optional(),
-    accept: customOption("a function").optional(),
+    accept: customOption(
+      'a function, or rules such as policy({ coins: "may-spend" })',
+      (value) => typeof value === "function" || value instanceof ImportRules,
+    ).optional(),
     assets: assets.optional(),
     onAway: z.enum(["recall", "refuse"], one("recall", "refuse")).optional(),
     admin: admin.optional(),

@@ -82,6 +82,11 @@ export const pictureSchema: z.ZodType<ListedPicture> = z.union([
   referenceSchema,
 ]);
 
+/** Whether a value is a picture. */
+export function isPicture(value: unknown): value is ListedPicture {
+  return pictureSchema.safeParse(value).success;
+}
+
 /** A kind of game as it must be. */
 export const kindSchema = z.string().refine(isKind, "not as it can be shown");
 

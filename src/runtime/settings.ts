@@ -7,6 +7,7 @@ import {
 import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
+import type { ImportRules } from "../custody/home/import-rules.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { ListedAs } from "../identity/listed-as.ts";
 import type { Identify } from "../identity/local-id.ts";
@@ -56,7 +57,7 @@ export interface ResolvedOptions {
   readonly maxRoomsPerMinutePerPeer: number;
   readonly identify: Identify;
   readonly admit: AdmissionPolicy | undefined;
-  readonly accept: ImportPolicy | undefined;
+  readonly accept: ImportPolicy | ImportRules | undefined;
   readonly assets: {
     /** Undefined: `assets` in the data folder. */
     readonly directory: string | undefined;

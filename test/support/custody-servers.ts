@@ -3,6 +3,7 @@ import { Custody } from "../../src/custody/custody.ts";
 import type { CustodyEvent } from "../../src/custody/custody.ts";
 import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
 import type { ImportPolicy } from "../../src/custody/home/import-policy.ts";
+import type { ImportRules } from "../../src/custody/home/import-rules.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { Siblings } from "../../src/custody/shared/siblings.ts";
 import { type CallAnswer, ERROR_CODES, type FederationErrorCode } from "../../src/errors.ts";
@@ -66,7 +67,7 @@ export class CustodyServers {
   /** Whether the servers that are added next keep in memory what ends with their process. */
   alone = false;
   /** The import policy of the servers that are added next; undefined: the default. */
-  accept: ImportPolicy | undefined;
+  accept: ImportPolicy | ImportRules | undefined;
 
   /** Calls that a test leaves without an answer, until they time out. */
   hang: (path: string) => boolean = () => false;

@@ -33,6 +33,7 @@ import {
   importFrom,
   importFromHome,
 } from "./import-policy.ts";
+import type { ImportRules } from "./import-rules.ts";
 import type { LateReturn, LateReturns } from "./late-returns.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import * as transitions from "./ledger-row.ts";
@@ -70,7 +71,7 @@ export interface HomeAnswersOptions {
   /** Life of a pass and of a transfer nobody claims. Default 60, at most 120 (PROTOCOL 5). */
   readonly passSeconds?: number;
   /** Default: member by member, as {@link importFrom} says. */
-  readonly accept?: ImportPolicy | undefined;
+  readonly accept?: ImportPolicy | ImportRules | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** A renewal kept a player's lease, but its state was no state. */
@@ -256,8 +257,15 @@ export class HomeAnswers {
     if (row.holder !== by || row.epoch !== request.epoch) {
       return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "not held any more" };
     }
-    const kept = this.#imported(row, request.state, by)?.state;
-    return { ok: true, body: kept === undefined ? {} : { state: kept } };
+    const { state, why } = this.#imported(row, request.state, by) ?? {};
+    const reasons = request.why === true ? why : undefined;
+    return {
+      ok: true,
+      body: {
+        ...(state === undefined ? {} : { state }),
+        ...(reasons === undefined ? {} : { why: reasons }),
+      },
+    };
   }
 
   /** Rule 4: the source takes the player back. */

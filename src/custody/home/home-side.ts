@@ -7,6 +7,7 @@ import { SaidOnce } from "../shared/said-once.ts";
 import { HomeAnswers } from "./answers.ts";
 import type { ImportNotice } from "./import-notices.ts";
 import type { ImportPolicy } from "./import-policy.ts";
+import type { ImportRules } from "./import-rules.ts";
 import { type LateReturn, LateReturns } from "./late-returns.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { CustodyLedger } from "./ledger.ts";
@@ -26,7 +27,7 @@ export interface HomeSideOptions {
   /** Default 30. */
   readonly leaseSeconds?: number | undefined;
   /** Default: member by member, as `import-policy.ts` says. */
-  readonly accept?: ImportPolicy | undefined;
+  readonly accept?: ImportPolicy | ImportRules | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** A holder brought a state too late: it was put aside. */

@@ -8,6 +8,7 @@ import {
   sameJson,
 } from "../../json.ts";
 import { type ImportNotice, noteImport } from "./import-notices.ts";
+import { type ImportReasons, ImportRules } from "./import-rules.ts";
 import { type Members, guarded, isMembers, lossesAt, putBack, valueAt } from "./members.ts";
 
 /**
@@ -45,6 +46,8 @@ export interface ImportResult extends Imported {
   readonly lost: readonly string[];
   /** Whether something was not kept because all of it together is too large. */
   readonly tooLarge: boolean;
+  /** Which of the policy's rules kept something as it was. */
+  readonly why?: ImportReasons | undefined;
 }
 
 /**
@@ -63,7 +66,7 @@ const MAX_WITHIN = 64;
 const MAX_WITHIN_POINTER = 200;
 
 /**
- * State as `from` sends it, seen by home's policy. `accept` undefined, member by member of the
+ * State as `from` sends it, seen by home's policy. `accept` undefined, or in rules, member by member of the
  * carried object:
  *
  * - a member that the visited server leaves out is kept: it did not understand it, which is no
@@ -76,13 +79,13 @@ const MAX_WITHIN_POINTER = 200;
  * - where all together would be too large, what shrinks or goes is taken first, then what grows,
  *   the least growth first, as long as it fits; the rest stays as it was.
  *
- * What was not kept is noted, so that the player can be told.
+ * Rules hold besides. What was not kept is noted, so that the player can be told.
  */
 export function importFrom(
   kept: Imported,
   after: JsonValue,
   from: string,
-  accept: ImportPolicy | undefined,
+  accept: ImportPolicy | ImportRules | undefined,
 ): ImportResult {
   const { state: before } = kept;
   const sent = checkState(after);
@@ -90,8 +93,10 @@ export function importFrom(
   if (!sent.ok || (isMembers(before) && !isMembers(sent.state))) return nothing();
   let state: JsonValue;
   let tooLarge = false;
-  if (accept === undefined) {
-    const wanted = keepWhatIsForeign(kept, sent.state, from);
+  let why: ImportReasons | undefined;
+  if (accept === undefined || accept instanceof ImportRules) {
+    let wanted = keepWhatIsForeign(kept, sent.state, from);
+    if (accept !== undefined) ({ state: wanted, why } = accept.limit(before, wanted, from));
     state = fitting(before, wanted);
     tooLarge = state !== wanted;
   } else {
@@ -107,13 +112,14 @@ export function importFrom(
     if (!checked.ok || (isMembers(before) && !isMembers(checked.state))) return nothing();
     ({ state } = checked);
   }
-  return noted(
+  const result = noted(
     { ...kept, state, ...provenance(kept, state, from) },
     before,
     sent.state,
     from,
     tooLarge,
   );
+  return why === undefined ? result : { ...result, why };
 }
 
 /**
@@ -295,10 +301,28 @@ export interface ImportPreview {
   readonly kept: JsonValue | undefined;
   /** What is there now and would not be kept as it is. Empty: nothing is lost. */
   readonly losses: readonly string[];
+  /** Which of home's rules ({@link ImportRules}) would keep it from that, where home says so. */
+  readonly why?: ImportReasons | undefined;
 }
 
-/** Compares what a player carries with what home would keep of it. */
-export function previewOf(now: JsonValue | undefined, kept: JsonValue | undefined): ImportPreview {
+/**
+ * Compares what a player carries with what home would keep of it.
+ *
+ * @param said Why, as home says: reasons for anything but a loss are left out.
+ */
+export function previewOf(
+  now: JsonValue | undefined,
+  kept: JsonValue | undefined,
+  said?: ImportReasons,
+): ImportPreview {
+  const preview = compared(now, kept);
+  const reasons = Object.entries(said ?? {}).filter(([pointer]) =>
+    preview.losses.some((loss) => loss === pointer || loss.startsWith(`${pointer}/`)),
+  );
+  return reasons.length === 0 ? preview : { ...preview, why: Object.fromEntries(reasons) };
+}
+
+function compared(now: JsonValue | undefined, kept: JsonValue | undefined): ImportPreview {
   if (now === undefined) return { kept, losses: [] };
   if (!isMembers(now) || !isMembers(kept)) return { kept, losses: lossesAt("", now, kept) };
   // A member that is null is one taken away: nothing is lost by its not being there.

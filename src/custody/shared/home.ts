@@ -105,7 +105,13 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
     giveBack: (request) => call("return", request, returnAnswerSchema),
     giveBackAll: (request) => call("returns", request, returnsAnswerSchema),
     renew: (request) => call("renew", request, renewAnswerSchema),
-    preview: (request) => call("preview", request, previewAnswerSchema),
+    async preview(request) {
+      const answer = await call("preview", { ...request, why: true }, previewAnswerSchema);
+      // A home without reasons refuses to be asked for them.
+      return answer.ok || answer.code !== "ERR_FED_MALFORMED"
+        ? answer
+        : call("preview", request, previewAnswerSchema);
+    },
     receipt: (request) => call("receipt", request, receiptAnswerSchema),
   };
 }

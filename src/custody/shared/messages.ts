@@ -83,8 +83,11 @@ export function entryStateOf(sent: unknown): {
 export const departedSchema = cancelSchema;
 export const revokeSchema = z.strictObject({ player: playerIdSchema, epoch: epochSchema });
 
+/** Reasons in the answer to a `preview`, and the longest JSON Pointer among them. */
+const MAX_REASONS = 32;
+const MAX_REASON_POINTER = 200;
 /** Asks what home would keep of a state: an addition to PROTOCOL 6 that a peer may lack. */
-export const previewSchema = returnSchema;
+export const previewSchema = returnSchema.extend({ why: z.literal(true).optional() });
 /** Asks for the receipt of a crossing: an addition to PROTOCOL 6 that a peer may lack. */
 export const receiptSchema = z.strictObject({
   transferId: transferIdSchema,
@@ -148,7 +151,13 @@ export const returnsAnswerSchema = z.strictObject({
     .array(z.strictObject({ player: playerIdSchema, epoch: epochSchema, code: codeSchema }))
     .max(MAX_RETURNED_PLAYERS),
 });
-export const previewAnswerSchema = z.strictObject({ state: stateSchema.optional() });
+export const previewAnswerSchema = z.strictObject({
+  state: stateSchema.optional(),
+  why: z
+    .record(z.string().max(MAX_REASON_POINTER), z.string().regex(/^[a-z0-9 .+-]{1,64}$/u))
+    .refine((why) => Object.keys(why).length <= MAX_REASONS, `more than ${MAX_REASONS} reasons`)
+    .optional(),
+});
 export const receiptAnswerSchema = z.strictObject({
   receipt: tokenSchema,
   // One of each end.
