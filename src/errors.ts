@@ -66,6 +66,10 @@ export const ERROR_CODES = {
   ERR_FED_WORLD_UNKNOWN: [404, "This server has no such world"],
   ERR_FED_WORLD_FULL: [409, "The world is full"],
   ERR_FED_WORLD_LOCKED: [409, "The world is locked"],
+  ERR_FED_KEY_REMOVED: [403, "This key is the player's no more"],
+  ERR_FED_KEY_IN_USE: [409, "This key belongs to another player"],
+  ERR_FED_LAST_KEY: [409, "A player keeps one key at least"],
+  ERR_FED_TOO_MANY_KEYS: [409, "The player has as many keys as a player may have"],
   ERR_FED_ADMISSION_REFUSED: [403, "The destination does not admit this player"],
   ERR_FED_JOIN_REFUSED: [403, "The room did not let the player in"],
   // Custody (PROTOCOL 6)

@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 for (const [name, entry] of [
   ["index", "dist/index.d.ts"],
   ["client", "dist/client/index.d.ts"],
+  ["client-keys", "dist/client/keys/index.d.ts"],
   ["testing", "dist/testing/index.d.ts"],
 ]) {
   const config = ExtractorConfig.prepare({

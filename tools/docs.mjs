@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** The navigation: pages of docs/ by their names, others by their paths. */
 const SECTIONS = {
   Begin: ["quick-start", "installing", "attaching", "moving", "upgrading"],
-  Build: ["accounts", "clients", "schema", "two-games", "carried", "testing", "parts"],
+  Build: ["accounts", "clients", "keys", "schema", "two-games", "carried", "testing", "parts"],
   Run: ["deploying", "OPERATING", "telemetry", "discovery", "SECURITY.md"],
   "Look up": ["options", "errors", "features", "LIMITS", "performance", "CHANGELOG.md"],
   Understand: ["DESIGN", "PROTOCOL"],
@@ -45,7 +45,12 @@ class PagesRouter extends KindRouter {
 const fileOf = new WeakMap();
 
 const app = await Application.bootstrap({
-  entryPoints: ["src/index.ts", "src/client/index.ts", "src/testing/index.ts"],
+  entryPoints: [
+    "src/index.ts",
+    "src/client/index.ts",
+    "src/client/keys/index.ts",
+    "src/testing/index.ts",
+  ],
   tsconfig: "tsconfig.build.json",
   // `npm run check` has looked for errors of types already.
   skipErrorChecking: true,

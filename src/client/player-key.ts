@@ -8,11 +8,11 @@ const PROOF_SECONDS = 55;
 const PKCS8_HEAD = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
 
 /**
- * What a proof is for: a login at home, travel without a room, the seat of that session id, or a purpose
- * of a server's own, such as its shop.
+ * What a proof is for: a login at home, travel without a room, the player's keys, the seat of that session id, or a
+ * purpose of a server's own, such as its shop.
  */
 export type ProofUse =
-  "login" | "travel" | { readonly seat: string } | { readonly purpose: string };
+  "login" | "travel" | "keys" | { readonly seat: string } | { readonly purpose: string };
 
 /**
  * The player's Ed25519 key. At a home without accounts it *is* the account: who holds it is the

@@ -6,9 +6,9 @@ import {
   WHAT_ACCOUNTS_HAVE,
   identifyByAuthId,
   isAccountId,
-  localIdOfKey,
 } from "../identity/local-id.ts";
 import { AccountNames } from "../runtime/account-names.ts";
+import { PlayerKeys, removedKey } from "../runtime/player-keys.ts";
 import { useProof } from "../runtime/used-proofs.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { shownText } from "../words.ts";
@@ -33,6 +33,7 @@ export interface KnownPlayer {
 export class Logins {
   readonly #runtime: FederationRuntime;
   #names: AccountNames | undefined;
+  #keys: PlayerKeys | undefined;
   #saidThatIdIsMissing = false;
   #saidThatAuthIsOurs = false;
 
@@ -73,8 +74,31 @@ export class Logins {
     const proof = await this.proof(shown, "travel");
     if ("ok" in proof) return proof;
     const used = await this.useProof(proof);
-    const localId = account?.id ?? localIdOfKey(proof.jkt);
-    return used ?? { ok: true, localId, jkt: proof.jkt, name: account?.name };
+    if (used !== undefined) return used;
+    const { jkt } = proof;
+    if (account !== undefined) return { ok: true, localId: account.id, jkt, name: account.name };
+    const known = await this.byKey(jkt);
+    return "ok" in known ? known : { ok: true, localId: known.id, jkt, name: undefined };
+  }
+
+  /**
+   * Whose key it is, where keys are players.
+   *
+   * @throws FederationError as `PlayerKeys.playerOf`.
+   */
+  async byKey(jkt: string): Promise<KnownPlayer | JoinRefusal> {
+    const id = await this.keys.playerOf(jkt);
+    if (id !== undefined) return { id };
+    const { code, reason } = removedKey();
+    return refusal(code, reason);
+  }
+
+  /** Which keys are whose. */
+  get keys(): PlayerKeys {
+    const { store } = this.#runtime;
+    // The store of a federation that was stopped and started is another one.
+    if (this.#keys?.store !== store) this.#keys = new PlayerKeys(store);
+    return this.#keys;
   }
 
   /**

@@ -1,5 +1,4 @@
 /** What a player's token is worth at matchmaking: a seat, sealed for whoever may take it. */
-import { localIdOfKey } from "../identity/local-id.ts";
 import { verifyPass } from "../identity/pass.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
@@ -22,6 +21,8 @@ export class Matchmaking implements AuthHost {
   async loginByKey(token: string): Promise<SealedSeat | JoinRefusal> {
     const proof = await this.#logins.proof(token, "login");
     if ("ok" in proof) return proof;
+    const player = await this.#logins.byKey(proof.jkt);
+    if ("ok" in player) return player;
     const sessionId = newSessionId(this.#runtime.random);
     const used = await this.#logins.useProof(proof, { startedSeat: sessionId });
     if (used !== undefined) return used;
@@ -29,7 +30,7 @@ export class Matchmaking implements AuthHost {
       kind: "login",
       jkt: proof.jkt,
       jti: proof.jti,
-      localId: localIdOfKey(proof.jkt),
+      localId: player.id,
       sessionId,
     });
     return { ok: true, seal, sessionId };

@@ -8,8 +8,9 @@ import type { AuthContext, Client, Room } from "@colyseus/core";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
+import type { Verdict } from "../http/inbound/answers.ts";
+import type { PlayerKeysRequest } from "../http/inbound/player-keys.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
-import { localIdOfKey } from "../identity/local-id.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import type { AuthHost, SealedSeat } from "./auth-hooks.ts";
@@ -22,6 +23,7 @@ import type { Connected, JoinHost } from "./join-hooks.ts";
 import { type KnownPlayer, Logins, wishedName } from "./logins.ts";
 import { isHomeOf } from "../custody/shared/player-id.ts";
 import { Matchmaking } from "./matchmaking.ts";
+import { keepGuest, playerKeys } from "./player-keys.ts";
 import type { PortalsHost } from "./portals.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 import { type RoomPlayer, RoomSessions } from "./room-sessions.ts";
@@ -139,8 +141,13 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     const account = hasHostAuth
       ? await this.#logins.account(auth, { options, sessionId: client.sessionId })
       : undefined;
-    const identified: KnownPlayer | undefined =
-      account ?? (jkt === undefined ? undefined : { id: localIdOfKey(jkt) });
+    const byKey =
+      account !== undefined || jkt === undefined ? undefined : await this.#logins.byKey(jkt);
+    if (byKey !== undefined && "ok" in byKey) {
+      if (known !== undefined) this.sessions.remove(known);
+      return byKey;
+    }
+    const identified: KnownPlayer | undefined = account ?? byKey;
     if (identified === undefined && hasHostAuth) return { ok: true };
     const localId = identified?.id ?? this.#logins.guestId();
     const name = identified?.name ?? wished;
@@ -225,6 +232,16 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
 
   enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome> {
     return this.#departures.enter(room, client, uri);
+  }
+
+  async keep(room: Room, client: Client, token: unknown): Promise<{ ok: true } | JoinRefusal> {
+    const entry = this.sessions.get(room, client.sessionId);
+    if (entry === undefined) return refusal("ERR_FED_NOT_A_PLAYER", "you are no player here");
+    return keepGuest({ runtime: this.#runtime, logins: this.#logins }, entry, token);
+  }
+
+  playerKeys(request: PlayerKeysRequest): Promise<Verdict> {
+    return playerKeys({ runtime: this.#runtime, logins: this.#logins }, request);
   }
 
   travel(request: TravelRequest): Promise<TravelAnswer> {

@@ -16,6 +16,7 @@ import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { Destination, Destinations } from "./destinations.ts";
 import type { EntryForecast } from "./entry-forecast.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
+import type { JoinRefusal } from "./refusal.ts";
 import type { JsonValue } from "../json.ts";
 import { Quota } from "../limits/quota.ts";
 import { checkOptions, customOption, optionsSchema } from "../options.ts";
@@ -81,6 +82,7 @@ export interface PortalsHost {
   preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
   canEnter(room: Room, client: Client, uri: string): Promise<EntryForecast>;
   receipt(room: Room, client: Client): string | undefined;
+  keep(room: Room, client: Client, token: unknown): Promise<{ ok: true } | JoinRefusal>;
   readonly destinations: Pick<Destinations, "list" | "onChange">;
 }
 
@@ -101,6 +103,7 @@ const PORTALS_OPTIONS = optionsSchema(
 );
 
 const enterSchema = z.object({ to: z.string().max(2048) });
+const keepSchema = z.object({ proof: z.string().max(2048) });
 const cancelSchema = z.object({ transferId: z.string().max(64) });
 
 /** Previews that one player may ask for in a minute, in whatever rooms of this process. */
@@ -116,6 +119,7 @@ export const FEDERATION_MESSAGES: ReadonlySet<string> = new Set([
   "federation:can-enter",
   "federation:receipt",
   "federation:cancel",
+  "federation:keep",
 ]);
 
 /** The `federation` plugin of a room. */
@@ -125,6 +129,8 @@ export class FederationPortals extends core.RoomPlugin {
   readonly #options: PortalsOptions;
   /** Session ids of clients whose preview is under way. */
   readonly #asking = new Set<string>();
+  /** Session ids of guests who are getting a key. */
+  readonly #keeping = new Set<string>();
   #stopTelling: (() => void) | undefined;
 
   /** @throws TypeError naming the option that is wrong. */
@@ -197,6 +203,20 @@ export class FederationPortals extends core.RoomPlugin {
     },
     "federation:receipt": (client: Client): void => {
       client.send("federation:receipt", { receipt: this.receipt(client) ?? null });
+    },
+    "federation:keep": (client: Client, message: unknown): void => {
+      const request = keepSchema.safeParse(message);
+      if (!request.success || this.#keeping.has(client.sessionId)) return;
+      this.#keeping.add(client.sessionId);
+      const unavailable = { code: "ERR_FED_UNAVAILABLE", message: "Try again in a moment." };
+      void this.#host
+        .keep(this.room, client, request.data.proof)
+        .then((kept) => (kept.ok ? {} : { code: kept.code, message: kept.reason }))
+        .catch(() => unavailable)
+        .then((answer) => {
+          client.send("federation:keep", answer);
+        })
+        .finally(() => this.#keeping.delete(client.sessionId));
     },
     "federation:cancel": (client: Client, message: unknown): void => {
       const request = cancelSchema.safeParse(message);

@@ -39,7 +39,7 @@ import { settleHome } from "./home/settle-home.ts";
 import { tellSource } from "./home/tell-source.ts";
 import { type MovedPlayer, RoomMoves } from "./room-move.ts";
 import { type CallTable, refusal } from "./shared/calls.ts";
-import { type CallAnswer, FederationError } from "../errors.ts";
+import { type CallAnswer, FederationError, type FederationErrorCode } from "../errors.ts";
 import { EndReceipts } from "./shared/end-receipts.ts";
 import type { CrossingHistory } from "./shared/history.ts";
 import { type Home, remoteHome } from "./shared/home.ts";
@@ -410,6 +410,16 @@ export class Custody {
    */
   recall(localId: string): Promise<CallingBack | undefined> {
     return this.#atHome.recall(localId);
+  }
+
+  /** Ends whatever session a player of this home has, wherever it plays: as {@link recall}, and at home, too. */
+  signOut(localId: string, code: FederationErrorCode, message: string): Promise<void> {
+    return this.#atHome.signOut(localId, code, message);
+  }
+
+  /** A guest who plays at home has a key from now on, and can come back. False for one that is on its way. */
+  keepGuest(session: PlayerSession, jkt: string): Promise<boolean> {
+    return this.#atHome.keepGuest(session, jkt);
   }
 
   /**

@@ -243,6 +243,7 @@ export class Federation {
         this.#endpoints = endpointsOf(runtime, {
           version,
           travel: (request) => this.#gate.travel(request),
+          playerKeys: (request) => this.#gate.playerKeys(request),
         });
       },
       goOnline: () => {

@@ -13,7 +13,6 @@
  * What it costs: a signature, and one write to the store.
  */
 import { type Refusal, refuse } from "../errors.ts";
-import { localIdOfKey } from "../identity/local-id.ts";
 import {
   PASS_MEMORY_MILLISECONDS,
   type PassClaims,
@@ -21,6 +20,7 @@ import {
 } from "../identity/pass.ts";
 import { type ProofClaims, isPurpose, verifyProof as verifyProofToken } from "../identity/proof.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
+import { PlayerKeys, removedKey } from "../runtime/player-keys.ts";
 import { useProof } from "../runtime/used-proofs.ts";
 
 /** A federation, as `createFederation` returns it. */
@@ -33,7 +33,7 @@ export interface ProvenKey {
   readonly verified: true;
   /** Thumbprint of the key (RFC 7638). */
   readonly jkt: string;
-  /** Player id of whoever is at home here by this key: `key-…@<this server>`. */
+  /** Player id of whoever is at home here by this key: `key-…@<this server>`, or one that has added it. */
   readonly player: string;
 }
 
@@ -53,7 +53,8 @@ export interface VerifiedPass {
  * (`Traveler.prove(purpose)`), and uses it up: the same one is refused the next time. A proof made for a
  * login, for a seat or for another purpose is refused.
  *
- * Refuses with `ERR_FED_PROOF_INVALID`, `ERR_FED_WEAK_KEY` or `ERR_FED_PROOF_REPLAYED`.
+ * Refuses with `ERR_FED_PROOF_INVALID`, `ERR_FED_WEAK_KEY`, `ERR_FED_PROOF_REPLAYED` or
+ * `ERR_FED_KEY_REMOVED`.
  *
  * @param token The bearer token as it came in.
  * @param options `purpose`: 1–64 of `A-Za-z0-9_-`, the host's name for the route, or the group of routes
@@ -69,8 +70,9 @@ export async function verifyProof(
   const proof = await usedProof(runtime, token, purpose);
   if ("verified" in proof) return proof;
   const authority = new URL(runtime.options.origin).host;
-  const player = `${localIdOfKey(proof.jkt)}@${authority}`;
-  return { verified: true, jkt: proof.jkt, player };
+  const localId = await new PlayerKeys(runtime.store).playerOf(proof.jkt);
+  if (localId === undefined) return removedKey();
+  return { verified: true, jkt: proof.jkt, player: `${localId}@${authority}` };
 }
 
 /**

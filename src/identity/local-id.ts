@@ -48,6 +48,12 @@ export function localIdOfKey(thumbprint: string): string {
   return `${KEY_PREFIX}${thumbprint}`;
 }
 
+/** The thumbprint of the key that a player began as; undefined for an account, a guest and everybody else. */
+export function keyOfLocalId(localId: string): string | undefined {
+  const jkt = localId.startsWith(KEY_PREFIX) ? localId.slice(KEY_PREFIX.length) : "";
+  return jkt.length === 43 ? jkt : undefined;
+}
+
 /** Whether a value can be the id of an account of the host's own. */
 export function isAccountId(value: unknown): value is AccountId {
   return typeof value === "number"

@@ -10,7 +10,8 @@ export const MAX_PROOF_SECONDS = 60;
 
 const PROOF_TYPE = "aether-pop+jwt";
 
-const jwkSchema = z.strictObject({
+/** A key that a token shows in its header. */
+export const shownJwkSchema = z.strictObject({
   kty: z.literal("OKP"),
   crv: z.literal("Ed25519"),
   x: z.string().max(43),
@@ -18,7 +19,7 @@ const jwkSchema = z.strictObject({
   use: z.string().max(8).optional(),
 });
 /** What a proof can be for. */
-const USES = ["login", "travel", "seat", "host"] as const;
+const USES = ["login", "travel", "keys", "seat", "host"] as const;
 
 const PURPOSE = /^[A-Za-z0-9_-]{1,64}$/u;
 
@@ -33,11 +34,11 @@ const claimsSchema = z.strictObject({
 });
 
 /**
- * What a proof is for: a login at home, travel without a room, the seat of that session id, or a purpose
- * of a server's own.
+ * What a proof is for: a login at home, travel without a room, the player's keys, the seat of that session id, or
+ * a purpose of a server's own.
  */
 export type ProofUse =
-  "login" | "travel" | { readonly seat: string } | { readonly purpose: string };
+  "login" | "travel" | "keys" | { readonly seat: string } | { readonly purpose: string };
 
 /** Whether a text can be a purpose of a server's own. */
 export function isPurpose(value: unknown): value is string {
@@ -103,7 +104,7 @@ export async function verifyProof(
     typ: PROOF_TYPE,
     invalid: "ERR_FED_PROOF_INVALID",
     keyFor: (header) => {
-      const jwk = jwkSchema.safeParse(header["jwk"]);
+      const jwk = shownJwkSchema.safeParse(header["jwk"]);
       if (!jwk.success) return refuse("ERR_FED_PROOF_INVALID", "the header needs an Ed25519 jwk");
       try {
         const key = importShownKey(jwk.data);

@@ -37,6 +37,8 @@ export interface Arrival {
   readonly leaseSeconds: number;
   /** Home's signed receipt of the crossing. */
   readonly receipt: string;
+  /** Whether the player has neither account nor key. */
+  readonly guest: boolean;
   /**
    * Where the session may start before the disk has it: false, or a rejection, when it never will, and the
    * session is over.
@@ -175,6 +177,7 @@ export class Arrivals {
           sentAt,
           leaseSeconds: body.leaseSeconds,
           receipt: body.receipt,
+          guest: isGuest(player) && seat.jkt === undefined,
           ...(isBehind && recorded !== undefined ? { recorded } : {}),
         },
       };
@@ -225,7 +228,7 @@ export class Arrivals {
       home: arrival.home,
       atHome,
       name: arrival.name,
-      guest: atHome && isGuest(arrival.player),
+      guest: atHome && arrival.guest,
       epoch: arrival.epoch,
       body,
     });

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger, PeerCalls, Random } from "../../ports.ts";
 import { BackOff, untilDone } from "../shared/back-off.ts";
-import type { CallAnswer } from "../../errors.ts";
+import type { CallAnswer, FederationErrorCode } from "../../errors.ts";
 import { type CustodyLedger, DEFAULT_NAME } from "./ledger.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import { type LedgerRow, mayStartAtHome } from "./ledger-row.ts";
@@ -159,13 +159,44 @@ export class HomeSessions {
     return { isHome, holder: row.holder, secondsLeft };
   }
 
+  /**
+   * Ends whatever session a player of this home has, here, in another process or at another server: whoever plays it
+   * may do so no more.
+   */
+  async signOut(localId: string, code: FederationErrorCode, message: string): Promise<void> {
+    const { origin, siblings } = this.#options;
+    const player = `${localId}@${new URL(origin).host}`;
+    await this.#endHere(player, code, message);
+    if (siblings !== undefined) {
+      await this.#takeFromSibling(siblings, await this.#ledger.row(localId), player);
+    }
+    await this.recall(localId);
+  }
+
+  /** A guest at home has a key from now on. False for one that is crossing, or is gone. */
+  async keepGuest(session: PlayerSession, jkt: string): Promise<boolean> {
+    const localId = this.#ledger.localId(session.player);
+    const isBusy = (): boolean => session.ended || session.frozen;
+    if (localId === undefined || !session.atHome || isBusy()) return false;
+    await this.#ledger.admit(localId, { name: session.name, jkt });
+    // Where several processes are this server, the row of a guest names none of them yet.
+    if (!(await this.#ledger.take(localId, undefined)) || isBusy()) return false;
+    session.keep();
+    await this.#saveNow(session);
+    return true;
+  }
+
   /** Ends the session that a player of this home has in this process, and waits until it is stored. */
-  async supersede(player: string): Promise<void> {
+  supersede(player: string): Promise<void> {
+    return this.#endHere(player, "ERR_FED_SUPERSEDED", "You joined from somewhere else.");
+  }
+
+  async #endHere(player: string, code: FederationErrorCode, message: string): Promise<void> {
     await this.#options.crossings.giveUp(player);
     const former = this.#sessions.get(player);
     if (former !== undefined) {
       await this.leave(former);
-      former.body.end("ERR_FED_SUPERSEDED", "You joined from somewhere else.");
+      former.body.end(code, message);
     }
     // A session that has just ended may still be being stored.
     const save = this.#saves.get(this.#ledger.localId(player) ?? "");

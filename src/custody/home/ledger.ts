@@ -207,10 +207,12 @@ export class CustodyLedger {
     );
   }
 
-  /** Removes the row of a guest that left at home: nobody can ever log in as it again. */
+  /** Removes the row of a guest that left at home: without a key, nobody can ever log in as it again. */
   async forgetGuest(localId: string, epoch: number): Promise<void> {
     await this.#rows.update(localId, (row) =>
-      row !== undefined && row.epoch === epoch && transitions.mayStartAtHome(row, this.#origin)
+      row?.jkt === undefined &&
+      row?.epoch === epoch &&
+      transitions.mayStartAtHome(row, this.#origin)
         ? undefined
         : row,
     );

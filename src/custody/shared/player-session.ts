@@ -56,11 +56,10 @@ export class PlayerSession {
   /** Whether home is this very server. */
   readonly atHome: boolean;
   readonly name: string;
-  /** Whether the player has no account and no key: gone for ever once it leaves. */
-  readonly guest: boolean;
   readonly body: PlayerBody;
   /** The epoch under which the player is held. */
   epoch: number;
+  #guest: boolean;
   #ended = false;
   #leaseIsOver: () => boolean = () => false;
   readonly #frozenFor = new Set<FreezeReason>();
@@ -79,9 +78,19 @@ export class PlayerSession {
     this.home = options.home;
     this.atHome = options.atHome;
     this.name = options.name;
-    this.guest = options.guest;
+    this.#guest = options.guest;
     this.epoch = options.epoch;
     this.body = options.body;
+  }
+
+  /** Whether the player has no account and no key: gone for ever once it leaves. */
+  get guest(): boolean {
+    return this.#guest;
+  }
+
+  /** The player has a key from now on, and can come back. */
+  keep(): void {
+    this.#guest = false;
   }
 
   /** Whether the session is over; nothing revives it. */

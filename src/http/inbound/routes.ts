@@ -12,9 +12,10 @@ import { takeTrustWord, trustWordFor } from "../../handshake/trust-words.ts";
 import type { DescriptorDocument } from "../../identity/descriptor.ts";
 import type { SignedMessageParts } from "../../identity/http-signatures.ts";
 import type { ServerRegistry } from "../../registry/server-registry.ts";
-import { type Answer, answerOf, refusal } from "./answers.ts";
+import { type Answer, type Verdict, answerOf, refusal } from "./answers.ts";
 import { type AssetServer, isAssetPath } from "./asset-server.ts";
 import type { Peer } from "./caller.ts";
+import { type PlayerKeysRequest, answerPlayerKeys } from "./player-keys.ts";
 import { type TravelAnswer, type TravelRequest, answerTravel } from "./travel.ts";
 
 /** What the calls ask of the server. */
@@ -37,6 +38,8 @@ export interface RouteParts {
   readonly serveAsset: AssetServer;
   /** A player's client asks its home to send it through a portal (PROTOCOL 8). */
   readonly travel: (request: TravelRequest) => Promise<TravelAnswer>;
+  /** A player's client asks about the player's keys (PROTOCOL 8). */
+  readonly playerKeys: (request: PlayerKeysRequest) => Promise<Verdict>;
 }
 
 /** What every entry says. */
@@ -247,6 +250,14 @@ export const ROUTES: readonly Route[] = [
     body: "raw",
     budget: "travel",
     answer: ({ travel }, login, body) => answerTravel(travel, login, body),
+  },
+  {
+    path: "/player/keys",
+    method: "POST",
+    caller: "player",
+    body: "raw",
+    budget: "travel",
+    answer: ({ playerKeys }, login, body) => answerPlayerKeys(playerKeys, login, body),
   },
   {
     path: "/assets/prepare",

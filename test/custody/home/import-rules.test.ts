@@ -68,10 +68,13 @@ describe("custody/import-rules", () => {
 
   it("begins only what may come from nothing", () => {
     const after = { a: 1, b: 1, c: [1], d: ["x"], e: 300 };
-    const rules = {
-      ...{ a: "home-only", b: "may-spend", c: "append-only", d: "may-earn" },
+    const rules: ImportRuleSet = {
+      a: "home-only",
+      b: "may-spend",
+      c: "append-only",
+      d: "may-earn",
       e: { between: [0, 9] },
-    } as const;
+    };
     assert.deepEqual(kept(rules, {}, after), { c: [1], d: ["x"], e: 9 });
   });
 
