@@ -154,7 +154,7 @@ export interface Store {
   delete(key: string): Promise<void>;
   /** Every live entry whose key starts with `prefix`, ordered by key. */
   entries(prefix: string): AsyncIterable<readonly [key: string, value: string]>;
-  /** Rows with columns, apart from the values under keys. The same name has the same columns, always. */
+  /** Rows with columns, apart from the values under keys. A name may get more columns in a later version; none goes. */
   table(spec: TableSpec): Table;
   /** Releases the file or connection. */
   close(): Promise<void>;

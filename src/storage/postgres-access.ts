@@ -33,6 +33,8 @@ export interface Relation {
   readonly name: string;
   /** Definitions of its columns. */
   readonly columns: string;
+  /** Of these columns, by their names, those are added that a table of a former version has not. */
+  readonly later?: ReadonlyMap<string, string>;
   /** Its second index: a name to end with, and what it is on. */
   readonly index: readonly [name: string, definition: string];
 }
@@ -204,7 +206,7 @@ export class PostgresAccess {
     return made;
   }
 
-  /** Makes a table where there is none, in one transaction; several processes may do so at once. */
+  /** Makes a table, or its later columns, where there are none, in one transaction; several processes may at once. */
   async #make(relation: Relation): Promise<void> {
     const giveUpAt = performance.now() + this.#timeoutMilliseconds;
     const place = this.place(relation.name);
@@ -216,14 +218,20 @@ export class PostgresAccess {
           `The database is not encoded in UTF8, but in ${String(found["encoding"])}: make one with ENCODING 'UTF8'.`,
         );
       }
-      if (found["mark"] === MARK) return;
+      const missing = [...(relation.later ?? [])].filter(
+        ([column]) => !(found["columns"] as readonly string[] | null)?.includes(column),
+      );
+      if (found["mark"] === MARK && missing.length === 0) return;
       if (looks === MOST_LOOKS) {
         throw unavailable(
           `The table ${place} is there, and is not the federation's: choose another schema or tablePrefix.`,
         );
       }
       try {
-        if (found["there"] !== true) {
+        if (found["mark"] === MARK) {
+          const added = missing.map(([, definition]) => `ADD COLUMN IF NOT EXISTS ${definition}`);
+          await this.#repeated(`ALTER TABLE ${place} ${added.join(", ")}`, [], true, giveUpAt);
+        } else if (found["there"] !== true) {
           const text = this.#definition(relation, found["schema"] !== true);
           await this.#repeated(text, [], true, giveUpAt);
         }
@@ -249,7 +257,9 @@ const LOOK = `
   SELECT current_setting('server_encoding') AS encoding,
     to_regnamespace($1) IS NOT NULL AS schema,
     to_regclass($2) IS NOT NULL AS there,
-    obj_description(to_regclass($2), 'pg_class') AS mark
+    obj_description(to_regclass($2), 'pg_class') AS mark,
+    (SELECT array_agg(attname::text) FROM pg_attribute
+      WHERE attrelid = to_regclass($2) AND attnum > 0 AND NOT attisdropped) AS columns
 `;
 
 /**

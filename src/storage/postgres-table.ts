@@ -27,12 +27,16 @@ export class PostgresTable implements Table {
     this.#columns = Object.keys(spec.columns);
     this.#all = this.#columns.map((column) => `"${column}"`).join(", ");
     this.#place = access.place(spec.name);
+    const definitions = Object.entries(spec.columns).map(
+      ([column, type]) => [column, `"${column}" ${TYPES[type]}`] as const,
+    );
     this.#relation = {
       name: spec.name,
+      later: new Map(definitions),
       columns: [
         `key text COLLATE "C" PRIMARY KEY`,
         "version bigint NOT NULL",
-        ...Object.entries(spec.columns).map(([column, type]) => `"${column}" ${TYPES[type]}`),
+        ...definitions.map(([, definition]) => definition),
       ].join(", "),
       index: ["listed", `(key) WHERE "${spec.listed}" IS NOT NULL`],
     };

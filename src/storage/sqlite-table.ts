@@ -34,11 +34,12 @@ export class SqliteTable implements Table {
     this.#columns = Object.keys(spec.columns);
   }
 
-  /** Makes the table where it is not there yet. Not within a transaction. */
+  /** Makes the table where it is not there yet, and columns that a former version had not. Not within a transaction. */
   prepare(): void {
     const { name, columns, listed } = this.#spec;
     const types = Object.entries(columns).map(([column, type]) => `"${column}" ${type}`);
-    this.#access.database.exec(`
+    const { database } = this.#access;
+    database.exec(`
       CREATE TABLE IF NOT EXISTS "${name}" (
         key TEXT PRIMARY KEY,
         version INTEGER NOT NULL,
@@ -46,6 +47,12 @@ export class SqliteTable implements Table {
       ) STRICT;
       CREATE INDEX IF NOT EXISTS "${name}_listed" ON "${name}" (key) WHERE "${listed}" IS NOT NULL;
     `);
+    const found = database.prepare(`SELECT name FROM pragma_table_info('${name}')`).all();
+    const there = new Set(found.map((row) => row["name"]));
+    for (const [index, column] of this.#columns.entries()) {
+      if (!there.has(column))
+        database.exec(`ALTER TABLE "${name}" ADD COLUMN ${types[index] ?? ""}`);
+    }
     this.#statements = this.prepareAll();
   }
 

@@ -220,6 +220,23 @@ describe("storage/postgres-engine", function () {
       }
     });
 
+    it("adds the columns that a former version had not, however many do at the same moment", async () => {
+      await store().table(SPEC).insert("a", 1, { name: "one" });
+      const columns = { ...SPEC.columns, more: "text", and_more: "real" } as const;
+      const tables = Array.from({ length: 4 }, () => store().table({ ...SPEC, columns }));
+      const rows = await Promise.all(tables.map((table) => table.get("a")));
+      assert.deepEqual(
+        rows.map((row) => row?.values),
+        Array.from({ length: 4 }, () => ({ name: "one" })),
+      );
+      assert.ok(await tables[0]?.update("a", rows[0]?.version ?? 0, { more: "x", and_more: 1 }));
+      assert.deepEqual((await tables[1]?.get("a"))?.values, {
+        name: "one",
+        more: "x",
+        and_more: 1,
+      });
+    });
+
     it("removes what has expired, and nothing else", async () => {
       const one = store();
       for (let each = 0; each < 40; each += 1) await one.set(`short/${each}`, "1", 60_000);

@@ -79,6 +79,28 @@ describe("storage/sqlite-engine", () => {
     database.close();
   });
 
+  it("adds the columns that a former version had not", async () => {
+    const path = join(folder.path, "grown.sqlite");
+    const opened = () => new KeyvStore(new SqliteEngine({ path }));
+    const former = opened();
+    const spec = {
+      name: "things",
+      columns: { name: "text", mark: "integer" },
+      listed: "mark",
+    } as const;
+    await former.table(spec).insert("a", 1, { name: "one" });
+    await former.close();
+    for (let start = 0; start < 2; start += 1) {
+      const store = opened();
+      const table = store.table({ ...spec, columns: { ...spec.columns, more: "text" } });
+      const row = await table.get("a");
+      assert.equal(row?.values["name"], "one");
+      assert.ok(await table.update("a", row.version, { more: `${start}` }));
+      assert.equal((await table.get("a"))?.values["more"], `${start}`);
+      await store.close();
+    }
+  });
+
   it("lets others have their turn while many rows are read", async () => {
     const store = new KeyvStore(new SqliteEngine({ path: join(folder.path, "turns.sqlite") }));
     const table = store.table(LEDGER_TABLE);
