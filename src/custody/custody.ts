@@ -34,6 +34,7 @@ import type { ImportNotice } from "./home/import-notices.ts";
 import { type ImportPolicy, type ImportPreview, previewOf } from "./home/import-policy.ts";
 import type { LateReturn, LateReturns } from "./home/late-returns.ts";
 import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
+import { PLEDGE_SECONDS } from "./home/ledger-row.ts";
 import { settleHome } from "./home/settle-home.ts";
 import { tellSource } from "./home/tell-source.ts";
 import { type MovedPlayer, RoomMoves } from "./room-move.ts";
@@ -104,6 +105,8 @@ export interface PerMinute {
   readonly roomsOfPeer: number;
 }
 
+type IsOver = (life: string | undefined) => Promise<boolean>;
+
 /** Everything PROTOCOL 6 and 7 ask of one server, without knowing HTTP or Colyseus. */
 export class Custody {
   readonly history: CrossingHistory;
@@ -128,7 +131,8 @@ export class Custody {
   readonly moves: RoomMoves;
   readonly #calls: CallTable;
   #draining = false;
-  readonly #settleHome: (isOver: (life: string | undefined) => Promise<boolean>) => Promise<number>;
+  #stopped = false;
+  readonly #settleHome: (isOver: IsOver) => ReturnType<typeof settleHome>;
 
   constructor(options: CustodyOptions) {
     const { origin, store, clock, random, logger, peers } = options;
@@ -283,8 +287,21 @@ export class Custody {
       known.set(life, over);
       return over;
     };
-    await this.#settleHome(isOver);
+    const { pledged } = await this.#settleHome(isOver);
+    if (pledged > 0) this.#settleHomeLater(isOver);
     await this.settlement.settleAfter(isOver);
+  }
+
+  /** A destination has a pledge, which it may claim by: what it does not claim is cancelled once that is over. */
+  #settleHomeLater(isOver: IsOver): void {
+    const again = async (): Promise<void> => {
+      const { pledged } = await this.#settleHome(isOver);
+      if (pledged > 0) this.#settleHomeLater(isOver);
+    };
+    this.#options.clock.setTimeout(() => {
+      // A login settles its own player, too.
+      if (!this.#stopped) again().catch(() => undefined);
+    }, PLEDGE_SECONDS * 1000);
   }
 
   /** This process may be thought dead by others: until {@link endAll} nobody is simulated here. */
@@ -361,6 +378,7 @@ export class Custody {
 
   /** Stops heartbeats and retries; what is open is settled by the next start. */
   stop(): void {
+    this.#stopped = true;
     this.leases.stop();
     this.crossings.stop();
     this.#stays.stop();

@@ -543,7 +543,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: custody,
-        find: "    await this.#settleHome(isOver);\n",
+        find: "    const { pledged } = await this.#settleHome(isOver);\n    if (pledged > 0) this.#settleHomeLater(isOver);\n",
         put: "",
       },
       {

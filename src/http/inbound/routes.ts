@@ -191,6 +191,8 @@ export const ROUTES: readonly Route[] = [
   custodyCall("revoke"),
   custodyCall("preview", "peer"),
   custodyCall("receipt", "peer"),
+  custodyCall("pledge"),
+  custodyCall("unpledge"),
   {
     path: "/reservations",
     method: "POST",
