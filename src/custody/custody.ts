@@ -11,6 +11,8 @@ import type { Clock, Logger, Random, Store } from "../ports.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { AdmissionPolicy } from "./destination/admission.ts";
 import { type Arrival, Arrivals } from "./destination/arrivals.ts";
+import { Gatherings } from "./destination/gatherings.ts";
+import { PartySeats } from "./destination/party-seats.ts";
 import { Preflight } from "./destination/preflight.ts";
 import type { SeatHost } from "./destination/seat-host.ts";
 import { Seats } from "./destination/seats.ts";
@@ -48,6 +50,7 @@ import { isGuest } from "./shared/player-id.ts";
 import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
 import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
 import { sourceCalls } from "./source/calls.ts";
+import { Parties } from "./source/parties.ts";
 import { type CrossingOutcome, type CrossingProgress, Crossings } from "./source/crossings.ts";
 
 /** What happens to players, for logs and operators. */
@@ -81,6 +84,8 @@ export interface CustodyOptions {
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** Whether players of a home are taken here. Default: of every home whose passes verify. */
   readonly takesPlayersOf?: ((home: string) => boolean) | undefined;
+  /** Whether a server, or a home, knows parties. Default: every one does. */
+  readonly knowsParties?: ((origin: string) => boolean) | undefined;
   /** Whether an asset is here, for whoever asks ahead of a player. */
   readonly hasAsset?: ((hash: string) => Promise<boolean>) | undefined;
   /** Default 30. */
@@ -118,6 +123,12 @@ export class Custody {
   readonly crossings: Crossings;
   readonly seats: Seats;
   readonly arrivals: Arrivals;
+  /** Parties that leave this server. */
+  readonly parties: Parties;
+  /** Seats of parties that come. */
+  readonly partySeats: PartySeats;
+  /** Parties that are about to come in. */
+  readonly gatherings: Gatherings;
   /** What others ask ahead of a player. */
   readonly preflight: Preflight;
   /** What holders brought back too late, of this home's players. */
@@ -183,6 +194,11 @@ export class Custody {
       perMinutePerPlayer: options.perMinute?.crossingsOfPlayer,
     });
 
+    this.parties = new Parties({
+      ...{ origin, crossings, peers, clock, random, logger },
+      knowsParties: options.knowsParties,
+    });
+
     const stays: Stays = new Stays({
       ...{ visitors, sessions, settlement, crossings, clock, random, logger },
     });
@@ -200,7 +216,11 @@ export class Custody {
         seats: options.perMinute.seatsOfPeer,
         rooms: options.perMinute.roomsOfPeer,
       },
+      onCancelled: (caller, transferId) => {
+        this.gatherings.left(caller, transferId);
+      },
     });
+    this.partySeats = new PartySeats({ origin, seats, host: options.seats });
     this.preflight = new Preflight({
       ...{ seats: options.seats, admit: options.admit, isOpen: () => !this.#draining },
       ...{ takesPlayersOf: options.takesPlayersOf, hasAsset: options.hasAsset, clock, logger },
@@ -212,6 +232,10 @@ export class Custody {
       alone: options.transient !== undefined,
       ...{ clock, logger, telemetry },
       onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),
+    });
+
+    this.gatherings = new Gatherings({
+      ...{ origin, seats, arrivals, stays, sessions, homeAt, peers, clock, logger },
     });
 
     // Whoever plays at home, and whoever changes rooms.
@@ -331,6 +355,7 @@ export class Custody {
    */
   drain(milliseconds: number): Promise<number> {
     this.#draining = true;
+    this.gatherings.callOff();
     return drain(
       {
         sessions: this.sessions,
@@ -357,6 +382,7 @@ export class Custody {
    */
   endDealings(origin: string): void {
     this.crossings.callOff(origin);
+    this.gatherings.callOff(origin);
     for (const session of this.sessions.all()) {
       if (session.atHome || session.home !== origin) continue;
       const transferId = this.crossings.transferOf(session.player);
