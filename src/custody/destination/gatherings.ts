@@ -244,7 +244,7 @@ class Gathering {
     if (this.#phase === "claiming" || this.#phase === "over") return;
     const reason = `${member.name} does not come along.`;
     if (!this.#party.others) {
-      this.breakOff(reason);
+      this.breakOff(reason, member);
       return;
     }
     member.out = true;
@@ -264,10 +264,11 @@ class Gathering {
   }
 
   /** Nobody goes; each client that waits is told the same. */
-  breakOff(reason: string): void {
+  breakOff(reason: string, because?: Member): void {
     if (this.#phase === "over") return;
     this.#phase = "over";
     this.#stopWaiting();
+    this.#tell(because === undefined ? [] : [because], true);
     const refused = broken(reason);
     for (const member of this.#members) {
       const { arrival, takenBack, waiting } = member;
@@ -305,7 +306,7 @@ class Gathering {
     const absent = this.#members.filter(({ waiting, out }) => waiting === undefined && !out);
     const [first] = absent;
     if (first !== undefined && !this.#party.others) {
-      this.breakOff(`${first.name} did not come in time.`);
+      this.breakOff(`${first.name} did not come in time.`, first);
       return;
     }
     for (const member of absent) this.#leaveOut(member, `${member.name} did not come in time.`);
@@ -338,7 +339,7 @@ class Gathering {
       coming.map(async (member) => {
         const refused = await this.#pledge(member, until);
         // A member that cannot go ends it for all at once.
-        if (refused !== undefined && !this.#party.others) this.breakOff(refused);
+        if (refused !== undefined && !this.#party.others) this.breakOff(refused, member);
         return refused;
       }),
     );
@@ -349,7 +350,7 @@ class Gathering {
       if (reason === undefined) going.push(member);
       else if (this.#party.others) this.#leaveOut(member, reason);
       else {
-        this.breakOff(reason);
+        this.breakOff(reason, member);
         return undefined;
       }
     }
@@ -417,12 +418,13 @@ class Gathering {
     const reasons = going.map((member) => this.#whyNot(member));
     const at = reasons.findIndex((reason) => reason !== undefined);
     if (at >= 0 && !this.#party.others) {
-      const { player } = going[at] as Member;
+      const because = going[at] as Member;
+      const { player } = because;
       logger.warn(
         `a party of ${this.#caller} is broken off after its claims: ${player} cannot come; those that were won go home`,
         { peer: this.#caller, player },
       );
-      this.breakOff(reasons[at] ?? "");
+      this.breakOff(reasons[at] ?? "", because);
       return;
     }
     this.#phase = "over";
@@ -481,6 +483,7 @@ class Gathering {
     this.#endPledge(member);
     this.#dropSeat(member, member.waiting?.seat);
     this.#dismiss(member, broken(reason));
+    this.#tell([member]);
   }
 
   #dismiss(member: Member, refused: Refused): void {
@@ -509,14 +512,17 @@ class Gathering {
     void untilAnswered(ends, () => asked.unpledge({ transferId, partyId }), isFinal);
   }
 
-  /** Tells the source who has come, for its players to see. Best effort. */
-  #tell(): void {
+  /** Tells the source who has come, for its players to see, and who cannot. Best effort. */
+  #tell(cannot: readonly Member[] = [], over = false): void {
     const waiting = this.#members
       .filter((member) => member.waiting !== undefined)
       .map(({ transferId }) => transferId);
-    this.#options.peers
-      .call(this.#caller, "/parties/progress", { partyId: this.#party.id, waiting })
-      .catch(() => undefined);
+    const told = {
+      ...{ partyId: this.#party.id, waiting },
+      ...(cannot.length === 0 ? {} : { cannot: cannot.map(({ transferId }) => transferId) }),
+      ...(over ? { over } : {}),
+    };
+    this.#options.peers.call(this.#caller, "/parties/progress", told).catch(() => undefined);
   }
 
   #waitUntil(at: number): void {

@@ -302,8 +302,11 @@ export class Crossings implements CrossingsUnderWay {
       while (reserved !== "departed" && (await this.#turn(crossing, reserved))) {
         reserved = await this.#leave(crossing, verdict);
       }
-      const left = reserved;
-      if (left !== "departed") ways.party?.stays(crossing.transferId, left);
+      let left = reserved;
+      if (left !== "departed" && ways.party !== undefined) {
+        ways.party.stays(crossing.transferId, left);
+        left = ways.party.broken ?? left;
+      }
       outcome = await this.#telemetry.run({ kind: "settle", ended: endingOf }, () =>
         this.#settle(crossing, left),
       );

@@ -64,6 +64,17 @@ export interface PartiesOptions {
 const DEPARTING_MILLISECONDS = 15_000;
 const CALL_TIMEOUT_MILLISECONDS = 5_000;
 
+/** How a client, or its absence, ends a crossing: of a party, it is told by whom. */
+const LEFT_OUT: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
+  "ERR_FED_CROSSING_ABANDONED",
+  "ERR_FED_CROSSING_EXPIRED",
+  "ERR_FED_PARTY_BROKEN",
+]);
+const OVER: PartyRefusal = {
+  code: "ERR_FED_PARTY_BROKEN",
+  message: "The other world does not take your party right now.",
+};
+
 const answerSchema = z.strictObject({
   origin: z.string().max(300),
   members: z
@@ -83,6 +94,8 @@ const answerSchema = z.strictObject({
 const progressSchema = z.strictObject({
   partyId: transferIdSchema,
   waiting: z.array(transferIdSchema).max(MAX_PARTY_MEMBERS),
+  cannot: z.array(transferIdSchema).max(MAX_PARTY_MEMBERS).optional(),
+  over: z.boolean().optional(),
 });
 
 /** All parties that leave this server. */
@@ -140,7 +153,10 @@ export class Parties {
     }
   }
 
-  /** `POST /parties/progress`: the destination says whose clients wait there. It decides nothing. */
+  /**
+   * `POST /parties/progress`: the destination says whose clients wait there, and who cannot come. It decides nothing:
+   * whoever is given up for it is taken back by its home's word alone.
+   */
   progress(caller: string, body: unknown): CallAnswer {
     const parsed = progressSchema.safeParse(body);
     if (!parsed.success) return malformed(parsed.error);
@@ -148,7 +164,7 @@ export class Parties {
     if (party?.destination !== caller) {
       return refusal("ERR_FED_NOT_FOUND", "no such party leaves for your server");
     }
-    party.waiting(parsed.data.waiting);
+    party.hear(parsed.data);
     return { ok: true, body: {} };
   }
 }
@@ -285,19 +301,29 @@ class PartyCrossing implements PartyTicket {
   stays(transferId: string, { code, message }: PartyRefusal): void {
     const member = this.#memberOf(transferId);
     if (member === undefined || member.out !== undefined) return;
-    member.out = { code, message };
+    const turned = LEFT_OUT.has(code);
+    member.out = turned ? notComing(member) : { code, message };
     if (this.#others) this.#look();
-    else this.#breakOff({ code, message });
+    else this.#breakOff(member.out);
   }
 
-  /** The destination says whose clients wait there. */
-  waiting(transferIds: readonly string[]): void {
-    const there = new Set(transferIds.map((transferId) => transferId.toLowerCase()));
+  /** What the destination says. Whoever cannot come is given up here, too. */
+  hear({
+    waiting,
+    cannot = [],
+    over = false,
+  }: Omit<z.infer<typeof progressSchema>, "partyId">): void {
+    const there = new Set(waiting.map((transferId) => transferId.toLowerCase()));
+    const lost = new Set(cannot.map((transferId) => transferId.toLowerCase()));
     for (const member of this.#members) {
       const waits = there.has(member.transferId);
       if (member.stage === "reserved" && waits) member.stage = "waiting";
       else if (member.stage === "waiting" && !waits) member.stage = "reserved";
+      if (!lost.has(member.transferId) || member.stage === "departing") continue;
+      if (this.#others) this.#options.crossings.breakOff(member.session.player, member.transferId);
+      else this.#breakOff(notComing(member));
     }
+    if (over) this.#breakOff(OVER);
     this.#tell();
   }
 
@@ -387,6 +413,11 @@ class PartyCrossing implements PartyTicket {
       session.body.party?.({ partyId: this.#id, to: this.#destination.uri, members });
     }
   }
+}
+
+function notComing({ session: { name } }: Member): PartyRefusal {
+  const message = `${name} could not come along to the other world.`;
+  return { code: "ERR_FED_PARTY_BROKEN", message };
 }
 
 function refusedOf({ code, detail }: { code: string; detail?: string | undefined }): Stay {
