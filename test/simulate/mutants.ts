@@ -20,6 +20,8 @@ export interface Mutant {
   readonly links?: boolean;
   /** Whether crossings name other servers to try. Default false. */
   readonly failover?: boolean;
+  /** Whether players also cross together. Default false. */
+  readonly parties?: boolean;
   /** With which it shows soonest. Default 7. */
   readonly seed?: string;
 }
