@@ -68,6 +68,8 @@ export interface Neighbourhood {
   readonly shut: ReadonlyMap<string, "full" | "unwell" | "open">;
   /** A server begins to let a player go. */
   departing(server: SimulatedServer, player: string): void;
+  /** A party has its seats. */
+  partySeated(asked: PartyAsked): void;
   /** A member of a party is let in: its session begins in this very turn. */
   partyBegins(party: SeatedParty, transferId: string, server: SimulatedServer): void;
   /** A seat was given for what `caller` sent. */
@@ -717,6 +719,7 @@ export class SimulatedServer implements PeerCalls {
     const result = answered as Awaited<ReturnType<Custody["answer"]>>;
     if (result.ok) {
       if (path === "/reservations") this.#hood.seated(caller, body, this);
+      if (path === "/parties") this.#hood.partySeated(body as PartyAsked);
       const text = JSON.stringify(result.body);
       return { ok: true, status: 200, body: JSON.parse(text) as unknown };
     }
@@ -734,6 +737,13 @@ export class SimulatedServer implements PeerCalls {
     for (const server of servers) if (server.origin === to) server.#cutUntil.set(this.origin, end);
     return true;
   }
+}
+
+/** A source asks for the seats of a party. */
+export interface PartyAsked {
+  readonly partyId: string;
+  readonly ifSomeCannot: "nobody" | "others";
+  readonly members: readonly { readonly transferId: string }[];
 }
 
 /** A call with a state, or several. */

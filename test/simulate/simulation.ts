@@ -5,7 +5,7 @@ import type { PartyOutcome } from "../../src/custody/source/parties.ts";
 import { Attacks } from "./attacks.ts";
 import { Book, type Tape } from "./connection.ts";
 import type { Carried } from "./room.ts";
-import { SimulatedServer } from "./server.ts";
+import { type PartyAsked, SimulatedServer } from "./server.ts";
 import { type Place, type Stage, Traveller } from "./traveller.ts";
 import { Violation, Watcher } from "./watcher.ts";
 import { type Faults, NO_FAULTS, World } from "./world.ts";
@@ -157,6 +157,16 @@ class Simulation implements Stage {
     return this.#players.filter(({ place, calm }) => {
       const there = place?.server === server && place.custody === custody;
       return there && !calm && place.session !== session && !place.session.frozen;
+    });
+  }
+
+  partySeated(asked: PartyAsked): void {
+    this.#watcher.partySeated(asked);
+  }
+
+  partyEnded(outcome: PartyOutcome): void {
+    this.#must(() => {
+      this.#watcher.partyEnded(outcome);
     });
   }
 

@@ -31,6 +31,8 @@ export interface Stage extends Neighbourhood {
   /** Players who turned round before they were told of a seat, after the server they leave. */
   readonly turnedRound: Set<string>;
   ended(outcome: CrossingOutcome): void;
+  /** All or nobody was to go, and this is how it ended. */
+  partyEnded(outcome: PartyOutcome): void;
   /** A server tells a client of its seat. */
   told(player: string, transferId: string): void;
   /** A server has recorded what a player carries: it may be late, never lost, while its memory lives. */
@@ -285,7 +287,9 @@ export class Traveller {
       ifSomeCannot,
     );
     stage.tally.parties += 1;
-    void outcome.then(({ kind }) => {
+    void outcome.then((ended) => {
+      const { kind } = ended;
+      if (ifSomeCannot === "nobody") stage.partyEnded(ended);
       if (kind === "arrived") stage.tally.partiesArrived += 1;
       if (kind === "stayed") stage.tally.partiesStayed += 1;
     });

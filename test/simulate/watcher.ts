@@ -6,7 +6,8 @@ import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
 import { type Carried, carriedOf, trophiesOf } from "./room.ts";
-import type { SimulatedServer } from "./server.ts";
+import type { PartyOutcome } from "../../src/custody/source/parties.ts";
+import type { PartyAsked, SimulatedServer } from "./server.ts";
 import type { DiskRow, World } from "./world.ts";
 
 /** How long a server may take to give back, or lose, whom it holds and does not play. */
@@ -55,6 +56,12 @@ export class Watcher {
       readonly size: number;
     }
   >();
+  /** Parties of whom all or nobody goes, by the transfers of their members. */
+  readonly #parties = new Map<string, readonly string[]>();
+  /** Transfers that were once pledged. */
+  readonly #pledged = new Set<string>();
+  /** Parties that have begun to play where they went, by their ids. */
+  readonly #arrived = new Set<string>();
   /** The first change has as many digits as the last: no state grows by being changed. */
   #changes = FIRST_CHANGE;
 
@@ -150,6 +157,7 @@ export class Watcher {
         const before = this.#rows.get(id);
         this.#rows.set(id, row);
         if (row.transfer !== undefined) this.#opened.add(row.transfer.id);
+        if ((row.transfer?.pledge?.until ?? 0) > 0) this.#pledged.add(row.transfer?.id ?? "");
         this.#world.note(
           () => `${id.replace("https://", "").replace(" custody/", " has ")} ${tell(row)}`,
         );
@@ -225,6 +233,21 @@ export class Watcher {
     }
   }
 
+  /** A party has its seats. */
+  partySeated({ members, ifSomeCannot }: PartyAsked): void {
+    if (ifSomeCannot === "others") return;
+    const all = members.map(({ transferId }) => transferId);
+    for (const transferId of all) this.#parties.set(transferId, all);
+  }
+
+  /** A party has ended for its source. @throws Violation where it plays elsewhere without one of its members. */
+  partyEnded({ partyId, members }: PartyOutcome): void {
+    const left = members.find(({ outcome }) => outcome.kind === "stayed");
+    if (left !== undefined && this.#arrived.has(partyId)) {
+      throw new Violation(`a party plays elsewhere without ${left.player}, who stayed`);
+    }
+  }
+
   /**
    * A member of a party is let in. @throws Violation when not every member's claim is decided by then. All of them have
    * to be let in in this very turn: {@link look} sees to that after it.
@@ -235,6 +258,7 @@ export class Watcher {
     server: SimulatedServer,
   ): void {
     this.look();
+    this.#arrived.add(id);
     if (others) return;
     const lacks = members.find((member) => !this.#claimed.has(member.transferId));
     if (lacks !== undefined) {
@@ -460,6 +484,11 @@ export class Watcher {
     this.#comparePledges(id, home, before, after);
     if (after.last?.kind === "claim" && after.last.epoch === after.epoch) {
       this.#claimed.add(after.last.transferId);
+      const party = this.#parties.get(after.last.transferId) ?? [];
+      const lacks = party.find((transferId) => !this.#pledged.has(transferId));
+      if (lacks !== undefined) {
+        throw new Violation(`${id}: claimed, and a member of its party is not pledged`);
+      }
       if (this.#stayed.has(after.last.transferId)) {
         throw new Violation(`${id}: claimed after the source had said that it stayed`);
       }
