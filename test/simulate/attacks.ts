@@ -167,8 +167,8 @@ export class Attacks {
     const partyId = this.#world.random.uuid();
     const path = "/custody/pledge";
     const destination = this.#servers.find(({ origin }) => origin === row.transfer?.to);
-    // Its destination may: it pledges for no party that there is, and never claims by that.
-    if (this.#world.random.fraction() < 0.2) {
+    // Its destination may: it pledges for no party that there is, and never claims by that. Its player waits for it.
+    if (this.#world.faults.loss > 0 && this.#world.random.fraction() < 0.2) {
       void destination?.call(home, path, { transferId, partyId }).catch(() => undefined);
       return;
     }
