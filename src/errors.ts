@@ -84,6 +84,10 @@ export const ERROR_CODES = {
     "What the player carries is no JSON, too deep or too large to travel",
   ],
   ERR_FED_SUPERSEDED: [409, "The player joined from somewhere else"],
+  // Parties (PROTOCOL 6 and 7)
+  ERR_FED_PARTY_UNSUPPORTED: [400, "Parties cannot go there"],
+  ERR_FED_PARTY_UNDECIDED: [409, "The player's party is being decided"],
+  ERR_FED_PARTY_BROKEN: [409, "Somebody of the party could not come"],
   // Crossings, as a player meets them
   ERR_FED_NO_ROUTE: [404, "No portal leads there"],
   ERR_FED_DESTINATION_DOWN: [503, "The other server does not answer"],

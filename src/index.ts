@@ -58,7 +58,13 @@ export type {
 } from "./ports.ts";
 export type { Destination } from "./colyseus/destinations.ts";
 export type { EntryForecast } from "./colyseus/entry-forecast.ts";
-export type { Carried, FederationPortals, PortalsOptions } from "./colyseus/portals.ts";
+export type {
+  Carried,
+  FederationPortals,
+  Party,
+  PartyOptions,
+  PortalsOptions,
+} from "./colyseus/portals.ts";
 export {
   type LeftOut,
   type RestoreOptions,
@@ -115,7 +121,9 @@ export {
   type RememberedHealth,
 } from "./health/peer-record.ts";
 export type { ObservedShare, Uptime, UptimeSlice, UptimeWindow } from "./health/uptime-history.ts";
+export type { IfSomeCannot, PartyRefusal } from "./custody/shared/party.ts";
 export type { CrossingOutcome, CrossingProgress } from "./custody/source/crossings.ts";
+export type { PartyOutcome } from "./custody/source/parties.ts";
 export type { TriedDestination } from "./custody/source/failover.ts";
 export type {
   AdmissionDecision,

@@ -22,6 +22,8 @@ export type {
   ServerTypes,
 } from "./server-types.ts";
 export type { Destination, DestinationPicture } from "./destinations.ts";
+export { onParty } from "./party.ts";
+export type { PartyMemberProgress, PartyProgress } from "./party.ts";
 export { PlayerKey } from "./player-key.ts";
 export type { ProofUse } from "./player-key.ts";
 export type { KeyStorage } from "./storage.ts";

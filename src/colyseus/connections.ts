@@ -4,6 +4,7 @@
  */
 import type { AuthContext, Room } from "@colyseus/core";
 import type { Arrival } from "../custody/destination/arrivals.ts";
+import type { WaitingConnection } from "../custody/destination/gatherings.ts";
 import type { PlayerBody } from "../custody/shared/player-session.ts";
 import { tokenType } from "../identity/proof.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
@@ -27,19 +28,27 @@ export class Connections {
   }
 
   /** Holds a connection against its seat's seal: proof, then custody. */
-  async connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal> {
-    if (seal.kind === "arrival") return this.#arrival(seal, context);
+  async connect(
+    seal: Seal,
+    context: AuthContext,
+    connection: WaitingConnection,
+  ): Promise<Connected | JoinRefusal> {
+    if (seal.kind === "arrival") return this.#arrival(seal, context, connection);
     if (seal.kind === "login") return this.#login(seal, context);
     return this.#move(seal, context);
   }
 
-  async #arrival(seal: ArrivalSeal, context: AuthContext): Promise<Connected | JoinRefusal> {
+  async #arrival(
+    seal: ArrivalSeal,
+    context: AuthContext,
+    connection: WaitingConnection,
+  ): Promise<Connected | JoinRefusal> {
     const { custody } = this.#runtime;
     const seat = await custody.seats.find(seal, seal.sessionId);
     if (seat === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
     const unproven = await this.#prove(seat.jkt, seal.sessionId, context);
     if (unproven !== undefined) return unproven;
-    const claimed = await custody.arrivals.claim(seal, seat);
+    const claimed = await custody.gatherings.arrive(seal, seat, connection);
     if (!claimed.ok) return claimed;
     const { arrival } = claimed;
     return {

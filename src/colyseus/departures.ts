@@ -95,7 +95,7 @@ export class Departures {
       let ready: Ready = { ok: true };
       for (; destination !== undefined; [destination, ...next] = next) {
         const { origin } = destination;
-        ready = await this.#sendAhead(entry, client, { transferId, uri, origin });
+        ready = await this.sendAhead(entry, client, { transferId, uri, origin });
         if (ready.ok || ready.code === "ERR_FED_CROSSING_ABANDONED") break;
       }
       if (!ready.ok) return (await here()) ?? stay(ready.code, ready.reason);
@@ -229,7 +229,7 @@ export class Departures {
    * Has the destination fetch what the player wears. The player plays on meanwhile: it is frozen
    * only once that is done, where the room waits for it at all.
    */
-  async #sendAhead(
+  async sendAhead(
     entry: RoomPlayer,
     client: Client,
     { transferId, uri, origin }: { transferId: string; uri: string; origin: string },

@@ -16,6 +16,7 @@ import {
   internalsOf,
   roomPrototype,
 } from "./internals.ts";
+import type { WaitingConnection } from "../custody/destination/gatherings.ts";
 import type { Clock, Logger } from "../ports.ts";
 import { LettingIn, isConnected, orOver, refuseRestoredSeat } from "./letting-in.ts";
 import { type JoinRefusal, refusalError } from "./refusal.ts";
@@ -44,8 +45,12 @@ export interface JoinHost {
   prove(client: Client, proof: string): Promise<JoinRefusal | undefined>;
   /** Whether the host's auth, asked for a seat of this home's player, means that very player. */
   isAccountOf(seal: Seal, auth: unknown, options: unknown): Promise<boolean>;
-  /** A sealed seat's client has connected: proof, then custody. */
-  connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal>;
+  /** A sealed seat's client has connected: proof, then custody. One of a party waits for the others. */
+  connect(
+    seal: Seal,
+    context: AuthContext,
+    connection: WaitingConnection,
+  ): Promise<Connected | JoinRefusal>;
   /** After the room's own auth, before its `onJoin`: a local player's session starts. */
   beforeJoin(room: Room, client: Client, options: unknown): Promise<{ ok: true } | JoinRefusal>;
   /** The client has left for good. */
@@ -108,6 +113,7 @@ async function joinRoom(
   const connected = await host.connect(
     seal,
     proof === undefined ? context : withToken(context, proof),
+    waitingConnection(client as Client & ClientInternals),
   );
   if (!connected.ok) throw refusalError(connected);
   // The seat's time may have run out, or the client gone, while home was asked.
@@ -162,6 +168,19 @@ async function askRoom(
   );
   if (!auth) throw no;
   return typeof auth === "object" ? auth : undefined;
+}
+
+function waitingConnection(client: Client & ClientInternals): WaitingConnection {
+  const { ref } = client;
+  return {
+    isOpen: () => isConnected(client),
+    onClose: (listener) => {
+      ref.once("close", listener);
+      return () => {
+        ref.removeListener("close", listener);
+      };
+    },
+  };
 }
 
 function withToken(context: AuthContext, token: string | undefined): AuthContext {

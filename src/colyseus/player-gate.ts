@@ -6,6 +6,9 @@
  */
 import type { AuthContext, Client, Room } from "@colyseus/core";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
+import type { WaitingConnection } from "../custody/destination/gatherings.ts";
+import type { IfSomeCannot } from "../custody/shared/party.ts";
+import type { PartyOutcome } from "../custody/source/parties.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { Verdict } from "../http/inbound/answers.ts";
@@ -24,6 +27,7 @@ import { type KnownPlayer, Logins, wishedName } from "./logins.ts";
 import { isHomeOf } from "../custody/shared/player-id.ts";
 import { Matchmaking } from "./matchmaking.ts";
 import { keepGuest, playerKeys } from "./player-keys.ts";
+import { PartyDepartures } from "./party-departures.ts";
 import type { PortalsHost } from "./portals.ts";
 import { type JoinRefusal, refusal } from "./refusal.ts";
 import { type RoomPlayer, RoomSessions } from "./room-sessions.ts";
@@ -41,6 +45,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   readonly joinMilliseconds: number;
   readonly #runtime: FederationRuntime;
   readonly #departures: Departures;
+  readonly #parties: PartyDepartures;
   readonly #logins: Logins;
   readonly #matchmaking: Matchmaking;
   readonly #connections: Connections;
@@ -69,7 +74,9 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     this.#matchmaking = new Matchmaking({ runtime, logins, sealer });
     this.#connections = new Connections({ runtime, logins, sessions });
     this.destinations = new Destinations(runtime);
-    this.#departures = new Departures({ runtime, sessions, seats });
+    const departures = new Departures({ runtime, sessions, seats });
+    this.#departures = departures;
+    this.#parties = new PartyDepartures({ runtime, sessions, departures });
     sessions.onJoined = (entry) => {
       if (entry.session === undefined) return;
       runtime.custody
@@ -117,8 +124,12 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     return account === undefined || this.#logins.player(account.id, undefined).id === seal.player;
   }
 
-  connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal> {
-    return this.#connections.connect(seal, context);
+  connect(
+    seal: Seal,
+    context: AuthContext,
+    connection: WaitingConnection,
+  ): Promise<Connected | JoinRefusal> {
+    return this.#connections.connect(seal, context, connection);
   }
 
   async beforeJoin(
@@ -242,6 +253,15 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
 
   playerKeys(request: PlayerKeysRequest): Promise<Verdict> {
     return playerKeys({ runtime: this.#runtime, logins: this.#logins }, request);
+  }
+
+  enterTogether(
+    room: Room,
+    clients: readonly Client[],
+    uri: string,
+    ifSomeCannot: IfSomeCannot,
+  ): Promise<PartyOutcome> {
+    return this.#parties.enter(room, clients, uri, ifSomeCannot);
   }
 
   travel(request: TravelRequest): Promise<TravelAnswer> {

@@ -10,6 +10,8 @@
 import * as core from "@colyseus/core";
 import type { Client, Room } from "@colyseus/core";
 import { z } from "zod";
+import { type IfSomeCannot, MAX_PARTY_MEMBERS } from "../custody/shared/party.ts";
+import type { PartyOutcome } from "../custody/source/parties.ts";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
@@ -71,11 +73,38 @@ export interface PortalsOptions {
   readonly destinations?: boolean;
 }
 
+/** Options of {@link Party.enter}. */
+export interface PartyOptions {
+  /**
+   * What becomes of the others when one member cannot go: `nobody` goes, and all play on with the same reason; or the
+   * `others` go. Default `nobody`.
+   */
+  readonly ifSomeCannot?: IfSomeCannot;
+}
+
+/** Several players of one room. */
+export interface Party {
+  /**
+   * Sends all of them through a portal. Resolves with how it ended; clients are told by `federation:transit`,
+   * `federation:party` and `federation:failed` (PROTOCOL 8). Never rejects for what other servers or the network do:
+   * within half a minute or so, longer only while the store, or a home, does not answer.
+   *
+   * @throws TypeError naming the option that is wrong.
+   */
+  enter(uri: string, options?: PartyOptions): Promise<PartyOutcome>;
+}
+
 /** What the plugin asks of the federation it belongs to. */
 export interface PortalsHost {
   /** Says so when the federation does not run while a room of that name is made. */
   noticeRoom(roomName: string): void;
   enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome>;
+  enterTogether(
+    room: Room,
+    clients: readonly Client[],
+    uri: string,
+    ifSomeCannot: IfSomeCannot,
+  ): Promise<PartyOutcome>;
   abandon(room: Room, client: Client, transferId: string): void;
   player(room: Room, client: Client): FederatedPlayer | undefined;
   isFrozen(room: Room, client: Client): boolean;
@@ -100,6 +129,13 @@ const PORTALS_OPTIONS = optionsSchema(
     destinations: z.boolean("true or false").optional(),
   } satisfies Record<keyof PortalsOptions, z.ZodType>,
   "options such as { carry: (client) => … }",
+);
+
+const PARTY_OPTIONS = optionsSchema(
+  {
+    ifSomeCannot: z.enum(["nobody", "others"], '"nobody" or "others"').optional(),
+  } satisfies Record<keyof PartyOptions, z.ZodType>,
+  'options such as { ifSomeCannot: "nobody" }',
 );
 
 const enterSchema = z.object({ to: z.string().max(2048) });
@@ -232,6 +268,32 @@ export class FederationPortals extends core.RoomPlugin {
    */
   enter(client: Client, uri: string): Promise<CrossingOutcome> {
     return this.#host.enter(this.room, client, uri);
+  }
+
+  /**
+   * A party of clients of this room, who go through a portal together: all or nobody, or, by choice, those who can.
+   * Their homes may be different servers; the portal has to lead to another server, which knows parties, as each home
+   * has to.
+   *
+   * @param clients 2 to 8, each once.
+   * @throws TypeError for anything else.
+   */
+  party(clients: readonly Client[]): Party {
+    const isList = Array.isArray(clients) && new Set(clients).size === clients.length;
+    if (!isList || clients.length < 2 || clients.length > MAX_PARTY_MEMBERS) {
+      throw new TypeError(`party: clients must be 2 to ${MAX_PARTY_MEMBERS} clients, each once`);
+    }
+    const members = [...clients];
+    return {
+      enter: (uri, options = {}) => {
+        const { ifSomeCannot = "nobody" } = checkOptions<PartyOptions>(
+          PARTY_OPTIONS,
+          options,
+          "party.enter",
+        );
+        return this.#host.enterTogether(this.room, members, uri, ifSomeCannot);
+      },
+    };
   }
 
   /** Who a client is; undefined for one that is no player of the federation. */

@@ -15,6 +15,7 @@ import type {
   UndecidedMessage,
 } from "../custody/shared/player-session.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
+import type { PartyMessage } from "../custody/shared/party.ts";
 import { SaidOnce } from "../custody/shared/said-once.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
@@ -216,6 +217,9 @@ export class RoomSessions {
       },
       undecided: (message: UndecidedMessage) => {
         send("federation:undecided", message);
+      },
+      party: (message: PartyMessage) => {
+        send("federation:party", message);
       },
       end: (code, reason) => {
         end(entry, code, reason);

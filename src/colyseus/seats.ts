@@ -87,6 +87,105 @@ export class ColyseusSeats implements SeatHost {
     return this.reserveSealed(world, options, { kind: "arrival", ...claim, sessionId }, opensRoom);
   }
 
+  /** All of a party in one room, or nobody. */
+  reserveTogether({
+    world,
+    options,
+    members,
+    opensRoom = () => 0,
+  }: {
+    readonly world: string;
+    readonly options: Readonly<Record<string, string>>;
+    readonly members: readonly { readonly sessionId: string; readonly claim: SeatClaim }[];
+    readonly opensRoom?: RoomQuota | undefined;
+  }): ReturnType<NonNullable<SeatHost["reserveTogether"]>> {
+    const seals = members.map(({ claim, sessionId }): Seal => ({
+      kind: "arrival",
+      ...claim,
+      sessionId,
+    }));
+    return this.#reserveAll(world, options, seals, opensRoom);
+  }
+
+  async #reserveAll(
+    world: string,
+    options: Readonly<Record<string, string>>,
+    seals: readonly Seal[],
+    opensRoom: RoomQuota,
+  ): ReturnType<NonNullable<SeatHost["reserveTogether"]>> {
+    const taken: { readonly reservation: JsonValue; readonly expiresAt: number }[] = [];
+    const roomName = this.#worlds[world];
+    if (roomName === undefined || !this.hasWorld(world)) {
+      return { ok: false, code: "ERR_FED_WORLD_UNKNOWN", reason: `there is no world "${world}"` };
+    }
+    try {
+      // In turn with whoever looks for a place where none is free: a room that has enough is not halved meanwhile.
+      const refused = await this.#inTurn(`${roomName} ${JSON.stringify(options)}`, async () => {
+        const found = await this.#roomFor(roomName, options, seals.length, opensRoom);
+        if (!found.ok) return found;
+        for (const seal of seals) {
+          const seat = await this.#take(found.room, options, seal);
+          // Those that were taken lapse by themselves.
+          if (seat?.ok !== true) {
+            const reason = `"${world}" has no room for ${seals.length}`;
+            return { ok: false, code: "ERR_FED_WORLD_FULL", reason } as const;
+          }
+          taken.push(seat);
+        }
+        return undefined;
+      });
+      if (refused !== undefined) return refused;
+    } catch (cause) {
+      if (cause instanceof LockedRoom) {
+        return { ok: false, code: "ERR_FED_WORLD_LOCKED", reason: `"${world}" is locked` };
+      }
+      const reason = `no room for "${world}" could be made`;
+      return { ok: false, code: "ERR_FED_UNAVAILABLE", reason };
+    }
+    return {
+      ok: true,
+      reservations: taken.map(({ reservation }) => reservation),
+      expiresAt: Math.min(...taken.map(({ expiresAt }) => expiresAt)),
+    };
+  }
+
+  /** A room with so many places: one that is there, else a new one. */
+  async #roomFor(
+    roomName: string,
+    options: Readonly<Record<string, string>>,
+    places: number,
+    opensRoom: RoomQuota,
+  ): Promise<
+    | { readonly ok: true; readonly room: Listing }
+    | {
+        readonly ok: false;
+        readonly code: FederationErrorCode;
+        readonly reason: string;
+        readonly retryAfterSeconds?: number;
+      }
+  > {
+    const filter = matchMaker.getAllHandlers()[roomName]?.getFilterOptions(options) ?? {};
+    const rooms = await matchMaker.query({
+      ...{ locked: false, name: roomName, private: false },
+      ...(filter as object),
+    });
+    const free = (rooms as Listing[])
+      .filter((room) => placesIn(room) >= places)
+      // The fullest that has enough: small gaps are for those who come alone.
+      .sort((one, other) => placesIn(one) - placesIn(other))[0];
+    if (free !== undefined) return { ok: true, room: free };
+    const retryAfterSeconds = opensRoom();
+    if (retryAfterSeconds > 0) {
+      const reason = "no more rooms are made for your server for now";
+      return { ok: false, code: "ERR_FED_RATE_LIMITED", reason, retryAfterSeconds };
+    }
+    const room = await matchMaker.createRoom(roomName, { ...options });
+    if (room.locked === true && placesIn(room) > 0) throw new LockedRoom();
+    if (placesIn(room) >= places) return { ok: true, room };
+    const reason = `a room of this world has fewer than ${places} places`;
+    return { ok: false, code: "ERR_FED_WORLD_FULL", reason };
+  }
+
   /** Reserves a seat whose connection will be held against `seal`. */
   async reserveSealed(
     world: string,
@@ -205,6 +304,11 @@ export class ColyseusSeats implements SeatHost {
       if (this.#turns.get(key) === settled) this.#turns.delete(key);
     }
   }
+}
+
+/** Places that are left. A listing from another process says null for a room without a limit. */
+function placesIn({ maxClients, clients }: Listing): number {
+  return ((maxClients as number | null) ?? Infinity) - clients;
 }
 
 /** A room that locked itself as soon as it was made. */

@@ -11,6 +11,8 @@ import type { Clock, Logger, Random, Store } from "../ports.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { AdmissionPolicy } from "./destination/admission.ts";
 import { type Arrival, Arrivals } from "./destination/arrivals.ts";
+import { Gatherings } from "./destination/gatherings.ts";
+import { PartySeats } from "./destination/party-seats.ts";
 import { Preflight } from "./destination/preflight.ts";
 import type { SeatHost } from "./destination/seat-host.ts";
 import { Seats } from "./destination/seats.ts";
@@ -35,6 +37,7 @@ import { type ImportPolicy, type ImportPreview, previewOf } from "./home/import-
 import type { ImportRules } from "./home/import-rules.ts";
 import type { LateReturn, LateReturns } from "./home/late-returns.ts";
 import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
+import { PLEDGE_SECONDS } from "./home/ledger-row.ts";
 import { settleHome } from "./home/settle-home.ts";
 import { tellSource } from "./home/tell-source.ts";
 import { type MovedPlayer, RoomMoves } from "./room-move.ts";
@@ -48,6 +51,7 @@ import { isGuest } from "./shared/player-id.ts";
 import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
 import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
 import { sourceCalls } from "./source/calls.ts";
+import { Parties } from "./source/parties.ts";
 import { type CrossingOutcome, type CrossingProgress, Crossings } from "./source/crossings.ts";
 
 /** What happens to players, for logs and operators. */
@@ -81,6 +85,8 @@ export interface CustodyOptions {
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** Whether players of a home are taken here. Default: of every home whose passes verify. */
   readonly takesPlayersOf?: ((home: string) => boolean) | undefined;
+  /** Whether a server, or a home, knows parties. Default: every one does. */
+  readonly knowsParties?: ((origin: string) => boolean) | undefined;
   /** Whether an asset is here, for whoever asks ahead of a player. */
   readonly hasAsset?: ((hash: string) => Promise<boolean>) | undefined;
   /** Default 30. */
@@ -105,6 +111,8 @@ export interface PerMinute {
   readonly roomsOfPeer: number;
 }
 
+type IsOver = (life: string | undefined) => Promise<boolean>;
+
 /** Everything PROTOCOL 6 and 7 ask of one server, without knowing HTTP or Colyseus. */
 export class Custody {
   readonly history: CrossingHistory;
@@ -116,6 +124,12 @@ export class Custody {
   readonly crossings: Crossings;
   readonly seats: Seats;
   readonly arrivals: Arrivals;
+  /** Parties that leave this server. */
+  readonly parties: Parties;
+  /** Seats of parties that come. */
+  readonly partySeats: PartySeats;
+  /** Parties that are about to come in. */
+  readonly gatherings: Gatherings;
   /** What others ask ahead of a player. */
   readonly preflight: Preflight;
   /** What holders brought back too late, of this home's players. */
@@ -129,7 +143,8 @@ export class Custody {
   readonly moves: RoomMoves;
   readonly #calls: CallTable;
   #draining = false;
-  readonly #settleHome: (isOver: (life: string | undefined) => Promise<boolean>) => Promise<number>;
+  #stopped = false;
+  readonly #settleHome: (isOver: IsOver) => ReturnType<typeof settleHome>;
 
   constructor(options: CustodyOptions) {
     const { origin, store, clock, random, logger, peers } = options;
@@ -180,6 +195,11 @@ export class Custody {
       perMinutePerPlayer: options.perMinute?.crossingsOfPlayer,
     });
 
+    this.parties = new Parties({
+      ...{ origin, crossings, peers, clock, random, logger },
+      knowsParties: options.knowsParties,
+    });
+
     const stays: Stays = new Stays({
       ...{ visitors, sessions, settlement, crossings, clock, random, logger },
     });
@@ -197,7 +217,11 @@ export class Custody {
         seats: options.perMinute.seatsOfPeer,
         rooms: options.perMinute.roomsOfPeer,
       },
+      onCancelled: (caller, transferId) => {
+        this.gatherings.left(caller, transferId);
+      },
     });
+    this.partySeats = new PartySeats({ origin, seats, host: options.seats });
     this.preflight = new Preflight({
       ...{ seats: options.seats, admit: options.admit, isOpen: () => !this.#draining },
       ...{ takesPlayersOf: options.takesPlayersOf, hasAsset: options.hasAsset, clock, logger },
@@ -209,6 +233,10 @@ export class Custody {
       alone: options.transient !== undefined,
       ...{ clock, logger, telemetry },
       onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),
+    });
+
+    this.gatherings = new Gatherings({
+      ...{ origin, seats, arrivals, stays, sessions, homeAt, peers, clock, logger },
     });
 
     // Whoever plays at home, and whoever changes rooms.
@@ -284,8 +312,21 @@ export class Custody {
       known.set(life, over);
       return over;
     };
-    await this.#settleHome(isOver);
+    const { pledged } = await this.#settleHome(isOver);
+    if (pledged > 0) this.#settleHomeLater(isOver);
     await this.settlement.settleAfter(isOver);
+  }
+
+  /** A destination has a pledge, which it may claim by: what it does not claim is cancelled once that is over. */
+  #settleHomeLater(isOver: IsOver): void {
+    const again = async (): Promise<void> => {
+      const { pledged } = await this.#settleHome(isOver);
+      if (pledged > 0) this.#settleHomeLater(isOver);
+    };
+    this.#options.clock.setTimeout(() => {
+      // A login settles its own player, too.
+      if (!this.#stopped) again().catch(() => undefined);
+    }, PLEDGE_SECONDS * 1000);
   }
 
   /** This process may be thought dead by others: until {@link endAll} nobody is simulated here. */
@@ -315,6 +356,7 @@ export class Custody {
    */
   drain(milliseconds: number): Promise<number> {
     this.#draining = true;
+    this.gatherings.callOff();
     return drain(
       {
         sessions: this.sessions,
@@ -341,6 +383,7 @@ export class Custody {
    */
   endDealings(origin: string): void {
     this.crossings.callOff(origin);
+    this.gatherings.callOff(origin);
     for (const session of this.sessions.all()) {
       if (session.atHome || session.home !== origin) continue;
       const transferId = this.crossings.transferOf(session.player);
@@ -362,6 +405,7 @@ export class Custody {
 
   /** Stops heartbeats and retries; what is open is settled by the next start. */
   stop(): void {
+    this.#stopped = true;
     this.leases.stop();
     this.crossings.stop();
     this.#stays.stop();

@@ -9,6 +9,7 @@ import { AssetTransfer } from "../assets/transfer/transfer.ts";
 import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
 import { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
+import { PARTY_CAPABILITY } from "../custody/shared/party.ts";
 import { Discovery } from "../discovery/discovery.ts";
 import { ListingReader } from "../discovery/listing-reader.ts";
 import type { Populations } from "../discovery/server-entry.ts";
@@ -256,6 +257,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const custody = new Custody({
     ...{ origin, store, transient, clock, random, logger, peers: calls, seats, signingKey },
     ...{ issuerKey, mayGoTo, takesPlayersOf: trust.takesPlayersOf },
+    knowsParties: (peer) => registry.get(peer)?.protocols.includes(PARTY_CAPABILITY) === true,
     hasAsset: async (hash) => (await files.stat(hash)) !== undefined,
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
     ...{ accept: options.accept, admit: options.admit, telemetry },

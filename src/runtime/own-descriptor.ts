@@ -1,4 +1,5 @@
 /** Our descriptor (PROTOCOL 2), signed anew every hour and whenever the keys change. */
+import { PARTY_CAPABILITY } from "../custody/shared/party.ts";
 import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
 import { TRUST_CAPABILITY } from "../handshake/trust-words.ts";
 import { LINK_CAPABILITY } from "../http/link/opening.ts";
@@ -46,6 +47,7 @@ export class OwnDescriptor {
           protocols: [
             ...SUPPORTED_PROTOCOLS,
             TRUST_CAPABILITY,
+            PARTY_CAPABILITY,
             ...(links ? [LINK_CAPABILITY] : []),
           ],
           worlds: Object.keys(worlds),

@@ -27,6 +27,7 @@ export class Attacks {
   readonly #servers: readonly SimulatedServer[];
   readonly #watcher: Watcher;
   readonly #violate: (what: string) => void;
+  readonly #parties: boolean;
   #seen: SeenSeat | undefined;
   tried = 0;
 
@@ -35,7 +36,9 @@ export class Attacks {
     servers: readonly SimulatedServer[],
     watcher: Watcher,
     violate: (what: string) => void,
+    parties: boolean,
   ) {
+    this.#parties = parties;
     this.#world = world;
     this.#servers = servers;
     this.#watcher = watcher;
@@ -63,6 +66,7 @@ export class Attacks {
       this.#wrongDoor,
       this.#notTheHolder,
       this.#notTheHome,
+      ...(this.#parties ? [this.#notTheParty] : []),
     ]);
     await what();
   }
@@ -151,6 +155,25 @@ export class Attacks {
         ["/custody/return", { player, epoch }],
       ]),
     ]);
+  };
+
+  /** A server has a transfer pledged that leads to another one. */
+  readonly #notTheParty = async (): Promise<void> => {
+    const open = this.#watcher.rows().filter(([, row]) => row.transfer !== undefined);
+    if (open.length === 0) return;
+    const [home, row] = this.#world.pick(open);
+    const server = this.#servers.find(({ origin }) => origin === home);
+    const transferId = row.transfer?.id ?? "";
+    const partyId = this.#world.random.uuid();
+    const path = "/custody/pledge";
+    const destination = this.#servers.find(({ origin }) => origin === row.transfer?.to);
+    // Its destination may: it pledges for no party that there is, and never claims by that. Its player waits for it.
+    if (this.#world.faults.loss > 0 && this.#world.random.fraction() < 0.2) {
+      void destination?.call(home, path, { transferId, partyId }).catch(() => undefined);
+      return;
+    }
+    const body = { transferId, partyId };
+    await this.#refused("a pledge for another server", server, MALLORY, [path, body]);
   };
 
   /** A server that is not the player's home calls it back. */

@@ -75,6 +75,7 @@ const base = {
         faults: faultsOf(mutant),
         links: mutant.links ?? false,
         failover: mutant.failover ?? false,
+        parties: mutant.parties ?? false,
         traceLength: TRACED_LINES,
       }),
 };
@@ -89,6 +90,9 @@ const took = ((performance.now() - startedAt) / 1000).toFixed(1);
 console.log(`seed        ${options.seed}`);
 console.log(
   `crossings   ${result.crossings}: ${result.arrived} arrived, ${result.stayed} stayed, ${result.cutShort} cut short by a crash`,
+);
+console.log(
+  `parties     ${result.parties}: ${result.partiesArrived} arrived, ${result.partiesStayed} stayed`,
 );
 console.log(`logins      ${result.logins}, ${result.recalls} while away`);
 console.log(

@@ -20,6 +20,8 @@ export interface Mutant {
   readonly links?: boolean;
   /** Whether crossings name other servers to try. Default false. */
   readonly failover?: boolean;
+  /** Whether players also cross together. Default false. */
+  readonly parties?: boolean;
   /** With which it shows soonest. Default 7. */
   readonly seed?: string;
 }
@@ -34,6 +36,9 @@ const book = "custody/home/lease-book.ts";
 const drain = "custody/drain.ts";
 const settlement = "custody/holder/settlement.ts";
 const crossings = "custody/source/crossings.ts";
+const sourceParties = "custody/source/parties.ts";
+const gatherings = "custody/destination/gatherings.ts";
+const pledges = "custody/home/pledge-row.ts";
 const departing = "custody/source/departing.ts";
 const arrivals = "custody/destination/arrivals.ts";
 const seats = "custody/destination/seats.ts";
@@ -54,6 +59,9 @@ const linkKeys = "link/keys.ts";
 
 /** Somebody stands between servers that have links, and puts in what passed before. */
 const onTheWay = { links: true, faults: { tamper: 0.05, noUpgrade: 0, rubbish: 0, unruly: 0 } };
+
+/** Players cross together, and some of their clients go meanwhile. */
+const parties = { parties: true, faults: { fickle: 0.05, rubbish: 0, unruly: 0 } };
 
 /** Servers refuse, and the crossing goes on to another one; it shows once all faults have ended. */
 const failover = { failover: true, crossings: 60 };
@@ -543,7 +551,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: custody,
-        find: "    await this.#settleHome(isOver);\n",
+        find: "    const { pledged } = await this.#settleHome(isOver);\n    if (pledged > 0) this.#settleHomeLater(isOver);\n",
         put: "",
       },
       {
@@ -1170,6 +1178,154 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     failover: true,
+  },
+  pledgeCancels: {
+    rule: "14 while a pledge stands, nobody takes the player back",
+    edits: [{ file: row, find: "  if (isPledged(row, at)) return PLEDGED;\n", put: "" }],
+    ...parties,
+  },
+  pledgeExpires: {
+    rule: "14 while a pledge stands, home takes nobody back whose holder is silent",
+    edits: [
+      {
+        file: ledger,
+        find: "return this.#isPledged(row) ? transitions.PLEDGED : transitions.expire(row, this.#origin);",
+        put: "return transitions.expire(row, this.#origin);",
+      },
+    ],
+    ...parties,
+    faults: { partition: 0.05, crash: 0.03 },
+  },
+  pledgeExtends: {
+    rule: "14 a pledge that is repeated is not extended",
+    edits: [
+      {
+        file: pledges,
+        find: "isPledged(row, at) ? { ok: true, row } : over;",
+        put: "isPledged(row, at) ? { ok: true, row: { ...row, transfer: { ...open, pledge: { party: partyId, until: at + PLEDGE_SECONDS } } } } : over;",
+      },
+    ],
+    ...parties,
+    faults: { duplication: 0.3, delay: 0.3 },
+  },
+  pledgeOnce: {
+    rule: "14 a pledge that is over is not made again",
+    edits: [
+      {
+        file: pledges,
+        find: "  if (former !== undefined) {\n",
+        put: "  if (former !== undefined && isPledged(row, at)) {\n",
+      },
+    ],
+    ...parties,
+    faults: { duplication: 0.3, delay: 0.3 },
+  },
+  pledgeDestination: {
+    rule: "14 a pledge is for the destination",
+    edits: [
+      {
+        file: pledges,
+        find: "  if (!claimable.ok) return claimable;\n",
+        put: '  if (!claimable.ok && claimable.code !== "ERR_FED_NOT_DESTINATION") return claimable;\n',
+      },
+    ],
+    ...parties,
+  },
+  partyPledges: {
+    rule: "16 no claim of a party is sent before every home has pledged",
+    edits: [
+      {
+        file: gatherings,
+        find: "      const reason = reasons[at] ?? this.#absence(member);",
+        put: "      const reason = this.#absence(member);",
+      },
+      {
+        file: gatherings,
+        find: "        if (refused !== undefined && !this.#party.others) this.breakOff(refused, member);\n",
+        put: "",
+      },
+    ],
+    ...parties,
+  },
+  partyClaims: {
+    rule: "16 no session of a party starts before every claim is won",
+    edits: [
+      {
+        file: gatherings,
+        find: "        else if (claimed.ok) member.arrival = claimed.arrival;",
+        put: "        else if (claimed.ok) waiting.answer({ ok: true, arrival: (member.arrival = claimed.arrival) });",
+      },
+    ],
+    ...parties,
+  },
+  partyTogether: {
+    rule: "16 where one cannot come in at last, nobody does",
+    edits: [
+      {
+        file: gatherings,
+        find: "    if (at >= 0 && !this.#party.others) {",
+        put: "    if (at >= 0 && this.#party.id === undefined) {",
+      },
+    ],
+    ...parties,
+  },
+  partyGathers: {
+    rule: "16 a party is decided once all have come",
+    edits: [
+      {
+        file: gatherings,
+        find: "    else if (left.every(({ waiting }) => waiting !== undefined)) void this.#decide();",
+        put: "    else if (left.some(({ waiting }) => waiting !== undefined)) void this.#decide();",
+      },
+    ],
+    ...parties,
+    crossings: 60,
+  },
+  partyGivesBack: {
+    rule: "16 whose claim was won goes home when the party is broken off",
+    edits: [
+      {
+        file: gatherings,
+        find: "      // Won, and nobody plays it: home has it back.\n      if (arrival !== undefined && !takenBack) this.#giveBack(arrival);\n",
+        put: "",
+      },
+    ],
+    ...parties,
+  },
+  partyLateClaim: {
+    rule: "16 a claim that is answered too late is given back",
+    edits: [
+      {
+        file: gatherings,
+        find: "        if (claimed.ok && !mayBeHad()) this.#giveBack(claimed.arrival);\n        else if",
+        put: "        if (claimed.ok && !mayBeHad()) return claimed;\n        else if",
+      },
+    ],
+    ...parties,
+    faults: { delay: 0.3 },
+  },
+  partyTakenBack: {
+    rule: "16 who was called home meanwhile is not let in",
+    edits: [
+      {
+        file: gatherings,
+        find: "    if (takenBack) return `${name} was called home.`;\n",
+        put: "",
+      },
+    ],
+    ...parties,
+    faults: { delay: 0.3 },
+  },
+  partyBreaks: {
+    rule: "16 at the source, nobody goes where one does not",
+    edits: [
+      {
+        file: sourceParties,
+        find: "    else this.#breakOff(member.out);\n",
+        put: "    else this.#look();\n",
+      },
+    ],
+    ...parties,
   },
 };
 

@@ -1,4 +1,5 @@
 /** A simulated server: the shipped custody code on simulated ports, with players who play. */
+import type { SeatedParty } from "../../src/custody/destination/seat-book.ts";
 import type { SeatClaim, SeatHost } from "../../src/custody/destination/seat-host.ts";
 import { Custody } from "../../src/custody/custody.ts";
 import type { PlayerSession } from "../../src/custody/shared/player-session.ts";
@@ -13,7 +14,14 @@ import { type SigningKey, generateSigningKey } from "../../src/identity/server-k
 import type { JsonValue } from "../../src/json.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { type Book, Connection, type Station, type Tape } from "./connection.ts";
-import { type Carried, type RoomBody, UNREADABLE, carriedOf, lieOf } from "./room.ts";
+import {
+  type Carried,
+  type Connection as ClientConnection,
+  type RoomBody,
+  UNREADABLE,
+  carriedOf,
+  lieOf,
+} from "./room.ts";
 import {
   CrashingStore,
   type Disk,
@@ -60,6 +68,10 @@ export interface Neighbourhood {
   readonly shut: ReadonlyMap<string, "full" | "unwell" | "open">;
   /** A server begins to let a player go. */
   departing(server: SimulatedServer, player: string): void;
+  /** A party has its seats. */
+  partySeated(asked: PartyAsked): void;
+  /** A member of a party is let in: its session begins in this very turn. */
+  partyBegins(party: SeatedParty, transferId: string, server: SimulatedServer): void;
   /** A seat was given for what `caller` sent. */
   seated(caller: string, body: unknown, to: SimulatedServer): void;
   /** A server's life ended without its memory. */
@@ -132,6 +144,11 @@ export class SimulatedServer implements PeerCalls {
   /** Whether its process stands still. */
   get hung(): boolean {
     return this.#hood.world.now < this.#hungUntil;
+  }
+
+  /** The Unix milliseconds that its clock shows. */
+  get shows(): number {
+    return EPOCH + this.#hood.world.now + this.#offset;
   }
 
   /** Whether its store is away. */
@@ -296,6 +313,7 @@ export class SimulatedServer implements PeerCalls {
   /** A client comes with a reservation: as the real gate does, claim first, then the session. */
   async connect(
     reservation: JsonValue,
+    connection: ClientConnection,
     bodyOf: (state: JsonValue | undefined) => RoomBody,
   ): Promise<PlayerSession | undefined> {
     const custody = this.custody;
@@ -304,8 +322,26 @@ export class SimulatedServer implements PeerCalls {
     if (custody === undefined || seat === undefined || seat.until < this.#hood.world.now) return;
     const record = await custody.seats.find(seat.claim, sessionId);
     if (record === undefined) return;
-    const claimed = await custody.arrivals.claim(seat.claim, record);
+    const { party } = record;
+    // Some go while they wait for the others.
+    if (party !== undefined && this.#hood.world.strikes("fickle")) {
+      this.#hood.world.schedule(this.#hood.world.between(0, 2_000), () => {
+        connection.cut();
+      });
+    }
+    const claimed = await custody.gatherings.arrive(seat.claim, record, {
+      isOpen: () => connection.connected,
+      onClose: (listener) => {
+        connection.ref.once("close", listener);
+        return () => connection.ref.removeListener("close", listener);
+      },
+    });
     if (!claimed.ok || this.custody !== custody) return;
+    if (party !== undefined && !connection.connected) {
+      await custody.arrivals.abort(claimed.arrival).catch(() => undefined);
+      return;
+    }
+    if (party !== undefined) this.#hood.partyBegins(party, seat.claim.transferId, this);
     this.#seats.delete(sessionId);
     const body = bodyOf(claimed.arrival.state);
     return this.letIn(custody, custody.arrivals.begin(claimed.arrival, body), body);
@@ -370,6 +406,22 @@ export class SimulatedServer implements PeerCalls {
         const now = EPOCH + world.now + this.#offset;
         const reservation = { sessionId, roomId: "r", processId: "p", name: "world" };
         return { ok: true, reservation, expiresAt: Math.floor((now + SEAT_LIFE) / 1000) };
+      },
+      reserveTogether: async ({ members }) => {
+        if (!alive()) return never();
+        const shut = this.#hood.shut.get(this.origin);
+        if (shut === undefined ? world.random.fraction() < 0.02 : shut === "full") {
+          return { ok: false, code: "ERR_FED_WORLD_FULL", reason: "full" };
+        }
+        for (const { sessionId, claim } of members) {
+          this.#seats.set(sessionId, { claim, until: world.now + SEAT_LIFE });
+        }
+        const now = EPOCH + world.now + this.#offset;
+        const expiresAt = Math.floor((now + SEAT_LIFE) / 1000);
+        const reservations = members.map(({ sessionId }) => ({
+          ...{ sessionId, roomId: "r", processId: "p", name: "world" },
+        }));
+        return { ok: true, reservations, expiresAt };
       },
       isReserved: async (reservation) => {
         const { sessionId } = reservation as { sessionId: string };
@@ -651,7 +703,11 @@ export class SimulatedServer implements PeerCalls {
         ? custody.seats.reserve(caller, body)
         : path === "/reservations/cancel"
           ? custody.seats.cancel(caller, body)
-          : custody.answer(caller, path.slice("/custody/".length), body, created)
+          : path === "/parties"
+            ? custody.partySeats.reserve(caller, body)
+            : path === "/parties/progress"
+              ? Promise.resolve(custody.parties.progress(caller, body))
+              : custody.answer(caller, path.slice("/custody/".length), body, created)
     ).catch((cause: unknown) => cause);
     if (this.custody !== custody) return undefined;
     // As the router: the caller hears that the store does not answer, or what does not.
@@ -663,6 +719,7 @@ export class SimulatedServer implements PeerCalls {
     const result = answered as Awaited<ReturnType<Custody["answer"]>>;
     if (result.ok) {
       if (path === "/reservations") this.#hood.seated(caller, body, this);
+      if (path === "/parties") this.#hood.partySeated(body as PartyAsked);
       const text = JSON.stringify(result.body);
       return { ok: true, status: 200, body: JSON.parse(text) as unknown };
     }
@@ -680,6 +737,13 @@ export class SimulatedServer implements PeerCalls {
     for (const server of servers) if (server.origin === to) server.#cutUntil.set(this.origin, end);
     return true;
   }
+}
+
+/** A source asks for the seats of a party. */
+export interface PartyAsked {
+  readonly partyId: string;
+  readonly ifSomeCannot: "nobody" | "others";
+  readonly members: readonly { readonly transferId: string }[];
 }
 
 /** A call with a state, or several. */

@@ -1,9 +1,11 @@
 /** One simulation: servers, players, faults, attacks, and the eye that watches them. */
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
+import type { SeatedParty } from "../../src/custody/destination/seat-book.ts";
+import type { PartyOutcome } from "../../src/custody/source/parties.ts";
 import { Attacks } from "./attacks.ts";
 import { Book, type Tape } from "./connection.ts";
 import type { Carried } from "./room.ts";
-import { SimulatedServer } from "./server.ts";
+import { type PartyAsked, SimulatedServer } from "./server.ts";
 import { type Place, type Stage, Traveller } from "./traveller.ts";
 import { Violation, Watcher } from "./watcher.ts";
 import { type Faults, NO_FAULTS, World } from "./world.ts";
@@ -18,6 +20,8 @@ export interface SimulationOptions {
   readonly links?: boolean;
   /** Whether crossings name other servers to try where the first does not take the player. Default true. */
   readonly failover?: boolean;
+  /** Whether players also cross together. Default true. */
+  readonly parties?: boolean;
   /** Lines of the trace to keep. Default 0. */
   readonly traceLength?: number;
 }
@@ -30,6 +34,9 @@ export interface SimulationResult {
   readonly cutShort: number;
   readonly logins: number;
   readonly recalls: number;
+  readonly parties: number;
+  readonly partiesArrived: number;
+  readonly partiesStayed: number;
   readonly attacks: number;
   readonly faults: Readonly<Record<keyof Faults, number>>;
   readonly virtualSeconds: number;
@@ -80,7 +87,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 class Simulation implements Stage {
   readonly world: World;
   readonly servers: SimulatedServer[];
-  readonly tally = { crossings: 0, arrived: 0, stayed: 0, logins: 0, recalls: 0 };
+  readonly tally = {
+    ...{ crossings: 0, arrived: 0, stayed: 0, logins: 0, recalls: 0 },
+    ...{ parties: 0, partiesArrived: 0, partiesStayed: 0 },
+  };
   readonly open = new Map<Promise<CrossingOutcome>, Place>();
   readonly tape: Tape = new Map();
   readonly book = new Book();
@@ -107,9 +117,15 @@ class Simulation implements Stage {
     );
     if (options.links ?? true) this.#pair();
     this.#watcher = new Watcher(this.world, this.servers);
-    this.#attacks = new Attacks(this.world, this.servers, this.#watcher, (what) => {
-      this.violate(what);
-    });
+    this.#attacks = new Attacks(
+      this.world,
+      this.servers,
+      this.#watcher,
+      (what) => {
+        this.violate(what);
+      },
+      this.parties,
+    );
     this.#players = Array.from(
       { length: options.players ?? 12 },
       (_, index) => new Traveller(this, `p${index}`, this.world.pick(this.servers)),
@@ -131,6 +147,33 @@ class Simulation implements Stage {
 
   get failover(): boolean {
     return this.#options.failover ?? true;
+  }
+
+  get parties(): boolean {
+    return this.#options.parties ?? true;
+  }
+
+  companions({ server, custody, session }: Place): readonly Traveller[] {
+    return this.#players.filter(({ place, calm }) => {
+      const there = place?.server === server && place.custody === custody;
+      return there && !calm && place.session !== session && !place.session.frozen;
+    });
+  }
+
+  partySeated(asked: PartyAsked): void {
+    this.#watcher.partySeated(asked);
+  }
+
+  partyEnded(outcome: PartyOutcome): void {
+    this.#must(() => {
+      this.#watcher.partyEnded(outcome);
+    });
+  }
+
+  partyBegins(party: SeatedParty, transferId: string, server: SimulatedServer): void {
+    this.#must(() => {
+      this.#watcher.partyBegins(party, transferId, server);
+    });
   }
 
   departing(server: SimulatedServer, player: string): void {
@@ -283,7 +326,34 @@ class Simulation implements Stage {
     });
     await this.#play(world.now + CALM_CROSSING_MILLISECONDS, () => over);
     if (!over) this.violate("nothing goes wrong any more, and a crossing does not end");
+    if (this.parties && this.#violation === undefined) await this.#travelTogether();
     if (this.failover && this.#violation === undefined) await this.#failOver();
+  }
+
+  /** Everybody who is in one place goes to another, and all arrive. */
+  async #travelTogether(): Promise<void> {
+    for (const server of this.servers) this.shut.set(server.origin, "open");
+    const outcomes: PartyOutcome[] = [];
+    let over = false;
+    const all = this.servers.map(async (server, at) => {
+      const [first, ...others] = this.#players.filter(({ place }) => place?.server === server);
+      const target = this.servers[(at + 1) % this.servers.length];
+      if (first === undefined || others.length === 0 || target === undefined) return;
+      const outcome = await first.crossWith(others.slice(0, 7), target);
+      if (outcome !== undefined) outcomes.push(outcome);
+    });
+    void Promise.all(all).then(() => {
+      over = true;
+    });
+    await this.#play(this.world.now + CALM_CROSSING_MILLISECONDS, () => over);
+    if (!over) this.violate("nothing goes wrong any more, and a party's crossing does not end");
+    for (const { kind, reason } of outcomes) {
+      const large = reason?.code === "ERR_FED_STATE_INVALID";
+      if (kind !== "arrived" && !large) {
+        this.violate(`nothing goes wrong any more, and a party ${kind}: ${reason?.code ?? ""}`);
+      }
+    }
+    this.shut.clear();
   }
 
   /** Two servers take nobody, one of them only after it has made a seat: all get to a third one. */

@@ -2,6 +2,7 @@
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import type { CrossingDestination } from "../../src/custody/source/departing.ts";
 import type { Custody } from "../../src/custody/custody.ts";
+import type { PartyOutcome } from "../../src/custody/source/parties.ts";
 import type { PlayerSession, TransitMessage } from "../../src/custody/shared/player-session.ts";
 import { type Carried, Connection, RoomBody, carriedOf } from "./room.ts";
 import type { Neighbourhood, SimulatedServer } from "./server.ts";
@@ -14,15 +15,24 @@ export interface Stage extends Neighbourhood {
     stayed: number;
     logins: number;
     recalls: number;
+    parties: number;
+    partiesArrived: number;
+    partiesStayed: number;
   };
   readonly open: Map<Promise<CrossingOutcome>, Place>;
   /** Crossings whose source has said another state than the player left with. */
   readonly lied: ReadonlySet<string>;
   /** Whether crossings name other servers to try. */
   readonly failover: boolean;
+  /** Whether players also cross together. */
+  readonly parties: boolean;
+  /** Those who play in the same place, but for this one. */
+  companions(place: Place): readonly Traveller[];
   /** Players who turned round before they were told of a seat, after the server they leave. */
   readonly turnedRound: Set<string>;
   ended(outcome: CrossingOutcome): void;
+  /** All or nobody was to go, and this is how it ended. */
+  partyEnded(outcome: PartyOutcome): void;
   /** A server tells a client of its seat. */
   told(player: string, transferId: string): void;
   /** A server has recorded what a player carries: it may be late, never lost, while its memory lives. */
@@ -69,6 +79,11 @@ export class Traveller {
   /** `<local id>@<home authority>`. */
   get id(): string {
     return `${this.name}@${this.#home.authority}`;
+  }
+
+  /** Where it plays now. */
+  get place(): Place | undefined {
+    return this.#live();
   }
 
   get plays(): boolean {
@@ -124,6 +139,7 @@ export class Traveller {
       if (world.now < this.#restsUntil) return;
       if (world.random.fraction() < 0.15)
         this.#restsUntil = world.now + world.between(5_000, 60_000);
+      else if (this.#stage.parties && world.random.fraction() < 0.4) this.#crossTogether(place);
       else void this.#cross(place);
     } else if (what < 0.95) this.#leave(place);
     else this.#anotherDevice();
@@ -221,7 +237,6 @@ export class Traveller {
     const outcome = crossings.cross(place.session, to(target), transferId, {
       next: next.map(to),
     });
-    stage.open.set(outcome, place);
     const turned = `${place.server.origin} ${place.server.life} ${this.id}`;
     if (next.length > 0 && !this.calm && world.random.fraction() < 0.1) {
       world.schedule(world.between(0, 200), () => {
@@ -231,10 +246,76 @@ export class Traveller {
         stage.turnedRound.add(turned);
       });
     }
+    this.#follows(place, outcome, () => stage.turnedRound.delete(turned));
+    return outcome;
+  }
+
+  /** With those who are in the same place, as many as it likes; alone where there is nobody. */
+  #crossTogether(place: Place): void {
+    const { world } = this.#stage;
+    const friends = this.#stage.companions(place).filter(() => world.random.fraction() < 0.7);
+    const elsewhere = this.#stage.servers.filter((server) => server !== place.server);
+    if (friends.length === 0) void this.#cross(place);
+    else {
+      const others = world.random.fraction() < 0.25 ? "others" : "nobody";
+      void this.crossWith(friends.slice(0, 4), world.pick(elsewhere), others);
+    }
+  }
+
+  /** Crosses together with others, who play in the same place. */
+  async crossWith(
+    friends: readonly Traveller[],
+    target: SimulatedServer,
+    ifSomeCannot: "nobody" | "others" = "nobody",
+  ): Promise<PartyOutcome | undefined> {
+    const stage = this.#stage;
+    const all = [this, ...friends];
+    const places = all.flatMap((each) => each.place ?? []);
+    const [place] = places;
+    if (place === undefined || places.length < all.length) return undefined;
+    stage.tally.crossings += all.length;
+    stage.world.note(
+      () =>
+        `${all.map(({ name }) => name).join(", ")} walk together from ${place.server.authority} to ${target.authority}`,
+    );
+    const outcome = place.custody.parties.enter(
+      places.map(({ session }) => session),
+      {
+        ...{ uri: `aether://${target.authority}/world`, origin: target.origin, world: "world" },
+        options: {},
+      },
+      ifSomeCannot,
+    );
+    stage.tally.parties += 1;
+    void outcome.then((ended) => {
+      const { kind } = ended;
+      if (ifSomeCannot === "nobody") stage.partyEnded(ended);
+      if (kind === "arrived") stage.tally.partiesArrived += 1;
+      if (kind === "stayed") stage.tally.partiesStayed += 1;
+    });
+    for (const [at, each] of all.entries()) {
+      const own = places[at] ?? place;
+      each.#follows(
+        own,
+        outcome.then(({ members }) => members[at]?.outcome as CrossingOutcome),
+      );
+    }
+    return outcome;
+  }
+
+  /** Takes down how a crossing ends. */
+  #follows(
+    place: Place,
+    outcome: Promise<CrossingOutcome>,
+    over: () => void = () => undefined,
+  ): void {
+    const stage = this.#stage;
+    const { world, tally } = stage;
+    stage.open.set(outcome, place);
     void outcome.then(
       (ended) => {
         stage.open.delete(outcome);
-        stage.turnedRound.delete(turned);
+        over();
         const tooMuch = ended.kind === "stayed" && ended.code === "ERR_FED_STATE_INVALID";
         if (tooMuch && this.#live() === place && !place.session.frozen) {
           this.#give(place, undefined);
@@ -249,7 +330,6 @@ export class Traveller {
         stage.violate(`a crossing rejected: ${String(error)}`);
       },
     );
-    return outcome;
   }
 
   /** Where else it would go, now and then. */
@@ -260,11 +340,11 @@ export class Traveller {
   }
 
   /** A body whose client follows the transits it is sent. */
-  #body(): RoomBody {
+  #body(connection = new Connection()): RoomBody {
     const { world } = this.#stage;
     const body: RoomBody = new RoomBody(
       world,
-      new Connection(),
+      connection,
       (message) => {
         this.#stage.told(`${this.name}@${this.#home.authority}`, message.transferId);
         if (world.strikes("loss")) return;
@@ -300,15 +380,16 @@ export class Traveller {
     if (server === undefined || custody === undefined || server.hung) return;
     const departed = carriedOf(left.said);
     let body: RoomBody | undefined;
+    const connection = new Connection();
     const entering = { server, custody, until: stage.world.now + ENTERING_MILLISECONDS };
     this.#entering = entering;
     const session = await server
-      .connect(reservation, (state) => {
+      .connect(reservation, connection, (state) => {
         const honest = departed !== undefined && !stage.lied.has(transferId);
         if (honest && carriedOf(state)?.id !== departed.id) {
           stage.violate(`${this.name} arrived with another state than it left with`);
         }
-        body = this.#body();
+        body = this.#body(connection);
         body.begin(state, server.knows);
         // What begins abroad is whoever's began it, and no third server may alter it.
         if (server === this.#home) body.carried ??= stage.grow(undefined, undefined);

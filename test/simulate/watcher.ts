@@ -1,11 +1,13 @@
 /** The eye that looks at the whole world after every step and says what must never be. */
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import { membersOf } from "../../src/custody/home/ledger-columns.ts";
+import type { SeatedParty } from "../../src/custody/destination/seat-book.ts";
 import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
 import { type Carried, carriedOf, trophiesOf } from "./room.ts";
-import type { SimulatedServer } from "./server.ts";
+import type { PartyOutcome } from "../../src/custody/source/parties.ts";
+import type { PartyAsked, SimulatedServer } from "./server.ts";
 import type { DiskRow, World } from "./world.ts";
 
 /** How long a server may take to give back, or lose, whom it holds and does not play. */
@@ -15,6 +17,8 @@ const ORPHAN_MILLISECONDS = 40_000;
 const GHOST_MILLISECONDS = 40_000;
 /** A lease, what clocks may differ, and an outage: what home has called back is home by then. */
 const RECALL_MILLISECONDS = 180_000;
+/** As the protocol has it. */
+const PLEDGE_SECONDS = 30;
 const TOMBSTONE = '{"damaged":true}';
 const FIRST_CHANGE = 100_000;
 const MAX_STATE_BYTES = 32 * 1024;
@@ -41,6 +45,23 @@ export class Watcher {
   /** Rows of players that home has called back, and since when. */
   readonly #recalled = new Map<string, number>();
   readonly #ghosts = new Map<PlayerSession, number>();
+  /** Parties whose members are being let in, by their ids. */
+  readonly #begun = new Map<
+    string,
+    {
+      readonly at: number;
+      readonly server: SimulatedServer;
+      readonly life: number;
+      readonly begun: Set<string>;
+      readonly size: number;
+    }
+  >();
+  /** Parties of whom all or nobody goes, by the transfers of their members. */
+  readonly #parties = new Map<string, readonly string[]>();
+  /** Transfers that were once pledged. */
+  readonly #pledged = new Set<string>();
+  /** Parties that have begun to play where they went, by their ids. */
+  readonly #arrived = new Set<string>();
   /** The first change has as many digits as the last: no state grows by being changed. */
   #changes = FIRST_CHANGE;
 
@@ -136,6 +157,7 @@ export class Watcher {
         const before = this.#rows.get(id);
         this.#rows.set(id, row);
         if (row.transfer !== undefined) this.#opened.add(row.transfer.id);
+        if ((row.transfer?.pledge?.until ?? 0) > 0) this.#pledged.add(row.transfer?.id ?? "");
         this.#world.note(
           () => `${id.replace("https://", "").replace(" custody/", " has ")} ${tell(row)}`,
         );
@@ -145,6 +167,7 @@ export class Watcher {
       }
     }
     this.#lookAtSessions();
+    this.#lookAtParties();
   }
 
   /** Now and then. @throws Violation for custody that nobody has played or settled for long. */
@@ -205,6 +228,60 @@ export class Watcher {
       if (this.#world.now - since > RECALL_MILLISECONDS) {
         throw new Violation(
           `${player} was called back ${RECALL_MILLISECONDS / 1000} s ago, and still plays at ${holder?.authority ?? ""}`,
+        );
+      }
+    }
+  }
+
+  /** A party has its seats. */
+  partySeated({ members, ifSomeCannot }: PartyAsked): void {
+    if (ifSomeCannot === "others") return;
+    const all = members.map(({ transferId }) => transferId);
+    for (const transferId of all) this.#parties.set(transferId, all);
+  }
+
+  /** A party has ended for its source. @throws Violation where it plays elsewhere without one of its members. */
+  partyEnded({ partyId, members }: PartyOutcome): void {
+    const left = members.find(({ outcome }) => outcome.kind === "stayed");
+    if (left !== undefined && this.#arrived.has(partyId)) {
+      throw new Violation(`a party plays elsewhere without ${left.player}, who stayed`);
+    }
+  }
+
+  /**
+   * A member of a party is let in. @throws Violation when not every member's claim is decided by then. All of them have
+   * to be let in in this very turn: {@link look} sees to that after it.
+   */
+  partyBegins(
+    { id, others, members }: SeatedParty,
+    transferId: string,
+    server: SimulatedServer,
+  ): void {
+    this.look();
+    this.#arrived.add(id);
+    if (others) return;
+    const lacks = members.find((member) => !this.#claimed.has(member.transferId));
+    if (lacks !== undefined) {
+      throw new Violation(
+        `a party begins to play at ${server.authority}, and the claim of ${lacks.player} is not decided`,
+      );
+    }
+    const party = this.#begun.get(id) ?? {
+      ...{ at: this.#world.now, life: server.life, begun: new Set<string>() },
+      ...{ size: members.length, server },
+    };
+    this.#begun.set(id, party);
+    party.begun.add(transferId);
+  }
+
+  /** Who of a party was let in, was let in together with all of it. */
+  #lookAtParties(): void {
+    for (const [id, { at, life, begun, size, server }] of this.#begun) {
+      if (at === this.#world.now && begun.size < size) continue;
+      this.#begun.delete(id);
+      if (begun.size < size && server.life === life && server.up) {
+        throw new Violation(
+          `${begun.size} of a party of ${size} play at ${server.authority}, and the others do not`,
         );
       }
     }
@@ -367,6 +444,24 @@ export class Watcher {
     }
   }
 
+  /** A pledge is given once, for so long; while it stands, nobody but its destination decides. */
+  #comparePledges(id: string, home: string, before: LedgerRow, after: LedgerRow): void {
+    const seconds = (this.#servers.find(({ origin }) => origin === home)?.shows ?? 0) / 1000;
+    const [old, now] = [before.transfer?.pledge, after.transfer?.pledge];
+    if (now !== undefined && now.until > seconds + PLEDGE_SECONDS) {
+      throw new Violation(`${id}: a pledge that stands for longer than any (${tell(after)})`);
+    }
+    if (old === undefined) return;
+    if (after.transfer?.id === before.transfer?.id) {
+      if (now !== undefined && now.until <= old.until) return;
+      throw new Violation(`${id}: a pledge is given again, or gone (${tell(after)})`);
+    }
+    const claimed = after.last?.kind === "claim" && after.holder === before.transfer?.to;
+    if (old.until > seconds && !claimed) {
+      throw new Violation(`${id}: taken back while its party is being decided (${tell(after)})`);
+    }
+  }
+
   #compare(id: string, before: LedgerRow, after: LedgerRow): void {
     const home = id.slice(0, id.indexOf(" "));
     if (after.epoch < before.epoch) throw new Violation(`${id}: the epoch fell`);
@@ -386,8 +481,14 @@ export class Watcher {
     if (before.recalled === true && before.transfer === undefined && after.transfer !== undefined) {
       throw new Violation(`${id}: called back, and leaves for somewhere else (${tell(after)})`);
     }
+    this.#comparePledges(id, home, before, after);
     if (after.last?.kind === "claim" && after.last.epoch === after.epoch) {
       this.#claimed.add(after.last.transferId);
+      const party = this.#parties.get(after.last.transferId) ?? [];
+      const lacks = party.find((transferId) => !this.#pledged.has(transferId));
+      if (lacks !== undefined) {
+        throw new Violation(`${id}: claimed, and a member of its party is not pledged`);
+      }
       if (this.#stayed.has(after.last.transferId)) {
         throw new Violation(`${id}: claimed after the source had said that it stayed`);
       }

@@ -69,6 +69,8 @@ export class CustodyServers {
   /** The import policy of the servers that are added next; undefined: the default. */
   accept: ImportPolicy | ImportRules | undefined;
 
+  /** Why a server has no room with so many places; undefined: it has one. */
+  full: (places: number) => FederationErrorCode | undefined = () => undefined;
   /** Calls that a test leaves without an answer, until they time out. */
   hang: (path: string) => boolean = () => false;
   readonly #disks = new Map<string, MemoryDisk>();
@@ -145,12 +147,16 @@ export class CustodyServers {
               ? await there.custody.seats.reserve(origin, text)
               : path === "/reservations/cancel"
                 ? await there.custody.seats.cancel(origin, text)
-                : await there.custody.answer(
-                    origin,
-                    path.slice("/custody/".length),
-                    text,
-                    Math.floor(clock.now() / 1000),
-                  ));
+                : path === "/parties"
+                  ? await there.custody.partySeats.reserve(origin, text)
+                  : path === "/parties/progress"
+                    ? there.custody.parties.progress(origin, text)
+                    : await there.custody.answer(
+                        origin,
+                        path.slice("/custody/".length),
+                        text,
+                        Math.floor(clock.now() / 1000),
+                      ));
           return answer.ok
             ? {
                 ok: true,
@@ -172,6 +178,17 @@ export class CustodyServers {
           return Promise.resolve({
             ok: true,
             reservation: { sessionId, roomId: "r", processId: "p", name: "world" },
+            expiresAt: Math.floor(clock.now() / 1000) + 15,
+          });
+        },
+        reserveTogether: ({ members }) => {
+          const code = this.full(members.length);
+          if (code !== undefined) return Promise.resolve({ ok: false, code, reason: "full" });
+          return Promise.resolve({
+            ok: true,
+            reservations: members.map(({ sessionId }) => ({
+              ...{ sessionId, roomId: "r", processId: "p", name: "world" },
+            })),
             expiresAt: Math.floor(clock.now() / 1000) + 15,
           });
         },

@@ -186,6 +186,12 @@ export class Arrivals {
     }
   }
 
+  /** Rule 3: whether a player could be claimed now; a stay of its own that is ending gets a moment. */
+  async isFree(player: string): Promise<boolean> {
+    if (this.#options.stays.isEnding(player) || this.#busy.has(player)) return false;
+    return this.#letGoOfFormerStay(player);
+  }
+
   /** Writes down that the player is held here. A state that nobody can read goes straight home. */
   #record(player: string, home: string, { epoch, stateFault }: WonClaim): Promise<boolean> {
     const life = this.#options.life?.();

@@ -9,6 +9,7 @@ import { FederationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Logger, Store } from "../../ports.ts";
 import { type RowKind, RowReader } from "../../rows/rows.ts";
+import { MAX_PARTY_MEMBERS } from "../shared/party.ts";
 import { TRACEPARENT_LENGTH } from "../../telemetry/trace-context.ts";
 
 /** A seat promised to a transfer. */
@@ -30,6 +31,22 @@ export interface SeatRecord {
   readonly expiresAt: number;
   /** `traceparent` of the reservation: its arrival belongs to the same trace. */
   readonly trace?: string;
+  /** The party that its player comes with: nobody of it comes in before all have come. */
+  readonly party?: SeatedParty;
+}
+
+/** A party whose members have seats, as each of their seats knows it. */
+export interface SeatedParty {
+  /** The source's; of two sources, two may be the same. */
+  readonly id: string;
+  /** Whether the others go when one cannot. */
+  readonly others: boolean;
+  /** Of whom it is, in the order in which they were named. */
+  readonly members: readonly {
+    readonly transferId: string;
+    readonly player: string;
+    readonly name: string;
+  }[];
 }
 
 /** Departures of one player that may wait here at once; the oldest seat gives way. */
@@ -57,6 +74,21 @@ const SEATS_ROW: RowKind<readonly SeatRecord[]> = {
         reservation: z.unknown(),
         expiresAt: z.number(),
         trace: z.string().max(TRACEPARENT_LENGTH).optional(),
+        party: z
+          .object({
+            id: z.string().max(64),
+            others: z.boolean(),
+            members: z
+              .array(
+                z.object({
+                  transferId: z.string().max(64),
+                  player: z.string().max(330),
+                  name: z.string().max(1024),
+                }),
+              )
+              .max(MAX_PARTY_MEMBERS),
+          })
+          .optional(),
       }),
     )
     .max(64),

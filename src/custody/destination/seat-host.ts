@@ -25,6 +25,29 @@ export interface SeatHost {
         readonly retryAfterSeconds?: number;
       }
   >;
+  /**
+   * Reserves seats for all of a party in one room, or none. Each is as {@link reserve} would make it. Default: this
+   * server takes no parties.
+   */
+  reserveTogether?(request: {
+    readonly world: string;
+    readonly options: Readonly<Record<string, string>>;
+    readonly members: readonly { readonly sessionId: string; readonly claim: SeatClaim }[];
+    readonly opensRoom?: RoomQuota | undefined;
+  }): Promise<
+    | {
+        readonly ok: true;
+        /** In the order of the members. */
+        readonly reservations: readonly JsonValue[];
+        readonly expiresAt: number;
+      }
+    | {
+        readonly ok: false;
+        readonly code: FederationErrorCode;
+        readonly reason: string;
+        readonly retryAfterSeconds?: number;
+      }
+  >;
   /** Whether the seat is still reserved and nobody took it. */
   isReserved(reservation: JsonValue): Promise<boolean>;
   /**

@@ -13,21 +13,34 @@ import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
-import { SeatBook, type SeatRecord } from "./seat-book.ts";
+import { SeatBook, type SeatRecord, type SeatedParty } from "./seat-book.ts";
 import type { SeatClaim, SeatHost } from "./seat-host.ts";
 
 type Refused = Exclude<CallAnswer, { ok: true }>;
 
 type SeatAnswer = { readonly ok: true; readonly seat: SeatRecord } | Refused;
 
+/** A seat as its source is told of it (PROTOCOL 7). */
+export interface ToldSeat {
+  readonly reservation: JsonValue;
+  readonly origin: string;
+  readonly expiresAt: number;
+  readonly seat?: string;
+}
+
+/** Whether a pass may have a seat: one it has already, or none yet. */
+export type Judged = { readonly ok: true; readonly seat: SeatRecord | undefined } | Refused;
+
+/** What a room is told by its portal. */
+export const optionsSchema = z
+  .record(z.string().max(64), z.string().max(256))
+  .refine((options) => Object.keys(options).length <= 16, "more than 16 options");
+
 const reservationSchema = z.strictObject({
   transferId: transferIdSchema,
   pass: z.string().max(4096),
   world: worldSchema,
-  options: z
-    .record(z.string().max(64), z.string().max(256))
-    .refine((options) => Object.keys(options).length <= 16, "more than 16 options")
-    .optional(),
+  options: optionsSchema.optional(),
 });
 const reservationCancelSchema = z.strictObject({ transferId: transferIdSchema });
 
@@ -50,6 +63,8 @@ export interface SeatsOptions {
   readonly isOpen?: () => boolean;
   /** New seats, and rooms made for them, that each other server may have in a minute. Default: any number. */
   readonly perMinute?: { readonly seats: number; readonly rooms: number } | undefined;
+  /** The source of a seat gives it back. */
+  readonly onCancelled?: ((caller: string, transferId: string) => void) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -82,21 +97,34 @@ export class Seats {
   async reserve(
     caller: string,
     body: unknown,
-  ): Promise<
-    | {
-        readonly ok: true;
-        readonly body: {
-          reservation: JsonValue;
-          origin: string;
-          expiresAt: number;
-          seat?: string;
-        };
-      }
-    | Refused
-  > {
+  ): Promise<{ readonly ok: true; readonly body: ToldSeat } | Refused> {
     const parsed = reservationSchema.safeParse(body);
     if (!parsed.success) return malformed(parsed.error);
     const { transferId, pass, world, options } = parsed.data;
+    const verified = await this.verify(caller, { transferId, pass, world });
+    if (!verified.ok) return verified;
+    const { claims } = verified;
+    const made = await this.seat(claims, caller, options ?? {});
+    if (!made.ok) return made;
+    return { ok: true, body: await this.told(made.seat) };
+  }
+
+  /** What the source is told of a seat. */
+  async told({ reservation, expiresAt }: SeatRecord): Promise<ToldSeat> {
+    const seat = await this.#options.seats.vouch?.(reservation);
+    const { origin } = this.#options;
+    return { reservation, origin, expiresAt, ...(seat === undefined ? {} : { seat }) };
+  }
+
+  /** A pass, held against the call it came with. */
+  async verify(
+    caller: string,
+    {
+      transferId,
+      pass,
+      world,
+    }: { readonly transferId: string; readonly pass: string; readonly world: string },
+  ): Promise<{ readonly ok: true; readonly claims: PassClaims } | Refused> {
     const verified = verifyPassFor(
       await verifyPass(pass, {
         now: this.#options.clock.now(),
@@ -116,15 +144,7 @@ export class Seats {
     if (claims.world !== world) {
       return refusal("ERR_FED_PASS_WORLD", "the pass is for another world");
     }
-    const made = await this.seat(claims, caller, options ?? {});
-    if (!made.ok) return made;
-    const { reservation, expiresAt } = made.seat;
-    const seat = await this.#options.seats.vouch?.(reservation);
-    const { origin } = this.#options;
-    return {
-      ok: true,
-      body: { reservation, origin, expiresAt, ...(seat === undefined ? {} : { seat }) },
-    };
+    return verified;
   }
 
   /** `POST /reservations/cancel` (PROTOCOL 7): also fine when there is nothing to free. */
@@ -132,6 +152,7 @@ export class Seats {
     const parsed = reservationCancelSchema.safeParse(body);
     if (!parsed.success) return malformed(parsed.error);
     const player = await this.#book.playerOf(caller, parsed.data.transferId);
+    this.#options.onCancelled?.(caller, parsed.data.transferId);
     if (player !== undefined) await this.drop(player, caller, parsed.data.transferId, true);
     return { ok: true, body: {} };
   }
@@ -165,19 +186,47 @@ export class Seats {
     options: Readonly<Record<string, string>>,
     direct: SeatHost["reserve"] | undefined,
   ): Promise<SeatAnswer> {
-    const { clock, store, seats, random } = this.#options;
-    const player = `${claims.sub}@${new URL(claims.iss).host}`;
+    const { seats } = this.#options;
+    const judged = await this.judge(claims, caller, options, direct !== undefined);
+    if (!judged.ok) return judged;
+    if (judged.seat !== undefined) return { ok: true, seat: judged.seat };
+    const sessionId = this.newSessionId();
+    const claim: SeatClaim = { player: playerOf(claims), caller, transferId: claims.xfer };
+    const opensRoom = (): number => this.opensRoom(caller);
+    const request = { world: claims.world, sessionId, options, claim, opensRoom };
+    const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
+    if (!reserved.ok) return reserved;
+    return this.keep(claims, caller, { ...reserved, sessionId }, direct !== undefined);
+  }
+
+  /** A session id for a seat. */
+  newSessionId(): string {
+    return Buffer.from(this.#options.random.bytes(15)).toString("base64url");
+  }
+
+  /** Asked before a room is made for a caller's seats. */
+  opensRoom(caller: string): number {
+    return caller === this.#options.origin ? 0 : this.#roomQuota.take(caller);
+  }
+
+  /** The checks of PROTOCOL 7 from a pass's single use to admission, and the seat that its transfer has already. */
+  async judge(
+    claims: PassClaims,
+    caller: string,
+    options: Readonly<Record<string, string>>,
+    isDirect = false,
+  ): Promise<Judged> {
+    const { clock, store, seats } = this.#options;
+    const player = playerOf(claims);
     if (this.#options.isOpen?.() === false) {
       return { ...refusal("ERR_FED_UNAVAILABLE", "this server is closing"), retryAfterSeconds: 5 };
     }
-    const passKey = `pass/${claims.iss}/${claims.jti}`;
-    const directKey = `direct-${passKey}`;
     const usedFor =
-      (await this.#book.usedFor(passKey)) ??
-      (direct === undefined ? undefined : await store.get(directKey));
+      (await this.#book.usedFor(passKeyOf(claims))) ??
+      (isDirect ? await store.get(directKeyOf(claims)) : undefined);
     if (usedFor !== undefined && usedFor !== claims.xfer) return reused("for another transfer");
     // Directly, there is no telling the same client from another.
-    if (usedFor !== undefined && direct !== undefined) return reused("for a seat");
+    if (usedFor !== undefined && isDirect) return reused("for a seat");
     if (!seats.hasWorld(claims.world)) {
       return refusal("ERR_FED_WORLD_UNKNOWN", `this server has no world "${claims.world}"`);
     }
@@ -201,13 +250,26 @@ export class Seats {
     const asked = { player, name: claims.name, home: claims.iss, from: caller };
     const admission = await admitted(admit, { ...asked, world: claims.world, options }, logger);
     if (admission !== true) return refusal("ERR_FED_ADMISSION_REFUSED", admission.reason);
-    const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
-    const claim: SeatClaim = { player, caller, transferId: claims.xfer };
-    const opensRoom = (): number => (caller === origin ? 0 : this.#roomQuota.take(caller));
-    const request = { world: claims.world, sessionId, options, claim, opensRoom };
-    const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
-    if (!reserved.ok) return reserved;
+    return { ok: true, seat: undefined };
+  }
+
+  /** Writes down a seat that the matchmaker has made, and uses its pass up. One that cannot be kept is given free. */
+  async keep(
+    claims: PassClaims,
+    caller: string,
+    reserved: {
+      readonly sessionId: string;
+      readonly reservation: JsonValue;
+      readonly expiresAt: number;
+      readonly party?: SeatedParty;
+    },
+    isDirect = false,
+  ): Promise<SeatAnswer> {
+    const { store, seats } = this.#options;
+    const player = playerOf(claims);
+    const passKey = passKeyOf(claims);
     const trace = this.#options.telemetry?.outgoing()?.traceparent;
+    const { sessionId, reservation, expiresAt, party } = reserved;
     const seat: SeatRecord = {
       home: claims.iss,
       caller,
@@ -215,17 +277,16 @@ export class Seats {
       world: claims.world,
       name: claims.name,
       ...(claims.cnf === undefined ? {} : { jkt: claims.cnf.jkt }),
-      sessionId,
-      reservation: reserved.reservation,
-      expiresAt: reserved.expiresAt,
+      ...{ sessionId, reservation, expiresAt },
       ...(trace === undefined ? {} : { trace }),
+      ...(party === undefined ? {} : { party }),
     };
     // Asked for together, so that an engine with group commit makes them durable as one.
     const written = Promise.all([
       this.#book.use(passKey, claims.xfer),
       this.#book.add(player, seat),
-      direct === undefined ||
-        store.compareAndSet(directKey, undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
+      !isDirect ||
+        store.compareAndSet(directKeyOf(claims), undefined, claims.xfer, PASS_MEMORY_MILLISECONDS),
     ]);
     const [first, { same, forgotten }, firstDirect] = await written.catch(
       async (cause: unknown) => {
@@ -234,7 +295,7 @@ export class Seats {
         throw cause;
       },
     );
-    for (const { reservation } of forgotten) await seats.release(reservation);
+    for (const left of forgotten) await seats.release(left.reservation);
     // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
     if (!first && (await this.#book.usedFor(passKey)) !== claims.xfer) {
       await this.drop(player, caller, claims.xfer, true);
@@ -283,6 +344,19 @@ export class Seats {
       if (release && dropped !== undefined) await this.#options.seats.release(dropped.reservation);
     }
   }
+}
+
+/** `<local id>@<home authority>`. */
+export function playerOf({ sub, iss }: PassClaims): string {
+  return `${sub}@${new URL(iss).host}`;
+}
+
+function passKeyOf({ iss, jti }: PassClaims): string {
+  return `pass/${iss}/${jti}`;
+}
+
+function directKeyOf(claims: PassClaims): string {
+  return `direct-${passKeyOf(claims)}`;
 }
 
 function reused(how: string): Refused {

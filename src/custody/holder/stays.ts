@@ -35,6 +35,7 @@ interface Ending {
 export class Stays {
   readonly #options: StaysOptions;
   readonly #backOff: BackOff;
+  readonly #listeners = new Set<(player: string, epoch: number) => void>();
   /** Ends that are being written, by player. */
   readonly #ending = new Map<string, Ending>();
 
@@ -53,6 +54,12 @@ export class Stays {
     while (this.#ending.size > 0 && !this.#backOff.stopped) {
       await Promise.all([...this.#ending.values()].map(({ stored }) => stored));
     }
+  }
+
+  /** Hears at once of every stay that ends here, whoever ends it. Returns how to stop hearing. */
+  onEnding(listener: (player: string, epoch: number) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Whether the end of a player's stay is being written: it cannot arrive again before that is done. */
@@ -79,6 +86,7 @@ export class Stays {
    * epoch. When the store does not answer it goes on by itself, and this rejects.
    */
   giveBack(player: string, epoch: number, state: JsonValue | undefined): Promise<boolean> {
+    for (const listener of this.#listeners) listener(player, epoch);
     const under = this.#ending.get(player);
     if (under?.epoch === epoch) {
       // Whoever comes second knows less: the session is gone, and what it carried with it.

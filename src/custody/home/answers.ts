@@ -40,6 +40,7 @@ import * as transitions from "./ledger-row.ts";
 import type { LedgerRow, Transition } from "./ledger-row.ts";
 import type { CustodyLedger } from "./ledger.ts";
 import type { ReceiptBook } from "./receipts.ts";
+import { PledgeAnswers } from "./pledge-answers.ts";
 import { TransferIndex } from "./transfer-index.ts";
 
 /** The protocol has no lease of no time at all. */
@@ -80,6 +81,8 @@ export interface HomeAnswersOptions {
 
 /** Home's side of each call that a peer may make about home's players. */
 export class HomeAnswers {
+  /** `pledge` and `unpledge`. */
+  readonly pledges: PledgeAnswers;
   readonly #options: HomeAnswersOptions;
   readonly #ledger: CustodyLedger;
   readonly #transfers: TransferIndex;
@@ -93,7 +96,9 @@ export class HomeAnswers {
     }
     this.#options = options;
     this.#ledger = options.ledger;
-    this.#transfers = new TransferIndex(options.store);
+    const { origin, ledger, store, clock } = options;
+    this.#transfers = new TransferIndex(store);
+    this.pledges = new PledgeAnswers({ origin, ledger, transfers: this.#transfers, clock });
     this.#passSeconds = passSeconds;
   }
 
@@ -492,6 +497,8 @@ export function localHome(answers: HomeAnswers, origin: string): Home {
     renew: (request) => answers.renew(origin, request, 0),
     preview: (request) => answers.preview(origin, request),
     receipt: (request) => answers.receipt(origin, request),
+    pledge: (request) => answers.pledges.pledge(origin, request),
+    unpledge: (request) => answers.pledges.unpledge(origin, request),
   };
 }
 

@@ -4,6 +4,7 @@ import {
   cancelSchema,
   claimSchema,
   departSchema,
+  pledgeSchema,
   previewSchema,
   receiptSchema,
   renewSchema,
@@ -14,6 +15,7 @@ import type { HomeAnswers } from "./answers.ts";
 
 /** Each call about a player of this home, by name. */
 export function homeCalls(answers: HomeAnswers): CallTable {
+  const { pledges } = answers;
   return {
     depart: handler(departSchema, (request, { origin }) => answers.depart(origin, request)),
     claim: handler(claimSchema, ({ transferId }, { origin }) => answers.claim(origin, transferId)),
@@ -25,5 +27,7 @@ export function homeCalls(answers: HomeAnswers): CallTable {
     ),
     preview: handler(previewSchema, (request, { origin }) => answers.preview(origin, request)),
     receipt: handler(receiptSchema, (request, { origin }) => answers.receipt(origin, request)),
+    pledge: handler(pledgeSchema, (request, { origin }) => pledges.pledge(origin, request)),
+    unpledge: handler(pledgeSchema, (request, { origin }) => pledges.unpledge(origin, request)),
   };
 }

@@ -21,6 +21,11 @@ export interface OpenTransfer {
   readonly deadline: number;
   /** Digest of what the source handed over, where that is not home itself. */
   readonly handed?: string;
+  /**
+   * The one pledge that the transfer may have: of which party, and until when it stands (home's Unix seconds; 0: it is
+   * over). It stays with the transfer, so that none is made again.
+   */
+  readonly pledge?: { readonly party: string; readonly until: number };
 }
 
 /** The decision that raised the epoch last, kept so that a repeated call gets the same answer. */
@@ -102,6 +107,25 @@ const stale = (reason: string): Transition => ({
 const CLAIM_GRACE_SECONDS = 75;
 
 const CALLED_BACK = "home has called the player back";
+
+/** How long a pledge stands: counted once, by home's clock, whatever is repeated. */
+export const PLEDGE_SECONDS = 30;
+
+/**
+ * Whether home has promised a destination that nobody takes the player back for now. A pledge that would stand for
+ * longer than any is none: the clock was set back.
+ */
+export function isPledged({ transfer }: LedgerRow, at: number): boolean {
+  const left = (transfer?.pledge?.until ?? 0) - at;
+  return left > 0 && left <= PLEDGE_SECONDS;
+}
+
+/** The refusal of whoever would take a pledged player back. */
+export const PLEDGED = {
+  ok: false,
+  code: "ERR_FED_PARTY_UNDECIDED",
+  reason: "the player's party is being decided: try again",
+} as const satisfies Transition;
 
 /** The row without an open transfer. */
 function closed(row: LedgerRow): LedgerRow {
@@ -259,6 +283,7 @@ export function cancel(
   if (transfer !== undefined && transfer.id !== request.transferId) {
     return stale("another transfer is open");
   }
+  if (isPledged(row, at)) return PLEDGED;
   const epoch = row.epoch + 1;
   return {
     ok: true,

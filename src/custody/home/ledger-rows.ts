@@ -41,6 +41,7 @@ const rowSchema = z.looseObject({
       world: id,
       deadline: z.number(),
       handed: digest.optional(),
+      pledge: z.looseObject({ party: id, until: count }).optional(),
     })
     .optional(),
   last: z

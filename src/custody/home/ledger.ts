@@ -221,18 +221,19 @@ export class CustodyLedger {
   /** Takes a player back whose holder's leases have all run out. False while one may be alive. */
   async expire(localId: string): Promise<boolean> {
     await this.takeOver(localId);
-    const decision = await this.decide(localId, "expired", (row) =>
-      this.#leases.secondsLeft(localId, row.epoch) > 0
-        ? { ok: false, code: "ERR_FED_AWAY", reason: "the lease may still be alive" }
-        : transitions.expire(row, this.#origin),
-    );
+    const decision = await this.decide(localId, "expired", (row) => {
+      if (this.#leases.secondsLeft(localId, row.epoch) > 0) {
+        return { ok: false, code: "ERR_FED_AWAY", reason: "the lease may still be alive" };
+      }
+      return this.#isPledged(row) ? transitions.PLEDGED : transitions.expire(row, this.#origin);
+    });
     return decision.ok;
   }
 
   /** Rule 10: from now on no lease of the player's is renewed, until home has it. */
   async recall(localId: string): Promise<LedgerRow | undefined> {
     const recalled = await this.decide(localId, undefined, (row) =>
-      transitions.recall(row, this.#origin),
+      this.#isPledged(row) ? transitions.PLEDGED : transitions.recall(row, this.#origin),
     );
     return recalled.ok ? recalled.row : undefined;
   }
@@ -243,9 +244,12 @@ export class CustodyLedger {
     await this.decide(localId, undefined, (row) => ({ ok: true, row }));
   }
 
-  /** Rule 9: home itself is the source of the open transfer and takes the player back. */
-  async cancelFromRow(localId: string): Promise<void> {
-    await this.decide(localId, "cancelled", (row) =>
+  /**
+   * Rule 9: home itself is the source of the open transfer and takes the player back. False: not while a pledge
+   * stands.
+   */
+  async cancelFromRow(localId: string): Promise<boolean> {
+    const decision = await this.decide(localId, "cancelled", (row) =>
       row.holder === this.#origin && row.transfer !== undefined
         ? transitions.cancel(
             row,
@@ -255,6 +259,11 @@ export class CustodyLedger {
           )
         : { ok: true, row },
     );
+    return decision.ok || decision.code !== transitions.PLEDGED.code;
+  }
+
+  #isPledged(row: LedgerRow): boolean {
+    return transitions.isPledged(row, Math.floor(this.#clock.now() / 1000));
   }
 
   /**

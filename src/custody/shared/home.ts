@@ -6,6 +6,8 @@ import {
   type CancelRequest,
   type DepartAnswer,
   type DepartRequest,
+  type PledgeAnswer,
+  type PledgeRequest,
   type PreviewAnswer,
   type PreviewRequest,
   type ReceiptAnswer,
@@ -18,11 +20,13 @@ import {
   type WonClaim,
   cancelAnswerSchema,
   departedAnswerSchema,
+  pledgeAnswerSchema,
   previewAnswerSchema,
   receiptAnswerSchema,
   renewAnswerSchema,
   returnAnswerSchema,
   returnsAnswerSchema,
+  unpledgeAnswerSchema,
   wonClaimSchema,
 } from "./messages.ts";
 
@@ -51,6 +55,10 @@ export interface Home {
   preview(request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>>;
   /** Home's receipt of a crossing this server was an end of. As {@link preview}, an addition. */
   receipt(request: ReceiptRequest): Promise<HomeAnswer<ReceiptAnswer>>;
+  /** The destination of a party has home promise that nobody takes the player back for now. As {@link preview}. */
+  pledge(request: PledgeRequest): Promise<HomeAnswer<PledgeAnswer>>;
+  /** Ends a pledge, also one that has not arrived. */
+  unpledge(request: PledgeRequest): Promise<HomeAnswer<object>>;
 }
 
 /** Refusals that mean somebody else decided: there is nothing left here to hold. */
@@ -113,5 +121,7 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
         : call("preview", request, previewAnswerSchema);
     },
     receipt: (request) => call("receipt", request, receiptAnswerSchema),
+    pledge: (request) => call("pledge", request, pledgeAnswerSchema),
+    unpledge: (request) => call("unpledge", request, unpledgeAnswerSchema),
   };
 }

@@ -94,6 +94,12 @@ export const receiptSchema = z.strictObject({
   countersignature: tokenSchema.optional(),
 });
 
+/** A transfer of a party: an addition to PROTOCOL 6 that a peer may lack. */
+export const pledgeSchema = z.strictObject({
+  transferId: transferIdSchema,
+  partyId: transferIdSchema,
+});
+
 const leaseSecondsSchema = z.number().positive().max(86_400);
 
 export const departedAnswerSchema = z.strictObject({
@@ -164,6 +170,15 @@ export const receiptAnswerSchema = z.strictObject({
   countersignatures: z.array(tokenSchema).max(2).optional(),
 });
 
+export const pledgeAnswerSchema = z.strictObject({
+  player: playerIdSchema,
+  name: z.string().max(1024),
+  pledgeSeconds: z.number().min(0).max(86_400),
+});
+export const unpledgeAnswerSchema = z.strictObject({});
+
+export type PledgeRequest = z.infer<typeof pledgeSchema>;
+export type PledgeAnswer = z.infer<typeof pledgeAnswerSchema>;
 export type DepartRequest = z.infer<typeof departSchema>;
 export type CancelRequest = z.infer<typeof cancelSchema>;
 export type ReturnRequest = z.infer<typeof returnSchema>;

@@ -1,5 +1,6 @@
 import type { FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
+import type { PartyMessage } from "./party.ts";
 
 /** Message of PROTOCOL 8: how a client gets into the next world. */
 export interface TransitMessage {
@@ -37,6 +38,8 @@ export interface PlayerBody {
   transit(message: TransitMessage): void;
   failed(message: FailedMessage): void;
   undecided(message: UndecidedMessage): void;
+  /** How far the party is that the player leaves with. Default: nobody is told. */
+  party?(message: PartyMessage): void;
   /** Ends the session and closes the client's connection. */
   end(code: FederationErrorCode | undefined, reason: string): void;
 }

@@ -63,8 +63,23 @@ export interface CrossingProgress {
   readonly stage: "departing" | "reserving" | "transit";
 }
 
+/** Of a crossing that is one of several: all have their seats together (PROTOCOL 7). */
+export interface PartyTicket {
+  /** Why nobody of the party goes; undefined: nothing is known that speaks against it. */
+  readonly broken: { readonly code: FederationErrorCode; readonly message: string } | undefined;
+  /** The seat, once all of the party have their passes. @throws Stay */
+  seat(transferId: string, pass: string): Promise<ReservedSeat>;
+  /** This one does not go, for all that is known here: it is being taken back. */
+  stays(
+    transferId: string,
+    refused: { readonly code: FederationErrorCode; readonly message: string },
+  ): void;
+}
+
 /** Where else a crossing may go. */
 export interface CrossingWays extends OtherWays {
+  /** The party that the player goes with. Default: it goes alone. */
+  readonly party?: PartyTicket;
   /**
    * What is left when no server takes the player, which plays here again by then: how going to a room of
    * this very server ended. Undefined: that, too, came to nothing.
@@ -72,7 +87,7 @@ export interface CrossingWays extends OtherWays {
   readonly here?: () => Promise<CrossingOutcome | undefined>;
 }
 
-type Verdict = "departed" | "expired" | "abandoned" | "blocked";
+type Verdict = "departed" | "expired" | "abandoned" | "blocked" | "broken";
 
 /** Why a crossing comes to nothing. */
 interface Refused {
@@ -90,6 +105,7 @@ interface OpenCrossing {
   readonly session: PlayerSession;
   destination: CrossingDestination;
   readonly failover: Failover;
+  readonly party: PartyTicket | undefined;
   /** Tells the waiting crossing what happened. */
   readonly decide: (verdict: Verdict) => void;
   /** Whether anybody has told it. */
@@ -139,6 +155,10 @@ const UNDECIDED = {
 } as const;
 /** How a crossing ends that was told of a seat. */
 const REFUSED_AS: Readonly<Record<Exclude<Verdict, "departed">, Refused>> = {
+  broken: {
+    code: "ERR_FED_PARTY_BROKEN",
+    message: "Somebody of your party could not come.",
+  },
   blocked: {
     code: "ERR_FED_BLOCKED",
     message: "This server does not deal with that one any more.",
@@ -260,6 +280,7 @@ export class Crossings implements CrossingsUnderWay {
     const crossing: OpenCrossing = {
       ...{ transferId, firstTransferId: transferId, session, destination, over },
       failover: new Failover(this.#options.clock, ways),
+      party: ways.party,
       decide: (how) => {
         crossing.decided = true;
         resolveVerdict(how);
@@ -281,7 +302,11 @@ export class Crossings implements CrossingsUnderWay {
       while (reserved !== "departed" && (await this.#turn(crossing, reserved))) {
         reserved = await this.#leave(crossing, verdict);
       }
-      const left = reserved;
+      let left = reserved;
+      if (left !== "departed" && ways.party !== undefined) {
+        ways.party.stays(crossing.transferId, left);
+        left = ways.party.broken ?? left;
+      }
       outcome = await this.#telemetry.run({ kind: "settle", ended: endingOf }, () =>
         this.#settle(crossing, left),
       );
@@ -446,6 +471,12 @@ export class Crossings implements CrossingsUnderWay {
     if (transferId === present || transferId === firstTransferId) crossing.decide("abandoned");
   }
 
+  /** The party of this departure does not go. What home has decided of it stands. */
+  breakOff(player: string, transferId: string): void {
+    const crossing = this.#open.get(player);
+    if (crossing?.transferId === transferId) crossing.decide("broken");
+  }
+
   /** Settling has ended a departure, perhaps for another reason than its crossing's. */
   #settled({ player, transferId, outcome }: SettledDeparture): void {
     const crossing = this.#open.get(player);
@@ -473,7 +504,7 @@ export class Crossings implements CrossingsUnderWay {
         seat.catch(() => undefined);
       };
       const pass = await this.#telemetry.run({ kind: "depart" }, () =>
-        depart(this.#options, crossing, ahead),
+        depart(this.#options, crossing, crossing.party === undefined ? ahead : () => undefined),
       );
       this.#progress(crossing, "reserving");
       const seat = await this.#seat(crossing, pass);
@@ -499,7 +530,7 @@ export class Crossings implements CrossingsUnderWay {
       );
       clock.clearTimeout(timer);
       if (what === "departed") return "departed";
-      return REFUSED_AS[what];
+      return what === "broken" ? (crossing.party?.broken ?? REFUSED_AS[what]) : REFUSED_AS[what];
     } catch (cause) {
       if (cause instanceof Stay) return cause;
       this.#undecided(crossing, cause);
@@ -512,6 +543,7 @@ export class Crossings implements CrossingsUnderWay {
 
   /** Told of nobody before the departure is on disk: a claim of it would not be heard after a crash. */
   async #seat(crossing: OpenCrossing, pass: string): Promise<ReservedSeat> {
+    if (crossing.party !== undefined) return crossing.party.seat(crossing.transferId, pass);
     if (crossing.early?.pass === pass) return crossing.early.seat;
     // One transfer has one seat: that of the other pass goes first.
     if (crossing.early !== undefined) await this.#freeSeat(crossing);

@@ -82,7 +82,8 @@ const HOME_REFUSES =
 /** A player waits no longer for a seat to be taken, whatever the destination says. */
 const MAX_SEAT_SECONDS = 60;
 
-const reservationAnswerSchema = z.strictObject({
+/** A destination's answer to `reservations`. */
+export const reservationAnswerSchema = z.strictObject({
   reservation: z.strictObject({
     name: z.string().max(128),
     sessionId: z.string().min(1).max(128),
@@ -188,8 +189,8 @@ export function seatRefusal({
  * @throws Stay when there is none.
  */
 export async function reserve(
-  { peers, clock, logger }: DepartingOptions,
-  { destination, transferId }: Departure,
+  { peers, clock, logger }: Pick<DepartingOptions, "peers" | "clock" | "logger">,
+  { destination, transferId }: Omit<Departure, "session">,
   pass: string,
   patienceMilliseconds = CALL_TIMEOUT_MILLISECONDS,
 ): Promise<ReservedSeat> {
@@ -213,6 +214,11 @@ export async function reserve(
   if (!parsed.success || parsed.data.origin !== destination.origin) {
     throw new Stay("ERR_FED_BAD_RESPONSE", "The other server's answer makes no sense.", true);
   }
+  return reservedUntil(parsed.data, clock);
+}
+
+/** A seat as a source takes it: one that waits for longer is read as one that waits for 60 s. */
+export function reservedUntil(seat: ReservedSeat, clock: Clock): ReservedSeat {
   const latest = Math.floor(clock.now() / 1000) + MAX_SEAT_SECONDS;
-  return { ...parsed.data, expiresAt: Math.min(parsed.data.expiresAt, latest) };
+  return { ...seat, expiresAt: Math.min(seat.expiresAt, latest) };
 }

@@ -33,7 +33,7 @@ export interface RouteParts {
   /** A page of the servers that are listed, from the cursor on. */
   readonly servers: (cursor: string | undefined) => Promise<ServersPage>;
   readonly handshake: Pick<HandshakeService, "handleChallenge" | "handleCompletion">;
-  readonly custody: Pick<Custody, "answer" | "preflight" | "seats">;
+  readonly custody: Pick<Custody, "answer" | "parties" | "partySeats" | "preflight" | "seats">;
   readonly assets: Pick<AssetLibrary, "answer">;
   readonly serveAsset: AssetServer;
   /** A player's client asks its home to send it through a portal (PROTOCOL 8). */
@@ -194,6 +194,8 @@ export const ROUTES: readonly Route[] = [
   custodyCall("revoke"),
   custodyCall("preview", "peer"),
   custodyCall("receipt", "peer"),
+  custodyCall("pledge"),
+  custodyCall("unpledge"),
   {
     path: "/reservations",
     method: "POST",
@@ -211,6 +213,23 @@ export const ROUTES: readonly Route[] = [
     budget: "safety",
     answer: async ({ custody }, { origin }, body) =>
       answerOf(await custody.seats.cancel(origin, body)),
+  },
+  {
+    path: "/parties",
+    method: "POST",
+    caller: "peer",
+    body: "json",
+    budget: "crossing",
+    answer: async ({ custody }, { origin }, body) =>
+      answerOf(await custody.partySeats.reserve(origin, body), 201),
+  },
+  {
+    path: "/parties/progress",
+    method: "POST",
+    caller: "peer",
+    body: "json",
+    budget: "peer",
+    answer: ({ custody }, { origin }, body) => answerOf(custody.parties.progress(origin, body)),
   },
   {
     path: "/preflight",
