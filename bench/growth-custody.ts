@@ -118,6 +118,7 @@ function compose(store: KeyvStore): HomeSide {
     ...{ origin: HOME, store, clock: systemClock, random: systemRandom },
     logger: { debug: silent, info: silent, warn: silent, error: console.error },
     peerKey: () => undefined,
+    peers: { call: () => Promise.reject(new Error("nobody is to be called")) },
     signingKey: () => key,
   });
 }

@@ -110,6 +110,7 @@ class Home {
       random: systemRandom,
       logger: loggerOf(console),
       peerKey: () => undefined,
+      peers: { call: () => Promise.reject(new Error("nobody is to be called")) },
       signingKey: () => this.#key,
     });
   }

@@ -88,6 +88,10 @@ export const ERROR_CODES = {
   ERR_FED_PARTY_UNSUPPORTED: [400, "Parties cannot go there"],
   ERR_FED_PARTY_UNDECIDED: [409, "The player's party is being decided"],
   ERR_FED_PARTY_BROKEN: [409, "Somebody of the party could not come"],
+  // Trades (PROTOCOL 6)
+  ERR_FED_TRADE_ITEM: [409, "The player has no such item to give"],
+  ERR_FED_TRADE_REFUSED: [409, "The item is not taken"],
+  ERR_FED_TRADE_BUSY: [409, "Too many items of the player are on their way"],
   // Crossings, as a player meets them
   ERR_FED_NO_ROUTE: [404, "No portal leads there"],
   ERR_FED_DESTINATION_DOWN: [503, "The other server does not answer"],

@@ -51,6 +51,8 @@ import { isGuest } from "./shared/player-id.ts";
 import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
 import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
 import { sourceCalls } from "./source/calls.ts";
+import { type Gift, type GiftOutcome, give } from "./holder/giving.ts";
+import type { GiftPolicy, TradeRecord, Trades } from "./home/trades.ts";
 import { Parties } from "./source/parties.ts";
 import { type CrossingOutcome, type CrossingProgress, Crossings } from "./source/crossings.ts";
 
@@ -60,6 +62,7 @@ export type CustodyEvent =
   | { readonly type: "outcome"; readonly player: string; readonly outcome: CrossingOutcome }
   | { readonly type: "arrival"; readonly arrival: Arrival }
   | { readonly type: "late"; readonly late: LateReturn }
+  | { readonly type: "trade"; readonly trade: TradeRecord }
   | { readonly type: "decision"; readonly decision: LedgerDecision }
   | { readonly type: "import"; readonly player: string; readonly notice: ImportNotice };
 
@@ -93,6 +96,8 @@ export interface CustodyOptions {
   readonly leaseSeconds?: number | undefined;
   readonly accept?: ImportPolicy | ImportRules | undefined;
   readonly admit?: AdmissionPolicy | undefined;
+  /** Whether this home's players are given things by others. Default: they are. */
+  readonly gifts?: GiftPolicy | undefined;
   /** What one player and one other server may do in a minute. Default: as much as they like. */
   readonly perMinute?: PerMinute | undefined;
   readonly onAway?: OnAway | undefined;
@@ -134,6 +139,8 @@ export class Custody {
   readonly preflight: Preflight;
   /** What holders brought back too late, of this home's players. */
   readonly late: LateReturns;
+  /** What this home's players give and are given. */
+  readonly trades: Trades;
   readonly #stays: Stays;
   readonly #options: Pick<CustodyOptions, "clock">;
   readonly #siblings: Siblings | undefined;
@@ -154,9 +161,11 @@ export class Custody {
     this.#siblings = siblings;
 
     // Home: its own players, wherever they are.
-    const { history, granted, ledger, receipts, late, answers } = composeHome({
+    const { history, granted, ledger, receipts, late, answers, trades } = composeHome({
       ...{ origin, store, clock, random, logger, signingKey, life, peerKey },
       ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
+      ...{ peers, gifts: options.gifts },
+      onTraded: (trade) => onEvent?.({ type: "trade", trade }),
       onLate: (kept) => {
         logger.warn(
           `${kept.from} brought back ${kept.player} after somebody else had played it: what it carried there is kept aside`,
@@ -167,7 +176,7 @@ export class Custody {
       onNotKept: (localId, notice) =>
         onEvent?.({ type: "import", player: `${localId}@${new URL(origin).host}`, notice }),
     });
-    const here = localHome(answers, origin);
+    const here = localHome(answers, trades, origin);
     const homeAt = (home: string): Home => (home === origin ? here : remoteHome(peers, home));
 
     // Holder: visitors who play here.
@@ -250,11 +259,11 @@ export class Custody {
     });
 
     this.#calls = {
-      ...homeCalls(answers),
+      ...homeCalls(answers, trades),
       ...holderCalls({ visitors, sessions, stays, crossings, siblings }),
       ...sourceCalls({ visitors, crossings, siblings }),
     };
-    this.#settleHome = (isOver) => settleHome({ origin, ledger, receipts }, isOver);
+    this.#settleHome = (isOver) => settleHome({ origin, ledger, receipts, trades }, isOver);
 
     crossings.onOutcome((outcome, session) => {
       onEvent?.({ type: "outcome", player: session.player, outcome });
@@ -282,6 +291,7 @@ export class Custody {
     });
 
     this.late = late;
+    this.trades = trades;
     this.#stays = stays;
     this.#options = options;
     this.#homeAt = homeAt;
@@ -412,6 +422,7 @@ export class Custody {
     this.#atHome.stop();
     this.settlement.stop();
     this.history.stop();
+    this.trades.stop();
   }
 
   /**
@@ -423,6 +434,7 @@ export class Custody {
     this.crossings.wake();
     this.#stays.wake();
     this.#atHome.wake();
+    this.trades.wake();
   }
 
   /**
@@ -454,6 +466,11 @@ export class Custody {
    */
   recall(localId: string): Promise<CallingBack | undefined> {
     return this.#atHome.recall(localId);
+  }
+
+  /** A player who plays here gives an item away. Never rejects. */
+  give(session: PlayerSession, gift: Gift): Promise<GiftOutcome> {
+    return give({ homeAt: this.#homeAt, clock: this.#options.clock }, session, gift);
   }
 
   /** Ends whatever session a player of this home has, wherever it plays: as {@link recall}, and at home, too. */

@@ -19,7 +19,7 @@ export const shownJwkSchema = z.strictObject({
   use: z.string().max(8).optional(),
 });
 /** What a proof can be for. */
-const USES = ["login", "travel", "keys", "seat", "host"] as const;
+const USES = ["login", "travel", "keys", "seat", "trade", "host"] as const;
 
 const PURPOSE = /^[A-Za-z0-9_-]{1,64}$/u;
 
@@ -34,11 +34,16 @@ const claimsSchema = z.strictObject({
 });
 
 /**
- * What a proof is for: a login at home, travel without a room, the player's keys, the seat of that session id, or
- * a purpose of a server's own.
+ * What a proof is for: a login at home, travel without a room, the player's keys, the seat of that session id, the
+ * trade of that digest (`tradePurpose`), or a purpose of a server's own.
  */
 export type ProofUse =
-  "login" | "travel" | "keys" | { readonly seat: string } | { readonly purpose: string };
+  | "login"
+  | "travel"
+  | "keys"
+  | { readonly seat: string }
+  | { readonly trade: string }
+  | { readonly purpose: string };
 
 /** Whether a text can be a purpose of a server's own. */
 export function isPurpose(value: unknown): value is string {
@@ -149,5 +154,6 @@ export async function verifyProof(
 
 function expectedOf(use: ProofUse): Pick<ProofClaims, "use" | "sid" | "purpose"> {
   if (typeof use === "string") return { use };
+  if ("trade" in use) return { use: "trade", purpose: use.trade };
   return "seat" in use ? { use: "seat", sid: use.seat } : { use: "host", purpose: use.purpose };
 }

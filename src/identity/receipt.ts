@@ -168,7 +168,8 @@ function outOfUse(): Refusal {
   return refuse("ERR_FED_UNKNOWN_KEY", "the key was retired or revoked before it was issued");
 }
 
-async function verifyDatedJws(
+/** Verifies a JWS of an issuer that is not asked itself: `countsAt` tells whether its key was in use then. */
+export async function verifyDatedJws(
   token: unknown,
   typ: string,
   keyFor: ReceiptKeys,

@@ -3,6 +3,7 @@ import { Custody } from "../../src/custody/custody.ts";
 import type { CustodyEvent } from "../../src/custody/custody.ts";
 import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
 import type { ImportPolicy } from "../../src/custody/home/import-policy.ts";
+import type { GiftPolicy } from "../../src/custody/home/trades.ts";
 import type { ImportRules } from "../../src/custody/home/import-rules.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { Siblings } from "../../src/custody/shared/siblings.ts";
@@ -71,6 +72,9 @@ export class CustodyServers {
 
   /** Why a server has no room with so many places; undefined: it has one. */
   full: (places: number) => FederationErrorCode | undefined = () => undefined;
+  /** Whether players of the servers that are added next are given things. Default: they are. */
+  gifts: GiftPolicy | undefined;
+
   /** Calls that a test leaves without an answer, until they time out. */
   hang: (path: string) => boolean = () => false;
   readonly #disks = new Map<string, MemoryDisk>();
@@ -201,6 +205,7 @@ export class CustodyServers {
       leaseSeconds: 30,
       siblings,
       accept: this.accept,
+      gifts: this.gifts,
       onEvent: (event) => void events.push(event),
     });
     this.#keys.set(origin, key);

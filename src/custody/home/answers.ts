@@ -40,6 +40,9 @@ import * as transitions from "./ledger-row.ts";
 import type { LedgerRow, Transition } from "./ledger-row.ts";
 import type { CustodyLedger } from "./ledger.ts";
 import type { ReceiptBook } from "./receipts.ts";
+import { withoutGone } from "./trade-items.ts";
+import { delivered } from "./trade-row.ts";
+import type { Trades } from "./trades.ts";
 import { PledgeAnswers } from "./pledge-answers.ts";
 import { TransferIndex } from "./transfer-index.ts";
 
@@ -144,7 +147,7 @@ export class HomeAnswers {
     const indexed = this.#transfers.note(request.transferId, localId);
     let opening: LedgerRow | undefined;
     const decided = this.#ledger.decide(localId, "departing", (row) => {
-      const kept = this.#fromHolder(row, request, by);
+      const kept = this.fromHolder(row, request, by);
       const opened = transitions.depart(row, by, { epoch: request.epoch, kept }, transfer);
       if (!opened.ok || opened.row === row) return opened;
       // Nothing is left behind while the player can still put something down.
@@ -202,7 +205,10 @@ export class HomeAnswers {
         );
         if (!claimed.ok) return claimed;
         if (this.#isOverdue(row)) return CALLED_BACK;
-        return this.#sayable(claimed.row) ?? withDigests(row, claimed.row);
+        // What waits for the player at home is in the answer.
+        const isHome = by === this.#options.origin && claimed.row !== row;
+        const claim = isHome ? delivered(claimed.row) : claimed.row;
+        return this.#sayable(claim) ?? withDigests(row, claim);
       },
       by,
     );
@@ -262,7 +268,8 @@ export class HomeAnswers {
     if (row.holder !== by || row.epoch !== request.epoch) {
       return { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "not held any more" };
     }
-    const { state, why } = this.#imported(row, request.state, by) ?? {};
+    const { state: kept, why } = this.#imported(row, request.state, by) ?? {};
+    const state = withoutGone(row.trades, kept);
     const reasons = request.why === true ? why : undefined;
     return {
       ok: true,
@@ -311,7 +318,7 @@ export class HomeAnswers {
       const { epoch } = request;
       const kept =
         late === undefined
-          ? this.#fromHolder(row, request, by)
+          ? this.fromHolder(row, request, by)
           : this.#imported(row, request.state, by);
       return late === undefined
         ? transitions.giveBack(row, by, origin, { epoch, kept })
@@ -359,7 +366,7 @@ export class HomeAnswers {
   async #putAside(row: LedgerRow, by: string, request: ReturnRequest): Promise<void> {
     const { state, player, epoch } = request;
     if (state === undefined || sameJson(state, row.state)) return;
-    const accepted = this.#imported(row, state, by)?.state ?? null;
+    const accepted = withoutGone(row.trades, this.#imported(row, state, by)?.state) ?? null;
     const late = { player, from: by, epoch, state, accepted };
     const kept = await this.#options.late.keep(row.localId, late);
     if (kept !== undefined) this.#options.onLate?.(kept);
@@ -379,7 +386,7 @@ export class HomeAnswers {
           transitions.renew(
             row,
             by,
-            { epoch, kept: this.#fromHolder(row, { epoch, state }, by) },
+            { epoch, kept: this.fromHolder(row, { epoch, state }, by) },
             sentAt,
           ),
         );
@@ -400,8 +407,8 @@ export class HomeAnswers {
     };
   }
 
-  /** Nothing is made of what anybody else sends. */
-  #fromHolder(
+  /** What home makes of a state that comes along; nothing is made of what anybody else sends. */
+  fromHolder(
     row: LedgerRow,
     { epoch, state }: { readonly epoch: number; readonly state?: JsonValue | undefined },
     by: string,
@@ -487,8 +494,9 @@ function judgedOnce<Entry extends { readonly player: string; readonly epoch: num
 }
 
 /** Home when this server is it. */
-export function localHome(answers: HomeAnswers, origin: string): Home {
+export function localHome(answers: HomeAnswers, trades: Trades, origin: string): Home {
   return {
+    offer: (request) => trades.offer(origin, request),
     depart: (request, ahead) => answers.depart(origin, request, ahead),
     claim: (transferId) => answers.claim(origin, transferId),
     cancel: (request) => answers.cancel(origin, request),

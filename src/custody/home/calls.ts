@@ -4,17 +4,20 @@ import {
   cancelSchema,
   claimSchema,
   departSchema,
+  offerSchema,
   pledgeSchema,
   previewSchema,
   receiptSchema,
   renewSchema,
   returnSchema,
   returnsSchema,
+  tradeSchema,
 } from "../shared/messages.ts";
 import type { HomeAnswers } from "./answers.ts";
+import type { Trades } from "./trades.ts";
 
 /** Each call about a player of this home, by name. */
-export function homeCalls(answers: HomeAnswers): CallTable {
+export function homeCalls(answers: HomeAnswers, trades: Trades): CallTable {
   const { pledges } = answers;
   return {
     depart: handler(departSchema, (request, { origin }) => answers.depart(origin, request)),
@@ -27,6 +30,8 @@ export function homeCalls(answers: HomeAnswers): CallTable {
     ),
     preview: handler(previewSchema, (request, { origin }) => answers.preview(origin, request)),
     receipt: handler(receiptSchema, (request, { origin }) => answers.receipt(origin, request)),
+    offer: handler(offerSchema, (request, { origin }) => trades.offer(origin, request)),
+    trade: handler(tradeSchema, (request, { origin }) => trades.trade(origin, request)),
     pledge: handler(pledgeSchema, (request, { origin }) => pledges.pledge(origin, request)),
     unpledge: handler(pledgeSchema, (request, { origin }) => pledges.unpledge(origin, request)),
   };

@@ -1,7 +1,7 @@
 /** Home's side of custody, put together: the ledger, what it remembers, what it answers. */
 import type { ReceiptKeys } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
-import type { Clock, Logger, Random, Store } from "../../ports.ts";
+import type { Clock, Logger, PeerCalls, Random, Store } from "../../ports.ts";
 import { CrossingHistory } from "../shared/history.ts";
 import { SaidOnce } from "../shared/said-once.ts";
 import { HomeAnswers } from "./answers.ts";
@@ -12,6 +12,7 @@ import { type LateReturn, LateReturns } from "./late-returns.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { CustodyLedger } from "./ledger.ts";
 import { ReceiptBook } from "./receipts.ts";
+import { type GiftPolicy, type TradeRecord, Trades } from "./trades.ts";
 
 /** Options of {@link composeHome}. */
 export interface HomeSideOptions {
@@ -21,6 +22,8 @@ export interface HomeSideOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Other homes, for what players give each other. */
+  readonly peers: PeerCalls;
   readonly signingKey: () => SigningKey;
   /** A peer's key, by which it countersigns receipts. */
   readonly peerKey: ReceiptKeys;
@@ -30,6 +33,10 @@ export interface HomeSideOptions {
   readonly accept?: ImportPolicy | ImportRules | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** Whether players are given things by others. Default: they are. */
+  readonly gifts?: GiftPolicy | undefined;
+  /** A trade has ended. */
+  readonly onTraded?: ((record: TradeRecord) => void) | undefined;
   /** A holder brought a state too late: it was put aside. */
   readonly onLate?: ((late: LateReturn) => void) | undefined;
   /** This process's life, where several processes are this server. Default: it is the only one. */
@@ -47,6 +54,7 @@ export interface HomeSide {
   readonly receipts: ReceiptBook;
   readonly late: LateReturns;
   readonly answers: HomeAnswers;
+  readonly trades: Trades;
 }
 
 /** Puts home's side together. */
@@ -85,5 +93,11 @@ export function composeHome(options: HomeSideOptions): HomeSide {
       );
     },
   });
-  return { history, granted, ledger, receipts, late, answers };
+  const trades = new Trades({
+    ...{ origin, ledger, store, peers: options.peers, clock, random, logger, signingKey },
+    ...{ peerKey: options.peerKey, mayGoTo: options.mayGoTo, gifts: options.gifts },
+    fromHolder: (row, request, by) => answers.fromHolder(row, request, by),
+    onTraded: options.onTraded,
+  });
+  return { history, granted, ledger, receipts, late, answers, trades };
 }

@@ -4,7 +4,7 @@ import type { LedgerRow } from "./ledger-row.ts";
 
 /** Why a row is listed, so that a start finds it without looking at everybody ever seen. */
 const LISTED = {
-  /** It is away, or a transfer is open. */
+  /** It is away, a transfer is open, or an item is on its way. */
   open: 1,
   /** It came home by a claim whose crossing may not be in the history yet. */
   claimed: 2,
@@ -26,6 +26,7 @@ export const LEDGER_TABLE: TableSpec = {
     brought: "text",
     within: "text",
     untold: "text",
+    trades: "text",
     life: "text",
     grantor: "text",
     state_sent_at: "real",
@@ -45,7 +46,16 @@ export const DAMAGED_VALUES: TableValues = {
 /** A column of the same name for each of these. */
 const PLAIN = ["name", "jkt", "holder", "epoch", "life", "grantor"] as const;
 /** A JSON text for each of these. */
-const TEXTS = ["transfer", "last", "lapsed", "state", "brought", "within", "untold"] as const;
+const TEXTS = [
+  "transfer",
+  "last",
+  "lapsed",
+  "state",
+  "brought",
+  "within",
+  "untold",
+  "trades",
+] as const;
 const TEXT_PLACES = [...TEXTS.entries()];
 const NO_TEXTS: readonly number[] = TEXTS.map(() => 0);
 
@@ -98,11 +108,12 @@ export function columnChanges(
 }
 
 function listedAs(
-  { holder, transfer, last }: LedgerRow,
+  { holder, transfer, last, trades }: LedgerRow,
   home: string,
   isRecorded: boolean,
 ): number | undefined {
   if (holder !== home || transfer !== undefined) return LISTED.open;
+  if (trades?.outgoing !== undefined) return LISTED.open;
   return last?.kind === "claim" && !isRecorded ? LISTED.claimed : undefined;
 }
 

@@ -8,6 +8,7 @@
 import type { FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { ImportNotice } from "./import-notices.ts";
+import { type RowTrades, withoutGone } from "./trade-items.ts";
 
 /** A departure that nobody has decided yet. */
 export interface OpenTransfer {
@@ -84,6 +85,8 @@ export interface LedgerRow {
   readonly within?: Readonly<Record<string, string>>;
   /** What home did not keep of what a server sent, until the player has been told. */
   readonly untold?: readonly ImportNotice[];
+  /** Items that change hands. */
+  readonly trades?: RowTrades;
   /** Where several processes are this server: the one that plays the player at home. */
   readonly life?: string;
   /** Where several processes are this server: the one that alone remembers the holder's leases. */
@@ -155,7 +158,8 @@ export function keptOf({ state, brought, within, untold }: LedgerRow): KeptState
 function withState(row: LedgerRow, kept: KeptState | undefined): LedgerRow {
   if (kept === undefined) return row;
   const { brought: _former, within: _places, untold: _notices, ...rest } = row;
-  const { state, brought, within, untold } = kept;
+  const { brought, within, untold } = kept;
+  const state = withoutGone(row.trades, kept.state);
   return {
     ...rest,
     ...(state === undefined ? {} : { state }),

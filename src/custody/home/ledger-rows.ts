@@ -69,6 +69,21 @@ const rowSchema = z.looseObject({
     .optional(),
   recalled: z.literal(true).optional(),
   brought: z.record(z.string(), z.string()).optional(),
+  trades: z
+    .looseObject({
+      outgoing: z
+        .array(
+          z.looseObject({
+            ...{ id, item: z.record(z.string(), z.json()), to: z.string().max(400) },
+            ...{ toHome: origin, at: z.number(), exp: z.number() },
+          }),
+        )
+        .optional(),
+      gone: z.array(z.string()).optional(),
+      inbox: z.array(z.looseObject({ id, item: z.record(z.string(), z.json()) })).optional(),
+      decided: z.array(z.looseObject({ id, home: origin, taken: z.boolean() })).optional(),
+    })
+    .optional(),
   life: id.optional(),
   grantor: id.optional(),
   stateSentAt: z.number().optional(),

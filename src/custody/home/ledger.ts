@@ -14,6 +14,7 @@ import type { LeaseBook } from "./lease-book.ts";
 import * as transitions from "./ledger-row.ts";
 import type { LedgerRow, Transition } from "./ledger-row.ts";
 import { LedgerRows } from "./ledger-rows.ts";
+import { delivered } from "./trade-row.ts";
 
 /** A decision as others of this server hear of it, after it is durable. */
 export interface LedgerDecision {
@@ -193,9 +194,9 @@ export class CustodyLedger {
    * Returns the row as it is then.
    */
   async play(row: LedgerRow): Promise<LedgerRow | undefined> {
-    if (transitions.played(row) === row) return row;
+    if (delivered(transitions.played(row)) === row) return row;
     const played = await this.#rows.update(row.localId, (now) =>
-      now?.epoch === row.epoch ? transitions.played(now) : now,
+      now?.epoch === row.epoch ? delivered(transitions.played(now)) : now,
     );
     return played && own(played);
   }
@@ -282,10 +283,7 @@ export class CustodyLedger {
     let before: LedgerRow | undefined;
     const decided = this.#rows.update(localId, (row) => {
       before = row;
-      outcome =
-        row === undefined
-          ? { ok: false, code: "ERR_FED_STALE_CUSTODY", reason: "no such player here" }
-          : transition(row);
+      outcome = row === undefined ? UNKNOWN_PLAYER : transition(row);
       if (!outcome.ok) return row;
       outcome = {
         ok: true,
@@ -296,9 +294,7 @@ export class CustodyLedger {
     try {
       await decided;
     } catch (cause) {
-      if (!(cause instanceof FederationError && cause.code === "ERR_FED_ROW_DAMAGED")) throw cause;
-      // One player's: what is decided about others goes on.
-      return { ok: false, code: cause.code, reason: "the player's row at its home is damaged" };
+      return damaged(cause);
     }
     if (outcome === undefined) throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
     if (outcome.ok && before !== undefined && outcome.row !== before) {
@@ -310,6 +306,26 @@ export class CustodyLedger {
       }
     }
     return outcome;
+  }
+
+  /**
+   * Changes what a row says beside its custody, in one durable step: who holds the player, and which process answers
+   * for it, stays as it is, and nobody is told of a decision.
+   */
+  async amend(localId: string, transition: (row: LedgerRow) => Transition): Promise<Transition> {
+    let outcome: Transition = UNKNOWN_PLAYER;
+    let before: LedgerRow | undefined;
+    try {
+      const after = await this.#rows.update(localId, (row) => {
+        before = row;
+        outcome = row === undefined ? UNKNOWN_PLAYER : transition(row);
+        return outcome.ok ? outcome.row : row;
+      });
+      this.#notice(localId, before, after);
+      return outcome;
+    } catch (cause) {
+      return damaged(cause);
+    }
   }
 
   #noteLeases(localId: string, before: LedgerRow, { epoch, grantor, recalled }: LedgerRow): void {
@@ -331,6 +347,18 @@ export class CustodyLedger {
     }
   }
 }
+
+/** One player's: what is decided about others goes on. @throws Whatever else is wrong. */
+function damaged(cause: unknown): Transition {
+  if (!(cause instanceof FederationError && cause.code === "ERR_FED_ROW_DAMAGED")) throw cause;
+  return { ok: false, code: cause.code, reason: "the player's row at its home is damaged" };
+}
+
+const UNKNOWN_PLAYER: Transition = {
+  ok: false,
+  code: "ERR_FED_STALE_CUSTODY",
+  reason: "no such player here",
+};
 
 /** The row for a caller who may alter the state: a session's room does. */
 function own(row: LedgerRow): LedgerRow {

@@ -1,6 +1,7 @@
 /** What home makes up for after a restart, and when another process of this server has ended. */
 import type { CustodyLedger } from "./ledger.ts";
 import type { ReceiptBook } from "./receipts.ts";
+import type { Trades } from "./trades.ts";
 
 /**
  * What processes whose life is over had frozen for a departure is cancelled (rules 8 and 9). After
@@ -12,10 +13,12 @@ export async function settleHome(
     origin,
     ledger,
     receipts,
+    trades,
   }: {
     readonly origin: string;
     readonly ledger: CustodyLedger;
     readonly receipts: ReceiptBook;
+    readonly trades: Trades;
   },
   isOver: (life: string | undefined) => Promise<boolean>,
 ): Promise<{ readonly settled: number; readonly pledged: number }> {
@@ -23,6 +26,7 @@ export async function settleHome(
   let pledged = 0;
   for await (const row of ledger.openRows()) {
     await receipts.makeUp(row);
+    trades.resume(row);
     if (row.holder !== origin) {
       // The count of its leases begins now, not when somebody asks.
       if (await isOver(row.grantor)) await ledger.takeOver(row.localId);

@@ -8,6 +8,8 @@ import {
   type DepartRequest,
   type PledgeAnswer,
   type PledgeRequest,
+  type OfferAnswer,
+  type OfferRequest,
   type PreviewAnswer,
   type PreviewRequest,
   type ReceiptAnswer,
@@ -21,6 +23,7 @@ import {
   cancelAnswerSchema,
   departedAnswerSchema,
   pledgeAnswerSchema,
+  offerAnswerSchema,
   previewAnswerSchema,
   receiptAnswerSchema,
   renewAnswerSchema,
@@ -52,6 +55,8 @@ export interface Home {
   giveBackAll(request: ReturnsRequest): Promise<HomeAnswer<ReturnsAnswer>>;
   renew(request: RenewRequest): Promise<HomeAnswer<RenewAnswer>>;
   /** What home would keep of a state. A home that follows PROTOCOL 6 alone refuses. */
+  /** A player gives an item away. As {@link preview}, an addition. */
+  offer(request: OfferRequest): Promise<HomeAnswer<OfferAnswer>>;
   preview(request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>>;
   /** Home's receipt of a crossing this server was an end of. As {@link preview}, an addition. */
   receipt(request: ReceiptRequest): Promise<HomeAnswer<ReceiptAnswer>>;
@@ -113,6 +118,7 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
     giveBack: (request) => call("return", request, returnAnswerSchema),
     giveBackAll: (request) => call("returns", request, returnsAnswerSchema),
     renew: (request) => call("renew", request, renewAnswerSchema),
+    offer: (request) => call("offer", request, offerAnswerSchema),
     async preview(request) {
       const answer = await call("preview", { ...request, why: true }, previewAnswerSchema);
       // A home without reasons refuses to be asked for them.

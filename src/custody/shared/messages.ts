@@ -80,6 +80,23 @@ export function entryStateOf(sent: unknown): {
     ? { state: checked.state, fault: undefined }
     : { state: undefined, fault: checked.fault };
 }
+const tradeTokenSchema = z.string().max(8192);
+/** A holder's player gives an item away: an addition to PROTOCOL 6 that a peer may lack. */
+export const offerSchema = z.strictObject({
+  tradeId: transferIdSchema,
+  player: playerIdSchema,
+  epoch: epochSchema,
+  item: z.string().min(1).max(64),
+  to: playerIdSchema,
+  toHome: originSchema,
+  proof: z.string().max(2048).optional(),
+  state: stateSchema.optional(),
+});
+/** A home asks another one whether it takes an item: an addition to PROTOCOL 6 that a peer may lack. */
+export const tradeSchema = z.strictObject({
+  trade: tradeTokenSchema,
+  withdraw: z.literal(true).optional(),
+});
 export const departedSchema = cancelSchema;
 export const revokeSchema = z.strictObject({ player: playerIdSchema, epoch: epochSchema });
 
@@ -164,6 +181,11 @@ export const previewAnswerSchema = z.strictObject({
     .refine((why) => Object.keys(why).length <= MAX_REASONS, `more than ${MAX_REASONS} reasons`)
     .optional(),
 });
+export const offerAnswerSchema = z.strictObject({
+  trade: tradeTokenSchema,
+  receipt: tradeTokenSchema.optional(),
+});
+export const tradeAnswerSchema = z.strictObject({ receipt: tradeTokenSchema });
 export const receiptAnswerSchema = z.strictObject({
   receipt: tokenSchema,
   // One of each end.
@@ -188,6 +210,10 @@ export type RenewRequest = z.infer<typeof renewSchema>;
 export type PreviewRequest = z.infer<typeof previewSchema>;
 export type ReceiptRequest = z.infer<typeof receiptSchema>;
 export type RevokeRequest = z.infer<typeof revokeSchema>;
+export type OfferRequest = z.infer<typeof offerSchema>;
+export type TradeRequest = z.infer<typeof tradeSchema>;
+export type OfferAnswer = z.infer<typeof offerAnswerSchema>;
+export type TradeAnswer = z.infer<typeof tradeAnswerSchema>;
 export type DepartAnswer = z.infer<typeof departedAnswerSchema>;
 export type ClaimAnswer = z.infer<typeof claimAnswerSchema>;
 /** A claim that home has decided; `stateFault` where what it says the player carries is no state. */

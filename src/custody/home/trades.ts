@@ -1,0 +1,372 @@
+/**
+ * Home's side of trades (PROTOCOL 6, rules 18 to 22): an item of one of its players goes to a player of another home,
+ * and comes from there. Each home decides about its own ledger; the receiver's decides whether the item is taken, once.
+ */
+import type { FederationErrorCode } from "../../errors.ts";
+import type { ReceiptKeys } from "../../identity/receipt.ts";
+import { verifyProof } from "../../identity/proof.ts";
+import type { SigningKey } from "../../identity/server-keys.ts";
+import {
+  type TradeClaims,
+  type TradeReceiptClaims,
+  issueTrade,
+  issueTradeReceipt,
+  tradePurpose,
+  verifyTrade,
+  verifyTradeReceipt,
+} from "../../identity/trade.ts";
+import { Quota } from "../../limits/quota.ts";
+import type { Clock, Logger, PeerCalls, Random, Store } from "../../ports.ts";
+import { BackOff } from "../shared/back-off.ts";
+import type { HomeAnswer } from "../shared/home.ts";
+import {
+  type OfferAnswer,
+  type OfferRequest,
+  type TradeAnswer,
+  type TradeRequest,
+  tradeAnswerSchema,
+} from "../shared/messages.ts";
+import { isGuest, isHomeOf } from "../shared/player-id.ts";
+import type { ImportResult } from "./import-policy.ts";
+import type { CustodyLedger } from "./ledger.ts";
+import type { LedgerRow } from "./ledger-row.ts";
+import type { OutgoingItem } from "./trade-items.ts";
+import { filed, offer, outgoingOf, settle, take } from "./trade-row.ts";
+
+/** How long the other home may take an item that is on its way. */
+export const TRADE_SECONDS = 3_600;
+/** Of another home, at most. */
+const MAX_TRADE_SECONDS = 7 * 24 * 3600;
+/** How long it is remembered that an item was taken: longer than its giver's home may be away and still ask. */
+const TAKEN_MILLISECONDS = 120 * 24 * 3600 * 1000;
+/** That it was not, needs to be known no longer than it could be taken. */
+const REFUSED_MARGIN_MILLISECONDS = 3_600_000;
+/** Items that the players of one home may be given by those of another in a minute. */
+const GIFTS_PER_MINUTE = 120;
+/** How long a holder waits for the other home's word, before it is told that there is none yet. */
+const WORD_MILLISECONDS = 4_000;
+
+/** An item that another home's player gives to one of this home's. */
+export interface GiftRequest {
+  /** `<local id>@<home authority>`. */
+  readonly from: string;
+  readonly to: string;
+  /** As its giver's home has it: anything JSON can say. */
+  readonly item: Readonly<Record<string, unknown>>;
+}
+
+/** Whether one of this home's players is given something by a stranger. Default: yes, up to 32 things that wait. */
+export type GiftPolicy = (request: GiftRequest) => boolean | Promise<boolean>;
+
+/** A trade of this home's player, or for one, as it ended. */
+export interface TradeRecord {
+  readonly tradeId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly item: Readonly<Record<string, unknown>>;
+  readonly taken: boolean;
+  /** The word of the giver's home, and of the receiver's: JWSs. */
+  readonly trade: string;
+  readonly receipt: string;
+}
+
+/** Options of {@link Trades}. */
+export interface TradesOptions {
+  /** Home's origin. */
+  readonly origin: string;
+  readonly ledger: CustodyLedger;
+  readonly store: Store;
+  readonly peers: PeerCalls;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly signingKey: () => SigningKey;
+  /** A peer's key, as receipts are verified by it. */
+  readonly peerKey: ReceiptKeys;
+  /** Whether home lets its players deal with a server. Default: with every server. */
+  readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** Default: everything is taken. */
+  readonly gifts?: GiftPolicy | undefined;
+  /** What home makes of the state that a holder sends along. */
+  readonly fromHolder: (
+    row: LedgerRow,
+    request: OfferRequest,
+    by: string,
+  ) => ImportResult | undefined;
+  /** A trade has ended. */
+  readonly onTraded?: ((record: TradeRecord) => void) | undefined;
+}
+
+const tradeKey = (home: string, id: string): string => `trade/${home}/${id}`;
+
+/** The trades of one home's players. */
+export class Trades {
+  readonly #options: TradesOptions;
+  readonly #backOff: BackOff;
+  /** Trades whose other home is being asked, by their ids. */
+  readonly #asking = new Map<string, Promise<TradeRecord | undefined>>();
+
+  readonly #gifts: Quota;
+
+  constructor(options: TradesOptions) {
+    this.#options = options;
+    this.#gifts = new Quota({ clock: options.clock, perMinute: GIFTS_PER_MINUTE });
+    this.#backOff = new BackOff(options);
+  }
+
+  /** Rule 18: a holder's player gives an item away. Answered once it is durable; repeated, with what came of it. */
+  async offer(by: string, request: OfferRequest): Promise<HomeAnswer<OfferAnswer>> {
+    const { origin, ledger, clock, mayGoTo = () => true } = this.#options;
+    const localId = ledger.localId(request.player);
+    const id = request.tradeId.toLowerCase();
+    if (localId === undefined) return refusal("ERR_FED_STALE_CUSTODY", "no such player here");
+    const { item, to, toHome } = request;
+    if (!isHomeOf(toHome, to) || to === request.player || isGuest(to)) {
+      return refusal("ERR_FED_MALFORMED", "who gets it is no player who can keep it");
+    }
+    const former = await this.record(origin, id);
+    if (former !== undefined) {
+      return former.from === request.player && former.to === to
+        ? { ok: true, body: { trade: former.trade, receipt: former.receipt } }
+        : refusal("ERR_FED_STALE_CUSTODY", "this trade id is in use");
+    }
+    if (toHome !== origin && !mayGoTo(toHome)) {
+      return refusal("ERR_FED_NOT_TRUSTED", `this home does not deal with ${toHome}`);
+    }
+    const known = await ledger.row(localId);
+    let jkt = known?.jkt ?? "";
+    if (known === undefined || outgoingOf(known, id) === undefined) {
+      const proof = await verifyProof(request.proof, {
+        ...{ now: clock.now(), audience: origin },
+        use: { trade: tradePurpose({ tradeId: id, item, to }) },
+      });
+      if (!proof.verified) return refusal(proof.code, proof.reason);
+      ({ jkt } = proof.proof);
+    }
+    const at = this.#seconds();
+    const decision = await ledger.amend(localId, (row) => {
+      const kept = this.#options.fromHolder(row, request, by);
+      return offer(row, by, {
+        ...{ id, epoch: request.epoch, item, to, toHome, at, jkt, kept },
+        exp: at + TRADE_SECONDS,
+      });
+    });
+    if (!decision.ok) return decision;
+    const open = outgoingOf(decision.row, id);
+    if (open === undefined) {
+      // It was settled in this very moment.
+      const record = await this.record(origin, id);
+      if (record === undefined) return refusal("ERR_FED_UNAVAILABLE", "ask again");
+      return { ok: true, body: { trade: record.trade, receipt: record.receipt } };
+    }
+    const asked = this.#ask(localId, open);
+    const trade = await this.#word(localId, open);
+    const record = await this.#soon(asked);
+    return { ok: true, body: { trade, ...(record && { receipt: record.receipt }) } };
+  }
+
+  /** Rules 19 and 20: another home's item, for a player of this one. */
+  async trade(by: string, request: TradeRequest): Promise<HomeAnswer<TradeAnswer>> {
+    const { peerKey, ledger, origin, gifts } = this.#options;
+    const verified = await verifyTrade(request.trade, peerKey);
+    if (!verified.verified) return refusal(verified.code, verified.reason);
+    const { claims } = verified;
+    if (claims.exp - claims.iat > MAX_TRADE_SECONDS) {
+      return refusal("ERR_FED_MALFORMED", "the trade stays open for too long");
+    }
+    if (claims.iss !== by || !isHomeOf(by, claims.from)) {
+      return refusal("ERR_FED_SIGNATURE_INVALID", "it is the word of another home than the caller");
+    }
+    const localId = ledger.localId(claims.to);
+    if (localId === undefined) return refusal("ERR_FED_NOT_HOME", "no player of this home");
+    const former = await this.record(by, claims.trade);
+    if (former !== undefined) return { ok: true, body: { receipt: former.receipt } };
+    if (this.#gifts.take(by) > 0) {
+      return refusal("ERR_FED_RATE_LIMITED", "your players have given very much here");
+    }
+    const inTime = this.#seconds() <= claims.exp && request.withdraw !== true;
+    const { from, to, item } = claims;
+    // Whoever is asked may take its time; what is decided is decided by the row.
+    const wanted =
+      inTime && (gifts === undefined || (await this.#wants(gifts, { from, to, item })));
+    let taken = false;
+    const decision = await ledger.amend(localId, (row) => {
+      const open = wanted && this.#seconds() <= claims.exp;
+      const decided = take(row, { id: claims.trade, home: by, item, open });
+      if (decided.ok) ({ taken } = decided);
+      return decided;
+    });
+    // Of somebody who was never here nothing is kept: until its time is over, nobody can say.
+    const isUnknown = !decision.ok && decision.code === "ERR_FED_STALE_CUSTODY";
+    if (!decision.ok && !(isUnknown && this.#seconds() > claims.exp)) return decision;
+    const receipt = await issueTradeReceipt(
+      { iss: origin, trade: claims.trade, home: by, from, to, taken, iat: this.#seconds() },
+      this.#options.signingKey(),
+    );
+    if (isUnknown) return { ok: true, body: { receipt } };
+    const record = await this.#file(claims, { trade: request.trade, receipt, taken });
+    await ledger.amend(localId, (row) => ({ ok: true, row: filed(row, claims.trade, by) }));
+    return { ok: true, body: { receipt: record.receipt } };
+  }
+
+  /** A trade that has ended, by the giver's home and its id. */
+  async record(home: string, id: string): Promise<TradeRecord | undefined> {
+    const text = await this.#options.store.get(tradeKey(home, id.toLowerCase()));
+    return text === undefined ? undefined : (JSON.parse(text) as TradeRecord);
+  }
+
+  /** Asks on about the items of a row that are on their way. */
+  resume(row: LedgerRow): void {
+    for (const open of row.trades?.outgoing ?? []) void this.#ask(row.localId, open);
+  }
+
+  /** Another home may answer again. */
+  wake(): void {
+    this.#backOff.wake();
+  }
+
+  /** Asks no more. */
+  stop(): void {
+    this.#backOff.stop();
+  }
+
+  /** Asks the receiver's home until it has decided; undefined when it was stopped before. */
+  #ask(localId: string, open: OutgoingItem): Promise<TradeRecord | undefined> {
+    const running = this.#asking.get(open.id);
+    if (running !== undefined) return running;
+    const asking = this.#askOn(localId, open).finally(() => this.#asking.delete(open.id));
+    this.#asking.set(open.id, asking);
+    return asking;
+  }
+
+  async #askOn(localId: string, open: OutgoingItem): Promise<TradeRecord | undefined> {
+    const { ledger, logger } = this.#options;
+    for (let failures = 1; !this.#backOff.stopped; failures += 1) {
+      try {
+        const row = await ledger.row(localId);
+        // Another process of this server may have heard it.
+        if (row === undefined || outgoingOf(row, open.id) === undefined) {
+          return await this.record(this.#options.origin, open.id);
+        }
+        const said = await this.#hear(localId, open);
+        if (said !== undefined) return said;
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : "unknown";
+        logger.debug(`${open.toHome} has not said what becomes of trade ${open.id}: ${reason}`, {
+          peer: open.toHome,
+        });
+      }
+      await this.#backOff.wait(`trade ${open.id}`, failures, open.toHome);
+    }
+    return undefined;
+  }
+
+  /** One question. Undefined for an answer that decides nothing. */
+  async #hear(localId: string, open: OutgoingItem): Promise<TradeRecord | undefined> {
+    const { origin, peers, ledger, peerKey } = this.#options;
+    const trade = await this.#word(localId, open);
+    const request = { trade, ...(this.#seconds() > open.exp ? { withdraw: true as const } : {}) };
+    let receipt: string;
+    if (open.toHome === origin) {
+      const answer = await this.trade(origin, request);
+      if (!answer.ok) return undefined;
+      ({ receipt } = answer.body);
+    } else {
+      const answer = await peers.call(open.toHome, "/custody/trade", request);
+      if (!answer.ok) return undefined;
+      ({ receipt } = tradeAnswerSchema.parse(answer.body));
+    }
+    const verified = await verifyTradeReceipt(receipt, peerKey);
+    const from = `${localId}@${new URL(origin).host}`;
+    if (!verified.verified || !isAbout(verified.claims, { origin, from, open })) return undefined;
+    const { taken } = verified.claims;
+    const claims = this.#claims(localId, open);
+    // Before the row forgets it: whoever asks again hears the same.
+    const record = await this.#file(claims, { trade, receipt, taken });
+    const settled = await ledger.amend(localId, (row) => ({
+      ok: true,
+      row: settle(row, open.id, taken),
+    }));
+    if (!settled.ok) return undefined;
+    return record;
+  }
+
+  async #file(
+    { iss, trade: tradeId, from, to, item, exp }: TradeClaims,
+    words: Pick<TradeRecord, "trade" | "receipt" | "taken">,
+  ): Promise<TradeRecord> {
+    const { store, onTraded, clock, origin } = this.#options;
+    const record: TradeRecord = { tradeId, from, to, item, ...words };
+    const key = tradeKey(iss, tradeId);
+    const text = JSON.stringify(record);
+    const left = Math.max(0, exp * 1000 - clock.now()) + REFUSED_MARGIN_MILLISECONDS;
+    const life = words.taken || iss === origin ? TAKEN_MILLISECONDS : left;
+    if (!(await store.compareAndSet(key, undefined, text, life))) {
+      return (await this.record(iss, tradeId)) ?? record;
+    }
+    onTraded?.(record);
+    return record;
+  }
+
+  #claims(localId: string, { id, item, to, at, exp }: OutgoingItem): TradeClaims {
+    const { origin } = this.#options;
+    const from = `${localId}@${new URL(origin).host}`;
+    return { iss: origin, trade: id, from, to, item, iat: at, exp };
+  }
+
+  /** Home's word on an item that is on its way; the same bytes by the same key. */
+  #word(localId: string, open: OutgoingItem): Promise<string> {
+    return issueTrade(this.#claims(localId, open), this.#options.signingKey());
+  }
+
+  async #wants(gifts: GiftPolicy, request: GiftRequest): Promise<boolean> {
+    try {
+      return (await gifts(request)) === true;
+    } catch (cause) {
+      this.#options.logger.error("the gift policy failed; the item was refused", cause, {
+        player: request.to,
+      });
+      return false;
+    }
+  }
+
+  #soon<T>(work: Promise<T>): Promise<T | undefined> {
+    const { clock } = this.#options;
+    return new Promise((resolve) => {
+      const timer = clock.setTimeout(() => {
+        resolve(undefined);
+      }, WORD_MILLISECONDS);
+      void work
+        .catch(() => undefined)
+        .then((result) => {
+          clock.clearTimeout(timer);
+          resolve(result);
+        });
+    });
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#options.clock.now() / 1000);
+  }
+}
+
+function isAbout(
+  receipt: TradeReceiptClaims,
+  trade: { readonly origin: string; readonly from: string; readonly open: OutgoingItem },
+): boolean {
+  const { open } = trade;
+  return (
+    receipt.iss === open.toHome &&
+    receipt.home === trade.origin &&
+    receipt.trade === open.id &&
+    receipt.from === trade.from &&
+    receipt.to === open.to
+  );
+}
+
+function refusal(
+  code: FederationErrorCode,
+  reason: string,
+): Exclude<HomeAnswer<never>, { ok: true }> {
+  return { ok: false, code, reason };
+}

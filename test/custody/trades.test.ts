@@ -1,0 +1,275 @@
+import assert from "node:assert/strict";
+import type { GiftOutcome } from "../../src/custody/holder/giving.ts";
+import { inventoryOf } from "../../src/custody/home/trade-items.ts";
+import { tradePurpose } from "../../src/identity/trade.ts";
+import type { JsonValue } from "../../src/json.ts";
+import {
+  CustodyServers,
+  type CustodyServer,
+  type TestBody,
+  bodyThatCarries,
+} from "../support/custody-servers.ts";
+import { eventually } from "../support/eventually.ts";
+import { playerKey, proofBy } from "../support/player-proofs.ts";
+
+const [HOME, FAR, ARENA] = ["https://home.example", "https://far.example", "https://arena.example"];
+const [ADA, BOB] = ["ada@home.example", "bob@far.example"];
+const SWORD = { id: "sword", name: "Sting" };
+const TRADE = "00000000-0000-4000-8000-000000000001";
+const HOUR = 3_600_000;
+
+describe("custody/trades", () => {
+  let servers: CustodyServers;
+  let home: CustodyServer;
+  let far: CustodyServer;
+  let arena: CustodyServer;
+  let ada: TestBody;
+  const key = playerKey("ada");
+
+  beforeEach(async () => {
+    servers = new CustodyServers();
+    [home, far, arena] = [servers.add(HOME), servers.add(FAR), servers.add(ARENA)];
+    ada = bodyThatCarries({ inventory: [SWORD, { id: "cap" }] });
+    await play(home, "ada", ada, key.kid);
+    await play(far, "bob", bodyThatCarries({ inventory: [] }));
+    await leave(far, BOB);
+  });
+  afterEach(() => {
+    for (const { custody } of servers.servers.values()) custody.stop();
+  });
+
+  async function play(at: CustodyServer, id: string, body: TestBody, jkt?: string): Promise<void> {
+    const login = await at.custody.login(id, { name: id, jkt, guest: false }, body);
+    assert.ok(login.ok, JSON.stringify(login));
+    if (login.state !== undefined) body.carried = login.state;
+  }
+  async function leave(at: CustodyServer, player: string): Promise<void> {
+    const session = at.custody.sessions.get(player);
+    assert.ok(session !== undefined);
+    await at.custody.leave(session);
+  }
+  /** Ada goes to the arena, with what she has. */
+  async function goToArena(): Promise<void> {
+    const session = home.custody.sessions.get(ADA);
+    assert.ok(session !== undefined);
+    const destination = { uri: "aether://x/w", origin: ARENA, world: "w", options: {} };
+    const outcome = home.custody.crossings.cross(session, destination);
+    await eventually(() => {
+      assert.equal(ada.transits.length, 1);
+    });
+    ada = bodyThatCarries(undefined);
+    assert.ok((await arena.arrive(ada)) !== undefined);
+    assert.equal((await outcome).kind, "arrived");
+  }
+  async function give(
+    at: CustodyServer,
+    change: { item?: string; to?: string; toHome?: string; tradeId?: string; signed?: string } = {},
+  ): Promise<GiftOutcome> {
+    const { item = "sword", to = BOB, toHome = FAR, tradeId = TRADE } = change;
+    const session = at.custody.sessions.get(ADA);
+    assert.ok(session !== undefined, "ada plays there");
+    const purpose = tradePurpose({ tradeId, item: change.signed ?? item, to });
+    const proof = await proofBy(key, HOME, { use: "trade", purpose }, servers.clock.now());
+    const giving = at.custody.give(session, { tradeId, item, to, toHome, proof });
+    let over = false;
+    void giving.finally(() => (over = true));
+    await eventually(() => {
+      servers.clock.advance(1_000);
+      assert.ok(over);
+    });
+    return giving;
+  }
+  const idsAt = async (at: CustodyServer, localId: string): Promise<unknown[]> =>
+    (inventoryOf((await at.custody.ledger.row(localId))?.state) ?? []).map(
+      (item) => (item as { id: string }).id,
+    );
+  async function comesHome(at: CustodyServer, id: string, jkt?: string): Promise<JsonValue[]> {
+    const body = bodyThatCarries(undefined);
+    await play(at, id, body, jkt);
+    return [...(inventoryOf(body.carried as JsonValue) ?? [])];
+  }
+  const callsTo = (path: string): number =>
+    servers.calls.filter((call) => call.path === path).length;
+
+  it("takes an item from one home's player to another's, who gets it at home", async () => {
+    await goToArena();
+    const outcome = await give(arena);
+    assert.equal(outcome.kind, "given");
+    assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
+    assert.deepEqual(await comesHome(far, "bob"), [SWORD]);
+  });
+
+  it("has a receipt of each home, at each home", async () => {
+    await goToArena();
+    const outcome = await give(arena);
+    assert.ok(outcome.kind === "given");
+    const { trade, receipt } = outcome;
+    for (const at of [home, far]) {
+      const record = await at.custody.trades.record(HOME, TRADE);
+      assert.deepEqual(record, {
+        ...{ tradeId: TRADE, from: ADA, to: BOB, item: SWORD, taken: true, trade, receipt },
+      });
+      assert.equal(at.events.filter(({ type }) => type === "trade").length, 1);
+    }
+  });
+
+  it("works at home, too, and between players of one home", async () => {
+    assert.equal((await give(home)).kind, "given");
+    await play(home, "eve", bodyThatCarries({}));
+    await leave(home, "eve@home.example");
+    const second = "00000000-0000-4000-8000-000000000002";
+    const gift = { item: "cap", to: "eve@home.example", toHome: HOME, tradeId: second };
+    assert.equal((await give(home, gift)).kind, "given");
+    assert.deepEqual(await comesHome(home, "eve"), [{ id: "cap" }]);
+  });
+
+  it("lets no server bring back what was given", async () => {
+    await goToArena();
+    await give(arena);
+    // The arena goes on as if it had the item still.
+    const renewed = callsTo("/custody/renew");
+    await eventually(() => {
+      servers.clock.advance(5_000);
+      assert.ok(callsTo("/custody/renew") > renewed);
+    });
+    assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
+    await leave(arena, ADA);
+    assert.deepEqual(await comesHome(home, "ada", key.kid), [{ id: "cap" }]);
+  });
+
+  it("needs the player's own word, for that very item", async () => {
+    await goToArena();
+    const outcome = await give(arena, { signed: "cap" });
+    assert.equal(outcome.kind === "kept" ? outcome.code : outcome.kind, "ERR_FED_PROOF_INVALID");
+    assert.deepEqual(await idsAt(home, "ada"), ["sword", "cap"]);
+    assert.equal(callsTo("/custody/trade"), 0);
+  });
+
+  it("is for a player who can keep it, of the home that is named", async () => {
+    for (const [to, toHome] of [
+      ["guest-1@far.example", FAR],
+      [BOB, ARENA],
+      [ADA, HOME],
+    ] as const) {
+      const outcome = await give(home, { to, toHome });
+      assert.equal(outcome.kind === "kept" ? outcome.code : outcome.kind, "ERR_FED_MALFORMED");
+    }
+  });
+
+  it("has it once, however often it is asked for and answered", async () => {
+    await goToArena();
+    await give(arena);
+    const again = await give(arena);
+    assert.equal(again.kind, "given");
+    assert.deepEqual(await comesHome(far, "bob"), [SWORD]);
+    assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
+  });
+
+  it("is on its way while the other home does not answer, and is taken once it does", async () => {
+    servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
+    await goToArena();
+    assert.equal((await give(arena)).kind, "pending");
+    assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
+    assert.deepEqual(await comesHome(far, "bob"), []);
+    await leave(far, BOB);
+    servers.refuses = () => undefined;
+    await eventually(async () => {
+      servers.clock.advance(20_000);
+      assert.equal((await home.custody.ledger.row("ada"))?.trades?.outgoing, undefined);
+    });
+    assert.deepEqual(await comesHome(far, "bob"), [SWORD]);
+  });
+
+  it("goes on after a restart of the giver's home", async () => {
+    servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
+    await goToArena();
+    await give(arena);
+    servers.refuses = () => undefined;
+    home = servers.restart(HOME);
+    await home.custody.start();
+    await eventually(async () => {
+      servers.clock.advance(20_000);
+      assert.equal((await home.custody.ledger.row("ada"))?.trades?.outgoing, undefined);
+    });
+    assert.deepEqual(await comesHome(far, "bob"), [SWORD]);
+  });
+
+  it("comes back when it was not taken in time, once, whatever is heard of it later", async () => {
+    servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
+    await goToArena();
+    await give(arena);
+    servers.clock.advance(HOUR + 60_000);
+    servers.refuses = () => undefined;
+    await eventually(async () => {
+      servers.clock.advance(20_000);
+      assert.equal((await home.custody.ledger.row("ada"))?.trades?.outgoing, undefined);
+    });
+    const late = servers.calls.find(({ path }) => path === "/custody/trade")?.body as {
+      trade: string;
+    };
+    await far.custody.answer(HOME, "trade", { trade: late.trade }, 0);
+    assert.deepEqual(await comesHome(far, "bob"), []);
+    servers.restart(ARENA);
+    await eventually(async () => {
+      servers.clock.advance(20_000);
+      assert.deepEqual(await comesHome(home, "ada", key.kid), [{ id: "cap" }, SWORD]);
+    });
+  });
+
+  it("comes back when the other home does not want it", async () => {
+    servers.gifts = ({ item }) => item["id"] !== "sword";
+    servers.restart(FAR);
+    far = servers.servers.get(FAR) ?? far;
+    await goToArena();
+    const outcome = await give(arena);
+    assert.equal(outcome.kind === "kept" ? outcome.code : outcome.kind, "ERR_FED_TRADE_REFUSED");
+    assert.deepEqual((await home.custody.ledger.row("ada"))?.trades?.inbox, [
+      { id: TRADE, item: SWORD },
+    ]);
+  });
+
+  it("takes no item by a word that is not of the home it comes from", async () => {
+    await goToArena();
+    await give(arena);
+    const { trade } = servers.calls.find(({ path }) => path === "/custody/trade")?.body as {
+      trade: string;
+    };
+    const answer = await far.custody.answer(ARENA, "trade", { trade }, 0);
+    assert.equal(answer.ok ? "" : answer.code, "ERR_FED_SIGNATURE_INVALID");
+  });
+
+  for (const [what, spoil] of [
+    ["of another trade", (receipt: string) => receipt.replace(/^[^.]+/u, "e30")],
+    ["that is none", () => "x.y.z"],
+  ] as const) {
+    it(`believes no receipt ${what}`, async () => {
+      servers.tamper = (path, body) =>
+        path === "/custody/trade"
+          ? { receipt: spoil((body as { receipt: string }).receipt) }
+          : body;
+      await goToArena();
+      assert.equal((await give(arena)).kind, "pending");
+      assert.notEqual((await home.custody.ledger.row("ada"))?.trades?.outgoing, undefined);
+    });
+  }
+
+  it("is not told whether somebody is known who was never there, until its time is over", async () => {
+    await goToArena();
+    assert.equal((await give(arena, { to: "nobody@far.example" })).kind, "pending");
+    servers.clock.advance(HOUR + 60_000);
+    await eventually(async () => {
+      servers.clock.advance(20_000);
+      assert.equal((await home.custody.ledger.row("ada"))?.trades?.outgoing, undefined);
+    });
+    assert.equal((await home.custody.ledger.row("ada"))?.trades?.inbox?.length, 1);
+    assert.equal(await far.custody.trades.record(HOME, TRADE), undefined);
+  });
+
+  it("lets a player leave with the rest while an item is on its way", async () => {
+    servers.hang = (path) => path === "/custody/trade";
+    await goToArena();
+    assert.equal((await give(arena)).kind, "pending");
+    await leave(arena, ADA);
+    assert.deepEqual(await comesHome(home, "ada", key.kid), [{ id: "cap" }]);
+  });
+});
