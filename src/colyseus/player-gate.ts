@@ -5,6 +5,7 @@
  * ways out {@link Departures}'; what is decided here is how a session begins at home, and how any ends.
  */
 import type { AuthContext, Client, Room } from "@colyseus/core";
+import type { GiftOutcome } from "../custody/holder/giving.ts";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
 import type { WaitingConnection } from "../custody/destination/gatherings.ts";
 import type { IfSomeCannot } from "../custody/shared/party.ts";
@@ -22,6 +23,7 @@ import { Connections } from "./connections.ts";
 import { Destinations } from "./destinations.ts";
 import { Departures } from "./departures.ts";
 import type { EntryForecast } from "./entry-forecast.ts";
+import { type GiftOptions, Gifts } from "./gifts.ts";
 import type { Connected, JoinHost } from "./join-hooks.ts";
 import { type KnownPlayer, Logins, wishedName } from "./logins.ts";
 import { isHomeOf } from "../custody/shared/player-id.ts";
@@ -49,6 +51,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   readonly #logins: Logins;
   readonly #matchmaking: Matchmaking;
   readonly #connections: Connections;
+  readonly #gifts: Gifts;
   /** Keys proven beside the host's own token, by their thumbprints. */
   readonly #proven = new WeakMap<Client, string>();
   #sealer: Sealer | undefined;
@@ -73,6 +76,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     const logins = this.#logins;
     this.#matchmaking = new Matchmaking({ runtime, logins, sealer });
     this.#connections = new Connections({ runtime, logins, sessions });
+    this.#gifts = new Gifts({ runtime, sessions });
     this.destinations = new Destinations(runtime);
     const departures = new Departures({ runtime, sessions, seats });
     this.#departures = departures;
@@ -249,6 +253,14 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     const entry = this.sessions.get(room, client.sessionId);
     if (entry === undefined) return refusal("ERR_FED_NOT_A_PLAYER", "you are no player here");
     return keepGuest({ runtime: this.#runtime, logins: this.#logins }, entry, token);
+  }
+
+  give(room: Room, client: Client, gift: GiftOptions): Promise<GiftOutcome> {
+    return this.#gifts.give(room, client, gift);
+  }
+
+  gives(client: Client, message: unknown): void {
+    this.#gifts.answered(client, message);
   }
 
   playerKeys(request: PlayerKeysRequest): Promise<Verdict> {

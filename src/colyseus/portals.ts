@@ -13,11 +13,13 @@ import { z } from "zod";
 import { type IfSomeCannot, MAX_PARTY_MEMBERS } from "../custody/shared/party.ts";
 import type { PartyOutcome } from "../custody/source/parties.ts";
 import type { CrossingOutcome } from "../custody/source/crossings.ts";
+import type { GiftOutcome } from "../custody/holder/giving.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { Destination, Destinations } from "./destinations.ts";
 import type { EntryForecast } from "./entry-forecast.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
+import { GIFT_OPTIONS, type GiftOptions } from "./gifts.ts";
 import type { JoinRefusal } from "./refusal.ts";
 import type { JsonValue } from "../json.ts";
 import { Quota } from "../limits/quota.ts";
@@ -111,6 +113,8 @@ export interface PortalsHost {
   preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
   canEnter(room: Room, client: Client, uri: string): Promise<EntryForecast>;
   receipt(room: Room, client: Client): string | undefined;
+  give(room: Room, client: Client, gift: GiftOptions): Promise<GiftOutcome>;
+  gives(client: Client, message: unknown): void;
   keep(room: Room, client: Client, token: unknown): Promise<{ ok: true } | JoinRefusal>;
   readonly destinations: Pick<Destinations, "list" | "onChange">;
 }
@@ -156,6 +160,7 @@ export const FEDERATION_MESSAGES: ReadonlySet<string> = new Set([
   "federation:receipt",
   "federation:cancel",
   "federation:keep",
+  "federation:give",
 ]);
 
 /** The `federation` plugin of a room. */
@@ -254,6 +259,9 @@ export class FederationPortals extends core.RoomPlugin {
         })
         .finally(() => this.#keeping.delete(client.sessionId));
     },
+    "federation:give": (client: Client, message: unknown): void => {
+      this.#host.gives(client, message);
+    },
     "federation:cancel": (client: Client, message: unknown): void => {
       const request = cancelSchema.safeParse(message);
       if (request.success) this.#host.abandon(this.room, client, request.data.transferId);
@@ -294,6 +302,20 @@ export class FederationPortals extends core.RoomPlugin {
         return this.#host.enterTogether(this.room, members, uri, ifSomeCannot);
       },
     };
+  }
+
+  /**
+   * One player gives another an item of its inventory. The giver's client is asked (`federation:give`, PROTOCOL 8) and
+   * signs with the player's key, so that no room gives away what is not its own; then the item leaves one home's
+   * ledger and enters the other's, once. The room takes it out of what the giver carries when the outcome is `given` or
+   * `pending`; the receiver gets it when it is next at home. Never rejects for what players, servers or the network
+   * do; a player has a minute to agree.
+   *
+   * @throws TypeError naming the option that is wrong.
+   */
+  give(client: Client, gift: GiftOptions): Promise<GiftOutcome> {
+    checkOptions<GiftOptions>(GIFT_OPTIONS, gift, "give");
+    return this.#host.give(this.room, client, gift);
   }
 
   /** Who a client is; undefined for one that is no player of the federation. */

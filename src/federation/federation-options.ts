@@ -3,6 +3,7 @@ import type { AssetIntegrityPolicy } from "../assets/verify/reference.ts";
 import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
+import type { GiftPolicy } from "../custody/home/trades.ts";
 import type { ImportRules } from "../custody/home/import-rules.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { Identify } from "../identity/local-id.ts";
@@ -95,6 +96,11 @@ export interface FederationOptions {
    * `policy({ coins: "may-spend" })` so, and by its rules; a function decides about everything by itself.
    */
   readonly accept?: ImportPolicy | ImportRules;
+  /**
+   * Whether a player of this home is given something by a player of another: asked about each thing. What is refused
+   * goes back. Default: it is, up to 32 things that wait for it.
+   */
+  readonly gifts?: GiftPolicy;
   /** The files that players wear and rooms show. */
   readonly assets?: FederationAssetsOptions;
   /**

@@ -140,6 +140,7 @@ export const FEDERATION_OPTIONS = optionsSchema(
       'a function, or rules such as policy({ coins: "may-spend" })',
       (value) => typeof value === "function" || value instanceof ImportRules,
     ).optional(),
+    gifts: customOption("a function").optional(),
     assets: assets.optional(),
     onAway: z.enum(["recall", "refuse"], one("recall", "refuse")).optional(),
     admin: admin.optional(),

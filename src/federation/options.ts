@@ -63,6 +63,7 @@ export function resolveOptions(given: FederationOptions): ResolvedFederationOpti
     identify: options.identify ?? identifyByAuthId,
     admit: options.admit,
     accept: options.accept,
+    gifts: options.gifts,
     admin: adminOption(options.admin),
     status: options.status ?? false,
     logger: loggerOf(options.logger),

@@ -260,7 +260,7 @@ export function composeParts(from: CompositionOptions): Parts {
     knowsParties: (peer) => registry.get(peer)?.protocols.includes(PARTY_CAPABILITY) === true,
     hasAsset: async (hash) => (await files.stat(hash)) !== undefined,
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
-    ...{ accept: options.accept, admit: options.admit, telemetry },
+    ...{ accept: options.accept, admit: options.admit, gifts: options.gifts, telemetry },
     perMinute: {
       crossingsOfPlayer: options.maxCrossingsPerMinutePerPlayer,
       seatsOfPeer: options.maxSeatsPerMinutePerPeer,
@@ -270,6 +270,7 @@ export function composeParts(from: CompositionOptions): Parts {
     onEvent: (event) => {
       if (event.type === "progress") events.emit("progress", event.progress);
       else if (event.type === "late") events.emit("late", event.late);
+      else if (event.type === "trade") events.emit("trade", event.trade);
       else if (event.type === "arrival") events.emit("arrival", event.arrival);
       else if (event.type === "import") {
         events.emit("import", { player: event.player, notice: event.notice });

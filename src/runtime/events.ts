@@ -3,6 +3,7 @@ import type { AssetMismatch } from "../assets/transfer/flight.ts";
 import type { DiscoveredServer } from "../discovery/discovery.ts";
 import type { Arrival } from "../custody/destination/arrivals.ts";
 import type { LateReturn } from "../custody/home/late-returns.ts";
+import type { TradeRecord } from "../custody/home/trades.ts";
 import type { ImportNotice } from "../custody/home/import-notices.ts";
 import type { CrossingOutcome, CrossingProgress } from "../custody/source/crossings.ts";
 import type { HealthRecord } from "../health/peer-record.ts";
@@ -23,6 +24,8 @@ export interface FederationEvents {
   arrival: Arrival;
   /** A holder brought back a player after somebody else had played it: its state is kept aside. */
   late: LateReturn;
+  /** An item has gone from one player to another, or has not: one of them, or both, are of this home. */
+  trade: TradeRecord;
   /** Home did not keep all of what one of its players carried at another server. */
   import: { readonly player: string; readonly notice: ImportNotice };
   /** A server sent other bytes than an asset's hash names; nobody has seen them. */

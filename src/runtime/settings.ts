@@ -8,6 +8,7 @@ import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { ImportRules } from "../custody/home/import-rules.ts";
+import type { GiftPolicy } from "../custody/home/trades.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
 import type { ListedAs } from "../identity/listed-as.ts";
 import type { Identify } from "../identity/local-id.ts";
@@ -58,6 +59,7 @@ export interface ResolvedOptions {
   readonly identify: Identify;
   readonly admit: AdmissionPolicy | undefined;
   readonly accept: ImportPolicy | ImportRules | undefined;
+  readonly gifts: GiftPolicy | undefined;
   readonly assets: {
     /** Undefined: `assets` in the data folder. */
     readonly directory: string | undefined;
@@ -154,7 +156,7 @@ export function withDefaults(
     ...{ worlds: {}, routes: [], peers: [], logger: processLogger },
     ...{ name: new URL(origin).host.slice(0, 64), endpoint: `${origin}/federation` },
     ...{ dataDirectory: undefined, store: undefined, adopt: undefined, onRecoveryKey: undefined },
-    ...{ identify: () => undefined, admit: undefined, accept: undefined },
+    ...{ identify: () => undefined, admit: undefined, accept: undefined, gifts: undefined },
     ...{ listing: undefined, discovery: DISCOVERY_DEFAULTS },
     ...given,
     ...orDefaults(given),
