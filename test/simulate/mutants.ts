@@ -1292,18 +1292,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     ...parties,
   },
-  partyLateClaim: {
-    rule: "16 a claim that is answered too late is given back",
-    edits: [
-      {
-        file: gatherings,
-        find: "        if (claimed.ok && !mayBeHad()) this.#giveBack(claimed.arrival);\n        else if",
-        put: "        if (claimed.ok && !mayBeHad()) return claimed;\n        else if",
-      },
-    ],
-    ...parties,
-    faults: { delay: 0.3 },
-  },
   partyTakenBack: {
     rule: "16 who was called home meanwhile is not let in",
     edits: [
