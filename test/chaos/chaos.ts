@@ -142,6 +142,7 @@ class Chaos {
           seededRandom(`${this.#options.seed}/party ${index}`),
         ),
     );
+    const gone = (): number => parties.reduce((total, { attempts }) => total + attempts.length, 0);
     const trouble = Promise.all([
       this.#killOn(),
       this.#cutOn(),
@@ -153,10 +154,9 @@ class Chaos {
     const report = setInterval(() => {
       const lost = players.reduce((total, player) => total + player.lost.length, 0);
       const crossed = players.reduce((total, player) => total + player.crossings, 0);
-      const gone = parties.reduce((total, { attempts }) => total + attempts.length, 0);
       const togo =
         times !== undefined
-          ? `${gone} of ${times} times`
+          ? `${gone()} of ${times} times`
           : seconds === Infinity
             ? `${Math.max(0, left)} crossings to go`
             : `${crossed} crossings`;
@@ -167,8 +167,7 @@ class Chaos {
     // Whoever is under way then has no more trouble: else nobody would ever be done.
     const calm = setTimeout(() => (this.#over = true), Math.min(seconds * 1_000, 2 ** 31 - 1));
     const mayCross = (): boolean => performance.now() < until && left-- > 0;
-    let timesLeft = times ?? 0;
-    const mayGo = (): boolean => performance.now() < until && timesLeft-- > 0;
+    const mayGo = (): boolean => performance.now() < until && gone() < (times ?? 0);
     await Promise.all(
       times === undefined
         ? players.map((player) => player.live(mayCross))

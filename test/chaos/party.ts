@@ -95,7 +95,9 @@ export class ChaosParty {
       ),
     );
     leader?.ask("party", { to: `aether://${new URL(destination).host}/world`, ids: players });
-    await Promise.all(ended);
+    const how = await Promise.all(ended);
+    // Somebody had gone before the others could go together.
+    if (how.includes("no-party")) return;
     this.attempts.push({ players, source, destination, from, to: process.hrtime.bigint() });
   }
 

@@ -21,7 +21,7 @@ export class ChaosPlayer {
   readonly #random: Random;
   /** What has been seen in a second world: home knows of it for sure. */
   #sure = new Set<string>();
-  #ended: ((how: "arrived" | "stayed" | "gone") => void) | undefined;
+  #ended: ((how: "arrived" | "stayed" | "gone" | "no-party") => void) | undefined;
   #told: (() => void) | undefined;
   /** What it does once it is told of a seat, beside taking it. */
   #whim: "turns" | "leaves" | undefined;
@@ -80,10 +80,12 @@ export class ChaosPlayer {
   }
 
   /** Waits until its crossing has ended, however it does; `whim`: what its client does on the way. */
-  async expectEnd(whim: "turns" | "leaves" | undefined): Promise<void> {
+  async expectEnd(
+    whim: "turns" | "leaves" | undefined,
+  ): Promise<"arrived" | "stayed" | "gone" | "silence" | "no-party"> {
     this.crossings += 1;
     this.#whim = whim;
-    const ended = new Promise<"arrived" | "stayed" | "gone" | "silence">((resolve) => {
+    const ended = new Promise<"arrived" | "stayed" | "gone" | "silence" | "no-party">((resolve) => {
       const timer = setTimeout(() => {
         resolve("silence");
       }, CROSSING_MILLISECONDS);
@@ -96,11 +98,12 @@ export class ChaosPlayer {
     this.#ended = undefined;
     this.#whim = undefined;
     if (how === "arrived") this.arrived += 1;
-    else if (how === "stayed") this.stayed += 1;
+    else if (how === "stayed" || how === "no-party") this.stayed += 1;
     else {
       this.cutShort += 1;
       if (how === "silence") await this.leave();
     }
+    return how;
   }
 
   /** Travels as long as it may begin another crossing. */
@@ -153,7 +156,7 @@ export class ChaosPlayer {
   #watch(room: Room): void {
     room.reconnection.enabled = false;
     // Somebody had just gone.
-    room.onMessage("no-party", () => this.#ended?.("stayed"));
+    room.onMessage("no-party", () => this.#ended?.("no-party"));
     let first = true;
     room.onMessage("items", (items: string[]) => {
       for (const item of this.#sure) {

@@ -1265,8 +1265,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: gatherings,
-        find: "    if (at >= 0 && !this.#party.others) {",
-        put: "    if (at >= 0 && this.#party.id === undefined) {",
+        find: "    if (because !== undefined && !this.#party.others) {",
+        put: "    if (because !== undefined && this.#party.id === undefined) {",
       },
     ],
     ...parties,
