@@ -73,6 +73,8 @@ export interface ChaosResult {
 /** Parties that go at the same time. */
 const PARTIES = 3;
 const PARTY_SIZE = 4;
+/** How soon it is noticed that all is over. */
+const LOOKS_MILLISECONDS = 250;
 const STUCK_MILLISECONDS = 60_000;
 /** How soon after a hang a server must have frozen whose lease is over. */
 const SOON_NANOSECONDS = 200_000_000n;
@@ -336,8 +338,13 @@ class Chaos {
     return this.#over || host?.busy === true ? undefined : host;
   }
 
-  #wait(low: number, high: number): Promise<void> {
-    return wait(low + this.#random.fraction() * (high - low));
+  /** Shorter where all is over. */
+  async #wait(low: number, high: number): Promise<void> {
+    const until = performance.now() + low + this.#random.fraction() * (high - low);
+    for (let left = until - performance.now(); left > 0; left = until - performance.now()) {
+      await wait(Math.min(left, this.#over ? 0 : LOOKS_MILLISECONDS));
+      if (this.#over) return;
+    }
   }
 
   /** Reads what the servers wrote down: no player is simulated by two of them at one time. */
