@@ -307,11 +307,11 @@ class Chaos {
   async #starveOn(): Promise<void> {
     // Also a run of ten seconds has one.
     await this.#wait(1_000, 4_000);
-    for (; !this.#over; await this.#wait(4_000, 12_000)) {
-      if (this.#landscape === undefined) continue;
+    while (!this.#over && this.#landscape !== undefined) {
       const which = this.#random.fraction();
       const milliseconds = 300 + this.#random.fraction() * 9_000;
       if (await this.#landscape.starve(which, milliseconds)) this.#outages += 1;
+      await this.#wait(4_000, 12_000);
     }
   }
 

@@ -68,6 +68,8 @@ export class CustodyServers {
   /** The import policy of the servers that are added next; undefined: the default. */
   accept: ImportPolicy | undefined;
 
+  /** Whether a server is known to know parties. */
+  knowsParties: (origin: string) => boolean = () => true;
   /** Why a server has no room with so many places; undefined: it has one. */
   full: (places: number) => FederationErrorCode | undefined = () => undefined;
   /** Calls that a test leaves without an answer, until they time out. */
@@ -197,6 +199,7 @@ export class CustodyServers {
           return Promise.resolve();
         },
       },
+      knowsParties: (known) => this.knowsParties(known),
       leaseSeconds: 30,
       siblings,
       accept: this.accept,
