@@ -14,7 +14,17 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** The navigation: pages of docs/ by their names, others by their paths. */
 const SECTIONS = {
   Begin: ["quick-start", "installing", "attaching", "moving", "upgrading"],
-  Build: ["accounts", "clients", "keys", "schema", "two-games", "carried", "testing", "parts"],
+  Build: [
+    "accounts",
+    "clients",
+    "keys",
+    "schema",
+    "two-games",
+    "carried",
+    "parties",
+    "testing",
+    "parts",
+  ],
   Run: ["deploying", "OPERATING", "telemetry", "discovery", "SECURITY.md"],
   "Look up": ["options", "errors", "features", "LIMITS", "performance", "CHANGELOG.md"],
   Understand: ["DESIGN", "PROTOCOL"],

@@ -287,11 +287,11 @@ export class FederationPortals extends core.RoomPlugin {
    * @throws TypeError for anything else.
    */
   party(clients: readonly Client[]): Party {
-    const isList = Array.isArray(clients) && new Set(clients).size === clients.length;
-    if (!isList || clients.length < 2 || clients.length > MAX_PARTY_MEMBERS) {
+    const members: readonly Client[] = Array.isArray(clients) ? (clients.slice() as Client[]) : [];
+    const isEachOnce = new Set(members).size === members.length;
+    if (!isEachOnce || members.length < 2 || members.length > MAX_PARTY_MEMBERS) {
       throw new TypeError(`party: clients must be 2 to ${MAX_PARTY_MEMBERS} clients, each once`);
     }
-    const members = [...clients];
     return {
       enter: (uri, options = {}) => {
         const { ifSomeCannot = "nobody" } = checkOptions<PartyOptions>(

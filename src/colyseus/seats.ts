@@ -167,9 +167,9 @@ export class ColyseusSeats implements SeatHost {
     const filter = matchMaker.getAllHandlers()[roomName]?.getFilterOptions(options) ?? {};
     const rooms = await matchMaker.query({
       ...{ locked: false, name: roomName, private: false },
-      ...(filter as object),
+      ...filter,
     });
-    const free = (rooms as Listing[])
+    const free = rooms
       .filter((room) => placesIn(room) >= places)
       // The fullest that has enough: small gaps are for those who come alone.
       .sort((one, other) => placesIn(one) - placesIn(other))[0];

@@ -10,6 +10,7 @@ import { Servers } from "../support/processes.ts";
 import { seededRandom } from "../support/seeded-random.ts";
 import { type ClusterPrograms, twoClusters } from "./cluster.ts";
 import { type Host, type Landscape, threeServers, wait } from "./landscape.ts";
+import { ChaosParty, type PartyFigures, judgeParties } from "./party.ts";
 import { ChaosPlayer } from "./player.ts";
 
 /** How much of it, and from which seed. */
@@ -27,6 +28,8 @@ export interface ChaosOptions {
   readonly progressSeconds?: number;
   /** Begins crossings for so long; `crossings` is the most then. */
   readonly seconds?: number;
+  /** Parties of four from three homes that go so many times, instead of players who go alone. */
+  readonly parties?: number;
   /** Servers that are never killed, nor told to stop. */
   readonly spared?: readonly string[];
   /** The servers that run, once they do: asked again and again, it tells those of the moment. */
@@ -63,8 +66,15 @@ export interface ChaosResult {
   /** Where the stores of a cluster do not say what the players were told, once all have left at home. */
   readonly astray: readonly string[];
   readonly seconds: number;
+  /** Of parties, where they were asked for. */
+  readonly parties: PartyFigures | undefined;
 }
 
+/** Parties that go at the same time. */
+const PARTIES = 3;
+const PARTY_SIZE = 4;
+/** How soon it is noticed that all is over. */
+const LOOKS_MILLISECONDS = 250;
 const STUCK_MILLISECONDS = 60_000;
 /** How soon after a hang a server must have frozen whose lease is over. */
 const SOON_NANOSECONDS = 200_000_000n;
@@ -114,7 +124,9 @@ class Chaos {
     );
     const until = performance.now() + seconds * 1000;
     let left = this.#options.crossings;
-    const players = Array.from({ length: this.#options.players ?? 8 }, (_, index) => {
+    const { parties: times } = this.#options;
+    const count = times === undefined ? (this.#options.players ?? 8) : PARTIES * PARTY_SIZE;
+    const players = Array.from({ length: count }, (_, index) => {
       const home = origins[index % origins.length] ?? "";
       return new ChaosPlayer(
         `p${index}`,
@@ -123,6 +135,16 @@ class Chaos {
         seededRandom(`${this.#options.seed}/${index}`),
       );
     });
+    const parties = Array.from(
+      { length: times === undefined ? 0 : PARTIES },
+      (_, index) =>
+        new ChaosParty(
+          players.filter((_player, at) => at % PARTIES === index),
+          origins,
+          seededRandom(`${this.#options.seed}/party ${index}`),
+        ),
+    );
+    const gone = (): number => parties.reduce((total, { attempts }) => total + attempts.length, 0);
     const trouble = Promise.all([
       this.#killOn(),
       this.#cutOn(),
@@ -135,7 +157,11 @@ class Chaos {
       const lost = players.reduce((total, player) => total + player.lost.length, 0);
       const crossed = players.reduce((total, player) => total + player.crossings, 0);
       const togo =
-        seconds === Infinity ? `${Math.max(0, left)} crossings to go` : `${crossed} crossings`;
+        times !== undefined
+          ? `${gone()} of ${times} times`
+          : seconds === Infinity
+            ? `${Math.max(0, left)} crossings to go`
+            : `${crossed} crossings`;
       this.#options.onProgress?.(
         `${togo}; ${lost} lost; ${this.#kills} kills, ${this.#cuts} cuts, ${this.#stops} stops, ${this.#hangs} hangs, ${this.#outages} outages`,
       );
@@ -143,7 +169,12 @@ class Chaos {
     // Whoever is under way then has no more trouble: else nobody would ever be done.
     const calm = setTimeout(() => (this.#over = true), Math.min(seconds * 1_000, 2 ** 31 - 1));
     const mayCross = (): boolean => performance.now() < until && left-- > 0;
-    await Promise.all(players.map((player) => player.live(mayCross)));
+    const mayGo = (): boolean => performance.now() < until && gone() < (times ?? 0);
+    await Promise.all(
+      times === undefined
+        ? players.map((player) => player.live(mayCross))
+        : parties.map((party) => party.live(mayGo)),
+    );
     clearInterval(report);
     clearTimeout(calm);
     this.#over = true;
@@ -160,6 +191,13 @@ class Chaos {
         }).catch((error: unknown) => stuck.push(`${player.name}: ${String(error)}`)),
       ),
     );
+    const figures =
+      times === undefined
+        ? undefined
+        : await judgeParties(
+            parties.flatMap(({ attempts }) => attempts),
+            this.#hosts,
+          );
     const twice = await this.#overlaps();
     const seen = new Map<string, string>();
     for (const { name, items } of players) {
@@ -189,6 +227,7 @@ class Chaos {
       stuck,
       astray,
       seconds: (performance.now() - startedAt) / 1000,
+      parties: figures,
     };
   }
 
@@ -299,8 +338,13 @@ class Chaos {
     return this.#over || host?.busy === true ? undefined : host;
   }
 
-  #wait(low: number, high: number): Promise<void> {
-    return wait(low + this.#random.fraction() * (high - low));
+  /** Shorter where all is over. */
+  async #wait(low: number, high: number): Promise<void> {
+    const until = performance.now() + low + this.#random.fraction() * (high - low);
+    for (let left = until - performance.now(); left > 0; left = until - performance.now()) {
+      await wait(Math.min(left, this.#over ? 0 : LOOKS_MILLISECONDS));
+      if (this.#over) return;
+    }
   }
 
   /** Reads what the servers wrote down: no player is simulated by two of them at one time. */

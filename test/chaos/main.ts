@@ -15,6 +15,8 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     players: { type: "string", default: "8" },
     cluster: { type: "boolean", default: false },
+    /** Parties of four from three homes go so many times. */
+    parties: { type: "string" },
   },
 });
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
@@ -38,6 +40,7 @@ if (values.cluster) {
 console.log(`seed        ${values.seed}`);
 const result = await chaos({
   ...{ crossings, players, seed: values.seed, ...stores },
+  ...(values.parties === undefined ? {} : { parties: Number(values.parties) }),
   ...(minutes === undefined ? {} : { seconds: minutes * 60 }),
   onProgress: (line) => {
     console.log(`            ${line}`);
@@ -50,11 +53,17 @@ console.log(
 console.log(
   `trouble     ${result.kills} kills, ${result.cuts} cuts, ${result.stops} stops, ${result.hangs} hangs, ${result.outages} outages of a store`,
 );
+const { parties } = result;
+if (parties !== undefined) {
+  console.log(
+    `parties     ${parties.attempts}: ${parties.together} all together, ${parties.nobody} nobody, ${parties.cut} cut by a death, ${parties.parted.length} parted`,
+  );
+}
 console.log(`lost        ${lost.length}`);
 console.log(`duplicated  ${duplicated.length}`);
 console.log(`stuck       ${stuck.length}`);
 if (values.cluster) console.log(`astray      ${astray.length}`);
 console.log(`time        ${result.seconds.toFixed(1)} s`);
-const wrong = [...lost, ...duplicated, ...stuck, ...astray];
+const wrong = [...lost, ...duplicated, ...stuck, ...astray, ...(parties?.parted ?? [])];
 for (const line of wrong) console.log(`  ${line}`);
 process.exit(wrong.length > 0 ? 1 : 0);

@@ -21,8 +21,10 @@ export class ChaosPlayer {
   readonly #random: Random;
   /** What has been seen in a second world: home knows of it for sure. */
   #sure = new Set<string>();
-  #ended: ((how: "arrived" | "stayed" | "gone") => void) | undefined;
+  #ended: ((how: "arrived" | "stayed" | "gone" | "no-party") => void) | undefined;
   #told: (() => void) | undefined;
+  /** What it does once it is told of a seat, beside taking it. */
+  #whim: "turns" | "leaves" | undefined;
 
   constructor(name: string, home: string, origins: readonly string[], random: Random) {
     this.name = name;
@@ -35,6 +37,12 @@ export class ChaosPlayer {
       this.#watch(room);
       this.#ended?.("arrived");
     });
+    this.#traveler.onDepart(({ transferId }) => {
+      const whim = this.#whim;
+      this.#whim = undefined;
+      if (whim === "turns") this.#traveler.cancel(transferId);
+      else if (whim === "leaves") void this.leave().then(() => this.#ended?.("gone"));
+    });
     this.#traveler.onFailed(() => this.#ended?.("stayed"));
     this.#traveler.onLeave(() => this.#ended?.("gone"));
   }
@@ -42,6 +50,60 @@ export class ChaosPlayer {
   /** `<local id>@<home>`; empty before the first join. */
   get id(): string {
     return this.#traveler.playerId ?? "";
+  }
+
+  /** Where it plays. */
+  get origin(): string | undefined {
+    return this.#traveler.origin;
+  }
+
+  /** Is given something, where it plays. */
+  mint(): void {
+    this.ask(this.items.length < MOST_ITEMS ? "mint" : "tell");
+  }
+
+  /** Asks the room it is in for something. */
+  ask(type: string, payload?: object): void {
+    this.#traveler.room?.send(type, payload);
+  }
+
+  /** Goes to a server, by home where it is nowhere. It may not get there. */
+  async beAt(origin: string): Promise<void> {
+    if (this.#traveler.room === undefined) {
+      await this.#traveler.join("world").catch(() => this.#wait(300));
+    }
+    const here = this.#traveler.origin;
+    if (here === undefined || here === origin) return;
+    const ended = this.expectEnd(undefined);
+    this.#traveler.enter(`aether://${new URL(origin).host}/world`);
+    await ended;
+  }
+
+  /** Waits until its crossing has ended, however it does; `whim`: what its client does on the way. */
+  async expectEnd(
+    whim: "turns" | "leaves" | undefined,
+  ): Promise<"arrived" | "stayed" | "gone" | "silence" | "no-party"> {
+    this.crossings += 1;
+    this.#whim = whim;
+    const ended = new Promise<"arrived" | "stayed" | "gone" | "silence" | "no-party">((resolve) => {
+      const timer = setTimeout(() => {
+        resolve("silence");
+      }, CROSSING_MILLISECONDS);
+      this.#ended = (how) => {
+        clearTimeout(timer);
+        resolve(how);
+      };
+    });
+    const how = await ended;
+    this.#ended = undefined;
+    this.#whim = undefined;
+    if (how === "arrived") this.arrived += 1;
+    else if (how === "stayed" || how === "no-party") this.stayed += 1;
+    else {
+      this.cutShort += 1;
+      if (how === "silence") await this.leave();
+    }
+    return how;
   }
 
   /** Travels as long as it may begin another crossing. */
@@ -86,29 +148,15 @@ export class ChaosPlayer {
     const others = this.#origins.filter((other) => other !== origin);
     const to = others[Math.floor(this.#random.fraction() * others.length)];
     if (to === undefined) return;
-    this.crossings += 1;
-    const ended = new Promise<"arrived" | "stayed" | "gone" | "silence">((resolve) => {
-      const timer = setTimeout(() => {
-        resolve("silence");
-      }, CROSSING_MILLISECONDS);
-      this.#ended = (how) => {
-        clearTimeout(timer);
-        resolve(how);
-      };
-    });
+    const ended = this.expectEnd(undefined);
     this.#traveler.enter(`aether://${new URL(to).host}/world`);
-    const how = await ended;
-    this.#ended = undefined;
-    if (how === "arrived") this.arrived += 1;
-    else if (how === "stayed") this.stayed += 1;
-    else {
-      this.cutShort += 1;
-      if (how === "silence") await this.leave();
-    }
+    await ended;
   }
 
   #watch(room: Room): void {
     room.reconnection.enabled = false;
+    // Somebody had just gone.
+    room.onMessage("no-party", () => this.#ended?.("no-party"));
     let first = true;
     room.onMessage("items", (items: string[]) => {
       for (const item of this.#sure) {

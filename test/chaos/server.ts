@@ -113,12 +113,20 @@ class WorldRoom extends Room {
     tell: (client: Client): void => {
       this.#tell(client);
     },
+    /** Takes these players of the room through a portal together; all of them, or it is no party. */
+    party: (_client: Client, { to, ids }: { to: string; ids: readonly string[] }): void => {
+      const members = this.clients.filter((each) =>
+        ids.includes(this.plugins.federation.player(each)?.id ?? ""),
+      );
+      if (members.length === ids.length) void this.plugins.federation.party(members).enter(to);
+      else for (const member of members) member.send("no-party");
+    },
   };
 
   override onJoin(client: Client): void {
-    const carried = this.plugins.federation.player(client)?.carried;
-    this.#items.begin(client, carried);
-    this.#note("start", client);
+    const player = this.plugins.federation.player(client);
+    this.#items.begin(client, player?.carried);
+    this.#note("start", client, player?.from);
     this.#tell(client);
   }
 
@@ -132,13 +140,13 @@ class WorldRoom extends Room {
     client.send("items", this.#items.of(client));
   }
 
-  #note(what: "start" | "stop", client: Client): void {
+  #note(what: "start" | "stop", client: Client, from = ""): void {
     const { sessionId } = client;
     // Who has left while it was let in is nobody's session any more, and was put here all the same.
     const id = this.plugins.federation.player(client)?.id ?? this.#ids.get(sessionId);
     if (id === undefined) return;
     this.#ids.set(sessionId, id);
-    note(what, `${id} ${sessionId}`);
+    note(what, `${id} ${sessionId} ${from}`.trimEnd());
   }
 }
 

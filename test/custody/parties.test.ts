@@ -316,6 +316,24 @@ describe("custody, parties", () => {
     assert.deepEqual(paths("/parties"), []);
   });
 
+  for (const [what, lacking] of [
+    ["their destination", ARENA],
+    ["the home of one", SOUTH],
+  ] as const) {
+    it(`are not begun where ${what} knows no parties: nobody is frozen`, async () => {
+      servers.knowsParties = (origin) => origin !== lacking;
+      const outcome = enter();
+      for (const { session } of members) assert.equal(session.frozen, false);
+      assertStayed(await outcome, "ERR_FED_PARTY_UNSUPPORTED");
+      assert.deepEqual(servers.calls, []);
+    });
+  }
+
+  it("do not go to a room of the same server", () => {
+    const obstacle = source.custody.parties.obstacle(SOURCE, [SOURCE]);
+    assert.equal(obstacle?.code, "ERR_FED_PARTY_UNSUPPORTED");
+  });
+
   it("are refused together where there is no room for all", async () => {
     servers.full = (places) => (places > 2 ? "ERR_FED_WORLD_FULL" : undefined);
     assertStayed(await enter(), "ERR_FED_WORLD_FULL");

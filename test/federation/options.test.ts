@@ -262,3 +262,31 @@ describe("the options of portals()", () => {
     });
   }
 });
+
+describe("a party of portals()", () => {
+  const portals = createFederation(given).portals();
+  const [ada, bob] = [{ sessionId: "a" }, { sessionId: "b" }];
+  const many = Array.from({ length: 9 }, (_, at) => ({ sessionId: String(at) }));
+  for (const [what, clients] of [
+    ["nobody", []],
+    ["one alone", [ada]],
+    ["the same client twice", [ada, ada]],
+    ["more than eight", many],
+    ["no list", ada],
+  ] as const) {
+    it(`is not made of ${what}`, () => {
+      assert.throws(() => portals.party(clients as never), {
+        name: "TypeError",
+        message: "party: clients must be 2 to 8 clients, each once",
+      });
+    });
+  }
+
+  it("names the option that is wrong", () => {
+    const party = portals.party([ada, bob] as never);
+    assert.throws(() => void party.enter("aether://x/y", { ifSomeCannot: "some" as never }), {
+      name: "TypeError",
+      message: 'party.enter.ifSomeCannot: expected "nobody" or "others", got "some"',
+    });
+  });
+});

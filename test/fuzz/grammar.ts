@@ -88,6 +88,28 @@ const BODIES: Readonly<Record<string, Maker>> = {
   }),
   "/custody/preview": held,
   "/custody/receipt": (facts, random) => ({ transferId: transferId(facts, random) }),
+  "/custody/pledge": (facts, random) => ({
+    transferId: transferId(facts, random),
+    partyId: transferId(facts, random),
+  }),
+  "/custody/unpledge": (facts, random) => ({
+    transferId: transferId(facts, random),
+    partyId: transferId(facts, random),
+  }),
+  "/parties": (facts, random) => ({
+    partyId: transferId(facts, random),
+    world: world(facts, random),
+    ifSomeCannot: pick(random, ["nobody", "others"]),
+    members: Array.from({ length: below(random, 10) }, () => ({
+      transferId: transferId(facts, random),
+      pass: pick(random, facts.tokens),
+    })),
+  }),
+  "/parties/progress": (facts, random) => ({
+    partyId: transferId(facts, random),
+    waiting: [transferId(facts, random)],
+    over: true,
+  }),
   "/reservations": (facts, random) => ({
     transferId: transferId(facts, random),
     pass: pick(random, facts.tokens),

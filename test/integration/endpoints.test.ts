@@ -27,7 +27,12 @@ describe("the endpoints of a live server", function () {
     assert.ok(verified.verified);
     const { jws: _jws, ...members } = document;
     assert.deepEqual(verified.descriptor, members);
-    assert.deepEqual(members["protocols"], ["aether/1", "aether-trust/1", "aether-link/1"]);
+    assert.deepEqual(members["protocols"], [
+      "aether/1",
+      "aether-trust/1",
+      "aether-party/1",
+      "aether-link/1",
+    ]);
     assert.deepEqual(members["worlds"], ["plaza"]);
     assert.equal(members["endpoint"], `${at.plaza.origin}/federation`);
   });

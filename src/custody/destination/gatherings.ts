@@ -417,8 +417,8 @@ class Gathering {
     // In one turn: whoever is let in here begins its session before anything else happens.
     const reasons = going.map((member) => this.#whyNot(member));
     const at = reasons.findIndex((reason) => reason !== undefined);
-    if (at >= 0 && !this.#party.others) {
-      const because = going[at] as Member;
+    const because = going[at];
+    if (because !== undefined && !this.#party.others) {
       const { player } = because;
       logger.warn(
         `a party of ${this.#caller} is broken off after its claims: ${player} cannot come; those that were won go home`,

@@ -174,6 +174,8 @@ const REFUSED_AS: Readonly<Record<Exclude<Verdict, "departed">, Refused>> = {
 };
 /** A claim made in the last moment still has to reach home and come back as `departed`. */
 const CLAIM_GRACE_MILLISECONDS = 1_500;
+/** Home's answer to a cancel while a party's destination has its pledge. */
+const PLEDGED = "ERR_FED_PARTY_UNDECIDED";
 /** How often a player is told that it crosses too often. */
 const TELLINGS_PER_MINUTE = 6;
 
@@ -410,11 +412,12 @@ export class Crossings implements CrossingsUnderWay {
     if (crossing.undecided) return;
     crossing.undecided = true;
     const { session, transferId, destination } = crossing;
-    this.#options.logger.error(
-      `the crossing of ${session.player} cannot be settled yet: it is tried again until it can`,
-      cause,
-      { player: session.player, transferId, peer: destination.origin },
-    );
+    const what = `the crossing of ${session.player} cannot be settled yet: it is tried again until it can`;
+    const about = { player: session.player, transferId, peer: destination.origin };
+    // A party that is being broken off: its destination has a moment to say so.
+    if (cause instanceof FederationError && cause.code === PLEDGED) {
+      this.#options.logger.debug(what, about);
+    } else this.#options.logger.error(what, cause, about);
     if (!session.ended) {
       session.body.undecided({ transferId, to: destination.uri, ...UNDECIDED });
     }
@@ -622,7 +625,8 @@ export class Crossings implements CrossingsUnderWay {
       return stayed;
     }
     if (!isDecidedElsewhere(answer.code)) {
-      throw new FederationError("ERR_FED_UNAVAILABLE", answer.reason);
+      const isPledged = answer.code === PLEDGED;
+      throw new FederationError(isPledged ? PLEDGED : "ERR_FED_UNAVAILABLE", answer.reason);
     }
     this.#end(session);
     return left;

@@ -257,7 +257,7 @@ class PartyCrossing implements PartyTicket {
         this.#breakOff({ code: "ERR_FED_CROSSING_EXPIRED", message });
       }
     }, DEPARTING_MILLISECONDS);
-    const outcomes = await Promise.all(
+    const members = await Promise.all(
       this.#members.map(async (member) => {
         const { session, transferId } = member;
         const outcome = await crossings.cross(session, this.#destination, transferId, {
@@ -265,24 +265,21 @@ class PartyCrossing implements PartyTicket {
         });
         if (outcome.kind === "stayed") this.stays(transferId, outcome);
         this.#reaches(member, outcome.kind === "arrived" ? "arrived" : "stayed");
-        return outcome;
+        return { player: session.player, outcome };
       }),
     );
     clock.clearTimeout(timer);
-    const kinds = new Set(outcomes.map(({ kind }) => kind));
+    const kinds = new Set(members.map(({ outcome }) => outcome.kind));
     const kind = kinds.has("undecided")
       ? "undecided"
       : kinds.size > 1
         ? "parted"
-        : (outcomes[0]?.kind ?? "stayed");
+        : (members[0]?.outcome.kind ?? "stayed");
     const reason = this.#broken ?? this.#members.find(({ out }) => out !== undefined)?.out;
     return {
       ...{ partyId: this.#id, to: this.#destination.uri, kind },
       ...(kind === "arrived" || reason === undefined ? {} : { reason }),
-      members: this.#members.map(({ session: { player } }, at) => ({
-        player,
-        outcome: outcomes[at] as CrossingOutcome,
-      })),
+      members,
     };
   }
 
@@ -349,8 +346,7 @@ class PartyCrossing implements PartyTicket {
     if (!going.every(({ pass }) => pass !== undefined)) return;
     this.#asked = true;
     this.#reserve(going).then(this.#seat, (cause: unknown) => {
-      const { code, message } =
-        cause instanceof Stay ? cause : failureOf(cause as Error, NO_ANSWER);
+      const { code, message } = cause instanceof Stay ? cause : failureOf(cause, NO_ANSWER);
       this.#breakOff({ code, message });
     });
   }

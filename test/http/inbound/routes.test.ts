@@ -86,6 +86,7 @@ describe("http/routes", () => {
       ...["claim", "cancel", "return", "returns", "renew", "departed", "revoke"].map(
         (call) => `/custody/${call}`,
       ),
+      ...["/custody/pledge", "/custody/unpledge"],
       "/reservations/cancel",
     ]);
   });
