@@ -12,6 +12,7 @@ import type { CallAnswer } from "../../errors.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
+import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
 import { SeatBook, type SeatRecord } from "./seat-book.ts";
 import type { SeatClaim, SeatHost } from "./seat-host.ts";
@@ -55,6 +56,10 @@ export interface SeatsOptions {
   readonly logger: Logger;
   /** Default: none. */
   readonly telemetry?: Telemetry | undefined;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
+  /** The id that a player is known by here, of all that it has. Default: the one that it comes with. */
+  readonly nameHere?: ((player: string, home: string) => Promise<string>) | undefined;
 }
 
 /** The seats of players on their way into this server. */
@@ -110,7 +115,8 @@ export class Seats {
     if (claims.xfer.toLowerCase() !== transferId.toLowerCase()) {
       return refusal("ERR_FED_PASS_TRANSFER", "the pass is for another transfer");
     }
-    if (claims.src !== caller) {
+    const { moves = NOBODY_MOVED } = this.#options;
+    if (moves.currentOrigin(claims.src) !== caller) {
       return refusal("ERR_FED_PASS_SOURCE", "the pass names another source than the caller");
     }
     if (claims.world !== world) {
@@ -166,7 +172,11 @@ export class Seats {
     direct: SeatHost["reserve"] | undefined,
   ): Promise<SeatAnswer> {
     const { clock, store, seats, random } = this.#options;
-    const player = `${claims.sub}@${new URL(claims.iss).host}`;
+    const { moves = NOBODY_MOVED, nameHere } = this.#options;
+    // A pass that was on its way when its issuer moved is of the player that comes from there by now.
+    const home = moves.currentOrigin(claims.iss);
+    const named = `${claims.sub}@${new URL(home).host}`;
+    const player = (await nameHere?.(named, home)) ?? named;
     if (this.#options.isOpen?.() === false) {
       return { ...refusal("ERR_FED_UNAVAILABLE", "this server is closing"), retryAfterSeconds: 5 };
     }
@@ -193,12 +203,12 @@ export class Seats {
     }
     const { admit, logger, origin } = this.#options;
     // Home's own come home however many they are: their passes are home's.
-    const wait = caller === origin || claims.iss === origin ? 0 : this.#seatQuota.take(caller);
+    const wait = caller === origin || home === origin ? 0 : this.#seatQuota.take(caller);
     if (wait > 0) {
       const reason = "your server has had as many seats here as it may for now";
       return { ...refusal("ERR_FED_RATE_LIMITED", reason), retryAfterSeconds: wait };
     }
-    const asked = { player, name: claims.name, home: claims.iss, from: caller };
+    const asked = { player, name: claims.name, home, from: caller };
     const admission = await admitted(admit, { ...asked, world: claims.world, options }, logger);
     if (admission !== true) return refusal("ERR_FED_ADMISSION_REFUSED", admission.reason);
     const sessionId = Buffer.from(random.bytes(15)).toString("base64url");
@@ -209,7 +219,7 @@ export class Seats {
     if (!reserved.ok) return reserved;
     const trace = this.#options.telemetry?.outgoing()?.traceparent;
     const seat: SeatRecord = {
-      home: claims.iss,
+      home,
       caller,
       transferId: claims.xfer,
       world: claims.world,

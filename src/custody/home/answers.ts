@@ -39,6 +39,7 @@ import * as transitions from "./ledger-row.ts";
 import type { LedgerRow, Transition } from "./ledger-row.ts";
 import type { CustodyLedger } from "./ledger.ts";
 import type { ReceiptBook } from "./receipts.ts";
+import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import { TransferIndex } from "./transfer-index.ts";
 
 /** The protocol has no lease of no time at all. */
@@ -75,6 +76,8 @@ export interface HomeAnswersOptions {
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** A renewal kept a player's lease, but its state was no state. */
   readonly onStateRefused?: ((player: string, by: string, fault: StateFault) => void) | undefined;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /** Home's side of each call that a peer may make about home's players. */
@@ -233,12 +236,12 @@ export class HomeAnswers {
     by: string,
     { transferId, countersignature }: ReceiptRequest,
   ): Promise<HomeAnswer<ReceiptAnswer>> {
-    const { history, receipts, origin } = this.#options;
-    const crossing = await history.crossing(transferId, origin);
+    const { receipts, moves = NOBODY_MOVED } = this.#options;
+    const crossing = await receipts.crossing(transferId);
     if (crossing === undefined) {
       return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such crossing" };
     }
-    if (crossing.from !== by && crossing.to !== by) {
+    if (![crossing.from, crossing.to].some((end) => moves.currentOrigin(end) === by)) {
       return { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
     }
     const { receipt } = crossing;

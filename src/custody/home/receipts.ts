@@ -9,6 +9,7 @@ import {
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock } from "../../ports.ts";
 import type { Crossing, CrossingHistory } from "../shared/history.ts";
+import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import type { LedgerRow } from "./ledger-row.ts";
 
 /** Options of {@link ReceiptBook}. */
@@ -22,6 +23,8 @@ export interface ReceiptBookOptions {
   readonly peerKey: ReceiptKeys;
   /** A crossing could not be written into the history. */
   readonly onHistoryLost: (cause: unknown) => void;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /** Issues receipts and files countersignatures (PROTOCOL 6). */
@@ -85,12 +88,22 @@ export class ReceiptBook {
     return { verified: true, all: await history.words(transferId, home) };
   }
 
+  /** A crossing of one of this home's players, whatever its origin was then. */
+  async crossing(transferId: string): Promise<Crossing | undefined> {
+    const { history, origin, moves = NOBODY_MOVED } = this.#options;
+    for (const home of [origin, ...moves.formerOrigins(origin)]) {
+      const crossing = await history.crossing(transferId, home);
+      if (crossing !== undefined) return crossing;
+    }
+    return undefined;
+  }
+
   /** Makes up for a crash between a claim and the writing of its crossing. */
   async makeUp(row: LedgerRow): Promise<void> {
     const { last } = row;
-    const { history, origin } = this.#options;
+    await this.#options.history.flush();
     const unwritten =
-      last?.kind === "claim" && (await history.find(last.transferId, origin)) === undefined;
+      last?.kind === "claim" && (await this.crossing(last.transferId)) === undefined;
     if (unwritten) await this.issue({ ...row, epoch: last.epoch }, last.transferId, last.to);
   }
 }
