@@ -41,6 +41,7 @@ export class MovedOrigins {
   /** By the origin that a server has now: those it had, the latest first. */
   #former = new Map<string, readonly string[]>();
   #damaged = new Set<string>();
+  #version = 0;
 
   constructor(store: Store, logger?: Pick<Logger, "error">) {
     this.#store = store;
@@ -61,6 +62,11 @@ export class MovedOrigins {
     this.#moved = moved;
     this.#damaged = damaged;
     this.#count();
+  }
+
+  /** Another number whenever what is known is read or changed; 0 as long as nobody has moved. */
+  get version(): number {
+    return this.#version;
   }
 
   /** Where an origin's server went first from there; undefined: it has not left. */
@@ -112,6 +118,7 @@ export class MovedOrigins {
   }
 
   #count(): void {
+    if (this.#version > 0 || this.#moved.size > 0) this.#version += 1;
     const former = new Map<string, string[]>();
     const latestFirst = [...this.#moved.values()].sort((one, other) => other.at - one.at);
     for (const { from } of latestFirst) {

@@ -326,6 +326,11 @@ export class ServerRegistry {
     return this.#moved.current(origin);
   }
 
+  /** Another number whenever more may be known of moves; 0 as long as no server has moved. */
+  get movesVersion(): number {
+    return this.#moved.version;
+  }
+
   /** The origins that a server was known by before, the latest first. */
   formerOrigins(origin: string): readonly string[] {
     return this.#moved.former(origin);

@@ -388,8 +388,8 @@ describe("handshake/peer-moves", () => {
     /** What PEER answers, to the letter: nobody acts on an answer that is not signed. */
     const answersOf = async (work: () => Promise<unknown>): Promise<string> => {
       let said = "";
-      network.tamper = ({ url }, response) => {
-        if (url.startsWith(PEER)) said = Buffer.from(response.body).toString();
+      network.tamper = ({ method, url }, response) => {
+        if (method === "POST" && url.startsWith(PEER)) said = Buffer.from(response.body).toString();
         return response;
       };
       await assert.rejects(work);
