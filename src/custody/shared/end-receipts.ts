@@ -83,7 +83,8 @@ export class EndReceipts {
       for (const other of answer.body.countersignatures ?? []) {
         if (other === word) continue;
         const verified = await verifyCountersignature(other, read.claims, peerKey);
-        if (verified.verified) await history.countersign(transferId, home, verified.by, other);
+        const { iss } = read.claims;
+        if (verified.verified) await history.countersign(transferId, iss, verified.by, other);
       }
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : "unknown";
@@ -103,7 +104,7 @@ export class EndReceipts {
   /** Keeps both; asked for together, so that an engine with group commit writes once. */
   async #file(end: CrossingEnd, { receipt, claims }: ReadReceipt, word: string): Promise<void> {
     const { origin, history } = this.#options;
-    const { home, transferId, from, to, epoch } = end;
+    const { home, transferId, from, to, epoch } = asIn(end, claims);
     await Promise.all([
       history.keep({ transferId, home, from, to, epoch, at: claims.iat, receipt }),
       history.countersign(transferId, home, origin, word),
