@@ -112,6 +112,8 @@ export function tellOfPeers({ origin, registry, keys, clock, logger }: PeerNotic
       case "ERR_FED_UNKNOWN_KEY":
       case "ERR_FED_KEY_CHANGED":
         return `Tell its operator the key id of this server by another way; there: ${COMMAND} peers approve ${origin} --key ${keys.ring.current.kid}`;
+      case "ERR_FED_MOVE_DOUBTED":
+        return `Let the old origin serve moved-to.json (data folder), or have its operator look, there: ${COMMAND} peers approve ${origin} --key ${keys.ring.current.kid}`;
       default:
         return `See what is wrong: ${COMMAND} doctor ${code === "ERR_FED_WRONG_RECIPIENT" ? server.origin : origin}`;
     }
