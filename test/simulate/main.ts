@@ -35,6 +35,7 @@ const MISBEHAVIOUR = {
   picky: 0,
   hostage: 0,
   rot: 0,
+  move: 0,
 };
 
 if (values["list-mutants"]) {
