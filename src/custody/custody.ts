@@ -169,7 +169,8 @@ export class Custody {
     const nameHere = async (player: string, home: string): Promise<string> => {
       const ids = idsOf(moved, player, home);
       // Most homes are where they always were: nothing is read for their players.
-      for (const id of ids.length === 1 ? [] : ids) {
+      if (ids.length === 1) return player;
+      for (const id of ids) {
         if ((await visitors.get(id)) !== undefined) return id;
       }
       return ids[0] ?? player;

@@ -2,6 +2,7 @@
  * Where the servers of the simulation are: one that moves keeps its name here, its key and its disk, and comes
  * back under another origin, of which each of the others hears in its own time, and never forgets.
  */
+import type { LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import type { Moves } from "../../src/custody/shared/moves.ts";
 import type { World } from "./world.ts";
 
@@ -46,6 +47,21 @@ export class Addresses {
     const at = id.lastIndexOf("@") + 1;
     const name = this.#names.get(`https://${id.slice(at)}`);
     return name === undefined ? id : `${id.slice(0, at)}${new URL(name).host}`;
+  }
+
+  /** A home's row by the names of all servers in it. */
+  row(row: LedgerRow): LedgerRow {
+    const ends = <Ends extends { readonly from: string; readonly to: string }>(of: Ends): Ends => ({
+      ...of,
+      from: this.nameOf(of.from),
+      to: this.nameOf(of.to),
+    });
+    return {
+      ...row,
+      holder: this.nameOf(row.holder),
+      ...(row.transfer && { transfer: ends(row.transfer) }),
+      ...(row.last && { last: ends(row.last) }),
+    };
   }
 
   /** Moves a server that does not run, unless it has moved often. */

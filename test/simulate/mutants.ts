@@ -5,6 +5,7 @@
  * to find its place exactly once, so that no rewrite of the source leaves it without effect.
  */
 import { registerHooks } from "node:module";
+import { MOVE_MUTANTS } from "./move-mutants.ts";
 import type { Faults } from "./world.ts";
 
 /** One rule less. */
@@ -472,13 +473,13 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: holderCalls,
-        find: "      if (!isHomeOf(caller, player)) {",
+        find: "      if (!isHomeOf(caller, currentPlayer(moves, named))) {",
         put: '      if (caller === "") {',
       },
       {
         file: holderCalls,
-        find: "      if (row === undefined || row.held.epoch !== epoch || row.home !== caller) {",
-        put: "      if (row === undefined || row.held.epoch !== epoch) {",
+        find: "        row.held.epoch !== epoch ||\n        moves.currentOrigin(row.home) !== caller\n",
+        put: "        row.held.epoch !== epoch\n",
       },
     ],
   },
@@ -748,7 +749,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: seats,
-        find: "    if (claims.src !== caller) {",
+        find: "    if (moves.currentOrigin(claims.src) !== caller) {",
         put: '    if (claims.src === "") {',
       },
     ],
@@ -1171,6 +1172,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     failover: true,
   },
+  ...MOVE_MUTANTS,
 };
 
 /** Loads the source with one rule taken away. Call it before anything of the source is imported. */

@@ -4,8 +4,6 @@ import { membersOf } from "../../src/custody/home/ledger-columns.ts";
 import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
-import type { Moves } from "../../src/custody/shared/moves.ts";
-import { namedNow } from "../../src/custody/home/row-names.ts";
 import type { Addresses } from "./addresses.ts";
 import { type Carried, carriedOf, trophiesOf } from "./room.ts";
 import type { SimulatedServer } from "./server.ts";
@@ -31,8 +29,6 @@ export class Watcher {
   readonly #world: World;
   readonly #servers: readonly SimulatedServer[];
   readonly #addresses: Addresses;
-  /** Everybody by the name that it has in the simulation, wherever it is. */
-  readonly #named: Moves;
   readonly #rows = new Map<string, LedgerRow>();
   readonly #visitors = new Map<string, VisitorRow | undefined>();
   readonly #parents = new Map<number, number>();
@@ -53,8 +49,6 @@ export class Watcher {
   constructor(world: World, servers: readonly SimulatedServer[], addresses: Addresses) {
     this.#world = world;
     this.#addresses = addresses;
-    const currentOrigin = (origin: string): string => addresses.nameOf(origin);
-    this.#named = { version: 1, currentOrigin, formerOrigins: () => [] };
     this.#servers = servers;
   }
 
@@ -143,7 +137,7 @@ export class Watcher {
         if (found.values["damaged"] !== undefined) continue;
         const key = id.slice(id.indexOf(" custody/") + " custody/".length);
         const stored = membersOf({ key, ...found }) as unknown as LedgerRow;
-        const row = namedNow(stored, this.#named);
+        const row = this.#addresses.row(stored);
         const before = this.#rows.get(id);
         this.#rows.set(id, row);
         if (row.transfer !== undefined) this.#opened.add(row.transfer.id);

@@ -12,7 +12,7 @@ import type { CallAnswer } from "../../errors.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
-import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
+import { type Moves, NOBODY_MOVED, idsOf } from "../shared/moves.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
 import { SeatBook, type SeatRecord } from "./seat-book.ts";
 import type { SeatClaim, SeatHost } from "./seat-host.ts";
@@ -176,7 +176,10 @@ export class Seats {
     // A pass that was on its way when its issuer moved is of the player that comes from there by now.
     const home = moves.currentOrigin(claims.iss);
     const named = `${claims.sub}@${new URL(home).host}`;
-    const player = (await nameHere?.(named, home)) ?? named;
+    const player =
+      (await this.#seatedAs(named, home, { caller, transferId: claims.xfer })) ??
+      (await nameHere?.(named, home)) ??
+      named;
     if (this.#options.isOpen?.() === false) {
       return { ...refusal("ERR_FED_UNAVAILABLE", "this server is closing"), retryAfterSeconds: 5 };
     }
@@ -257,6 +260,20 @@ export class Seats {
     if (same === undefined) return { ok: true, seat };
     await seats.release(seat.reservation);
     return { ok: true, seat: same };
+  }
+
+  /** The id by which a player has a seat already: its home may have moved since. */
+  async #seatedAs(
+    named: string,
+    home: string,
+    { caller, transferId }: { readonly caller: string; readonly transferId: string },
+  ): Promise<string | undefined> {
+    const { moves = NOBODY_MOVED } = this.#options;
+    const ids = idsOf(moves, named, home);
+    for (const id of ids.length === 1 ? [] : ids) {
+      if ((await this.#book.find(id, caller, transferId)) !== undefined) return id;
+    }
+    return undefined;
   }
 
   /** The promise a connecting client's seat keeps, or undefined when it is gone. */
