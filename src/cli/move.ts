@@ -32,9 +32,10 @@ export async function moveServer(
 }
 
 async function moveStopped(
-  { folder, keyPath, store, registry, audit }: Deployment,
+  deployment: Deployment,
   given: { readonly to: string; readonly recovery: string | undefined },
 ): Promise<CommandResult> {
+  const { folder, keyPath, store, registry } = deployment;
   const to = originOf(given.to);
   const ring = await loadKeyRing(keyPath);
   if (ring === undefined) {
@@ -59,7 +60,7 @@ async function moveStopped(
   await registry.endSessions();
   const file = join(folder, DATA_FILES.movedTo);
   await writePrivateFile(file, `${JSON.stringify(move.lastWord, null, 2)}\n`);
-  await audit("moved", to);
+  await deployment.audit("moved", to);
   const hasRecovery = ring.recovery !== undefined;
   return {
     text: textOf(move, { file, hasRecovery }),

@@ -59,10 +59,11 @@ export async function decidePeer(
 
 /** Lets a server that is known move, though its old origin does not say so; without a key, shows what that is. */
 async function approveMove(
-  { registry, audit }: Deployment,
+  deployment: Deployment,
   to: string,
   kids: readonly string[] | undefined,
 ): Promise<CommandResult> {
+  const { registry } = deployment;
   const server = registry.doubtedMove(to);
   const { origin = "", moving } = server ?? {};
   const kid = moving?.kid ?? "";
@@ -78,7 +79,7 @@ async function approveMove(
   } catch (cause) {
     throw new CommandError(cause instanceof Error ? cause.message : "it cannot be approved");
   }
-  await audit("approve", to);
+  await deployment.audit("approve", to);
   return {
     text: `${origin} may move to ${to}: it is followed when it is next heard of (peers retry ${origin} asks at once).`,
     json: { verb: "approve", subject: to, approved: true, movedFrom: origin, key: kid },

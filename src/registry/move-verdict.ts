@@ -105,7 +105,7 @@ export function claimedMove(
     pinned: server.recovery,
   });
   const byRecovery =
-    (server.recovery !== undefined && move.kid === server.recovery) ||
+    (followed.recovery !== undefined && move.kid === followed.recovery) ||
     followed.keys?.includes(move.kid) === true;
   if (!byRecovery && !vouches(server.keys, move.kid)) {
     return refuse("ERR_FED_UNKNOWN_KEY", `no key that is pinned for ${from} has signed its move`);

@@ -134,6 +134,21 @@ describe("custody, and servers that move", () => {
       assert.equal(read.claims.iss, OLD);
     });
 
+    it("answers a claim that is repeated after its move with the receipt of the first", async () => {
+      const { outcome } = await walk.leave(arena, gallery, ADA, there, TRANSFER);
+      const claim = { transferId: TRANSFER };
+      const receiptOf = async (): Promise<string> => {
+        const answer = await home.custody.answer(GALLERY, "claim", claim, 0);
+        assert.ok(answer.ok, JSON.stringify(answer));
+        return (answer.body as { receipt: string }).receipt;
+      };
+      const first = await receiptOf();
+      assert.equal((await outcome).kind, "arrived");
+      await home.custody.history.flush();
+      home = servers.move(OLD, NEW);
+      assert.equal(await receiptOf(), first);
+    });
+
     it("lets the arena keep the receipt of a crossing that it was told of by the new one", async () => {
       home = servers.move(OLD, NEW);
       await walk.cross(arena, gallery, ADA, there, TRANSFER);

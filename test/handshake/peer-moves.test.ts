@@ -241,6 +241,19 @@ describe("handshake/peer-moves", () => {
       assert.equal(peer.registry.publishes(NEW, ringOf(OLD).current.kid), false);
     });
 
+    it("follows the recovery key that the pinned one has put in its place", async () => {
+      network.servers.set(OLD, old);
+      const made = addRecoveryKey(old.ring, seededRandom(1));
+      old.ring = made.ring;
+      await peer.handshake.connect(OLD);
+      die();
+      const { ring, recoveryKey: by } = await recoverKeys(undefined, made.recoveryKey, {
+        ...{ origin: OLD, random: seededRandom(2), now: now(), keepKeys: false },
+      });
+      await (await arriveAt(NEW, { ring, by })).handshake.connect(PEER);
+      assert.equal(peer.registry.get(NEW)?.recovery, by.kid);
+    });
+
     it("does not follow a server key where a recovery key is known", async () => {
       network.servers.set(OLD, old);
       old.ring = addRecoveryKey(old.ring, seededRandom(1)).ring;
@@ -278,6 +291,17 @@ describe("handshake/peer-moves", () => {
       clock.advance((GRACE_SECONDS / 2) * 1000);
       network.servers.set(OLD, old);
       await peer.handshake.connect(OLD);
+      die();
+      clock.advance((GRACE_SECONDS / 2 + 10) * 1000);
+      await refuses(home, "ERR_FED_MOVE_DOUBTED");
+    });
+
+    it("counts the time of grace anew once its descriptor was read, whoever asked for it", async () => {
+      const home = await arriveAt(NEW);
+      await refuses(home, "ERR_FED_MOVE_DOUBTED");
+      clock.advance((GRACE_SECONDS / 2) * 1000);
+      network.servers.set(OLD, old);
+      await peer.handshake.refreshDescriptor(OLD);
       die();
       clock.advance((GRACE_SECONDS / 2 + 10) * 1000);
       await refuses(home, "ERR_FED_MOVE_DOUBTED");
@@ -386,10 +410,11 @@ describe("handshake/peer-moves", () => {
     });
 
     /** What PEER answers, to the letter: nobody acts on an answer that is not signed. */
-    const answersOf = async (work: () => Promise<unknown>): Promise<string> => {
+    const answersOf = async (path: string, work: () => Promise<unknown>): Promise<string> => {
       let said = "";
       network.tamper = ({ method, url }, response) => {
-        if (method === "POST" && url.startsWith(PEER)) said = Buffer.from(response.body).toString();
+        if (method === "POST" && url === `${PEER}/federation${path}`)
+          said = Buffer.from(response.body).toString();
         return response;
       };
       await assert.rejects(work);
@@ -399,12 +424,14 @@ describe("handshake/peer-moves", () => {
 
     it("shakes hands with nobody as the old origin any more, and says where to", async () => {
       old.says = {};
-      const said = await answersOf(() => old.handshake.connect(PEER));
+      const said = await answersOf("/handshake", () => old.handshake.connect(PEER));
       assert.match(said, /ERR_FED_MOVED.*https:\/\/new\.example/u);
     });
 
     it("answers no call of the old origin any more, and says where to", async () => {
-      const said = await answersOf(() => old.peers.call(PEER, "/custody/renew", {}));
+      const said = await answersOf("/custody/renew", () =>
+        old.peers.call(PEER, "/custody/renew", {}),
+      );
       assert.match(said, /ERR_FED_MOVED.*https:\/\/new\.example/u);
     });
 
@@ -417,7 +444,10 @@ describe("handshake/peer-moves", () => {
       const back = network.add(OLD);
       back.ring = home.ring;
       back.says = { moves: [await moveOf(NEW, OLD, home.ring.current)] };
-      assert.match(await answersOf(() => back.handshake.connect(PEER)), /ERR_FED_MOVED/u);
+      assert.match(
+        await answersOf("/handshake", () => back.handshake.connect(PEER)),
+        /ERR_FED_MOVED/u,
+      );
       assert.ok(peer.registry.has(NEW));
     });
 
@@ -429,6 +459,22 @@ describe("handshake/peer-moves", () => {
       await refuses(home, "ERR_FED_BLOCKED");
       await peer.registry.unblock(OLD);
       assert.equal(peer.registry.get(NEW)?.trust, TrustState.Pending);
+    });
+
+    it("blocks by the old origin one that has other keys by now, too", async () => {
+      const ring = announceNextKey(home.ring, seededRandom(5));
+      home.ring = ring;
+      await peer.handshake.connect(NEW);
+      home.ring = switchToNextKey(ring, now());
+      await peer.handshake.connect(NEW);
+      await peer.registry.block(`!${NEW}`);
+      await peer.registry.block(OLD);
+      assert.equal(peer.registry.isBlocked(NEW), true);
+      assert.deepEqual(peer.registry.blockedBy(NEW), [OLD]);
+    });
+
+    it("calls by the old origin whoever is at the new one", async () => {
+      assert.ok((await peer.peers.call(OLD, "/custody/renew", {})).ok);
     });
 
     it("knows it after a restart", async () => {

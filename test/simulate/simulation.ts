@@ -325,7 +325,9 @@ class Simulation implements Stage {
     for (const player of this.#players) {
       const moves = this.addresses.knownTo(unwell.origin);
       const ids = idsOf(moves, player.id, player.home.origin);
-      const seats = await Promise.all(ids.map((id) => unwell.custody?.seats.of(id) ?? []));
+      const seats = await Promise.all(
+        ids.map(async (id) => (await unwell.custody?.seats.of(id)) ?? []),
+      );
       for (const seat of seats.flat()) {
         if (!tried.has(seat.transferId)) continue;
         this.violate(`${unwell.authority} keeps a seat for ${player.id}, who went elsewhere`);
