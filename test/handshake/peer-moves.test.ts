@@ -111,6 +111,7 @@ describe("handshake/peer-moves", () => {
       const home = await arriveAt(NEW);
       old.says = { movedTo: NEW };
       await home.handshake.connect(PEER);
+      die();
       assert.equal((await peer.handshake.connect(OLD)).origin, NEW);
     });
 

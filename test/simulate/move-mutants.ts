@@ -49,5 +49,6 @@ export const MOVE_MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     ...moving,
     faults: { move: 0.9, crash: 0.012, duplication: 0.5, delay: 0.3 },
+    seed: "71.3",
   },
 };
