@@ -15,7 +15,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const SECTIONS = {
   Begin: ["quick-start", "installing", "attaching", "moving", "upgrading"],
   Build: ["accounts", "clients", "schema", "two-games", "testing", "parts"],
-  Run: ["deploying", "OPERATING", "telemetry", "discovery", "SECURITY.md"],
+  Run: ["deploying", "OPERATING", "moving-house", "telemetry", "discovery", "SECURITY.md"],
   "Look up": ["options", "errors", "features", "LIMITS", "performance", "CHANGELOG.md"],
   Understand: ["DESIGN", "PROTOCOL"],
 };
