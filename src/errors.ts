@@ -36,6 +36,11 @@ export const ERROR_CODES = {
   ERR_FED_DESCRIPTOR_INVALID: [400, "The server descriptor does not verify"],
   ERR_FED_DESCRIPTOR_EXPIRED: [400, "The server descriptor has expired"],
   ERR_FED_KEY_CHANGED: [403, "The server's key changed and no pinned key vouches for the new one"],
+  // Moves (PROTOCOL 2)
+  ERR_FED_MOVED: [410, "The server has moved to another origin"],
+  ERR_FED_MOVE_INVALID: [403, "The statement of a move does not hold"],
+  ERR_FED_MOVE_CONFLICT: [403, "The move contradicts what this server knows already"],
+  ERR_FED_MOVE_DOUBTED: [403, "The move is in doubt until the old origin confirms it"],
   // Handshake and trust (PROTOCOL 4)
   ERR_FED_HANDSHAKE_REQUIRED: [401, "No live session: perform the handshake first"],
   ERR_FED_HANDSHAKE_UNKNOWN: [401, "No such open handshake"],
@@ -189,6 +194,10 @@ const TRUST_REFUSALS: ReadonlySet<FederationErrorCode> = new Set<FederationError
   "ERR_FED_DESCRIPTOR_INVALID",
   "ERR_FED_HANDSHAKE_REQUIRED",
   "ERR_FED_KEY_CHANGED",
+  "ERR_FED_MOVED",
+  "ERR_FED_MOVE_CONFLICT",
+  "ERR_FED_MOVE_DOUBTED",
+  "ERR_FED_MOVE_INVALID",
   "ERR_FED_NOT_TRUSTED",
   "ERR_FED_SIGNATURE_EXPIRED",
   "ERR_FED_TOO_MANY_PEERS",

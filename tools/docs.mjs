@@ -25,7 +25,7 @@ const SECTIONS = {
     "testing",
     "parts",
   ],
-  Run: ["deploying", "OPERATING", "telemetry", "discovery", "SECURITY.md"],
+  Run: ["deploying", "OPERATING", "moving-house", "telemetry", "discovery", "SECURITY.md"],
   "Look up": ["options", "errors", "features", "LIMITS", "performance", "CHANGELOG.md"],
   Understand: ["DESIGN", "PROTOCOL"],
 };

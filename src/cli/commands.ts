@@ -216,6 +216,28 @@ export const COMMANDS: readonly Command[] = [
       ),
   },
   {
+    words: ["move"],
+    tells: "give this server another origin, while it does not run: players and peers follow",
+    options: {
+      to: text("its new origin"),
+      recovery: text("sign with the recovery key, in this file (-: from standard input)"),
+    },
+    examples: [
+      ["move --to https://new.example.com", "then start it with origin: https://new.example.com"],
+      [
+        "move --to https://new.example.com --recovery key.txt",
+        "where the old origin is dead: peers follow at once",
+      ],
+    ],
+    run: (given) =>
+      within(given, async (deployment) => {
+        const to = given.text("to");
+        if (to === undefined) throw new CommandError("name its new origin by --to", EXIT.usage);
+        const { moveServer } = await import("./move.ts");
+        return moveServer(deployment, { to, recovery: given.text("recovery") });
+      }),
+  },
+  {
     words: ["peers", "list"],
     tells: "who is known, how each is and how far it is trusted; worst first",
     examples: [["peers list", "● up  12 ms  99.9 %  arena.example.org"]],

@@ -100,7 +100,7 @@ async function listReceipts(
     crossings.map(async (crossing: CrossingRecord) => {
       // A receipt of this server's own is by a key of its ring, whatever its origin was then.
       const keyFor = (issuer: string, kid: string): DatedKey | undefined =>
-        registry.datedKey(issuer, kid) ?? (ring && datedKey(ring, kid));
+        registry.datedKey(registry.currentOrigin(issuer), kid) ?? (ring && datedKey(ring, kid));
       const result = await verifyReceipt(crossing.receipt, keyFor);
       if (!result.verified) return { crossing, verdict: result.code, digest: undefined, by: [] };
       const { claims } = result;

@@ -25,7 +25,11 @@ export async function decidePeer(
   if (verb === "block" || verb === "unblock") return decideBlock(deployment, verb, named);
   const subject = originNamed(named);
   const known = registry.get(subject);
-  const damaged = registry.isDamaged(subject) && verb === "remove";
+  const left = registry.leftBehind(subject) !== undefined;
+  const damaged = (left || registry.isDamaged(subject)) && verb === "remove";
+  if (verb === "approve" && registry.doubtedMove(subject) !== undefined) {
+    return approveMove(deployment, subject, kids);
+  }
   const needsKnown = !damaged && (verb === "approve" || verb === "remove" || verb === "retry");
   if (needsKnown && known === undefined) {
     throw new CommandError(`no peer ${subject} is known: see peers list`);
@@ -51,6 +55,35 @@ export async function decidePeer(
   const now = registry.get(subject);
   await deployment.audit(verb, subject, { trust: now?.trust });
   return { text: sentence(verb, subject, now), json: { verb, subject, trust: now?.trust ?? null } };
+}
+
+/** Lets a server that is known move, though its old origin does not say so; without a key, shows what that is. */
+async function approveMove(
+  deployment: Deployment,
+  to: string,
+  kids: readonly string[] | undefined,
+): Promise<CommandResult> {
+  const { registry } = deployment;
+  const server = registry.doubtedMove(to);
+  const { origin = "", moving } = server ?? {};
+  const kid = moving?.kid ?? "";
+  if (kids === undefined) {
+    return {
+      text: `${origin} is said to have moved to ${to}, by the key ${kid}.\n\nNothing is approved yet. Who is there gets its trust and its players. Ask its operator, by another way, whether it has moved and which key is right:\n  aether-federation peers approve ${to} --key ${kid}`,
+      json: { verb: "approve", subject: to, approved: false, movedFrom: origin, key: kid },
+      exitCode: EXIT.failed,
+    };
+  }
+  try {
+    await registry.approveMove(to, kids);
+  } catch (cause) {
+    throw new CommandError(cause instanceof Error ? cause.message : "it cannot be approved");
+  }
+  await deployment.audit("approve", to);
+  return {
+    text: `${origin} may move to ${to}: it is followed when it is next heard of (peers retry ${origin} asks at once).`,
+    json: { verb: "approve", subject: to, approved: true, movedFrom: origin, key: kid },
+  };
 }
 
 /** Blocks or unblocks, and says whom that concerns. */

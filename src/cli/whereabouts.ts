@@ -4,6 +4,7 @@ import type { LedgerRow } from "../custody/home/ledger-row.ts";
 import { type VisitorRow, VisitorBook } from "../custody/holder/visitors.ts";
 import { systemClock, systemRandom } from "../ports.ts";
 import { RECALL_PREFIX } from "../runtime/data-folder.ts";
+import { knownMoves } from "../runtime/known-moves.ts";
 import { readPulse } from "../runtime/pulse.ts";
 import { storeIdentity } from "../runtime/store-identity.ts";
 import type { Deployment } from "./deployment.ts";
@@ -27,15 +28,14 @@ export interface Whereabouts {
 }
 
 /** Reads every row that is under way, at most as many as there are players abroad, and visitors. */
-export async function whereabouts({ store, logger }: Deployment): Promise<Whereabouts> {
-  const origin = (await storeIdentity(store))?.origin;
+export async function whereabouts(deployment: Deployment): Promise<Whereabouts> {
+  const { store, logger } = deployment;
+  const rows = await ledgerOf(deployment);
   const visitors: VisitorRow[] = [];
   for await (const row of new VisitorBook(store, logger).all()) visitors.push(row);
   const abroad: LedgerRow[] = [];
-  if (origin !== undefined) {
-    const rows = new LedgerRows({ store, origin, random: systemRandom, logger });
-    for await (const row of rows.open()) if (row.holder !== origin) abroad.push(row);
-  }
+  const { origin = "" } = (await storeIdentity(store)) ?? {};
+  for await (const row of rows.open()) if (row.holder !== origin) abroad.push(row);
   return { abroad, visitors };
 }
 
@@ -144,12 +144,15 @@ async function hostOf({ store }: Deployment): Promise<string> {
   return identity === undefined ? "" : new URL(identity.origin).host;
 }
 
-async function ledgerRow(
-  { store, logger }: Deployment,
-  localId: string,
-): Promise<LedgerRow | undefined> {
-  const origin = (await storeIdentity(store))?.origin ?? "";
-  return new LedgerRows({ store, origin, random: systemRandom, logger }).get(localId);
+async function ledgerRow(deployment: Deployment, localId: string): Promise<LedgerRow | undefined> {
+  return (await ledgerOf(deployment)).get(localId);
+}
+
+/** The rows of this home's players, by the names that servers have now. */
+async function ledgerOf({ store, registry, logger }: Deployment): Promise<LedgerRows> {
+  const { origin = "", former = [] } = (await storeIdentity(store)) ?? {};
+  const moves = knownMoves(origin, former, registry);
+  return new LedgerRows({ store, origin, random: systemRandom, logger, moves });
 }
 
 /** `<local id>`, of this home, or `<local id>@<home>`. */
@@ -165,9 +168,11 @@ async function playerNamed(
     );
   }
   const own = await hostOf(deployment);
+  const { former = [] } = (await storeIdentity(deployment.store)) ?? {};
+  const wasOwn = former.some((origin) => new URL(origin).host === home);
   return {
     localId,
     player: `${localId}@${home ?? own}`,
-    isOurs: home === undefined || home === own,
+    isOurs: home === undefined || home === own || wasOwn,
   };
 }

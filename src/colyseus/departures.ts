@@ -207,7 +207,11 @@ export class Departures {
   /** Where a portal URI leads now, for players of this server. */
   destination(uri: string): Destinations | JoinRefusal {
     const { runtime } = this.#options;
-    const ways = runtime.routes.ways(uri);
+    const here = runtime.options.origin;
+    const ways = runtime.routes.ways(uri).map((way) => {
+      const origin = runtime.currentOrigin(way.origin);
+      return origin === way.origin ? way : { ...way, origin, local: origin === here };
+    });
     const usable: ResolvedDestination[] = [];
     const skipped: TriedDestination[] = [];
     for (const way of ways) {

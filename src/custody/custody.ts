@@ -47,6 +47,7 @@ import { EndReceipts } from "./shared/end-receipts.ts";
 import type { CrossingHistory } from "./shared/history.ts";
 import { type Home, remoteHome } from "./shared/home.ts";
 import type { PeerCalls } from "../ports.ts";
+import { type Moves, NOBODY_MOVED, idsOf } from "./shared/moves.ts";
 import { isGuest } from "./shared/player-id.ts";
 import { type PlayerBody, type PlayerSession, PlayerSessions } from "./shared/player-session.ts";
 import type { SiblingRequest, Siblings } from "./shared/siblings.ts";
@@ -103,6 +104,8 @@ export interface CustodyOptions {
   readonly onAway?: OnAway | undefined;
   /** The other processes of this server. Default: there are none. */
   readonly siblings?: Siblings | undefined;
+  /** Servers that have another origin than they had, this one included. Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
   readonly onEvent?: (event: CustodyEvent) => void;
   /** Default: none. */
   readonly telemetry?: Telemetry | undefined;
@@ -143,6 +146,7 @@ export class Custody {
   readonly trades: Trades;
   readonly #stays: Stays;
   readonly #options: Pick<CustodyOptions, "clock">;
+  readonly #movedServers: Moves;
   readonly #siblings: Siblings | undefined;
   readonly #homeAt: (origin: string) => Home;
   readonly #atHome: HomeSessions;
@@ -157,6 +161,8 @@ export class Custody {
     const { origin, store, clock, random, logger, peers } = options;
     const { signingKey, issuerKey, peerKey = issuerKey, siblings, onEvent, telemetry } = options;
     const { sessions } = this;
+    const { moves: moved = NOBODY_MOVED } = options;
+    this.#movedServers = moved;
     const life = (): string | undefined => siblings?.life;
     this.#siblings = siblings;
 
@@ -166,6 +172,7 @@ export class Custody {
       ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
       ...{ peers, gifts: options.gifts },
       onTraded: (trade) => onEvent?.({ type: "trade", trade }),
+      moves: moved,
       onLate: (kept) => {
         logger.warn(
           `${kept.from} brought back ${kept.player} after somebody else had played it: what it carried there is kept aside`,
@@ -177,10 +184,22 @@ export class Custody {
         onEvent?.({ type: "import", player: `${localId}@${new URL(origin).host}`, notice }),
     });
     const here = localHome(answers, trades, origin);
-    const homeAt = (home: string): Home => (home === origin ? here : remoteHome(peers, home));
+    const homeAt = (named: string): Home => {
+      const home = moved.currentOrigin(named);
+      return home === origin ? here : remoteHome(peers, home);
+    };
 
     // Holder: visitors who play here.
     const visitors = new VisitorBook(store, logger);
+    const nameHere = async (player: string, home: string): Promise<string> => {
+      const ids = idsOf(moved, player, home);
+      // Most homes are where they always were: nothing is read for their players.
+      if (ids.length === 1) return player;
+      for (const id of ids) {
+        if ((await visitors.get(id)) !== undefined) return id;
+      }
+      return ids[0] ?? player;
+    };
     const leases = new Leases({ sessions, visitors, homeAt, clock, logger });
     const settlement = new Settlement({
       ...{ visitors, sessions, leases, homeAt, clock, random, logger, telemetry },
@@ -214,12 +233,13 @@ export class Custody {
     });
 
     const endReceipts = new EndReceipts({
-      ...{ origin, history, homeAt, clock, logger, signingKey, peerKey },
+      ...{ origin, history, homeAt, clock, logger, signingKey, peerKey, moves: moved },
     });
 
     // Destination: whoever comes.
     const seats = new Seats({
       ...{ origin, store, transient: options.transient ?? store, issuerKey },
+      ...{ moves: moved, nameHere },
       ...{ seats: options.seats, admit: options.admit },
       ...{ clock, random, logger, telemetry, isOpen: () => !this.#draining },
       perMinute: options.perMinute && {
@@ -234,11 +254,12 @@ export class Custody {
     this.preflight = new Preflight({
       ...{ seats: options.seats, admit: options.admit, isOpen: () => !this.#draining },
       ...{ takesPlayersOf: options.takesPlayersOf, hasAsset: options.hasAsset, clock, logger },
+      moves: moved,
       perMinute: options.perMinute?.seatsOfPeer,
     });
     const arrivals = new Arrivals({
       ...{ origin, seats, visitors, sessions, leases, settlement, stays, homeAt, life },
-      receipts: endReceipts,
+      ...{ receipts: endReceipts, moves: moved },
       alone: options.transient !== undefined,
       ...{ clock, logger, telemetry },
       onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),
@@ -260,8 +281,8 @@ export class Custody {
 
     this.#calls = {
       ...homeCalls(answers, trades),
-      ...holderCalls({ visitors, sessions, stays, crossings, siblings }),
-      ...sourceCalls({ visitors, crossings, siblings }),
+      ...holderCalls({ visitors, sessions, stays, crossings, siblings, moves: moved, nameHere }),
+      ...sourceCalls({ visitors, crossings, siblings, moves: moved, nameHere }),
     };
     this.#settleHome = (isOver) => settleHome({ origin, ledger, receipts, trades }, isOver);
 
@@ -395,7 +416,7 @@ export class Custody {
     this.crossings.callOff(origin);
     this.gatherings.callOff(origin);
     for (const session of this.sessions.all()) {
-      if (session.atHome || session.home !== origin) continue;
+      if (session.atHome || this.#movedServers.currentOrigin(session.home) !== origin) continue;
       const transferId = this.crossings.transferOf(session.player);
       if (transferId !== undefined) this.crossings.abandon(session.player, transferId);
       void this.#end(session);
@@ -430,7 +451,8 @@ export class Custody {
    * another server, only who waits for `origin`; without it, all.
    */
   wake(origin?: string): void {
-    this.settlement.wake(origin);
+    const names = origin === undefined ? [] : this.#movedServers.formerOrigins(origin);
+    for (const name of [origin, ...names]) this.settlement.wake(name);
     this.crossings.wake();
     this.#stays.wake();
     this.#atHome.wake();

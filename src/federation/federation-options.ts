@@ -42,7 +42,8 @@ export interface FederationOptions {
   readonly store?: unknown;
   /**
    * For one start: that a key begins with an empty store (`fresh-store`), or a store with another key
-   * (`fresh-key`), is on purpose. Default: neither is, and the start is refused.
+   * (`fresh-key`) or origin (`fresh-origin`, where it has not moved), is on purpose. Default: none is, and the
+   * start is refused.
    */
   readonly adopt?: Adopt;
   /**
@@ -64,6 +65,11 @@ export interface FederationOptions {
   readonly maxPeers?: number;
   /** Time a handshake has to complete. Default 10. */
   readonly handshakeTimeoutSeconds?: number;
+  /**
+   * How long a peer's old origin has to be silent before a move is followed that it does not confirm, and of which
+   * no recovery key is known. Default 86400, 60–2592000.
+   */
+  readonly moveGraceSeconds?: number;
   /** Time between two probes of one peer. Default 15. */
   readonly healthCheckIntervalSeconds?: number;
   /** Life of a visiting player's lease without renewal. Default 30, 5–3600. */

@@ -117,13 +117,19 @@ export const FEDERATION_OPTIONS = optionsSchema(
       "an engine with compare-and-set, such as new RedisEngine({ client }), or a Keyv around one (ERR_FED_STORE_WITHOUT_CAS)",
       isStore,
     ).optional(),
-    adopt: z.enum(["fresh-store", "fresh-key"], one("fresh-store", "fresh-key")).optional(),
+    adopt: z
+      .enum(
+        ["fresh-store", "fresh-key", "fresh-origin"],
+        one("fresh-store", "fresh-key", "fresh-origin"),
+      )
+      .optional(),
     onRecoveryKey: customOption("a function").optional(),
     allowInsecure: flag,
     allowPrivateNetwork: flag,
     links: flag,
     maxPeers: countOption(1, 100_000).optional(),
     handshakeTimeoutSeconds: numberOption(1, 300).optional(),
+    moveGraceSeconds: numberOption(60, 2_592_000).optional(),
     healthCheckIntervalSeconds: numberOption(1, 3600).optional(),
     leaseSeconds: numberOption(5, 3600).optional(),
     stopTimeoutSeconds: numberOption(0, 600).optional(),

@@ -7,17 +7,18 @@ import {
   type Refusal,
   refuse,
 } from "../errors.ts";
-import type { ServerDescriptor } from "../identity/descriptor.ts";
 import type { VerifyKey } from "../identity/ed25519.ts";
 import { type SignedMessageParts, peekKeyId, verifyRequest } from "../identity/http-signatures.ts";
 import { isOrigin } from "../identity/origin.ts";
 import type { Clock, Logger, Store } from "../ports.ts";
 import { type RowKind, RowReader } from "../rows/rows.ts";
 import { TrustState, activeKids } from "../registry/federated-server.ts";
+import type { ReadDescriptor } from "../registry/move-verdict.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { HandshakeManager, SharedResponse } from "./handshake-manager.ts";
 import { type HandshakeSession, challengeSchema, completionSchema } from "./messages.ts";
 import { type PeerDescriptors, keyIn } from "./peer-descriptors.ts";
+import type { PeerMoves } from "./peer-moves.ts";
 import type { BegunSessions } from "./begun-sessions.ts";
 import { recordSession } from "./session-record.ts";
 import { type TrustPolicy, decideTrust } from "./trust-policy.ts";
@@ -57,6 +58,8 @@ export interface HandshakeResponderOptions {
   readonly shared?: boolean;
   /** Knows the sessions of this run. Default: some of its own. */
   readonly begun?: BegunSessions | undefined;
+  /** How long an old origin has to be silent before a move is followed that it does not confirm. Default: a day. */
+  readonly moveGraceSeconds?: number | undefined;
 }
 
 const openKey = (handshakeId: string): string => `handshake/${handshakeId}`;
@@ -84,10 +87,12 @@ const OPEN_ROW: RowKind<SharedResponse> = {
 export class HandshakeResponder {
   readonly #options: HandshakeResponderOptions;
   readonly #descriptors: PeerDescriptors;
+  readonly #moves: PeerMoves;
   readonly #openRows: RowReader<SharedResponse>;
 
-  constructor(options: HandshakeResponderOptions, descriptors: PeerDescriptors) {
+  constructor(options: HandshakeResponderOptions, descriptors: PeerDescriptors, moves: PeerMoves) {
     this.#options = options;
+    this.#moves = moves;
     this.#openRows = new RowReader(options.store, options.logger, OPEN_ROW);
     this.#descriptors = descriptors;
   }
@@ -115,21 +120,25 @@ export class HandshakeResponder {
     const verified = await this.#verify(request, keys.keyFor);
     if (!verified.verified) return unsigned(verified);
     const from = { origin: verified.origin, kid: verified.kid };
+    if (keys.read !== undefined) {
+      const moved = await this.#moves.follow(keys.read);
+      if (typeof moved === "object") return signedRefusal(from.origin, moved.code, moved.reason);
+    }
     const known = registry.get(from.origin);
     if (known?.trust === TrustState.Quarantined) {
       return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "quarantined: ask the operator");
     }
-    if (known === undefined && keys.descriptor !== undefined) {
+    if (known === undefined && keys.read !== undefined) {
       const decision = await decideTrust(
         this.#options.policy,
-        keys.descriptor,
+        keys.read.descriptor,
         this.#options.named,
       );
       if (decision === "refused") {
         return signedRefusal(from.origin, "ERR_FED_NOT_TRUSTED", "not on this server's list");
       }
     }
-    const result = await manager.respond(body, from, keys.descriptor);
+    const result = await manager.respond(body, from, keys.read?.descriptor);
     if (!result.verified) return signedRefusal(from.origin, result.code, result.reason);
     const { handshakeId } = result.response;
     if (this.#options.shared === true) {
@@ -227,7 +236,8 @@ export class HandshakeResponder {
   ): Promise<
     | {
         keyFor: (origin: string, kid: string) => VerifyKey | undefined;
-        descriptor: ServerDescriptor | undefined;
+        /** What the caller's own origin says, where no key of it is pinned. */
+        read: ReadDescriptor | undefined;
       }
     | Refusal
   > {
@@ -242,14 +252,16 @@ export class HandshakeResponder {
       if (registry.keyFor(origin, kid) === undefined) {
         await this.#descriptors.refresh(origin).catch(() => undefined);
       }
-      return { keyFor: (from, id) => registry.keyFor(from, id), descriptor: undefined };
+      return { keyFor: (from, id) => registry.keyFor(from, id), read: undefined };
     }
+    const left = registry.leftBehind(origin);
+    if (left !== undefined) return left;
     const fetched = await this.#descriptors.ofStranger(origin, address);
     if (!fetched.verified) return fetched;
     const { descriptor } = fetched;
     return {
       keyFor: (from, id) => (from === origin ? keyIn(descriptor, id) : undefined),
-      descriptor,
+      read: fetched,
     };
   }
 

@@ -18,6 +18,7 @@ import type { Logger } from "../ports.ts";
 import { Attribute } from "../telemetry/names.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
 import { type FederatedServer, TrustState } from "../registry/federated-server.ts";
+import type { ReadDescriptor } from "../registry/move-verdict.ts";
 import {
   type HandshakeAnswer,
   HandshakeResponder,
@@ -26,6 +27,7 @@ import {
 import { sessionSchema } from "./messages.ts";
 import { BegunSessions } from "./begun-sessions.ts";
 import { PeerDescriptors, keyIn } from "./peer-descriptors.ts";
+import { PeerMoves } from "./peer-moves.ts";
 import { recordSession } from "./session-record.ts";
 import type { HandshakeTransport } from "./transport.ts";
 import { decideTrust } from "./trust-policy.ts";
@@ -38,10 +40,14 @@ export interface HandshakeServiceOptions extends HandshakeResponderOptions {
   readonly telemetry?: Telemetry | undefined;
 }
 
+/** A server whose key is stolen has so long to notice that its origin does not answer. */
+const MOVE_GRACE_SECONDS = 24 * 3600;
+
 /** Performs handshakes with other servers and answers theirs. */
 export class HandshakeService {
   readonly #options: HandshakeServiceOptions;
   readonly #descriptors: PeerDescriptors;
+  readonly #moves: PeerMoves;
   readonly #responder: HandshakeResponder;
   /** Named servers that are not met yet, and why. */
   readonly #refusedBy = new Map<string, FederationErrorCode>();
@@ -50,18 +56,24 @@ export class HandshakeService {
   constructor(options: HandshakeServiceOptions) {
     const { begun = new BegunSessions(options.clock) } = options;
     this.#options = { ...options, begun };
-    this.#descriptors = new PeerDescriptors(options);
-    this.#responder = new HandshakeResponder(this.#options, this.#descriptors);
+    this.#descriptors = new PeerDescriptors({
+      ...options,
+      onRead: (read) => this.#moves.followFrom(read),
+    });
+    const { registry, clock, moveGraceSeconds: graceSeconds = MOVE_GRACE_SECONDS } = options;
+    this.#moves = new PeerMoves({ registry, clock, graceSeconds, descriptors: this.#descriptors });
+    this.#responder = new HandshakeResponder(this.#options, this.#descriptors, this.#moves);
   }
 
   /**
-   * Shakes hands with a server; one at a time per origin. `over` is the id of a session that the server does
+   * Shakes hands with a server, where it is now; one at a time per origin. `over` is the id of a session that the server does
    * not know any more.
    *
    * @throws FederationError with the reason: `ERR_FED_UNREACHABLE`, `ERR_FED_KEY_CHANGED`,
    * `ERR_FED_NOT_TRUSTED`, `ERR_FED_BLOCKED`, `ERR_FED_BAD_RESPONSE`, …
    */
-  connect(origin: string, over?: string): Promise<FederatedServer> {
+  connect(named: string, over?: string): Promise<FederatedServer> {
+    const origin = this.#options.registry.currentOrigin(named);
     if (over !== undefined) this.#options.begun?.end(origin, over);
     const running = this.#connecting.get(origin);
     if (running !== undefined) return running;
@@ -116,11 +128,21 @@ export class HandshakeService {
     );
   }
 
+  /** Where a known server has gone, as its old origin says, or where the one that was read comes from. */
+  async #followMoves(origin: string, read: ReadDescriptor): Promise<void> {
+    const moved = await this.#moves.followFrom(read);
+    const outcome = moved === "none" ? await this.#moves.follow(read) : moved;
+    if (typeof outcome === "object") throw refusalError(origin, outcome);
+  }
+
   async #connect(origin: string): Promise<FederatedServer> {
     const { manager, registry, transport, policy, named } = this.#options;
     if (registry.isBlocked(origin)) throw new FederationError("ERR_FED_BLOCKED");
     const fetched = await this.#descriptors.fetch(origin);
     if (!fetched.verified) throw refusalError(origin, fetched);
+    await this.#followMoves(origin, fetched);
+    const now = registry.currentOrigin(origin);
+    if (now !== origin) return this.#connect(now);
     if (fetched.descriptor.keys.some(({ kid }) => registry.isBlocked(origin, kid))) {
       throw new FederationError("ERR_FED_BLOCKED", `${origin} uses a key that is blocked here.`);
     }

@@ -6,6 +6,7 @@ import { type FederationErrorCode, type Refusal, refuse } from "../errors.ts";
 import { type ServerDescriptor, verifyDescriptor } from "../identity/descriptor.ts";
 import { type VerifyKey, importVerifyKey } from "../identity/ed25519.ts";
 import type { Clock } from "../ports.ts";
+import type { ReadDescriptor } from "../registry/move-verdict.ts";
 import type { ServerRegistry } from "../registry/server-registry.ts";
 import type { HandshakeTransport } from "./transport.ts";
 
@@ -15,6 +16,8 @@ export interface PeerDescriptorsOptions {
   readonly transport: Pick<HandshakeTransport, "fetchDescriptor">;
   readonly clock: Clock;
   readonly allowInsecure?: boolean;
+  /** A known server's own descriptor was read again: it may say where that has moved to. */
+  readonly onRead?: (read: ReadDescriptor) => Promise<unknown>;
 }
 
 /** A descriptor that is its origin's own word, and the key that signed it; or why it is not. */
@@ -191,6 +194,7 @@ export class PeerDescriptors {
     const verified = await this.fetch(origin);
     if (verified.verified && registry.has(origin)) {
       await registry.applyDescriptor(verified);
+      await this.#options.onRead?.(verified);
     }
   }
 }

@@ -5,6 +5,7 @@ import { FederationError, type Refusal, refuse } from "../errors.ts";
 import { type PublicJwk, importVerifyKey, thumbprint } from "./ed25519.ts";
 import { MAX_TOKEN_LENGTH, signJws, verifyJws } from "./jws.ts";
 import { type ListedAs, listedAsSchema, unfitting } from "./listed-as.ts";
+import { MAX_MOVES, MAX_MOVE_LENGTH } from "./move.ts";
 import { isOrigin } from "./origin.ts";
 import { MAX_RECOVERIES, MAX_RECOVERY_LENGTH } from "./recovery.ts";
 import type { KeyRing } from "./server-keys.ts";
@@ -26,6 +27,10 @@ export interface ServerDescriptor {
   readonly recoveries?: readonly string[] | undefined;
   /** That it agrees to be listed, and as what. Absent: it does not. */
   readonly listing?: ListedAs | undefined;
+  /** Statements of the moves that led here, the oldest first. */
+  readonly moves?: readonly string[] | undefined;
+  /** The origin that it has moved to: nothing else is served here any more. */
+  readonly movedTo?: string | undefined;
 }
 
 /** The document served at `/.well-known/aether-federation`. */
@@ -67,6 +72,8 @@ const descriptorSchema = z.strictObject({
   recovery: z.string().length(43).optional(),
   recoveries: z.array(z.string().max(MAX_RECOVERY_LENGTH)).max(MAX_RECOVERIES).optional(),
   listing: listedAsSchema.optional(),
+  moves: z.array(z.string().max(MAX_MOVE_LENGTH)).min(1).max(MAX_MOVES).optional(),
+  movedTo: z.string().max(300).optional(),
 });
 
 /**
@@ -89,6 +96,10 @@ export async function signDescriptor(
     ...((ring.recovery?.statements.length ?? 0) === 0
       ? {}
       : { recoveries: ring.recovery?.statements.slice(-MAX_RECOVERIES) }),
+    ...((descriptor.moves?.length ?? 0) === 0
+      ? {}
+      : { moves: descriptor.moves?.slice(-MAX_MOVES) }),
+    ...(descriptor.movedTo === undefined ? {} : { movedTo: descriptor.movedTo }),
   };
   const { listing } = descriptor;
   if (listing !== undefined) {
@@ -160,6 +171,10 @@ export async function verifyDescriptor(
   }
   if (options.origin !== undefined && parsed.origin !== options.origin) {
     return refuse("ERR_FED_DESCRIPTOR_INVALID", `the descriptor is of ${parsed.origin}`);
+  }
+  const { movedTo } = parsed;
+  if (movedTo !== undefined && (movedTo === parsed.origin || !isOrigin(movedTo, insecure))) {
+    return refuse("ERR_FED_DESCRIPTOR_INVALID", "movedTo is not another https origin");
   }
   if (!isEndpoint(parsed.endpoint, insecure.allowInsecure)) {
     return refuse("ERR_FED_DESCRIPTOR_INVALID", "endpoint is not an https URL without query");

@@ -26,22 +26,28 @@ export interface Reach {
 }
 
 /**
- * Looks for everybody that an entry means, in several turns of the event loop. `isExcepted`: whom a domain does
- * not mean.
+ * Looks for everybody that an entry means, by the origins that each had before, too, in several turns of the
+ * event loop. `isExcepted`: whom a domain does not mean.
  */
 export async function reachOf(
   entry: BlockEntry,
   servers: readonly FederatedServer[],
-  isExcepted: (origin: string) => boolean,
+  {
+    isExcepted,
+    formerOrigins,
+  }: {
+    readonly isExcepted: (origin: string) => boolean;
+    readonly formerOrigins: (origin: string) => readonly string[];
+  },
 ): Promise<Reach> {
   const matched = new Set<FederatedServer>();
   const publishers = new Map<string, FederatedServer[]>();
   for await (const server of inSlices(servers)) {
     const { origin, keys } = server;
-    if (
-      (entry.kind === "key" && vouches(keys, entry.text)) ||
-      (matchesOrigin(entry, origin) && !(entry.kind === "domain" && isExcepted(origin)))
-    ) {
+    const isNamed = [origin, ...formerOrigins(origin)].some(
+      (name) => matchesOrigin(entry, name) && !(entry.kind === "domain" && isExcepted(name)),
+    );
+    if (isNamed || (entry.kind === "key" && vouches(keys, entry.text))) {
       matched.add(server);
     }
     for (const kid of publishedBy(server)) {

@@ -54,6 +54,18 @@ export interface TheirTrust extends TrustRoles {
   readonly at: number;
 }
 
+/** A move in doubt (PROTOCOL 2). */
+export interface DoubtedMove {
+  /** Where the server is said to have gone. */
+  readonly to: string;
+  /** The key that signs there. */
+  readonly kid: string;
+  /** Since when the old origin is known not to answer, Unix seconds; absent: it does. */
+  readonly silentSince?: number | undefined;
+  /** The operator has said that it is right. */
+  readonly approved?: true;
+}
+
 /** Trusted for everything. */
 export const ALL_ROLES: TrustRoles = Object.freeze({ inbound: true, outbound: true });
 
@@ -85,6 +97,10 @@ export interface FederatedServer {
   readonly theirTrust?: TheirTrust;
   /** Why it does not deal with us, as it said last; undefined: it does. */
   readonly refusal?: PeerRefusal | undefined;
+  /** The origin that it was known by when this server followed its last move. */
+  readonly movedFrom?: string;
+  /** A move that it is said to have made, while that is in doubt. */
+  readonly moving?: DoubtedMove | undefined;
   readonly session: PeerSession | undefined;
   /** Unix seconds. */
   readonly lastHandshakeAt: number | undefined;

@@ -212,6 +212,15 @@ const PEER_ROW: RowKind<FederatedServer> = {
       .looseObject({ inbound: z.boolean(), outbound: z.boolean(), at: z.number() })
       .optional(),
     refusal: z.looseObject({ code: z.custom(isFederationErrorCode), at: z.number() }).optional(),
+    movedFrom: z.string().max(300).optional(),
+    moving: z
+      .looseObject({
+        to: z.string().max(300),
+        kid: z.string().max(64),
+        silentSince: z.number().optional(),
+        approved: z.literal(true).optional(),
+      })
+      .optional(),
     seenKeys: z.array(z.string().max(64)).max(16).optional(),
     session: z
       .looseObject({

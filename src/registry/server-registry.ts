@@ -25,6 +25,14 @@ import {
 } from "./federated-server.ts";
 import { ConflictError, PeerRows, type ReadRow } from "./peer-rows.ts";
 import { whoGivesWay } from "./places.ts";
+import {
+  type ClaimedMove,
+  type OldOriginsWord,
+  type ReadDescriptor,
+  claimedMove,
+  judgeMove,
+} from "./move-verdict.ts";
+import { MovedOrigins } from "./moved-origins.ts";
 import { approvedPins, judgeDescriptor } from "./descriptor-verdict.ts";
 import { type ServerListing, describeListing } from "./listing.ts";
 import { inSlices } from "./slices.ts";
@@ -42,6 +50,8 @@ export interface RegistryEvent {
     | "descriptor-changed"
     | "quarantined"
     | "recovered"
+    | "moved"
+    | "move-doubted"
     | "refuses-us"
     | "their-trust"
     | "blocked"
@@ -81,6 +91,7 @@ export class ServerRegistry {
   readonly #servers = new Map<string, FederatedServer>();
   readonly #rows: PeerRows;
   readonly #blocks: BlockList;
+  readonly #moved: MovedOrigins;
   readonly #listeners = new Set<(event: RegistryEvent) => void>();
   readonly #trustWords: Quota;
   /** When every row was read last, on the monotonic clock. */
@@ -98,6 +109,7 @@ export class ServerRegistry {
     this.#named = new Set(named);
     this.#rows = new PeerRows(store, logger);
     this.#blocks = new BlockList(store);
+    this.#moved = new MovedOrigins(store, logger);
     this.#trustWords = new Quota({ clock, perMinute: TRUST_WORDS_PER_MINUTE });
   }
 
@@ -107,6 +119,7 @@ export class ServerRegistry {
     const news = await this.#rows.newVersion();
     await this.#read(false);
     if (news !== undefined) this.#rows.sawVersion(news.version);
+    await this.#serially(() => this.#endMoves());
   }
 
   /**
@@ -134,6 +147,7 @@ export class ServerRegistry {
   async #read(tell: boolean): Promise<void> {
     this.#allReadAt = this.#clock.monotonic();
     await this.#blocks.load();
+    await this.#moved.load();
     const found = new Set<string>();
     for await (const row of this.#rows.read()) {
       found.add(row.server.origin);
@@ -219,6 +233,8 @@ export class ServerRegistry {
       if ([undefined, ...kids].some((kid) => this.isBlocked(descriptor.origin, kid))) {
         throw new FederationError("ERR_FED_BLOCKED");
       }
+      const left = this.leftBehind(descriptor.origin);
+      if (left !== undefined) throw new FederationError(left.code, left.reason);
       await this.#makeRoom(descriptor.origin, options.via);
       const now = this.#seconds();
       const server: FederatedServer = {
@@ -240,9 +256,17 @@ export class ServerRegistry {
     });
   }
 
-  /** Forgets a server and its keys. */
+  /** Forgets a server and its keys, or that an origin was left. */
   remove(origin: string): Promise<boolean> {
     return this.#serially(async () => {
+      if (await this.#moved.remove(origin)) {
+        // Met anew, it is not what a move has left over.
+        for (const { movedFrom, ...server } of this.list()) {
+          if (movedFrom === origin) await this.#write(server, "descriptor-changed");
+        }
+        await this.#rows.bumpVersion();
+        return true;
+      }
       if (!this.#servers.has(origin) && !this.#rows.isDamaged(origin)) return false;
       await this.#delete(origin);
       return true;
@@ -297,6 +321,138 @@ export class ServerRegistry {
     });
   }
 
+  /** The origin that the server of one has now: the same, unless it was left. */
+  currentOrigin(origin: string): string {
+    return this.#moved.current(origin);
+  }
+
+  /** Another number whenever more may be known of moves; 0 as long as no server has moved. */
+  get movesVersion(): number {
+    return this.#moved.version;
+  }
+
+  /** The origins that a server was known by before, the latest first. */
+  formerOrigins(origin: string): readonly string[] {
+    return this.#moved.former(origin);
+  }
+
+  /**
+   * Why nobody is heard as an origin: its server has left it (`ERR_FED_MOVED`), or what is stored of that is
+   * damaged (`ERR_FED_ROW_DAMAGED`). Undefined: it was not left.
+   */
+  leftBehind(origin: string): Refusal | undefined {
+    if (this.#moved.isDamaged(origin)) {
+      return refuse("ERR_FED_ROW_DAMAGED", "what is stored here of its move is damaged");
+    }
+    if (this.#moved.get(origin) === undefined) return undefined;
+    return refuse("ERR_FED_MOVED", `it is ${this.#moved.current(origin)} from now on`);
+  }
+
+  /** Whose move a descriptor claims that its own origin serves: see {@link claimedMove}. */
+  claimedMove(read: ReadDescriptor): ClaimedMove | Refusal | undefined {
+    return claimedMove(read, {
+      get: (origin) => this.#servers.get(origin),
+      isBlocked: (origin, kid) => this.isBlocked(origin, kid),
+      moved: this.#moved,
+      now: this.#seconds(),
+    });
+  }
+
+  /**
+   * Follows a known server to the origin that a descriptor was read from, or leaves it in doubt: trust, pins
+   * and all that is known of it go with it, and the old origin is nobody's any more. `word`: what that said
+   * when it was asked. Refuses as {@link claimedMove}, and with `ERR_FED_MOVE_DOUBTED`.
+   */
+  followMove(
+    read: ReadDescriptor,
+    word: OldOriginsWord,
+    graceSeconds: number,
+  ): Promise<{ readonly accepted: true } | Refusal> {
+    return this.#serially(async () => {
+      const claim = this.claimedMove(read);
+      if (claim === undefined) return { accepted: true };
+      if (!claim.verified) return claim;
+      const { server, to, keys, recovery } = claim;
+      const now = this.#seconds();
+      const verdict = judgeMove(claim, word, { now, graceSeconds, signedBy: read.signedBy });
+      if (!verdict.follow) {
+        const { silentSince } = verdict;
+        const moving = {
+          to,
+          kid: read.signedBy,
+          ...(silentSince === undefined ? {} : { silentSince }),
+        };
+        const isNews = server.moving?.to !== to || server.moving.kid !== read.signedBy;
+        if (JSON.stringify(moving) !== JSON.stringify(server.moving)) {
+          await this.#write({ ...server, moving }, isNews ? "move-doubted" : "descriptor-changed");
+        }
+        return refuse("ERR_FED_MOVE_DOUBTED", verdict.why);
+      }
+      const { moving: _doubt, refusal: _refusal, byPolicy, ...known } = server;
+      const stays = byPolicy === true && !this.#named.has(server.origin);
+      await this.#write(
+        {
+          ...{ ...known, origin: to, ...told(read.descriptor), keys, recovery },
+          ...{ movedFrom: server.origin, session: undefined },
+          // Whom the configuration names by its old origin has its place for good.
+          ...(stays ? { byPolicy } : {}),
+        },
+        "moved",
+      );
+      await this.#endMoves();
+      return { accepted: true };
+    });
+  }
+
+  /** What a crash between the two steps of a move has left: the old origin goes once the new one is known. */
+  async #endMoves(): Promise<void> {
+    for (const { origin, movedFrom: from } of [...this.#servers.values()]) {
+      if (from === undefined || this.#moved.isDamaged(from)) continue;
+      if (this.#servers.has(from)) {
+        await this.#moved.add({ from, to: origin, at: this.#seconds() });
+        await this.#delete(from);
+        await this.#rows.bumpVersion();
+      }
+    }
+  }
+
+  /**
+   * The operator's word that a move in doubt is right, by the key that signs at the new origin: it is followed
+   * when that is next read.
+   *
+   * @throws TypeError when no known server is said to have gone there, or another key signs there.
+   */
+  approveMove(to: string, kids: readonly string[]): Promise<void> {
+    return this.#serially(async () => {
+      const server = this.doubtedMove(to);
+      if (server?.moving === undefined) {
+        throw new TypeError(`no known server is said to have moved to "${to}"`);
+      }
+      const { moving } = server;
+      const other = kids.find((kid) => kid !== moving.kid);
+      if (other !== undefined || kids.length === 0) {
+        throw new TypeError(`name the key that signs at "${to}": ${moving.kid}`);
+      }
+      await this.#write({ ...server, moving: { ...moving, approved: true } }, "trust-changed");
+    });
+  }
+
+  /** The known server that is said to have gone to an origin, while that is in doubt. */
+  doubtedMove(to: string): FederatedServer | undefined {
+    return [...this.#servers.values()].find(({ moving }) => moving?.to === to);
+  }
+
+  /** No session with anybody counts any more: this server has another origin, which it has to prove. */
+  endSessions(): Promise<void> {
+    return this.#serially(async () => {
+      for await (const server of inSlices(this.list())) {
+        if (server.session !== undefined) {
+          await this.#write({ ...server, session: undefined }, "session");
+        }
+      }
+    });
+  }
+
   /** What health checks say; not durable. */
   setStatus(origin: string, status: ServerStatus): void {
     const server = this.#servers.get(origin);
@@ -340,7 +496,8 @@ export class ServerRegistry {
         return pins;
       }
       const { keys, recovery, recovered } = pins;
-      const { proposedKeys: _, proposal: _proposal, ...rest } = server;
+      const { proposedKeys: _, proposal: _proposal, ...others } = server;
+      const rest = heardOf(others);
       const quarantined = server.trust === TrustState.Quarantined;
       const next: FederatedServer = {
         ...rest,
@@ -383,7 +540,7 @@ export class ServerRegistry {
       const expiresAt = Math.min(session.expiresAt, server.descriptorValidUntil);
       const lastHandshakeAt = this.#seconds();
       await this.#write(
-        { ...server, session: { ...session, expiresAt }, lastHandshakeAt },
+        { ...heardOf(server), session: { ...session, expiresAt }, lastHandshakeAt },
         "session",
       );
     });
@@ -497,10 +654,12 @@ export class ServerRegistry {
     });
   }
 
-  /** The entries by which a known server is blocked. */
+  /** The entries by which a known server is blocked, by the origins that it had included. */
   blockedBy(origin: string): string[] {
     const server = this.#servers.get(origin);
-    return this.#blocks.reasons(origin, server === undefined ? [] : publishedBy(server));
+    const kids = server === undefined ? [] : publishedBy(server);
+    const names = [origin, ...this.formerOrigins(origin)];
+    return [...new Set(names.flatMap((name) => this.#blocks.reasons(name, kids)))];
   }
 
   /** What is blocked: origins, hosts, domains, key ids and `!` exceptions. */
@@ -508,9 +667,10 @@ export class ServerRegistry {
     return this.#blocks.list();
   }
 
-  /** Whether an origin or one of its keys is blocked. */
+  /** Whether an origin, one that its server had before, or one of its keys is blocked. */
   isBlocked(origin: string, kid?: string): boolean {
-    return this.#blocks.has(origin, kid);
+    if (this.#blocks.has(origin, kid)) return true;
+    return this.formerOrigins(origin).some((former) => this.#blocks.has(former, undefined));
   }
 
   /** Makes the trust of every known server what the block list says. `before`: who was blocked by it. */
@@ -549,7 +709,10 @@ export class ServerRegistry {
   }
 
   #reachOf(entry: BlockEntry): Promise<Reach> {
-    return reachOf(entry, this.list(), (origin) => this.#blocks.isExcepted(origin));
+    return reachOf(entry, this.list(), {
+      isExcepted: (origin) => this.#blocks.isExcepted(origin),
+      formerOrigins: (origin) => this.formerOrigins(origin),
+    });
   }
 
   #isServerBlocked(origin: string): boolean {
@@ -652,6 +815,14 @@ function readable(text: string): BlockEntry | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Who answers is not silent: a move that it is said to have made is none, as long as it does. */
+function heardOf<Server extends Pick<FederatedServer, "moving">>(server: Server): Server {
+  const { moving } = server;
+  if (moving?.silentSince === undefined) return server;
+  const { silentSince: _silent, ...rest } = moving;
+  return { ...server, moving: rest };
 }
 
 /** What a descriptor says of its server, but for the keys. */

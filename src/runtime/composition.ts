@@ -10,6 +10,7 @@ import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
 import { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
 import { PARTY_CAPABILITY } from "../custody/shared/party.ts";
+import type { Moves } from "../custody/shared/moves.ts";
 import { Discovery } from "../discovery/discovery.ts";
 import { ListingReader } from "../discovery/listing-reader.ts";
 import type { Populations } from "../discovery/server-entry.ts";
@@ -41,6 +42,7 @@ import type { Telemetry } from "../telemetry/telemetry.ts";
 import { CrossingLog } from "./crossing-log.ts";
 import type { EventBus } from "./events.ts";
 import { CHANGES_MILLISECONDS, takeOverChanges } from "./operator-changes.ts";
+import { knownMoves } from "./known-moves.ts";
 import { meetIntroduced, withIntroductions } from "./introductions.ts";
 import { OwnDescriptor } from "./own-descriptor.ts";
 import { OwnHealth } from "./own-health.ts";
@@ -60,7 +62,9 @@ import { TrustExchange } from "./trust-exchange.ts";
 
 const AUTOSAVE_MILLISECONDS = 5_000;
 /** What is told of a peer that has come to be trusted. */
-const NEWLY_TRUSTED: ReadonlySet<string> = new Set(["added", "trust-changed", "recovered"]);
+const NEWLY_TRUSTED: ReadonlySet<string> = new Set([
+  ...["added", "trust-changed", "recovered", "moved"],
+]);
 const SWEEP_MILLISECONDS = 10 * 60_000;
 
 /** What the parts are made of. */
@@ -81,6 +85,7 @@ export interface CompositionOptions {
 /** All parts of one server. */
 export interface Parts {
   readonly resources: Resources;
+  readonly moves: Moves;
   readonly descriptor: OwnDescriptor;
   readonly registry: ServerRegistry;
   readonly keptRoutes: KeptRoutes;
@@ -116,14 +121,16 @@ export function composeParts(from: CompositionOptions): Parts {
   const { signingKey } = keys;
 
   // Who we are.
-  const descriptor = new OwnDescriptor({ options, keys, clock });
+  const { former = [], moves: statements } = resources.identity;
+  const descriptor = new OwnDescriptor({ options, keys, clock, moves: statements });
 
   // Whom we know.
   const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];
   const namedPeers = new Set(named);
   const { maxPeers } = options;
   const registry = new ServerRegistry({ store, clock, maxPeers, named, logger });
-  const trust = new PeerTrust({ origin, registry, keys });
+  const moves = knownMoves(origin, former, registry);
+  const trust = new PeerTrust({ origin, registry, keys, moves });
   const { issuerKey, mayGoTo } = trust;
   const keptRoutes = new KeptRoutes({ store, table: from.routes, self: origin, random, logger });
 
@@ -192,6 +199,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const handshake = new HandshakeService({
     ...{ origin, manager, registry, named, store, clock, logger, allowInsecure },
     ...{ policy: policyHere, transport: peers, shared: link !== undefined, begun },
+    moveGraceSeconds: options.moveGraceSeconds,
     telemetry,
   });
   const sessions = transient === undefined ? undefined : begun;
@@ -259,14 +267,17 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ issuerKey, mayGoTo, takesPlayersOf: trust.takesPlayersOf },
     knowsParties: (peer) => registry.get(peer)?.protocols.includes(PARTY_CAPABILITY) === true,
     hasAsset: async (hash) => (await files.stat(hash)) !== undefined,
-    ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes },
+    ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes, moves },
     ...{ accept: options.accept, admit: options.admit, gifts: options.gifts, telemetry },
     perMinute: {
       crossingsOfPlayer: options.maxCrossingsPerMinutePerPlayer,
       seatsOfPeer: options.maxSeatsPerMinutePerPeer,
       roomsOfPeer: options.maxRoomsPerMinutePerPeer,
     },
-    peerKey: (peer, kid) => (peer === origin ? keys.dated(kid) : registry.datedKey(peer, kid)),
+    peerKey: (named, kid) => {
+      const peer = moves.currentOrigin(named);
+      return peer === origin ? keys.dated(kid) : registry.datedKey(peer, kid);
+    },
     onEvent: (event) => {
       if (event.type === "progress") events.emit("progress", event.progress);
       else if (event.type === "late") events.emit("late", event.late);
@@ -362,7 +373,7 @@ export function composeParts(from: CompositionOptions): Parts {
   return {
     ...{ resources, descriptor, registry, trust, handshake, nonces, keeper, peers, links },
     ...{ health, ownHealth, listings, discovery, serverPages, calls, keptRoutes, crossingLog },
-    ...{ assets, processes, custody },
+    ...{ assets, processes, custody, moves },
     local: [
       { stop: () => fetch.close() },
       { stop: () => download.close() },
@@ -378,7 +389,7 @@ export function composeParts(from: CompositionOptions): Parts {
     online: [
       new Pulse({
         ...{ store, clock, name: options.name, routes: options.routes },
-        named: named.filter((peer) => peer !== origin),
+        named: named.filter((peer) => moves.currentOrigin(peer) !== origin),
         attempt: (peer) => keeper.attempt(peer),
       }),
       ...[crossingLog, healthChecks, keeper, trustExchange, autosave, sweep, changes],

@@ -6,6 +6,8 @@ export const DATA_FILES = {
   store: "federation.sqlite",
   audit: "audit.jsonl",
   lock: "running.lock",
+  /** What the origin that a server has left is to serve. */
+  movedTo: "moved-to.json",
 } as const;
 
 /** Folder of the assets, in the data folder. */

@@ -112,7 +112,8 @@ export class FederationRuntime {
   get named(): readonly string[] {
     const { origin, peers, routes } = this.options;
     const servers = [...peers, ...routes.map(({ server }) => server)];
-    return [...new Set(servers)].filter((server) => server !== origin);
+    const current = servers.map((server) => this.#running?.moves.currentOrigin(server) ?? server);
+    return [...new Set(current)].filter((server) => server !== origin);
   }
 
   /** How meeting a server has failed; undefined where it has not. */
@@ -191,8 +192,9 @@ export class FederationRuntime {
    * A key of a server whose receipts can be verified here, with its dates: this server's own, a known
    * peer's, or what a peer says of one that it has retired.
    */
-  async receiptKey(issuer: string, kid: string): Promise<DatedKey | undefined> {
-    const { resources, registry, peers } = this.#parts();
+  async receiptKey(named: string, kid: string): Promise<DatedKey | undefined> {
+    const { resources, registry, peers, moves } = this.#parts();
+    const issuer = moves.currentOrigin(named);
     if (issuer === this.options.origin) return resources.keys.dated(kid);
     const pinned = registry.datedKey(issuer, kid);
     if (pinned !== undefined && pinned.retiredAt === undefined) return pinned;
@@ -331,11 +333,17 @@ export class FederationRuntime {
   }
 
   /** Why nobody is sent to a server now; undefined: players are. */
-  noWayOut(origin: string): NoWayOut | undefined {
-    const { registry, trust } = this.#parts();
+  noWayOut(named: string): NoWayOut | undefined {
+    const { registry, trust, moves } = this.#parts();
+    const origin = moves.currentOrigin(named);
     const { mayGoTo } = trust;
     const isReachable = (server: string): boolean => this.isReachable(server);
     return noWayOut({ registry, named: this.options.peers, mayGoTo, isReachable }, origin);
+  }
+
+  /** Where a server is that may be known by an origin that it has left. */
+  currentOrigin(origin: string): string {
+    return this.#parts().moves.currentOrigin(origin);
   }
 
   /** Whether players can be sent to a server now, as far as health checks know. */

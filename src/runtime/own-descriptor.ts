@@ -18,17 +18,22 @@ export class OwnDescriptor {
   readonly #options: Pick<ResolvedOptions, Told>;
   readonly #keys: OwnKeys;
   readonly #clock: Clock;
+  readonly #moves: readonly string[];
   #signed: { readonly document: DescriptorDocument; readonly at: number } | undefined;
 
   constructor({
     options,
     keys,
     clock,
+    moves = [],
   }: {
     readonly options: Pick<ResolvedOptions, Told>;
     readonly keys: OwnKeys;
     readonly clock: Clock;
+    /** Statements of the moves that led here. Default: none did. */
+    readonly moves?: readonly string[] | undefined;
   }) {
+    this.#moves = moves;
     this.#options = options;
     this.#keys = keys;
     this.#clock = clock;
@@ -52,6 +57,7 @@ export class OwnDescriptor {
           ],
           worlds: Object.keys(worlds),
           listing,
+          moves: this.#moves,
           validUntil: Math.floor(now / 1000) + LIFE_SECONDS,
         },
         this.#keys.ring,

@@ -76,6 +76,16 @@ export function tellOfPeers({ origin, registry, keys, clock, logger }: PeerNotic
         `${server.origin} is quarantined, and its players stay out: nothing vouches for the key it comes with, ${came.join(", ")}. Ask its operator, by another way, which is right, then: ${COMMAND} peers approve ${server.origin}`,
         { peer: server.origin },
       );
+    } else if (type === "moved") {
+      logger.warn(`${server.movedFrom} has moved to ${server.origin}: trust and players followed`, {
+        peer: server.origin,
+      });
+    } else if (type === "move-doubted") {
+      const { to = "", kid = "" } = server.moving ?? {};
+      logger.warn(
+        `${server.origin} is said to have moved to ${to}, by the key ${kid}, and its old origin does not say so. Ask its operator, by another way, then: ${COMMAND} peers approve ${to} --key ${kid}`,
+        { peer: server.origin, code: "ERR_FED_MOVE_DOUBTED" },
+      );
     } else if (type === "blocked") {
       blocked(server);
     } else if (type === "recovered") {
@@ -102,6 +112,8 @@ export function tellOfPeers({ origin, registry, keys, clock, logger }: PeerNotic
       case "ERR_FED_UNKNOWN_KEY":
       case "ERR_FED_KEY_CHANGED":
         return `Tell its operator the key id of this server by another way; there: ${COMMAND} peers approve ${origin} --key ${keys.ring.current.kid}`;
+      case "ERR_FED_MOVE_DOUBTED":
+        return `Let the old origin serve moved-to.json (data folder), or have its operator look, there: ${COMMAND} peers approve ${origin} --key ${keys.ring.current.kid}`;
       default:
         return `See what is wrong: ${COMMAND} doctor ${code === "ERR_FED_WRONG_RECIPIENT" ? server.origin : origin}`;
     }

@@ -14,6 +14,7 @@ import { ASSETS_FOLDER, DATA_FILES } from "./data-folder.ts";
 import { OwnKeys } from "./own-keys.ts";
 import { type Part, stopAll } from "./part.ts";
 import type { ResolvedOptions } from "./settings.ts";
+import { type StoreIdentity, storeIdentity } from "./store-identity.ts";
 import { openStoreForm } from "./store-form.ts";
 import type { ProcessLink } from "./sibling-processes.ts";
 
@@ -23,6 +24,8 @@ export interface Resources {
   /** In memory, where the folder's lock says that nobody else has the store. */
   readonly transient: Store | undefined;
   readonly keys: OwnKeys;
+  /** Whose the store is. */
+  readonly identity: StoreIdentity;
   readonly audit: AuditLog;
   readonly files: ContentStore;
   /** Gives everything back. */
@@ -77,12 +80,14 @@ export async function openResources({
     const path = join(dataDirectory, DATA_FILES.keys);
     const asked = { path, origin, store, adopt, random, logger, clock, onRecoveryKey };
     const keys = await OwnKeys.open(asked);
+    const { kid } = keys.ring.current;
+    const identity = (await storeIdentity(store)) ?? { kid, origin };
     const { directory = join(dataDirectory, ASSETS_FOLDER), maxBytes } = options.assets;
     const files = await ContentStore.open({ directory, maxBytes, clock, logger });
     closing.push({ stop: () => files.close() });
     const audit = new AuditLog(join(dataDirectory, DATA_FILES.audit));
     const transient = alone ? new MemoryStore(clock) : undefined;
-    return { store, transient, keys, audit, files, close: () => stopAll(closing) };
+    return { store, transient, keys, identity, audit, files, close: () => stopAll(closing) };
   } catch (cause) {
     await stopAll(closing).catch(() => undefined);
     throw cause;

@@ -46,6 +46,7 @@ export interface ResolvedOptions {
   readonly links: boolean;
   readonly maxPeers: number;
   readonly handshakeTimeoutSeconds: number;
+  readonly moveGraceSeconds: number;
   readonly healthCheckIntervalSeconds: number;
   readonly leaseSeconds: number;
   readonly stopTimeoutSeconds: number;
@@ -92,6 +93,7 @@ export const DEFAULTS = Object.freeze({
   links: true,
   maxPeers: 128,
   handshakeTimeoutSeconds: 10,
+  moveGraceSeconds: 24 * 3600,
   healthCheckIntervalSeconds: 15,
   leaseSeconds: 30,
   stopTimeoutSeconds: 20,

@@ -6,14 +6,15 @@
 import { z } from "zod";
 import { hasLedgerRows } from "../custody/home/ledger-rows.ts";
 import { FederationError } from "../errors.ts";
+import { MAX_MOVES, MAX_MOVE_LENGTH } from "../identity/move.ts";
 import { datedKey } from "../identity/key-rotation.ts";
 import type { KeyRing, SigningKey } from "../identity/server-keys.ts";
 import type { Logger, Store } from "../ports.ts";
 import { bindKeyRing, loadKeyRing, loadOrCreateKeyRing } from "../storage/key-file.ts";
 import type { Random } from "../ports.ts";
 
-/** What the operator says is on purpose: a store that begins anew, or a key that does. */
-export type Adopt = "fresh-store" | "fresh-key";
+/** What the operator says is on purpose: a store that begins anew, a key that does, or an origin. */
+export type Adopt = "fresh-store" | "fresh-key" | "fresh-origin";
 
 const IDENTITY_KEY = "identity";
 /** What is there once a server has been in use. */
@@ -23,7 +24,14 @@ const identitySchema = z.looseObject({
   /** Key id that the store belongs to. */
   kid: z.string().max(64),
   origin: z.string().max(300),
+  /** Origins that it had before, the latest first. */
+  former: z.array(z.string().max(300)).max(MAX_MOVES).optional(),
+  /** Statements of those moves, the oldest first. */
+  moves: z.array(z.string().max(MAX_MOVE_LENGTH)).max(MAX_MOVES).optional(),
 });
+
+/** Whose a store is. */
+export type StoreIdentity = z.infer<typeof identitySchema>;
 
 /**
  * Reads the key ring, or makes one, and holds it and the store against each other.
@@ -81,14 +89,16 @@ export async function openKeyRing({
       `The store belongs to the key ${identity.kid} (${identity.origin}), and the one at ${path} is another: name the right dataDirectory or store. If this key is to have this store, start once with adopt: "fresh-key".`,
     );
   }
-  if (identity !== undefined && identity.origin !== origin) {
-    logger.warn(
-      `the store was begun as ${identity.origin}: players that it has at home there are not found at home here (${origin})`,
-    );
+  const isElsewhere = identity !== undefined && identity.origin !== origin;
+  if (isElsewhere && adopt !== "fresh-origin" && adopt !== "fresh-key" && (await isUsed(store))) {
+    throw new FederationError("ERR_FED_STORE_IDENTITY", elsewhere(identity, origin));
   }
+  if (isElsewhere)
+    logger.warn(`the store, begun as ${identity.origin}, is ${origin}'s from now on`);
   // The store first: a key file that says there is a store is right from then on.
-  if (identity === undefined || datedKey(ring, identity.kid) === undefined) {
-    const mine = JSON.stringify({ kid: ring.current.kid, origin });
+  if (identity === undefined || isElsewhere || datedKey(ring, identity.kid) === undefined) {
+    const moves = isElsewhere ? {} : { former: identity?.former, moves: identity?.moves };
+    const mine = JSON.stringify({ kid: ring.current.kid, origin, ...moves });
     if (!(await store.compareAndSet(IDENTITY_KEY, text, mine))) {
       // Another process of this server got there first: hold the key against what it wrote.
       return openKeyRing({ path, origin, store, adopt, random, logger, onRecoveryKey });
@@ -97,10 +107,14 @@ export async function openKeyRing({
   return bindKeyRing(path, ring);
 }
 
+function elsewhere({ origin: there, former = [] }: StoreIdentity, origin: string): string {
+  return former.includes(origin)
+    ? `The store has moved from ${origin} to ${there}: start with that origin. Nobody comes back to an origin that was left.`
+    : `The store is that of ${there}, and this server is started as ${origin}. If it has moved, run \`npx aether-federation move --to ${origin}\` once: players and peers follow. If its players at ${there} may be lost, start once with adopt: "fresh-origin".`;
+}
+
 /** Whose a store is, as it says itself; undefined when it does not say. */
-export async function storeIdentity(
-  store: Pick<Store, "get">,
-): Promise<{ readonly kid: string; readonly origin: string } | undefined> {
+export async function storeIdentity(store: Pick<Store, "get">): Promise<StoreIdentity | undefined> {
   const text = await store.get(IDENTITY_KEY);
   return text === undefined ? undefined : identityOf(text);
 }
@@ -108,7 +122,7 @@ export async function storeIdentity(
 /** Gives a store to another key of its server: one that the recovery key has vouched for. */
 export async function handStoreTo(
   store: Pick<Store, "set">,
-  identity: { readonly kid: string; readonly origin: string },
+  identity: StoreIdentity,
 ): Promise<void> {
   await store.set(IDENTITY_KEY, JSON.stringify(identity));
 }

@@ -1,6 +1,7 @@
 /** Files that are this server's alone: no links that lead elsewhere, in a folder that nobody else can change. */
+import { randomUUID } from "node:crypto";
 import { constants, lstatSync, statSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FederationError } from "../errors.ts";
@@ -33,6 +34,18 @@ export function checkDataFolder(path: string): string | undefined {
   return (mode & GROUP_WRITES) === 0
     ? undefined
     : `the group of the data folder ${path} can write in it, and so be this server: run chmod 700 on it unless that is meant`;
+}
+
+/** Writes a file whole, in place of what stands there, link or not. */
+export async function writePrivateFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(temporary, text, { flag: "wx", mode: 0o600 });
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    throw cause;
+  }
 }
 
 /** A folder of this process's own for what is not to be kept, mode 0700, and how it is removed. */

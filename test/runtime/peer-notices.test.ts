@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { TrustState } from "../../src/registry/federated-server.ts";
 import { ServerRegistry } from "../../src/registry/server-registry.ts";
+import { signMove } from "../../src/identity/move.ts";
 import { tellOfPeers } from "../../src/runtime/peer-notices.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
@@ -49,6 +50,31 @@ describe("runtime/peer-notices", () => {
     await registry.applyDescriptor(await verifiedDescriptorOf(A, thief, clock.now()));
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? "", new RegExp(`${thief.current.kid}.*peers approve ${A}$`, "u"));
+  });
+
+  it("tells of a move once it has followed, and of one in doubt with the command", async () => {
+    await meet(A, TrustState.Trusted);
+    const [to, key] = ["https://moved.example", ringOf(A)];
+    const statement = { from: A, to, keys: [key.current.kid], iat: Math.floor(clock.now() / 1000) };
+    const moves = [await signMove(statement, key.current)];
+    const read = await verifiedDescriptorOf(to, key, clock.now(), { moves });
+    await registry.followMove(read, "denies", 60);
+    await registry.followMove(read, "denies", 60);
+    assert.equal(lines.length, 1);
+    const command = `peers approve ${to} --key ${key.current.kid}$`;
+    assert.match(
+      lines[0] ?? "",
+      new RegExp(`^${A} is said to have moved to ${to}.*${command}`, "u"),
+    );
+    await registry.followMove(read, "confirms", 60);
+    assert.match(lines[1] ?? "", new RegExp(`^${A} has moved to ${to}`, "u"));
+    assert.equal(lines.length, 2);
+  });
+
+  it("tells what a peer waits for that doubts this server's move", async () => {
+    await meet(A, TrustState.Trusted);
+    await registry.noteRefusal(A, "ERR_FED_MOVE_DOUBTED");
+    assert.match(lines[0] ?? "", /moved-to\.json.*peers approve https:\/\/own\.example/u);
   });
 
   it("tells once why a peer refuses this server, with what mends it", async () => {

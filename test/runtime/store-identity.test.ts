@@ -73,6 +73,22 @@ describe("runtime/store-identity", () => {
     assert.equal(await startAndStop(), fresh, "once is enough");
   });
 
+  it("refuses another origin on a store in use, until that is said to be on purpose", async () => {
+    await startAndStop();
+    await withStore((store) => store.set("peer/https://peer.example", "{}"));
+    const origin = "https://elsewhere.example";
+    await refused(/aether-federation move --to https:\/\/elsewhere\.example/u, { origin });
+    await startAndStop({ origin, adopt: "fresh-origin" });
+    await startAndStop({ origin });
+    await refused(/move --to/u);
+  });
+
+  it("takes another origin on a store that nobody has used yet", async () => {
+    await startAndStop();
+    await startAndStop({ origin: "https://elsewhere.example" });
+    await startAndStop();
+  });
+
   it("refuses another server's store", async () => {
     await startAndStop();
     const other = join(folder.path, "other");

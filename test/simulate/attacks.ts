@@ -94,7 +94,7 @@ export class Attacks {
     const seen = this.#seen;
     if (seen === undefined) return;
     const claims = claimsOf(seen.body.pass);
-    const issuer = this.#servers.find(({ origin }) => origin === claims.iss);
+    const issuer = this.#servers.find(({ address }) => address === claims.iss);
     // A destination that keeps seats in memory forgets with them what they were given for.
     if (seen.to.alone && seen.to.life !== seen.life) return;
     // Another source's first use would be the honest one.
@@ -112,8 +112,8 @@ export class Attacks {
     const seen = this.#seen;
     if (seen === undefined) return;
     const claims = claimsOf(seen.body.pass);
-    const issuer = this.#servers.find(({ origin }) => origin === claims.iss);
-    const forger = this.#servers.find(({ origin }) => origin !== claims.iss);
+    const issuer = this.#servers.find(({ address }) => address === claims.iss);
+    const forger = this.#servers.find(({ address }) => address !== claims.iss);
     if (issuer === undefined || forger === undefined) return;
     const [xfer, jti] = [this.#world.random.uuid(), this.#world.random.uuid()];
     const now = Math.floor((EPOCH + this.#world.now) / 1000);

@@ -123,11 +123,12 @@ if ((result.violation === undefined) === (mutant !== undefined)) process.exitCod
 
 /**
  * What strikes a mutant. Rooms, clients and peers that misbehave leave fewer crossings to be seen: they
- * do so only where one of their faults is asked for; nor does a holder keep players but where that is.
+ * do so only where one of their faults is asked for; nor does a holder keep players, or a server move, but where
+ * that is.
  */
 function faultsOf({ faults = {} }: Mutant): Partial<Faults> {
   const asked = Object.keys(MISBEHAVIOUR).some((kind) => kind in faults);
-  return { hostage: 0, ...(asked ? {} : MISBEHAVIOUR), ...faults };
+  return { hostage: 0, move: 0, ...(asked ? {} : MISBEHAVIOUR), ...faults };
 }
 
 /** Whether a line of the trace is about the player, or about what happened to all. */

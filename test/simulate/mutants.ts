@@ -5,6 +5,7 @@
  * to find its place exactly once, so that no rewrite of the source leaves it without effect.
  */
 import { registerHooks } from "node:module";
+import { MOVE_MUTANTS } from "./move-mutants.ts";
 import type { Faults } from "./world.ts";
 
 /** One rule less. */
@@ -480,13 +481,13 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: holderCalls,
-        find: "      if (!isHomeOf(caller, player)) {",
+        find: "      if (!isHomeOf(caller, currentPlayer(moves, named))) {",
         put: '      if (caller === "") {',
       },
       {
         file: holderCalls,
-        find: "      if (row === undefined || row.held.epoch !== epoch || row.home !== caller) {",
-        put: "      if (row === undefined || row.held.epoch !== epoch) {",
+        find: "        row.held.epoch !== epoch ||\n        moves.currentOrigin(row.home) !== caller\n",
+        put: "        row.held.epoch !== epoch\n",
       },
     ],
   },
@@ -756,7 +757,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: seats,
-        find: "    if (claims.src !== caller) {",
+        find: "    if (moves.currentOrigin(claims.src) !== caller) {",
         put: '    if (claims.src === "") {',
       },
     ],
@@ -1320,6 +1321,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ...parties,
     seed: "3",
   },
+  ...MOVE_MUTANTS,
 };
 
 /** Loads the source with one rule taken away. Call it before anything of the source is imported. */

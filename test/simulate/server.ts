@@ -13,6 +13,7 @@ import { type VerifyKey, importVerifyKey } from "../../src/identity/ed25519.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
 import type { JsonValue } from "../../src/json.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
+import type { Addresses } from "./addresses.ts";
 import { type Book, Connection, type Station, type Tape } from "./connection.ts";
 import {
   type Carried,
@@ -51,6 +52,8 @@ const ROTTING_COLUMNS = ["epoch", "transfer", "last"];
 export interface Neighbourhood {
   readonly world: World;
   readonly servers: readonly SimulatedServer[];
+  /** Where they are. */
+  readonly addresses: Addresses;
   /** Whether any servers have links. */
   readonly links: boolean;
   /** Whether two servers have links with each other; the others call each other by HTTP alone. */
@@ -82,6 +85,7 @@ export interface Neighbourhood {
 
 /** One server over all its lives. */
 export class SimulatedServer implements PeerCalls {
+  /** The origin that it began with: its name in the simulation, wherever it is. */
   readonly origin: string;
   readonly disk: Disk = new Map();
   readonly key: SigningKey;
@@ -114,6 +118,7 @@ export class SimulatedServer implements PeerCalls {
   constructor(hood: Neighbourhood, name: string) {
     this.#hood = hood;
     this.origin = `https://${name}.example`;
+    hood.addresses.add(this.origin);
     this.key = generateSigningKey(hood.world.random);
     this.verifyKey = importVerifyKey(this.key.jwk);
     // Clocks run up to 4 % apart and show times up to 10 s apart.
@@ -121,6 +126,16 @@ export class SimulatedServer implements PeerCalls {
     this.#offset = hood.world.between(-5_000, 5_000);
     this.#narrow = hood.world.random.fraction() < 0.5;
     this.alone = hood.world.random.fraction() < 0.5;
+  }
+
+  /** The origin that it has now. */
+  get address(): string {
+    return this.#hood.addresses.of(this.origin);
+  }
+
+  /** Where it believes another server to be. */
+  wayTo({ origin }: SimulatedServer): string {
+    return this.#hood.addresses.knownTo(this.origin).currentOrigin(origin);
   }
 
   get authority(): string {
@@ -179,8 +194,9 @@ export class SimulatedServer implements PeerCalls {
     this.#clock = clock;
     this.#station = { name: this.origin, ...process };
     this.#links = this.#hood.links ? this.#linksOf(alive, clock) : undefined;
+    const moves = this.#hood.addresses.knownTo(this.origin);
     this.#custody = new Custody({
-      origin: this.origin,
+      ...{ origin: this.address, moves },
       store,
       transient: this.alone ? new MemoryStore(clock) : undefined,
       clock,
@@ -190,7 +206,10 @@ export class SimulatedServer implements PeerCalls {
       seats: this.#seatHost(alive),
       signingKey: () => this.key,
       issuerKey: (issuer, kid) => {
-        const server = this.#hood.servers.find(({ origin }) => origin === issuer);
+        const { servers, addresses } = this.#hood;
+        const there = moves.currentOrigin(issuer);
+        const name = addresses.hears(this.origin, there) ? addresses.nameOf(there) : undefined;
+        const server = servers.find(({ origin }) => origin === name);
         return server?.key.kid === kid ? server.verifyKey : undefined;
       },
       leaseSeconds: LEASE_SECONDS,
@@ -254,6 +273,7 @@ export class SimulatedServer implements PeerCalls {
     for (const connection of this.#connections) if (!connection.dead) connection.cut();
     this.#connections.clear();
     if (world.strikes("rot")) this.#rot();
+    if (world.strikes("move")) this.#hood.addresses.move(this.origin);
     world.schedule(milliseconds, () => {
       world.note(() => `${this.authority} is started again`);
       this.start();
@@ -434,11 +454,16 @@ export class SimulatedServer implements PeerCalls {
   }
 
   /** A signed call, as far as custody can tell: an answer, or nobody knows. */
-  #callAs(alive: () => boolean, to: string, path: string, body: unknown): Promise<PeerAnswer> {
-    const { world, servers } = this.#hood;
-    const target = servers.find(({ origin }) => origin === to);
+  #callAs(alive: () => boolean, named: string, path: string, body: unknown): Promise<PeerAnswer> {
+    const { world, servers, addresses } = this.#hood;
+    // Nobody answers where nobody is any more, nor where nobody is known to be.
+    const way = addresses.knownTo(this.origin).currentOrigin(named);
+    const target = servers.find(({ address }) => address === way);
+    const to = addresses.nameOf(way);
+    const caller = this.address;
     const { text, lied } = this.#told(path, body);
-    const linked = this.#callByLink(alive, to, { path, text, lied });
+    const linked =
+      target === undefined ? undefined : this.#callByLink(alive, to, { path, text, lied });
     if (linked !== undefined) return linked;
     const created = Math.floor((EPOCH + world.now + this.#offset) / 1000);
     return new Promise((resolve, reject) => {
@@ -466,7 +491,7 @@ export class SimulatedServer implements PeerCalls {
           }
           world.note(line);
           if (target === undefined) return;
-          target.#answered(this.origin, path, text, lied, created).then(
+          target.#answered(caller, path, text, lied, created).then(
             (answer) => {
               if (answer === undefined) return;
               const told = answer.ok ? "ok" : answer.code;
@@ -531,7 +556,8 @@ export class SimulatedServer implements PeerCalls {
         world.note(() => `${new URL(origin).host} ⇒ ${this.authority} ${tellCall(path, text)}`);
         if (world.strikes("stop")) void this.stop();
         if (world.strikes("hang")) this.hang();
-        const answer = await this.#answered(origin, path, text, written.lied, sentAt);
+        const caller = this.#hood.addresses.of(origin);
+        const answer = await this.#answered(caller, path, text, written.lied, sentAt);
         if (answer === undefined) return never();
         const told = answerOf(answer);
         book.wrote(`${this.origin} → ${origin} ${told.status} ${told.body}`);
@@ -698,6 +724,8 @@ export class SimulatedServer implements PeerCalls {
   ): Promise<PeerAnswer | undefined> {
     const custody = this.custody;
     if (custody === undefined) return undefined;
+    // Who has left an origin, or is not known by its new one, gets no answer that it could act on.
+    if (!this.#hood.addresses.hears(this.origin, caller)) return undefined;
     const answered = await (
       path === "/reservations"
         ? custody.seats.reserve(caller, body)

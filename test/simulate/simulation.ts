@@ -1,7 +1,9 @@
 /** One simulation: servers, players, faults, attacks, and the eye that watches them. */
+import { idsOf } from "../../src/custody/shared/moves.ts";
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
 import type { SeatedParty } from "../../src/custody/destination/seat-book.ts";
 import type { PartyOutcome } from "../../src/custody/source/parties.ts";
+import { Addresses } from "./addresses.ts";
 import { Attacks } from "./attacks.ts";
 import { Book, type Tape } from "./connection.ts";
 import type { Carried } from "./room.ts";
@@ -68,6 +70,7 @@ const DEFAULT_FAULTS: Faults = {
   tamper: 0.002,
   noUpgrade: 0.03,
   rot: 0.1,
+  move: 0.04,
 };
 /** When faults stop, this is how long until everybody can play again: a lease, a retry, a start. */
 const RECOVERY_MILLISECONDS = 90_000;
@@ -87,6 +90,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
 class Simulation implements Stage {
   readonly world: World;
   readonly servers: SimulatedServer[];
+  readonly addresses: Addresses;
   readonly tally = {
     ...{ crossings: 0, arrived: 0, stayed: 0, logins: 0, recalls: 0 },
     ...{ parties: 0, partiesArrived: 0, partiesStayed: 0 },
@@ -111,12 +115,13 @@ class Simulation implements Stage {
     this.#options = options;
     this.world = new World(options.seed);
     this.world.traceLength = options.traceLength ?? 0;
+    this.addresses = new Addresses(this.world);
     this.servers = Array.from(
       { length: options.servers ?? 4 },
       (_, index) => new SimulatedServer(this, `s${index}`),
     );
     if (options.links ?? true) this.#pair();
-    this.#watcher = new Watcher(this.world, this.servers);
+    this.#watcher = new Watcher(this.world, this.servers, this.addresses);
     this.#attacks = new Attacks(
       this.world,
       this.servers,
@@ -177,7 +182,8 @@ class Simulation implements Stage {
   }
 
   departing(server: SimulatedServer, player: string): void {
-    if (!this.turnedRound.has(`${server.origin} ${server.life} ${player}`)) return;
+    const turned = `${server.origin} ${server.life} ${this.addresses.player(player)}`;
+    if (!this.turnedRound.has(turned)) return;
     this.violate(`${player} has turned round, and ${server.authority} sends it to another server`);
   }
 
@@ -387,7 +393,12 @@ class Simulation implements Stage {
         .map((each) => each.transferId),
     );
     for (const player of this.#players) {
-      for (const seat of (await unwell.custody?.seats.of(player.id)) ?? []) {
+      const moves = this.addresses.knownTo(unwell.origin);
+      const ids = idsOf(moves, player.id, player.home.origin);
+      const seats = await Promise.all(
+        ids.map(async (id) => (await unwell.custody?.seats.of(id)) ?? []),
+      );
+      for (const seat of seats.flat()) {
         if (!tried.has(seat.transferId)) continue;
         this.violate(`${unwell.authority} keeps a seat for ${player.id}, who went elsewhere`);
       }

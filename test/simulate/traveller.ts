@@ -76,7 +76,11 @@ export class Traveller {
     this.#home = home;
   }
 
-  /** `<local id>@<home authority>`. */
+  get home(): SimulatedServer {
+    return this.#home;
+  }
+
+  /** `<local id>@<home authority>`, wherever its home is now. */
   get id(): string {
     return `${this.name}@${this.#home.authority}`;
   }
@@ -229,8 +233,9 @@ export class Traveller {
     const { world, tally } = stage;
     tally.crossings += 1;
     world.note(() => `${this.name} walks from ${place.server.authority} to ${target.authority}`);
-    const to = ({ origin }: SimulatedServer): CrossingDestination => ({
-      ...{ uri: `aether://${target.authority}/world`, origin, world: "world", options: {} },
+    const to = (server: SimulatedServer): CrossingDestination => ({
+      ...{ uri: `aether://${target.authority}/world`, origin: place.server.wayTo(server) },
+      ...{ world: "world", options: {} },
     });
     const transferId = world.random.uuid();
     const { crossings } = place.custody;
@@ -241,8 +246,9 @@ export class Traveller {
     if (next.length > 0 && !this.calm && world.random.fraction() < 0.1) {
       world.schedule(world.between(0, 200), () => {
         if (place.server.custody !== place.custody || place.server.hung) return;
-        if (!stage.open.has(outcome) || crossings.transferOf(this.id) === undefined) return;
-        crossings.abandon(this.id, transferId);
+        const { player } = place.session;
+        if (!stage.open.has(outcome) || crossings.transferOf(player) === undefined) return;
+        crossings.abandon(player, transferId);
         stage.turnedRound.add(turned);
       });
     }
@@ -379,7 +385,7 @@ export class Traveller {
   async #follow(message: TransitMessage, left: RoomBody): Promise<void> {
     const stage = this.#stage;
     const { origin, reservation, transferId } = message;
-    const server = stage.servers.find((each) => each.origin === origin);
+    const server = stage.servers.find((each) => each.address === origin);
     const custody = server?.custody;
     if (server === undefined || custody === undefined || server.hung) return;
     const departed = carriedOf(left.said);

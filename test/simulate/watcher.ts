@@ -5,6 +5,7 @@ import type { SeatedParty } from "../../src/custody/destination/seat-book.ts";
 import { type LedgerRow } from "../../src/custody/home/ledger-row.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
 import type { VisitorRow } from "../../src/custody/holder/visitors.ts";
+import type { Addresses } from "./addresses.ts";
 import { type Carried, carriedOf, trophiesOf } from "./room.ts";
 import type { PartyOutcome } from "../../src/custody/source/parties.ts";
 import type { PartyAsked, SimulatedServer } from "./server.ts";
@@ -31,6 +32,7 @@ export class Violation extends Error {}
 export class Watcher {
   readonly #world: World;
   readonly #servers: readonly SimulatedServer[];
+  readonly #addresses: Addresses;
   readonly #rows = new Map<string, LedgerRow>();
   readonly #visitors = new Map<string, VisitorRow | undefined>();
   readonly #parents = new Map<number, number>();
@@ -65,8 +67,9 @@ export class Watcher {
   /** The first change has as many digits as the last: no state grows by being changed. */
   #changes = FIRST_CHANGE;
 
-  constructor(world: World, servers: readonly SimulatedServer[]) {
+  constructor(world: World, servers: readonly SimulatedServer[], addresses: Addresses) {
     this.#world = world;
+    this.#addresses = addresses;
     this.#servers = servers;
   }
 
@@ -104,7 +107,7 @@ export class Watcher {
 
   /** Whatever is owed to a player is not owed any more. */
   disown(player: string): void {
-    this.#owed.delete(player);
+    this.#owed.delete(this.#addresses.player(player));
   }
 
   /** A visitor's row was damaged, and let go of. */
@@ -113,7 +116,8 @@ export class Watcher {
   }
 
   /** A server has recorded a change of what a player carries. */
-  owes(by: string, life: number, player: string, carried: Carried): void {
+  owes(by: string, life: number, named: string, carried: Carried): void {
+    const player = this.#addresses.player(named);
     const owed = this.#owed.get(player) ?? new Map<number, { by: string; life: number }>();
     this.#owed.set(player, owed);
     owed.set(carried.id, { by, life });
@@ -130,7 +134,7 @@ export class Watcher {
 
   /** Home's row of a player. */
   row(player: string): LedgerRow | undefined {
-    const [localId = "", authority = ""] = player.split("@");
+    const [localId = "", authority = ""] = this.#addresses.player(player).split("@");
     return this.#rows.get(`https://${authority} custody/${localId}`);
   }
 
@@ -153,7 +157,8 @@ export class Watcher {
         const found = JSON.parse(text) as DiskRow;
         if (found.values["damaged"] !== undefined) continue;
         const key = id.slice(id.indexOf(" custody/") + " custody/".length);
-        const row = membersOf({ key, ...found }) as unknown as LedgerRow;
+        const stored = membersOf({ key, ...found }) as unknown as LedgerRow;
+        const row = this.#addresses.row(stored);
         const before = this.#rows.get(id);
         this.#rows.set(id, row);
         if (row.transfer !== undefined) this.#opened.add(row.transfer.id);
@@ -223,7 +228,7 @@ export class Watcher {
       const row = this.#rows.get(id);
       const holder = this.#servers.find(({ origin }) => origin === row?.holder);
       const player = `${row?.localId ?? ""}@${new URL(id.slice(0, id.indexOf(" "))).host}`;
-      const session = holder?.custody?.sessions.get(player);
+      const session = this.#sessionsOf(player, holder).at(0);
       if (session === undefined || session.frozen || holder?.hung === true) continue;
       if (this.#world.now - since > RECALL_MILLISECONDS) {
         throw new Violation(
@@ -287,6 +292,12 @@ export class Watcher {
     }
   }
 
+  /** The sessions of a player at a server, by whichever id. */
+  #sessionsOf(player: string, server: SimulatedServer | undefined): readonly PlayerSession[] {
+    const sessions = server?.custody?.sessions.all() ?? [];
+    return sessions.filter((each) => this.#addresses.player(each.player) === player);
+  }
+
   /** A client is told of its seat. @throws Violation when its departure is not on disk by then. */
   told(player: string, transferId: string): void {
     this.look();
@@ -344,12 +355,15 @@ export class Watcher {
         ...[...(home?.disk ?? [])].filter(([key]) => key.startsWith(`late/${localId}/`)),
         // What home would not take, its holder has kept.
         ...this.#servers.flatMap(({ disk }) =>
-          [...disk].filter(([key]) => key.startsWith(`refused/${player}/`)),
+          [...disk].filter(([key]) => {
+            const [kind, whose = ""] = key.split("/");
+            return kind === "refused" && this.#addresses.player(whose) === player;
+          }),
         ),
       ].map(([, { value }]) => carriedOf((JSON.parse(value) as { state: unknown }).state));
       // A player that plays now carries it where it plays.
-      const carried = this.#servers.map(({ custody }) =>
-        carriedOf(custody?.sessions.get(player)?.carry()),
+      const carried = this.#servers.flatMap((server) =>
+        this.#sessionsOf(player, server).map((session) => carriedOf(session.carry())),
       );
       for (const state of [...late, ...carried]) {
         for (let id = state?.id; id !== undefined; id = this.#parents.get(id)) owed.delete(id);
@@ -369,13 +383,14 @@ export class Watcher {
       if (server.hung) continue;
       for (const session of server.custody?.sessions.all() ?? []) {
         if (session.frozen) continue;
-        const elsewhere = playing.get(session.player);
+        const player = this.#addresses.player(session.player);
+        const elsewhere = playing.get(player);
         if (elsewhere !== undefined) {
           throw new Violation(
             `${session.player} is simulated at ${elsewhere} and at ${server.authority}`,
           );
         }
-        playing.set(session.player, server.authority);
+        playing.set(player, server.authority);
         const row = this.row(session.player);
         if (row === undefined) throw new Violation(`${session.player} plays without a row at home`);
         if (

@@ -64,6 +64,8 @@ export interface Faults {
   noUpgrade: number;
   /** Chance, per end of a process, that a row of its store is damaged meanwhile. */
   rot: number;
+  /** Chance, per end of a process, that its server comes back at another origin. */
+  move: number;
 }
 
 export const NO_FAULTS: Faults = {
@@ -89,6 +91,7 @@ export const NO_FAULTS: Faults = {
   tamper: 0,
   noUpgrade: 0,
   rot: 0,
+  move: 0,
 };
 
 /** Signing runs in other threads; the world moves on only when none is under way. */

@@ -6,6 +6,7 @@ import type { ImportPolicy } from "../../src/custody/home/import-policy.ts";
 import type { GiftPolicy } from "../../src/custody/home/trades.ts";
 import type { ImportRules } from "../../src/custody/home/import-rules.ts";
 import type { PlayerBody, PlayerSession } from "../../src/custody/shared/player-session.ts";
+import type { Moves } from "../../src/custody/shared/moves.ts";
 import type { Siblings } from "../../src/custody/shared/siblings.ts";
 import { type CallAnswer, ERROR_CODES, type FederationErrorCode } from "../../src/errors.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
@@ -87,6 +88,30 @@ export class CustodyServers {
     return this.add(origin);
   }
 
+  /** Origins that were left, and where their servers went: everybody knows, at once. */
+  readonly #moved = new Map<string, string>();
+  readonly #moves: Moves = {
+    version: 0,
+    currentOrigin: (origin) => {
+      const to = this.#moved.get(origin);
+      return to === undefined ? origin : this.#moves.currentOrigin(to);
+    },
+    formerOrigins: (origin) =>
+      [...this.#moved.keys()].filter(
+        (from) => from !== origin && this.#moves.currentOrigin(from) === origin,
+      ),
+  };
+
+  /** A server again, at another origin, on what it had stored, with its key. The former run is cut off. */
+  move(from: string, to: string): CustodyServer {
+    this.servers.get(from)?.custody.stop();
+    this.servers.delete(from);
+    this.#moved.set(from, to);
+    Object.assign(this.#moves, { version: this.#moved.size });
+    this.#disks.set(to, this.#diskOf(from));
+    return this.add(to);
+  }
+
   /** What a test has answered instead of a server; undefined: it answers itself. */
   answer: (path: string, body: unknown) => CallAnswer | undefined = () => undefined;
   readonly #keys = new Map<string, SigningKey>();
@@ -113,7 +138,10 @@ export class CustodyServers {
   add(origin: string, siblings?: Siblings): CustodyServer {
     const { clock, servers } = this;
     const random = seededRandom(origin);
-    const key = generateSigningKey(seededRandom(`${origin} key`));
+    const [former] = this.#moves.formerOrigins(origin);
+    const key =
+      (former === undefined ? undefined : this.#keys.get(former)) ??
+      generateSigningKey(seededRandom(`${origin} key`));
     const said: string[] = [];
     const events: CustodyEvent[] = [];
     const say = (message: string): void => void said.push(message);
@@ -206,7 +234,7 @@ export class CustodyServers {
       },
       knowsParties: (known) => this.knowsParties(known),
       leaseSeconds: 30,
-      siblings,
+      ...{ siblings, moves: this.#moves },
       accept: this.accept,
       gifts: this.gifts,
       onEvent: (event) => void events.push(event),

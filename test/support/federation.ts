@@ -34,6 +34,8 @@ export interface TestServerOptions {
   readonly shared?: boolean;
   /** Handshakes open at once. Default 1024. */
   readonly maxOpenHandshakes?: number;
+  /** How long an old origin has to be silent before a move is followed. Default: a day. */
+  readonly moveGraceSeconds?: number;
 }
 
 /** Servers that reach each other through nothing but a map; what passes is kept for replays. */
@@ -158,6 +160,7 @@ export class TestServer {
       store: this.store,
       clock,
       logger: quietLogger(),
+      moveGraceSeconds: options.moveGraceSeconds,
     });
     this.peers.reconnectBy((peer, over) => this.handshake.connect(peer, over));
     this.peers.relocateBy((peer) => this.handshake.relocate(peer));

@@ -16,6 +16,7 @@ import { refusal } from "../shared/calls.ts";
 import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { WonClaim } from "../shared/messages.ts";
 import type { EndReceipts } from "../shared/end-receipts.ts";
+import { type Moves, NOBODY_MOVED, currentPlayer } from "../shared/moves.ts";
 import { isGuest } from "../shared/player-id.ts";
 import { type PlayerBody, PlayerSession, type PlayerSessions } from "../shared/player-session.ts";
 import type { SeatRecord } from "./seat-book.ts";
@@ -67,6 +68,8 @@ export interface ArrivalsOptions {
   readonly logger: Logger;
   /** A session has started. */
   readonly onArrival?: ((arrival: Arrival) => void) | undefined;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
   /** Default: none. */
   readonly telemetry?: Telemetry | undefined;
 }
@@ -98,7 +101,7 @@ export class Arrivals {
   }
 
   async #claim(claim: SeatClaim, seat: SeatRecord): Promise<Claimed> {
-    const { clock, origin, homeAt, logger } = this.#options;
+    const { clock, origin, homeAt, logger, moves = NOBODY_MOVED } = this.#options;
     const { player, transferId } = claim;
     if (this.#options.stays.isEnding(player)) {
       return refusal("ERR_FED_SEAT_BUSY", "the player's former stay here is not settled yet");
@@ -111,7 +114,7 @@ export class Arrivals {
       if (!(await this.#letGoOfFormerStay(player))) {
         return refusal("ERR_FED_SEAT_BUSY", "the player's former stay here is not settled yet");
       }
-      const { home } = seat;
+      const home = moves.currentOrigin(seat.home);
       const sentAt = clock.monotonic();
       let answer: Awaited<ReturnType<Home["claim"]>>;
       try {
@@ -132,7 +135,7 @@ export class Arrivals {
         return refusal(answer.code, answer.reason);
       }
       const { body } = answer;
-      if (body.player !== player) {
+      if (currentPlayer(moves, body.player) !== currentPlayer(moves, player)) {
         return refusal("ERR_FED_BAD_RESPONSE", "home answered for another player");
       }
       // Alone, the session need not wait for the disk: a crash before it costs what one before this line does,

@@ -7,7 +7,7 @@ import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { MAX_PARTY_MEMBERS } from "../shared/party.ts";
 import type { SeatRecord, SeatedParty } from "./seat-book.ts";
 import type { SeatHost } from "./seat-host.ts";
-import { type Seats, type ToldSeat, optionsSchema, playerOf } from "./seats.ts";
+import { type NamedPlayer, type Seats, type ToldSeat, optionsSchema } from "./seats.ts";
 
 type Refused = Exclude<CallAnswer, { ok: true }>;
 
@@ -37,6 +37,7 @@ type PartyAnswer =
 interface Judged {
   readonly transferId: string;
   readonly claims: PassClaims;
+  readonly named: NamedPlayer;
   readonly seat: SeatRecord | undefined;
 }
 
@@ -93,13 +94,13 @@ export class PartySeats {
     }
     const [first] = refused.values();
     if (judged.length === 0 && first !== undefined) return first;
-    if (new Set(judged.map(({ claims }) => playerOf(claims))).size < judged.length) {
+    if (new Set(judged.map(({ named }) => named.player)).size < judged.length) {
       return refusal("ERR_FED_MALFORMED", "members: one player twice");
     }
     const party: SeatedParty = {
       ...{ id: partyId, others },
-      members: judged.map(({ claims }) => ({
-        ...{ transferId: claims.xfer, player: playerOf(claims), name: claims.name },
+      members: judged.map(({ claims, named }) => ({
+        ...{ transferId: claims.xfer, player: named.player, name: claims.name },
       })),
     };
     const made = judged.every(({ seat }) => sameParty(seat?.party, party))
@@ -129,7 +130,10 @@ export class PartySeats {
     const { claims } = verified;
     const may = await this.#seats.judge(claims, caller, options);
     if (!may.ok) return may;
-    return { ok: true, judged: { transferId: asked.transferId, claims, seat: may.seat } };
+    return {
+      ok: true,
+      judged: { transferId: asked.transferId, claims, named: may.named, seat: may.seat },
+    };
   }
 
   /** All in one room, and in the book; or nobody has a seat. */
@@ -148,12 +152,10 @@ export class PartySeats {
     },
   ): Promise<{ readonly ok: true; readonly seats: readonly SeatRecord[] } | Refused> {
     // A seat of its own, or of another party, that a transfer has already, goes: the room is to be one.
-    for (const { claims, seat } of judged) {
-      if (seat !== undefined) await this.#drop(caller, claims);
-    }
-    const places = judged.map(({ claims }) => ({
+    for (const each of judged) if (each.seat !== undefined) await this.#drop(caller, each);
+    const places = judged.map(({ claims, named }) => ({
       sessionId: this.#seats.newSessionId(),
-      claim: { player: playerOf(claims), caller, transferId: claims.xfer },
+      claim: { player: named.player, caller, transferId: claims.xfer },
     }));
     const reserved = await this.#host.reserveTogether?.({
       ...{ world, options, members: places },
@@ -164,8 +166,9 @@ export class PartySeats {
     }
     const { expiresAt, reservations } = reserved;
     const kept = await Promise.allSettled(
-      judged.map(({ claims }, at) =>
+      judged.map(({ claims, named }, at) =>
         this.#seats.keep(claims, caller, {
+          named,
           sessionId: places[at]?.sessionId ?? "",
           reservation: reservations[at] ?? null,
           ...{ expiresAt, party },
@@ -176,7 +179,7 @@ export class PartySeats {
       each.status === "fulfilled" && each.value.ok ? each.value.seat : [],
     );
     if (seats.length === judged.length) return { ok: true, seats };
-    for (const { claims } of judged) await this.#drop(caller, claims).catch(() => undefined);
+    for (const each of judged) await this.#drop(caller, each).catch(() => undefined);
     for (const each of kept) {
       if (each.status === "rejected") throw each.reason;
       if (!each.value.ok) return each.value;
@@ -184,8 +187,8 @@ export class PartySeats {
     return refusal("ERR_FED_UNAVAILABLE", "not all of the party could be given a seat");
   }
 
-  #drop(caller: string, claims: PassClaims): Promise<void> {
-    return this.#seats.drop(playerOf(claims), caller, claims.xfer, true);
+  #drop(caller: string, { claims, named }: Judged): Promise<void> {
+    return this.#seats.drop(named.player, caller, claims.xfer, true);
   }
 }
 

@@ -8,6 +8,7 @@ import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { malformed, refusal } from "../shared/calls.ts";
 import { MAX_PREFLIGHT_ASSETS, worldSchema } from "../shared/messages.ts";
+import { type Moves, NOBODY_MOVED, currentPlayer } from "../shared/moves.ts";
 import { isHomeOf } from "../shared/player-id.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
 import type { SeatHost } from "./seat-host.ts";
@@ -38,6 +39,8 @@ export interface PreflightOptions {
   readonly perMinute?: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /** Answers what other servers ask ahead of a player. */
@@ -55,8 +58,10 @@ export class Preflight {
   async answer(caller: string, body: unknown): Promise<CallAnswer> {
     const parsed = preflightSchema.safeParse(body);
     if (!parsed.success) return malformed(parsed.error);
-    const { player, name, home, world, options = {}, assets } = parsed.data;
-    if (!isHomeOf(home, player)) {
+    const { player, name, home: named, world, options = {}, assets } = parsed.data;
+    const { moves = NOBODY_MOVED } = this.#options;
+    const home = moves.currentOrigin(named);
+    if (!isHomeOf(home, currentPlayer(moves, player))) {
       return refusal("ERR_FED_MALFORMED", "the player is not of that home");
     }
     const { seats, admit, logger, isOpen, takesPlayersOf, hasAsset } = this.#options;

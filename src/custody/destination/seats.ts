@@ -12,6 +12,7 @@ import type { CallAnswer } from "../../errors.ts";
 import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
+import { type Moves, NOBODY_MOVED, idsOf } from "../shared/moves.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
 import { SeatBook, type SeatRecord, type SeatedParty } from "./seat-book.ts";
 import type { SeatClaim, SeatHost } from "./seat-host.ts";
@@ -29,7 +30,15 @@ export interface ToldSeat {
 }
 
 /** Whether a pass may have a seat: one it has already, or none yet. */
-export type Judged = { readonly ok: true; readonly seat: SeatRecord | undefined } | Refused;
+export type Judged =
+  | { readonly ok: true; readonly named: NamedPlayer; readonly seat: SeatRecord | undefined }
+  | Refused;
+
+/** A player as it is known here, and the origin of its home. */
+export interface NamedPlayer {
+  readonly player: string;
+  readonly home: string;
+}
 
 /** What a room is told by its portal. */
 export const optionsSchema = z
@@ -70,6 +79,10 @@ export interface SeatsOptions {
   readonly logger: Logger;
   /** Default: none. */
   readonly telemetry?: Telemetry | undefined;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
+  /** The id that a player is known by here, of all that it has. Default: the one that it comes with. */
+  readonly nameHere?: ((player: string, home: string) => Promise<string>) | undefined;
 }
 
 /** The seats of players on their way into this server. */
@@ -138,7 +151,8 @@ export class Seats {
     if (claims.xfer.toLowerCase() !== transferId.toLowerCase()) {
       return refusal("ERR_FED_PASS_TRANSFER", "the pass is for another transfer");
     }
-    if (claims.src !== caller) {
+    const { moves = NOBODY_MOVED } = this.#options;
+    if (moves.currentOrigin(claims.src) !== caller) {
       return refusal("ERR_FED_PASS_SOURCE", "the pass names another source than the caller");
     }
     if (claims.world !== world) {
@@ -191,12 +205,29 @@ export class Seats {
     if (!judged.ok) return judged;
     if (judged.seat !== undefined) return { ok: true, seat: judged.seat };
     const sessionId = this.newSessionId();
-    const claim: SeatClaim = { player: playerOf(claims), caller, transferId: claims.xfer };
+    const { player } = judged.named;
+    const claim: SeatClaim = { player, caller, transferId: claims.xfer };
     const opensRoom = (): number => this.opensRoom(caller);
     const request = { world: claims.world, sessionId, options, claim, opensRoom };
     const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
     if (!reserved.ok) return reserved;
-    return this.keep(claims, caller, { ...reserved, sessionId }, direct !== undefined);
+    const { named } = judged;
+    return this.keep(claims, caller, { ...reserved, named, sessionId }, direct !== undefined);
+  }
+
+  /**
+   * Who a pass is of: one that was on its way when its issuer moved is of the player that comes from there by now, under
+   * the name that it is known by here.
+   */
+  async #named(claims: PassClaims, caller: string): Promise<NamedPlayer> {
+    const { moves = NOBODY_MOVED, nameHere } = this.#options;
+    const home = moves.currentOrigin(claims.iss);
+    const named = `${claims.sub}@${new URL(home).host}`;
+    const player =
+      (await this.#seatedAs(named, home, { caller, transferId: claims.xfer })) ??
+      (await nameHere?.(named, home)) ??
+      named;
+    return { player, home };
   }
 
   /** A session id for a seat. */
@@ -217,7 +248,8 @@ export class Seats {
     isDirect = false,
   ): Promise<Judged> {
     const { clock, store, seats } = this.#options;
-    const player = playerOf(claims);
+    const named = await this.#named(claims, caller);
+    const { player, home } = named;
     if (this.#options.isOpen?.() === false) {
       return { ...refusal("ERR_FED_UNAVAILABLE", "this server is closing"), retryAfterSeconds: 5 };
     }
@@ -236,21 +268,21 @@ export class Seats {
         existing.expiresAt * 1000 > clock.now() &&
         (await seats.isReserved(existing.reservation))
       ) {
-        return { ok: true, seat: existing };
+        return { ok: true, named, seat: existing };
       }
       await this.drop(player, caller, claims.xfer, true);
     }
     const { admit, logger, origin } = this.#options;
     // Home's own come home however many they are: their passes are home's.
-    const wait = caller === origin || claims.iss === origin ? 0 : this.#seatQuota.take(caller);
+    const wait = caller === origin || home === origin ? 0 : this.#seatQuota.take(caller);
     if (wait > 0) {
       const reason = "your server has had as many seats here as it may for now";
       return { ...refusal("ERR_FED_RATE_LIMITED", reason), retryAfterSeconds: wait };
     }
-    const asked = { player, name: claims.name, home: claims.iss, from: caller };
+    const asked = { player, name: claims.name, home, from: caller };
     const admission = await admitted(admit, { ...asked, world: claims.world, options }, logger);
     if (admission !== true) return refusal("ERR_FED_ADMISSION_REFUSED", admission.reason);
-    return { ok: true, seat: undefined };
+    return { ok: true, named, seat: undefined };
   }
 
   /** Writes down a seat that the matchmaker has made, and uses its pass up. One that cannot be kept is given free. */
@@ -258,6 +290,7 @@ export class Seats {
     claims: PassClaims,
     caller: string,
     reserved: {
+      readonly named: NamedPlayer;
       readonly sessionId: string;
       readonly reservation: JsonValue;
       readonly expiresAt: number;
@@ -266,12 +299,12 @@ export class Seats {
     isDirect = false,
   ): Promise<SeatAnswer> {
     const { store, seats } = this.#options;
-    const player = playerOf(claims);
+    const { player, home } = reserved.named;
     const passKey = passKeyOf(claims);
     const trace = this.#options.telemetry?.outgoing()?.traceparent;
     const { sessionId, reservation, expiresAt, party } = reserved;
     const seat: SeatRecord = {
-      home: claims.iss,
+      home,
       caller,
       transferId: claims.xfer,
       world: claims.world,
@@ -310,6 +343,20 @@ export class Seats {
     return { ok: true, seat: same };
   }
 
+  /** The id by which a player has a seat already: its home may have moved since. */
+  async #seatedAs(
+    named: string,
+    home: string,
+    { caller, transferId }: { readonly caller: string; readonly transferId: string },
+  ): Promise<string | undefined> {
+    const { moves = NOBODY_MOVED } = this.#options;
+    const ids = idsOf(moves, named, home);
+    for (const id of ids.length === 1 ? [] : ids) {
+      if ((await this.#book.find(id, caller, transferId)) !== undefined) return id;
+    }
+    return undefined;
+  }
+
   /** The promise a connecting client's seat keeps, or undefined when it is gone. */
   async find(claim: SeatClaim, sessionId: string): Promise<SeatRecord | undefined> {
     if (this.#options.isOpen?.() === false) return undefined;
@@ -344,11 +391,6 @@ export class Seats {
       if (release && dropped !== undefined) await this.#options.seats.release(dropped.reservation);
     }
   }
-}
-
-/** `<local id>@<home authority>`. */
-export function playerOf({ sub, iss }: PassClaims): string {
-  return `${sub}@${new URL(iss).host}`;
 }
 
 function passKeyOf({ iss, jti }: PassClaims): string {

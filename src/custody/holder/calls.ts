@@ -2,6 +2,7 @@
 import { type CallTable, handler, refusal } from "../shared/calls.ts";
 import type { CallAnswer } from "../../errors.ts";
 import { revokeSchema } from "../shared/messages.ts";
+import { type Moves, currentPlayer } from "../shared/moves.ts";
 import { isHomeOf } from "../shared/player-id.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";
 import { type Siblings, askTo } from "../shared/siblings.ts";
@@ -16,21 +17,31 @@ export function holderCalls({
   stays,
   crossings,
   siblings,
+  moves,
+  nameHere,
 }: {
   readonly visitors: VisitorBook;
   readonly sessions: PlayerSessions;
   readonly stays: Stays;
   readonly crossings: CrossingsUnderWay;
   readonly siblings: Siblings | undefined;
+  readonly moves: Moves;
+  /** The id that a player is known by here, of all that it has. */
+  readonly nameHere: (player: string, home: string) => Promise<string>;
 }): CallTable {
   return {
     // Rule 10: the epoch has to match; the session ends durably, then the player goes home.
-    revoke: handler(revokeSchema, async ({ player, epoch }, { origin: caller }) => {
-      if (!isHomeOf(caller, player)) {
+    revoke: handler(revokeSchema, async ({ player: named, epoch }, { origin: caller }) => {
+      if (!isHomeOf(caller, currentPlayer(moves, named))) {
         return refusal("ERR_FED_NOT_HOME", "you are not this player's home");
       }
+      const player = await nameHere(named, caller);
       const row = await visitors.get(player);
-      if (row === undefined || row.held.epoch !== epoch || row.home !== caller) {
+      if (
+        row === undefined ||
+        row.held.epoch !== epoch ||
+        moves.currentOrigin(row.home) !== caller
+      ) {
         return refusal("ERR_FED_STALE_CUSTODY", "not held with that epoch");
       }
       const request = { kind: "revoke", player, epoch, caller } as const;

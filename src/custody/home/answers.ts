@@ -44,6 +44,7 @@ import { withoutGone } from "./trade-items.ts";
 import { delivered } from "./trade-row.ts";
 import type { Trades } from "./trades.ts";
 import { PledgeAnswers } from "./pledge-answers.ts";
+import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import { TransferIndex } from "./transfer-index.ts";
 
 /** The protocol has no lease of no time at all. */
@@ -80,6 +81,8 @@ export interface HomeAnswersOptions {
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
   /** A renewal kept a player's lease, but its state was no state. */
   readonly onStateRefused?: ((player: string, by: string, fault: StateFault) => void) | undefined;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /** Home's side of each call that a peer may make about home's players. */
@@ -245,12 +248,12 @@ export class HomeAnswers {
     by: string,
     { transferId, countersignature }: ReceiptRequest,
   ): Promise<HomeAnswer<ReceiptAnswer>> {
-    const { history, receipts, origin } = this.#options;
-    const crossing = await history.crossing(transferId, origin);
+    const { receipts, moves = NOBODY_MOVED } = this.#options;
+    const crossing = await receipts.crossing(transferId);
     if (crossing === undefined) {
       return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such crossing" };
     }
-    if (crossing.from !== by && crossing.to !== by) {
+    if (![crossing.from, crossing.to].some((end) => moves.currentOrigin(end) === by)) {
       return { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
     }
     const { receipt } = crossing;

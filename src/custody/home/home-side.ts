@@ -3,6 +3,7 @@ import type { ReceiptKeys } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock, Logger, PeerCalls, Random, Store } from "../../ports.ts";
 import { CrossingHistory } from "../shared/history.ts";
+import type { Moves } from "../shared/moves.ts";
 import { SaidOnce } from "../shared/said-once.ts";
 import { HomeAnswers } from "./answers.ts";
 import type { ImportNotice } from "./import-notices.ts";
@@ -43,6 +44,8 @@ export interface HomeSideOptions {
   readonly life?: () => string | undefined;
   /** Not all of what a server sent was kept. */
   readonly onNotKept?: ((localId: string, notice: ImportNotice) => void) | undefined;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /** The parts of home's side. */
@@ -59,12 +62,12 @@ export interface HomeSide {
 
 /** Puts home's side together. */
 export function composeHome(options: HomeSideOptions): HomeSide {
-  const { origin, store, clock, random, logger, signingKey } = options;
+  const { origin, store, clock, random, logger, signingKey, moves } = options;
   const history = new CrossingHistory(store, logger, clock);
   const refused = new SaidOnce();
   const granted = new LeaseBook({ clock, leaseSeconds: options.leaseSeconds ?? 30 });
   const ledger = new CustodyLedger({
-    ...{ origin, store, clock, random, logger, leases: granted },
+    ...{ origin, store, clock, random, logger, leases: granted, moves },
     isRecorded: (localId) => receipts.isRecorded(localId),
     onNotKept: (localId, notice) => {
       logger.warn(
@@ -76,14 +79,14 @@ export function composeHome(options: HomeSideOptions): HomeSide {
     ...(options.life === undefined ? {} : { life: options.life }),
   });
   const receipts = new ReceiptBook({
-    ...{ origin, history, clock, signingKey, peerKey: options.peerKey },
+    ...{ origin, history, clock, signingKey, peerKey: options.peerKey, moves },
     onHistoryLost: (cause) => {
       logger.error("a crossing could not be written into the history", cause);
     },
   });
   const late = new LateReturns({ store, clock, logger });
   const answers = new HomeAnswers({
-    ...{ origin, ledger, leases: granted, receipts, history, late, store, clock, random },
+    ...{ origin, ledger, leases: granted, receipts, history, late, store, clock, random, moves },
     ...{ signingKey, accept: options.accept, mayGoTo: options.mayGoTo, onLate: options.onLate },
     onStateRefused: (player, by, { path, reason }) => {
       if (!refused.isNews(`${player} ${path} ${by}`)) return;

@@ -13,7 +13,9 @@ import {
   membersOf,
   storedRow,
 } from "./ledger-columns.ts";
+import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import type { LedgerRow } from "./ledger-row.ts";
+import { namedNow } from "./row-names.ts";
 
 const WRITE_TRIES = 32;
 /** Of a row without its texts. */
@@ -131,6 +133,8 @@ export interface LedgerRowsOptions {
   readonly logger?: Pick<Logger, "error"> | undefined;
   /** Whether a player's last crossing is in the history. Default: it always is. */
   readonly isRecorded?: ((localId: string) => boolean) | undefined;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /**
@@ -146,9 +150,14 @@ export class LedgerRows {
   readonly #random: Pick<Random, "bytes">;
   readonly #isRecorded: (localId: string) => boolean;
   readonly #reader: RowReader<LedgerRow>;
-  readonly #cache = new RowCache<StoredRow>();
+  readonly #moves: Moves;
+  /** Of rows by the names that servers had when `#movesSeen` was the moves' version. */
+  #cache = new RowCache<StoredRow>();
+  #movesSeen: number;
 
-  constructor({ store, origin, random, logger, isRecorded }: LedgerRowsOptions) {
+  constructor({ store, origin, random, logger, isRecorded, moves }: LedgerRowsOptions) {
+    this.#moves = moves ?? NOBODY_MOVED;
+    this.#movesSeen = this.#moves.version;
     this.#table = store.table(LEDGER_TABLE);
     this.#origin = origin;
     this.#random = random;
@@ -173,6 +182,10 @@ export class LedgerRows {
     localId: string,
     change: (row: LedgerRow | undefined) => Row,
   ): Promise<Row> {
+    if (this.#movesSeen !== this.#moves.version) {
+      this.#movesSeen = this.#moves.version;
+      this.#cache = new RowCache<StoredRow>();
+    }
     const cached = this.#cache.get(localId);
     const next = cached === undefined ? undefined : change(cached.row);
     // What is not written is not proved: the row may be another one by now.
@@ -262,7 +275,8 @@ export class LedgerRows {
 
   #parse(found: TableRow): LedgerRow | undefined {
     if (found.values["damaged"] !== undefined) return undefined;
-    return this.#reader.check(nameOf(found.key), membersOf(found));
+    const row = this.#reader.check(nameOf(found.key), membersOf(found));
+    return row && namedNow(row, this.#moves);
   }
 
   async #setAside({ key, version, values }: TableRow): Promise<FederationError> {

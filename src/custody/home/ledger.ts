@@ -9,6 +9,7 @@ import { type JsonValue, sameJson } from "../../json.ts";
 import type { Clock, Logger, Random, Store } from "../../ports.ts";
 import type { ImportNotice } from "./import-notices.ts";
 import { NAMELESS } from "../shared/messages.ts";
+import { type Moves, NOBODY_MOVED, currentPlayer } from "../shared/moves.ts";
 import { importFromHome } from "./import-policy.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import * as transitions from "./ledger-row.ts";
@@ -41,6 +42,8 @@ export interface CustodyLedgerOptions {
   readonly onNotKept?: ((localId: string, notice: ImportNotice) => void) | undefined;
   /** Whether a player's last crossing is in the history. Default: it always is. */
   readonly isRecorded?: (localId: string) => boolean;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /** Name of a player that gives none. */
@@ -50,6 +53,7 @@ export const DEFAULT_NAME = NAMELESS;
 export class CustodyLedger {
   readonly #origin: string;
   readonly #authority: string;
+  readonly #moves: Moves;
   readonly #clock: Clock;
   readonly #leases: LeaseBook;
   readonly #life: () => string | undefined;
@@ -61,6 +65,7 @@ export class CustodyLedger {
     const { origin, clock, leases, life, onNotKept } = options;
     this.#origin = origin;
     this.#authority = new URL(origin).host;
+    this.#moves = options.moves ?? NOBODY_MOVED;
     this.#clock = clock;
     this.#leases = leases;
     this.#life = life ?? (() => undefined);
@@ -79,8 +84,12 @@ export class CustodyLedger {
     return holder === this.#origin;
   }
 
-  /** The local id of one of this home's player ids, or undefined when it is another home's. */
-  localId(player: string): string | undefined {
+  /**
+   * The local id of one of this home's player ids, those by an origin that it had included; undefined when it
+   * is another home's.
+   */
+  localId(named: string): string | undefined {
+    const player = currentPlayer(this.#moves, named);
     const at = player.lastIndexOf("@");
     return at > 0 && player.slice(at + 1) === this.#authority ? player.slice(0, at) : undefined;
   }

@@ -9,6 +9,7 @@ import {
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock } from "../../ports.ts";
 import type { Crossing, CrossingHistory } from "../shared/history.ts";
+import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import type { LedgerRow } from "./ledger-row.ts";
 
 /** Options of {@link ReceiptBook}. */
@@ -22,6 +23,8 @@ export interface ReceiptBookOptions {
   readonly peerKey: ReceiptKeys;
   /** A crossing could not be written into the history. */
   readonly onHistoryLost: (cause: unknown) => void;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /** Issues receipts and files countersignatures (PROTOCOL 6). */
@@ -43,6 +46,11 @@ export class ReceiptBook {
   async issue(row: LedgerRow, transferId: string, to: string): Promise<string> {
     const { origin, clock, history, signingKey, onHistoryLost } = this.#options;
     const { localId, epoch, last } = row;
+    // Whoever asks again hears what it was told before this home moved.
+    const { moves = NOBODY_MOVED } = this.#options;
+    const told =
+      moves.formerOrigins(origin).length === 0 ? undefined : await this.crossing(transferId);
+    if (told?.epoch === epoch) return told.receipt;
     this.#count(localId, 1);
     const at = last?.at ?? Math.floor(clock.now() / 1000);
     const from = last?.from ?? origin;
@@ -85,12 +93,22 @@ export class ReceiptBook {
     return { verified: true, all: await history.words(transferId, home) };
   }
 
+  /** A crossing of one of this home's players, whatever its origin was then. */
+  async crossing(transferId: string): Promise<Crossing | undefined> {
+    const { history, origin, moves = NOBODY_MOVED } = this.#options;
+    for (const home of [origin, ...moves.formerOrigins(origin)]) {
+      const crossing = await history.crossing(transferId, home);
+      if (crossing !== undefined) return crossing;
+    }
+    return undefined;
+  }
+
   /** Makes up for a crash between a claim and the writing of its crossing. */
   async makeUp(row: LedgerRow): Promise<void> {
     const { last } = row;
-    const { history, origin } = this.#options;
+    await this.#options.history.flush();
     const unwritten =
-      last?.kind === "claim" && (await history.find(last.transferId, origin)) === undefined;
+      last?.kind === "claim" && (await this.crossing(last.transferId)) === undefined;
     if (unwritten) await this.issue({ ...row, epoch: last.epoch }, last.transferId, last.to);
   }
 }

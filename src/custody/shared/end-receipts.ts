@@ -15,6 +15,7 @@ import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import type { CrossingHistory } from "./history.ts";
 import type { Home } from "./home.ts";
+import { type Moves, NOBODY_MOVED, currentPlayer } from "./moves.ts";
 
 /** By how much the clocks of two servers may differ. */
 const CLOCKS_SECONDS = 150;
@@ -29,6 +30,8 @@ export interface EndReceiptsOptions {
   readonly signingKey: () => SigningKey;
   /** A peer's key, this server's own included. */
   readonly peerKey: ReceiptKeys;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
 }
 
 /** A crossing as one of its ends knows it. */
@@ -68,7 +71,7 @@ export class EndReceipts {
     try {
       const told = receipt === undefined ? undefined : await this.#read(end, receipt);
       if (receipt !== undefined && told === undefined) return;
-      const word = await this.#sign(end);
+      const word = await this.#sign(told === undefined ? this.#named(end) : asIn(end, told.claims));
       if (told !== undefined) await this.#file(end, told, word);
       let answer = await homeAt(home).receipt({ transferId, countersignature: word });
       // A home without this addition refuses what it does not know.
@@ -80,7 +83,8 @@ export class EndReceipts {
       for (const other of answer.body.countersignatures ?? []) {
         if (other === word) continue;
         const verified = await verifyCountersignature(other, read.claims, peerKey);
-        if (verified.verified) await history.countersign(transferId, home, verified.by, other);
+        const { iss } = read.claims;
+        if (verified.verified) await history.countersign(transferId, iss, verified.by, other);
       }
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : "unknown";
@@ -100,26 +104,38 @@ export class EndReceipts {
   /** Keeps both; asked for together, so that an engine with group commit writes once. */
   async #file(end: CrossingEnd, { receipt, claims }: ReadReceipt, word: string): Promise<void> {
     const { origin, history } = this.#options;
-    const { home, transferId, from, to, epoch } = end;
+    const { home, transferId, from, to, epoch } = asIn(end, claims);
     await Promise.all([
       history.keep({ transferId, home, from, to, epoch, at: claims.iat, receipt }),
       history.countersign(transferId, home, origin, word),
     ]);
   }
 
+  /** The crossing by the names that its servers have now. */
+  #named(end: CrossingEnd): CrossingEnd {
+    const { moves = NOBODY_MOVED } = this.#options;
+    const now = (origin: string): string => moves.currentOrigin(origin);
+    const { home, from, to } = end;
+    const player = currentPlayer(moves, end.player);
+    return { ...end, player, home: now(home), from: now(from), to: now(to) };
+  }
+
   /** A receipt that is home's word on this very crossing. */
   async #read(end: CrossingEnd, receipt: string): Promise<ReadReceipt | undefined> {
     const { peerKey, logger } = this.#options;
-    const { home, transferId, player, epoch, from, to } = end;
+    const { home, transferId, epoch } = end;
     const verified = await verifyReceipt(receipt, peerKey);
     const claims = verified.verified ? verified.claims : undefined;
+    const said = claims && this.#named(asIn(end, claims));
+    const { home: iss, player, from, to } = this.#named(end);
     if (
-      claims?.iss !== home ||
+      claims === undefined ||
+      said?.home !== iss ||
       claims.xfer.toLowerCase() !== transferId.toLowerCase() ||
-      claims.player !== player ||
+      said.player !== player ||
       claims.epoch !== epoch ||
-      claims.from !== from ||
-      claims.to !== to ||
+      said.from !== from ||
+      said.to !== to ||
       claims.iat > this.#options.clock.now() / 1000 + CLOCKS_SECONDS
     ) {
       const why = verified.verified
@@ -133,4 +149,9 @@ export class EndReceipts {
     }
     return { receipt, claims };
   }
+}
+
+/** The crossing by the names that its receipt says. */
+function asIn(end: CrossingEnd, { iss: home, player, from, to }: ReceiptClaims): CrossingEnd {
+  return { ...end, home, player, from, to };
 }

@@ -26,7 +26,7 @@ export interface CallerParts {
   readonly origin: string;
   readonly registry: Pick<
     ServerRegistry,
-    "get" | "hasPinnedKey" | "isBlocked" | "keyFor" | "liveSession"
+    "get" | "hasPinnedKey" | "isBlocked" | "keyFor" | "leftBehind" | "liveSession"
   >;
   readonly handshake: Pick<HandshakeService, "refreshDescriptor">;
   readonly nonces: Pick<Nonces, "use">;
@@ -72,6 +72,8 @@ export async function headOf(
   if (claimed !== undefined && registry.liveSession(claimed.origin) === undefined) {
     await parts.refreshPeers?.();
   }
+  const left = claimed === undefined ? undefined : registry.leftBehind(claimed.origin);
+  if (left !== undefined) return unheard(left);
   if (claimed !== undefined && !registry.hasPinnedKey(claimed.origin)) {
     const reason = "No key is pinned for this origin.";
     return { verified: false, refused: "ERR_FED_HANDSHAKE_REQUIRED", reason };

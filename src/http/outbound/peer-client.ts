@@ -132,7 +132,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
   }
 
   /**
-   * A call to a path under a known peer's endpoint: over a link where there is one, else by a signed POST.
+   * A call to a path under a known peer's endpoint, by its origin or one that it had before: over a link where there is one, else by a signed POST.
    * Resolves with the peer's verified word, refusals included. What went over a link that broke is not sent
    * again.
    *
@@ -140,11 +140,12 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
    * `ERR_FED_TIMEOUT`, `ERR_FED_BAD_RESPONSE`, `ERR_FED_HANDSHAKE_REQUIRED`, `ERR_FED_NOT_TRUSTED`.
    */
   call(
-    origin: string,
+    named: string,
     path: string,
     body: unknown,
     options: { timeoutMilliseconds?: number } = {},
   ): Promise<PeerAnswer> {
+    const origin = this.#options.registry.currentOrigin(named);
     const work = (): Promise<PeerAnswer> => this.#noted(origin, path, body, options);
     if (!TRACED_CALLS.has(path)) return work();
     const labels = { [Attribute.Call]: path };
