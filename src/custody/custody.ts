@@ -267,6 +267,7 @@ export class Custody {
 
     this.gatherings = new Gatherings({
       ...{ origin, seats, arrivals, stays, sessions, homeAt, peers, clock, logger },
+      moves: moved,
     });
 
     // Whoever plays at home, and whoever changes rooms.

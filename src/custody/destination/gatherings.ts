@@ -11,6 +11,7 @@ import type { Clock, Logger, PeerCalls, TimerHandle } from "../../ports.ts";
 import type { Stays } from "../holder/stays.ts";
 import { refusal } from "../shared/calls.ts";
 import type { Home } from "../shared/home.ts";
+import { type Moves, NOBODY_MOVED, currentPlayer } from "../shared/moves.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";
 import type { Arrival, Arrivals } from "./arrivals.ts";
 import type { SeatRecord, SeatedParty } from "./seat-book.ts";
@@ -36,6 +37,8 @@ export interface GatheringsOptions {
   readonly sessions: PlayerSessions;
   readonly homeAt: (origin: string) => Home;
   readonly peers: PeerCalls;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -393,7 +396,8 @@ class Gathering {
       isFinal,
     );
     if (answer === undefined) return `The home of ${name} does not answer.`;
-    if (!answer.ok || answer.body.player !== player) {
+    const { moves = NOBODY_MOVED } = this.#options;
+    if (!answer.ok || currentPlayer(moves, answer.body.player) !== currentPlayer(moves, player)) {
       return `The home of ${name} does not let go of it.`;
     }
     const left = sentAt + answer.body.pledgeSeconds * 1000 - clock.monotonic();

@@ -98,7 +98,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
   });
   const trades = new Trades({
     ...{ origin, ledger, store, peers: options.peers, clock, random, logger, signingKey },
-    ...{ peerKey: options.peerKey, mayGoTo: options.mayGoTo, gifts: options.gifts },
+    ...{ peerKey: options.peerKey, mayGoTo: options.mayGoTo, gifts: options.gifts, moves },
     fromHolder: (row, request, by) => answers.fromHolder(row, request, by),
     onTraded: options.onTraded,
   });

@@ -26,6 +26,7 @@ import {
   type TradeRequest,
   tradeAnswerSchema,
 } from "../shared/messages.ts";
+import { type Moves, NOBODY_MOVED, currentPlayer } from "../shared/moves.ts";
 import { isGuest, isHomeOf } from "../shared/player-id.ts";
 import type { ImportResult } from "./import-policy.ts";
 import type { CustodyLedger } from "./ledger.ts";
@@ -85,6 +86,8 @@ export interface TradesOptions {
   readonly peerKey: ReceiptKeys;
   /** Whether home lets its players deal with a server. Default: with every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** Default: nobody has moved. */
+  readonly moves?: Moves | undefined;
   /** Default: everything is taken. */
   readonly gifts?: GiftPolicy | undefined;
   /** What home makes of the state that a holder sends along. */
@@ -116,12 +119,14 @@ export class Trades {
 
   /** Rule 18: a holder's player gives an item away. Answered once it is durable; repeated, with what came of it. */
   async offer(by: string, request: OfferRequest): Promise<HomeAnswer<OfferAnswer>> {
-    const { origin, ledger, clock, mayGoTo = () => true } = this.#options;
+    const { origin, ledger, clock, mayGoTo = () => true, moves = NOBODY_MOVED } = this.#options;
     const localId = ledger.localId(request.player);
     const id = request.tradeId.toLowerCase();
     if (localId === undefined) return refusal("ERR_FED_STALE_CUSTODY", "no such player here");
-    const { item, to, toHome } = request;
-    if (!isHomeOf(toHome, to) || to === request.player || isGuest(to)) {
+    const { item } = request;
+    const to = currentPlayer(moves, request.to);
+    const toHome = moves.currentOrigin(request.toHome);
+    if (!isHomeOf(request.toHome, request.to) || to === request.player || isGuest(to)) {
       return refusal("ERR_FED_MALFORMED", "who gets it is no player who can keep it");
     }
     const former = await this.record(origin, id);
@@ -138,7 +143,7 @@ export class Trades {
     if (known === undefined || outgoingOf(known, id) === undefined) {
       const proof = await verifyProof(request.proof, {
         ...{ now: clock.now(), audience: origin },
-        use: { trade: tradePurpose({ tradeId: id, item, to }) },
+        use: { trade: tradePurpose({ tradeId: id, item, to: request.to }) },
       });
       if (!proof.verified) return refusal(proof.code, proof.reason);
       ({ jkt } = proof.proof);
@@ -211,8 +216,13 @@ export class Trades {
 
   /** A trade that has ended, by the giver's home and its id. */
   async record(home: string, id: string): Promise<TradeRecord | undefined> {
-    const text = await this.#options.store.get(tradeKey(home, id.toLowerCase()));
-    return text === undefined ? undefined : (JSON.parse(text) as TradeRecord);
+    const { store, moves = NOBODY_MOVED } = this.#options;
+    // Written down by the name that the home had then.
+    for (const origin of [home, ...moves.formerOrigins(home)]) {
+      const text = await store.get(tradeKey(origin, id.toLowerCase()));
+      if (text !== undefined) return JSON.parse(text) as TradeRecord;
+    }
+    return undefined;
   }
 
   /** Asks on about the items of a row that are on their way. */
@@ -263,7 +273,7 @@ export class Trades {
 
   /** One question. Undefined for an answer that decides nothing. */
   async #hear(localId: string, open: OutgoingItem): Promise<TradeRecord | undefined> {
-    const { origin, peers, ledger, peerKey } = this.#options;
+    const { origin, peers, ledger, peerKey, moves = NOBODY_MOVED } = this.#options;
     const trade = await this.#word(localId, open);
     const request = { trade, ...(this.#seconds() > open.exp ? { withdraw: true as const } : {}) };
     let receipt: string;
@@ -278,7 +288,8 @@ export class Trades {
     }
     const verified = await verifyTradeReceipt(receipt, peerKey);
     const from = `${localId}@${new URL(origin).host}`;
-    if (!verified.verified || !isAbout(verified.claims, { origin, from, open })) return undefined;
+    if (!verified.verified || !isAbout(verified.claims, { origin, from, open }, moves))
+      return undefined;
     const { taken } = verified.claims;
     const claims = this.#claims(localId, open);
     // Before the row forgets it: whoever asks again hears the same.
@@ -353,14 +364,15 @@ export class Trades {
 function isAbout(
   receipt: TradeReceiptClaims,
   trade: { readonly origin: string; readonly from: string; readonly open: OutgoingItem },
+  moves: Moves,
 ): boolean {
   const { open } = trade;
   return (
-    receipt.iss === open.toHome &&
-    receipt.home === trade.origin &&
+    moves.currentOrigin(receipt.iss) === open.toHome &&
+    moves.currentOrigin(receipt.home) === trade.origin &&
     receipt.trade === open.id &&
-    receipt.from === trade.from &&
-    receipt.to === open.to
+    currentPlayer(moves, receipt.from) === trade.from &&
+    currentPlayer(moves, receipt.to) === open.to
   );
 }
 
