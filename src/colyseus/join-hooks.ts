@@ -44,8 +44,12 @@ export interface JoinHost {
   prove(client: Client, proof: string): Promise<JoinRefusal | undefined>;
   /** Whether the host's auth, asked for a seat of this home's player, means that very player. */
   isAccountOf(seal: Seal, auth: unknown, options: unknown): Promise<boolean>;
-  /** A sealed seat's client has connected: proof, then custody. */
-  connect(seal: Seal, context: AuthContext): Promise<Connected | JoinRefusal>;
+  /** A sealed seat's client has connected: proof, of a key that a delegation names where there is one, then custody. */
+  connect(
+    seal: Seal,
+    context: AuthContext,
+    delegation: string | undefined,
+  ): Promise<Connected | JoinRefusal>;
   /** After the room's own auth, before its `onJoin`: a local player's session starts. */
   beforeJoin(room: Room, client: Client, options: unknown): Promise<{ ok: true } | JoinRefusal>;
   /** The client has left for good. */
@@ -87,7 +91,7 @@ async function joinRoom(
   const seat = seats[client.sessionId];
   refuseRestoredSeat(internals, seat, client, options?.reconnectionToken);
   const sealText = sealOf(seat);
-  const { proof, hostToken } = splitToken(context.token);
+  const { proof, delegation, hostToken } = splitToken(context.token);
   // A proof is the federation's: to the host, whoever brings one alone brings no token.
   const hostContext = proof === undefined ? context : withToken(context, hostToken);
   if (seat === undefined || sealText === undefined) {
@@ -95,7 +99,8 @@ async function joinRoom(
       const unproven = await host.prove(client, proof);
       if (unproven !== undefined) throw refusalError(unproven);
     }
-    return join.call(room, client, hostToken === undefined ? context : hostContext, options);
+    const isOurs = hostToken === undefined && delegation === undefined;
+    return join.call(room, client, isOurs ? context : hostContext, options);
   }
   const seal = host.sealer().open(sealText, client.sessionId);
   if (seal === undefined) {
@@ -108,6 +113,7 @@ async function joinRoom(
   const connected = await host.connect(
     seal,
     proof === undefined ? context : withToken(context, proof),
+    delegation,
   );
   if (!connected.ok) throw refusalError(connected);
   // The seat's time may have run out, or the client gone, while home was asked.

@@ -76,6 +76,7 @@ export interface PortalsHost {
   noticeRoom(roomName: string): void;
   enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome>;
   abandon(room: Room, client: Client, transferId: string): void;
+  handedOver(room: Room, client: Client, transferId: string): void;
   player(room: Room, client: Client): FederatedPlayer | undefined;
   isFrozen(room: Room, client: Client): boolean;
   preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
@@ -101,6 +102,7 @@ const PORTALS_OPTIONS = optionsSchema(
 );
 
 const enterSchema = z.object({ to: z.string().max(2048) });
+/** Of `federation:cancel` and `federation:handed-over`. */
 const cancelSchema = z.object({ transferId: z.string().max(64) });
 
 /** Previews that one player may ask for in a minute, in whatever rooms of this process. */
@@ -116,6 +118,7 @@ export const FEDERATION_MESSAGES: ReadonlySet<string> = new Set([
   "federation:can-enter",
   "federation:receipt",
   "federation:cancel",
+  "federation:handed-over",
 ]);
 
 /** The `federation` plugin of a room. */
@@ -200,6 +203,10 @@ export class FederationPortals extends core.RoomPlugin {
     "federation:cancel": (client: Client, message: unknown): void => {
       const request = cancelSchema.safeParse(message);
       if (request.success) this.#host.abandon(this.room, client, request.data.transferId);
+    },
+    "federation:handed-over": (client: Client, message: unknown): void => {
+      const request = cancelSchema.safeParse(message);
+      if (request.success) this.#host.handedOver(this.room, client, request.data.transferId);
     },
   };
 

@@ -1,17 +1,18 @@
 import { type Endpoints, type EndpointsOptions, createEndpoints } from "../http/inbound/router.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 
-/** How players travel who are in no room. */
-export type Travel = EndpointsOptions["travel"];
+/** What players ask of their home who are in no room. */
+export type PlayerCalls = Pick<EndpointsOptions, "travel" | "handOver">;
 
 /** The endpoints of a runtime that has started. */
 export function endpointsOf(
   runtime: FederationRuntime,
-  { version, travel }: { readonly version: string; readonly travel: Travel },
+  { version, players }: { readonly version: string; readonly players: PlayerCalls },
 ): Endpoints {
   const { options, registry, handshake, nonces, custody, assets, clock, random } = runtime;
   return createEndpoints({
-    ...{ registry, handshake, nonces, custody, assets, clock, random, travel },
+    ...{ registry, handshake, nonces, custody, assets, clock, random },
+    ...players,
     links: runtime.links,
     origin: options.origin,
     endpoint: options.endpoint,

@@ -242,7 +242,10 @@ export class Federation {
         this.#unobserve = runtime.telemetry.observe(() => gaugesOf(runtime, this.peers));
         this.#endpoints = endpointsOf(runtime, {
           version,
-          travel: (request) => this.#gate.travel(request),
+          players: {
+            travel: (request) => this.#gate.travel(request),
+            handOver: (request) => this.#gate.handOver(request),
+          },
         });
       },
       goOnline: () => {

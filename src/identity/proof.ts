@@ -1,6 +1,7 @@
 /** Proofs of possession (PROTOCOL 5): a client shows that it holds the player's key. */
 import { z } from "zod";
 import { type Refusal, refuse } from "../errors.ts";
+import { DELEGATION_TYPE } from "./delegation.ts";
 import { importShownKey, isOnCurve } from "./ed25519.ts";
 import { peekHeader, verifyJws } from "./jws.ts";
 import { CLOCK_SKEW_SECONDS } from "./pass.ts";
@@ -18,7 +19,7 @@ const jwkSchema = z.strictObject({
   use: z.string().max(8).optional(),
 });
 /** What a proof can be for. */
-const USES = ["login", "travel", "seat", "host"] as const;
+const USES = ["login", "travel", "hand-over", "seat", "host"] as const;
 
 const PURPOSE = /^[A-Za-z0-9_-]{1,64}$/u;
 
@@ -33,11 +34,11 @@ const claimsSchema = z.strictObject({
 });
 
 /**
- * What a proof is for: a login at home, travel without a room, the seat of that session id, or a purpose
- * of a server's own.
+ * What a proof is for: a login at home, travel without a room, a page that hands the player over, the seat of
+ * that session id, or a purpose of a server's own.
  */
 export type ProofUse =
-  "login" | "travel" | { readonly seat: string } | { readonly purpose: string };
+  "login" | "travel" | "hand-over" | { readonly seat: string } | { readonly purpose: string };
 
 /** Whether a text can be a purpose of a server's own. */
 export function isPurpose(value: unknown): value is string {
@@ -62,16 +63,25 @@ export interface ProofClaims {
 /** What stands between a proof and the host's own token where a connection brings both (PROTOCOL 5). */
 const BESIDE = "~";
 
-/** A connection's Colyseus auth token, taken apart: a proof, and what the host's own auth is to be asked. */
+/**
+ * A connection's Colyseus auth token, taken apart: a proof, the delegation by which its key acts for the player's,
+ * and what the host's own auth is to be asked.
+ */
 export function splitToken(token: string | undefined): {
   readonly proof: string | undefined;
+  readonly delegation: string | undefined;
   readonly hostToken: string | undefined;
 } {
   const at = token?.indexOf(BESIDE) ?? -1;
   const head = token === undefined || at < 0 ? token : token.slice(0, at);
   // A host's own token may have a tilde in it.
-  if (tokenType(head) !== PROOF_TYPE) return { proof: undefined, hostToken: token };
-  return { proof: head, hostToken: at < 0 ? undefined : token?.slice(at + 1) };
+  if (tokenType(head) !== PROOF_TYPE) {
+    return { proof: undefined, delegation: undefined, hostToken: token };
+  }
+  const rest = at < 0 ? undefined : token?.slice(at + 1);
+  return rest !== undefined && peekHeader(rest)?.["typ"] === DELEGATION_TYPE
+    ? { proof: head, delegation: rest, hostToken: undefined }
+    : { proof: head, delegation: undefined, hostToken: rest };
 }
 
 /** The federation's token types, told apart by their header; undefined for anything else. */

@@ -115,7 +115,7 @@ export function composeParts(from: CompositionOptions): Parts {
   const { signingKey } = keys;
 
   // Who we are.
-  const descriptor = new OwnDescriptor({ options, keys, clock });
+  const descriptor = new OwnDescriptor({ options, keys, clock, logger });
 
   // Whom we know.
   const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];

@@ -8,6 +8,7 @@ import type { AdmissionPolicy } from "../custody/destination/admission.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
+import type { Game } from "../identity/game-pages.ts";
 import type { ListedAs } from "../identity/listed-as.ts";
 import type { Identify } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
@@ -25,6 +26,8 @@ export interface ResolvedOptions {
   readonly name: string;
   /** How it agrees to be listed; undefined: it does not. */
   readonly listing: ListedAs | undefined;
+  /** What game it is, and where its web client is; undefined: it does not say. */
+  readonly game: Game | undefined;
   readonly discovery: {
     readonly depth: number;
     readonly from: readonly string[] | undefined;
@@ -154,7 +157,7 @@ export function withDefaults(
     ...{ name: new URL(origin).host.slice(0, 64), endpoint: `${origin}/federation` },
     ...{ dataDirectory: undefined, store: undefined, adopt: undefined, onRecoveryKey: undefined },
     ...{ identify: () => undefined, admit: undefined, accept: undefined },
-    ...{ listing: undefined, discovery: DISCOVERY_DEFAULTS },
+    ...{ listing: undefined, game: undefined, discovery: DISCOVERY_DEFAULTS },
     ...given,
     ...orDefaults(given),
     origin,

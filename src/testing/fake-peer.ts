@@ -8,7 +8,7 @@
 import type { SeatClaim, SeatHost } from "../custody/destination/seat-host.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import { refusal } from "../http/inbound/answers.ts";
-import { type Travel, endpointsOf } from "../federation/endpoints.ts";
+import { type PlayerCalls, endpointsOf } from "../federation/endpoints.ts";
 import type { ListedAs } from "../identity/listed-as.ts";
 import type { JsonValue } from "../json.ts";
 import type { Clock, Logger } from "../ports.ts";
@@ -51,8 +51,9 @@ const SILENT: Logger = {
   error: () => undefined,
 };
 
-const NOBODY_TRAVELS: Travel = () =>
-  Promise.resolve({ ok: false, code: "ERR_FED_NOT_FOUND", reason: "nobody plays here" });
+const nobody = () =>
+  Promise.resolve({ ok: false, code: "ERR_FED_NOT_FOUND", reason: "nobody plays here" } as const);
+const NO_PLAYERS: PlayerCalls = { travel: nobody, handOver: nobody };
 
 /** A peer of the server under test. */
 export class FakePeer {
@@ -98,7 +99,7 @@ export class FakePeer {
       throw cause;
     }
     endpoints.serve = {
-      endpoints: endpointsOf(runtime, { version: "fake", travel: NOBODY_TRAVELS }),
+      endpoints: endpointsOf(runtime, { version: "fake", players: NO_PLAYERS }),
       signer: signerOf(runtime),
     };
     return new FakePeer(runtime, endpoints, seats);

@@ -116,6 +116,7 @@ export class LinkedServer {
       keyWord: () => Promise.resolve(undefined),
       servers: () => Promise.resolve({ ok: true, text: '{"servers":[]}' }),
       travel: () => Promise.reject(new Error("nobody travels")),
+      handOver: () => Promise.reject(new Error("nobody is handed over")),
       maxRequestsPerMinutePerPeer: 10_000_000,
       maxRequestsPerMinutePerAddress: requestsPerMinute,
       custody: {

@@ -15,6 +15,7 @@ import type { ServerRegistry } from "../../registry/server-registry.ts";
 import { type Answer, answerOf, refusal } from "./answers.ts";
 import { type AssetServer, isAssetPath } from "./asset-server.ts";
 import type { Peer } from "./caller.ts";
+import { type HandOverAnswer, type HandOverRequest, answerHandOver } from "./hand-over.ts";
 import { type TravelAnswer, type TravelRequest, answerTravel } from "./travel.ts";
 
 /** What the calls ask of the server. */
@@ -37,6 +38,8 @@ export interface RouteParts {
   readonly serveAsset: AssetServer;
   /** A player's client asks its home to send it through a portal (PROTOCOL 8). */
   readonly travel: (request: TravelRequest) => Promise<TravelAnswer>;
+  /** A player's page asks its home which crossing it is on (PROTOCOL 8). */
+  readonly handOver: (request: HandOverRequest) => Promise<HandOverAnswer>;
 }
 
 /** What every entry says. */
@@ -247,6 +250,14 @@ export const ROUTES: readonly Route[] = [
     body: "raw",
     budget: "travel",
     answer: ({ travel }, login, body) => answerTravel(travel, login, body),
+  },
+  {
+    path: "/hand-over",
+    method: "POST",
+    caller: "player",
+    body: "raw",
+    budget: "travel",
+    answer: ({ handOver }, login, body) => answerHandOver(handOver, login, body),
   },
   {
     path: "/assets/prepare",
