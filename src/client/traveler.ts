@@ -395,13 +395,15 @@ export class Traveler<Server extends ServerTypes = any> {
 
   /**
    * A proof of the player's key for a purpose of its home's own, such as its shop, which verifies it with
-   * `verifyProof`: good once, for under a minute, for nothing else. Undefined for a guest.
+   * `verifyProof`: good once, for under a minute, for nothing else. Undefined for a guest, and on a page that has not
+   * the player's own key, as it was handed over to ({@link arrive}).
    *
    * @param purpose 1–64 of `A-Za-z0-9_-`, as the host calls it.
    * @param origin A server other than home that is to be shown it.
    */
   async prove(purpose: string, origin = this.home): Promise<string | undefined> {
     if (!/^[\w-]{1,64}$/u.test(purpose)) throw new TypeError("purpose must be 1–64 of A-Za-z0-9_-");
+    if (this.#visit !== undefined) return undefined;
     return this.#identity.prove(origin, { purpose });
   }
 

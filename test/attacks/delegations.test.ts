@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { PlayerKey } from "aether-federation/client";
 import { generateSigningKey } from "../../src/identity/server-keys.ts";
 import { systemRandom } from "../../src/ports.ts";
-import { eventually } from "../support/eventually.ts";
 import { rooms } from "../support/running.ts";
 import { portal } from "../support/sdk.ts";
 import { isBack, ledgerRow } from "../support/stored.ts";
@@ -303,85 +302,5 @@ describe("attack: hand-overs that no crossing is behind", function () {
   it("asks without a login", async () => {
     const { status, body } = await handOverWith(at.home, undefined, { transferId: "t" });
     assert.deepEqual([status, body["code"]], [403, "ERR_FED_PROOF_REQUIRED"]);
-  });
-});
-
-describe("a player whose page hands it over", function () {
-  this.timeout(60_000);
-  const at = rooms("home", "away");
-
-  /** As a page that goes away: its connection closes, and it does not come back. */
-  function goAway(visitor: Visitor, transferId: string): void {
-    visitor.room.send("federation:handed-over", { transferId });
-    visitor.room.connection.close();
-  }
-
-  it("is let in at the other server after the connection to its source has closed", async () => {
-    const visitor = await Visitor.login(at.home);
-    const id = await visitor.id();
-    const transit = await visitor.transit(portal(at.away));
-    goAway(visitor, transit.transferId);
-    await eventually(async () => {
-      assert.equal((await at.home.rooms("plain"))[0]?.clients ?? 0, 0);
-    });
-    assert.equal(ledgerRow(at.home, id)?.transfer?.id, transit.transferId);
-    await visitor.arrive(transit);
-    assert.equal(await visitor.id(), id);
-    await visitor.leave();
-    await isBack(at.home, id);
-  });
-
-  it("is at home again when nobody takes the seat before it lapses", async () => {
-    const visitor = await Visitor.login(at.home);
-    const id = await visitor.id();
-    const transit = await visitor.transit(portal(at.away, "brief"));
-    goAway(visitor, transit.transferId);
-    await eventually(
-      () => {
-        assert.equal(ledgerRow(at.home, id)?.transfer, undefined);
-      },
-      { timeoutMilliseconds: 15_000 },
-    );
-    assert.equal(ledgerRow(at.home, id)?.holder, at.home.origin);
-  });
-
-  it("goes home from a visited server when nobody takes the seat of a third before it lapses", async () => {
-    const visitor = await Visitor.login(at.home);
-    const id = await visitor.id();
-    await visitor.cross(portal(at.away));
-    await visitor.note("kept");
-    const transit = await visitor.transit(portal(at.home, "brief"));
-    goAway(visitor, transit.transferId);
-    await eventually(
-      () => {
-        const row = ledgerRow(at.home, id);
-        assert.deepEqual([row?.transfer, row?.holder], [undefined, at.home.origin]);
-      },
-      { timeoutMilliseconds: 15_000 },
-    );
-    await isBack(at.home, id, "kept");
-  });
-
-  it("keeps a seat in another room of the same server after its connection has closed", async () => {
-    const visitor = await Visitor.login(at.home);
-    const id = await visitor.id();
-    const transit = await visitor.transit(portal(at.home, "dropping"));
-    goAway(visitor, transit.transferId);
-    await eventually(async () => {
-      assert.equal((await at.home.rooms("plain"))[0]?.clients ?? 0, 0);
-    });
-    await visitor.arrive(transit);
-    assert.equal(await visitor.id(), id);
-    await visitor.leave();
-  });
-
-  it("does not keep such a seat for whoever only closes its connection", async () => {
-    const visitor = await Visitor.login(at.home);
-    const transit = await visitor.transit(portal(at.home, "dropping"));
-    goAway(visitor, crypto.randomUUID());
-    await eventually(async () => {
-      assert.equal((await at.home.rooms("plain"))[0]?.clients ?? 0, 0);
-    });
-    await assert.rejects(visitor.arrive(transit), /ERR_FED_SEAT_UNKNOWN/u);
   });
 });

@@ -159,6 +159,7 @@ class Arriving<AnyTraveler extends Resuming> {
     const { confirm = "onward" } = this.#options;
     let url: string;
     try {
+      if (page.isFramed) throw wrong("A page inside of another one gives nobody its word.");
       url = await grant(ask, identity, whereabouts, confirm);
     } catch (error) {
       const { transferId, to } = ask;

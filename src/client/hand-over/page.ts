@@ -6,6 +6,8 @@ export interface Page {
   /** Its address without fragment. */
   readonly url: string;
   readonly hash: string;
+  /** Whether another page shows it inside of itself, and may lie about what is clicked on. */
+  readonly isFramed: boolean;
   /** Takes the fragment out of the address, and out of the history. */
   clean(): void;
   /** Goes to another page; back leads here. */
@@ -20,6 +22,7 @@ export function openPage(): Page | undefined {
   return {
     url: location.href.replace(/#.*$/su, ""),
     hash: location.hash,
+    isFramed: globalThis.top !== globalThis.self,
     clean: () => {
       history.replaceState(history.state, "", location.href.replace(/#.*$/su, ""));
     },
