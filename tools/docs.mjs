@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** The navigation: pages of docs/ by their names, others by their paths. */
 const SECTIONS = {
   Begin: ["quick-start", "installing", "attaching", "moving", "upgrading"],
-  Build: ["accounts", "clients", "schema", "two-games", "testing", "parts"],
+  Build: ["accounts", "clients", "schema", "two-games", "hand-over", "testing", "parts"],
   Run: ["deploying", "OPERATING", "telemetry", "discovery", "SECURITY.md"],
   "Look up": ["options", "errors", "features", "LIMITS", "performance", "CHANGELOG.md"],
   Understand: ["DESIGN", "PROTOCOL"],
