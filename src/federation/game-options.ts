@@ -1,5 +1,5 @@
 /** The option by which a server says what game it is, and what becomes of it in its descriptor. */
-import { z } from "zod";
+import { type z } from "zod";
 import {
   type Game,
   clientPageSchema,

@@ -212,16 +212,14 @@ describe("a player that walks from one game's page into another's", function () 
       await eventually(() => assert.equal(ledgerRow(garden, player)?.transfer, undefined));
     });
 
-    it("is at home by a reload while it is asked", async () => {
+    it("is at home by a reload while it is asked, and when it says no", async () => {
       await enter(race);
       await standsIn(race);
       await enter(quiz);
       await page.getByRole("dialog").waitFor();
       await page.reload();
       await isAtHome();
-    });
-
-    it("is at home when it says no", async () => {
+      assert.deepEqual(await failures(), []);
       await enter(race);
       await standsIn(race);
       await enter(quiz);
@@ -238,7 +236,10 @@ describe("a player that walks from one game's page into another's", function () 
       );
       await enter(race);
       await eventually(() => assert.equal(times, 0));
-      await page.goto(play(race));
+      // With an answer that its home did not give, on top of it.
+      const forged = { delegation: "ey.ey.x", state: "s".repeat(22) };
+      const said = Buffer.from(JSON.stringify(forged)).toString("base64url");
+      await page.goto(`${play(race)}#aether-granted=${said}`);
       assert.equal((await standsIn(race)).id, player);
     });
 
@@ -253,7 +254,7 @@ describe("a player that walks from one game's page into another's", function () 
   });
 
   describe("into the hands of a page that means harm", () => {
-    it("leaves nothing there to act for it elsewhere", async () => {
+    it("leaves nothing there to act for it elsewhere, and is not sent on silently", async () => {
       const seen: string[] = [];
       const { id } = await open({ width: 900, height: 700 });
       page.on("request", (request) => {
@@ -302,12 +303,7 @@ describe("a player that walks from one game's page into another's", function () 
       assert.equal(there.url, play(race));
       assert.ok(!there.referrer.includes("#"));
       assert.equal(ledgerRow(garden, id)?.holder, race.origin);
-    });
-
-    it("is asked before that page's server sends it to a third by itself", async () => {
-      await open({ width: 900, height: 700 });
-      await enter(race);
-      await standsIn(race);
+      // Its server sends the player to a third by itself: the player is asked, at home.
       await send("exile", `aether://${quiz.authority}/quiz`);
       await page.getByRole("dialog", { name: `Go to ${quiz.authority}?` }).waitFor();
     });
