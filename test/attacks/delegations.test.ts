@@ -237,6 +237,15 @@ describe("attack: hand-overs that no crossing is behind", function () {
     await visitor.leave();
   });
 
+  it("asks about another crossing than the one that it is on", async () => {
+    const visitor = await Visitor.login(at.home);
+    const transit = await visitor.transit(portal(at.away));
+    const { body } = await asked(visitor.key!, { transferId: crypto.randomUUID() });
+    assert.equal(body["code"], "ERR_FED_TRANSFER_UNKNOWN");
+    await visitor.giveUp(transit);
+    await visitor.leave();
+  });
+
   it("asks about a crossing that is over", async () => {
     const visitor = await Visitor.login(at.home);
     const transit = await visitor.transit(portal(at.away));

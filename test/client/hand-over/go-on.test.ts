@@ -179,12 +179,14 @@ describe("client/hand-over/go-on", () => {
     });
 
     it("and does not go when it answers too late", async () => {
-      const abort = new AbortController();
-      const confirm = (): boolean => {
-        abort.abort(new Error("the seat has lapsed"));
-        return true;
-      };
-      await assert.rejects(pageFor(RACE, { confirm, signal: abort.signal }), /lapsed/u);
+      for (const origin of [QUIZ, RACE]) {
+        const abort = new AbortController();
+        const confirm = (): boolean => {
+          abort.abort(new Error("the seat has lapsed"));
+          return true;
+        };
+        await assert.rejects(pageFor(origin, { confirm, signal: abort.signal }), /lapsed/u);
+      }
     });
   });
 });

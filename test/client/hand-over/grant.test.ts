@@ -37,10 +37,11 @@ describe("client/hand-over/grant", () => {
     globalThis.fetch = fetch;
   });
 
+  const pages: Record<string, string> = { [RACE]: `${PAGE}?v=2`, [QUIZ]: `${QUIZ}/play` };
   const whereabouts = Object.assign(new Whereabouts(() => Promise.reject(new Error("unused"))), {
     nameOf: () => Promise.resolve(HOME),
     endpointOf: () => Promise.resolve(`${HOME}/federation`),
-    pageOf: (origin: string) => Promise.resolve(origin === RACE ? `${PAGE}?v=2` : undefined),
+    pageOf: (origin: string) => Promise.resolve(pages[origin]),
   });
   const delegate = PlayerKey.generate();
   const ask = (changes: Partial<Ask> = {}): Ask => ({
@@ -79,11 +80,15 @@ describe("client/hand-over/grant", () => {
     "another page of that server": { returnTo: `${RACE}/other` },
     "a page at another port of that host": { returnTo: "https://race.example:8443/play" },
     "a page by http": { returnTo: "http://race.example/play" },
-    "another server than the crossing leads to": { to: QUIZ },
-    "the server itself that has no page": { to: QUIZ, returnTo: `${QUIZ}/play` },
+    "another server than the crossing leads to": { to: QUIZ, returnTo: `${QUIZ}/play` },
+    "the server itself that has no page": {
+      to: "https://pit.example",
+      returnTo: "https://pit.example/",
+    },
   })) {
     it(`gives ${what} nothing`, async () => {
-      if (changes.returnTo === `${QUIZ}/play`) open = { to: QUIZ, from: HOME, world: "quiz" };
+      if (what.endsWith("has no page"))
+        open = { to: "https://pit.example", from: HOME, world: "pit" };
       await assert.rejects(
         grant(ask(changes), identity(), whereabouts, never),
         /ERR_FED_HAND_OVER_FAILED/u,
