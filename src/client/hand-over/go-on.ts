@@ -112,9 +112,14 @@ async function leadsTo(onward: Onward, page: Page | undefined): Promise<string |
   return home !== undefined && isHomes ? client : undefined;
 }
 
+/** A seat is waited for so long at least: the clocks of two machines may differ. */
+const SHORTEST_SEAT_MILLISECONDS = 12_000;
+const LONGEST_SEAT_MILLISECONDS = 60_000;
+
 /** Ends when the seat does. */
 export function untilLapse({ expiresAt }: { readonly expiresAt: number }, signal?: AbortSignal) {
-  const milliseconds = Math.min(60_000, Math.max(0, expiresAt * 1000 - Date.now()));
+  const lasts = Math.max(SHORTEST_SEAT_MILLISECONDS, expiresAt * 1000 - Date.now());
+  const milliseconds = Math.min(lasts, LONGEST_SEAT_MILLISECONDS);
   const lapse = AbortSignal.timeout(milliseconds);
   return signal === undefined ? lapse : AbortSignal.any([signal, lapse]);
 }
