@@ -66,6 +66,8 @@ export const ERROR_CODES = {
   ERR_FED_PROOF_REQUIRED: [403, "This seat is bound to a key: a proof of possession is required"],
   ERR_FED_PROOF_INVALID: [403, "The proof of possession does not verify"],
   ERR_FED_PROOF_REPLAYED: [403, "The proof of possession has been used before"],
+  ERR_FED_DELEGATION_INVALID: [403, "The delegation of the player's key does not verify"],
+  ERR_FED_HAND_OVER_FAILED: [409, "The player could not be handed over from page to page"],
   ERR_FED_SEAT_UNKNOWN: [403, "The seat is not there any more"],
   ERR_FED_SEAT_BUSY: [409, "The seat is being taken by another connection"],
   ERR_FED_WORLD_UNKNOWN: [404, "This server has no such world"],

@@ -6,6 +6,8 @@ export type {
   FederationDiscoveryOptions,
   FederationOptions,
 } from "./federation/federation-options.ts";
+export type { GameOptions, GameWorldOptions } from "./federation/game-options.ts";
+export type { Game, GameSaid, GameWorld } from "./identity/game-pages.ts";
 export type { ListedOptions, WorldOptions } from "./federation/listing-options.ts";
 export { type ServerDescriptor, verifyDescriptor } from "./identity/descriptor.ts";
 export type { ListedPicture, PictureReference } from "./identity/listed-as.ts";

@@ -21,6 +21,7 @@ const SECTIONS = {
     "schema",
     "two-games",
     "carried",
+    "hand-over",
     "parties",
     "testing",
     "parts",

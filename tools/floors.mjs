@@ -24,7 +24,7 @@ export const FLOORS = [
 ];
 
 /** Rooms that stand apart: they import nothing of the house. */
-export const APART = ["client", "client/keys"];
+export const APART = ["client", "client/hand-over", "client/keys", "client/later"];
 
 /** What those apart may import all the same: it knows nothing of any server. */
 export const FOR_ALL = ["words.ts"];

@@ -6,6 +6,8 @@ export class Attempt {
   readonly kind: "join" | "travel" | "crossing" | "homecoming";
   /** The crossing it follows, once that is known. */
   transit: Transit | undefined;
+  /** Whether another page goes on with it. */
+  handedOver = false;
   readonly #controller = new AbortController();
 
   constructor(kind: Attempt["kind"], transit?: Transit) {

@@ -19,3 +19,16 @@ export function decodeBase64Url(text: string): Uint8Array | undefined {
 export function encodeJson(value: unknown): string {
   return encodeBase64Url(new TextEncoder().encode(JSON.stringify(value)));
 }
+
+/** Decodes an object from the base64url of its JSON; undefined for anything else. */
+export function decodeJson(part: string): Readonly<Record<string, unknown>> | undefined {
+  const bytes = decodeBase64Url(part);
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof value === "object" && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

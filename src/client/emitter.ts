@@ -8,6 +8,11 @@ export class Emitter<Event> {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Whether anybody listens. */
+  get isHeard(): boolean {
+    return this.#listeners.size > 0;
+  }
+
   /** Calls every listener; false when there is none. */
   emit(event: Event): boolean {
     for (const listener of [...this.#listeners]) listener(event);

@@ -11,6 +11,8 @@ export interface Ending {
   readonly recall: Recall | undefined;
   /** Whether the player was on its way into another world, or had just failed to get there. */
   readonly onTheWay: boolean;
+  /** Whether another page goes on with the player. */
+  readonly handedOver: boolean;
 }
 
 const MAX_SENTENCE_LENGTH = 500;
@@ -51,7 +53,7 @@ export function reasonOf({ reason, recall }: Ending): string {
  */
 export function leadsHome(ending: Ending): boolean {
   const code = ending.recall?.code ?? codeAndSentence(ending.reason).code;
-  if (code === "ERR_FED_SUPERSEDED") return false;
+  if (code === "ERR_FED_SUPERSEDED" || ending.handedOver) return false;
   if (ending.onTheWay || code !== undefined) return true;
   return !isWished(ending.code);
 }

@@ -41,6 +41,32 @@ export interface Departure {
   readonly origin: string;
 }
 
+/** Another page goes on with the player: it is to be opened. */
+export interface HandOver {
+  readonly transferId: string;
+  /** The portal's URI. */
+  readonly to: string;
+  /** Server it leads to. */
+  readonly origin: string;
+  /** World on that server, where the room has said it. */
+  readonly world: string | undefined;
+  /** The page, with what it needs to know in its fragment. Nothing in it is secret. */
+  readonly url: string;
+}
+
+/** A crossing that a player may be asked about. */
+export interface CrossingAhead {
+  /** Server that sends the player. */
+  readonly from: string | undefined;
+  /** Server it leads to. */
+  readonly to: string;
+  readonly world: string | undefined;
+  /** The page that goes on with the player; undefined: the one that is open. */
+  readonly page: string | undefined;
+  /** Gives the question up: the seat has lapsed, or somebody has decided. */
+  readonly signal: AbortSignal;
+}
+
 /** How far a crossing has got. */
 export interface Progress {
   readonly transferId: string;

@@ -1,6 +1,5 @@
 /** What a room says to a `Traveler` (PROTOCOL 8), for as long as the player is in it. */
 import type { Room } from "@colyseus/sdk";
-import { type DestinationsMessage, parseDestinations } from "./destinations.ts";
 import type { Freeze, Kept, Recall } from "./events.ts";
 import {
   type AssetProgress,
@@ -27,7 +26,8 @@ export interface RoomListeners {
   thawed(): void;
   kept(kept: Kept): void;
   recalled(recall: Recall): void;
-  destinations(message: DestinationsMessage): void;
+  /** As it was said: what few rooms say is checked by what is loaded later. */
+  destinations(message: unknown): void;
   /** The connection is gone for good; with what the server said before. */
   lost(how: { code: number; reason: string; recall: Recall | undefined }): void;
 }
@@ -67,7 +67,7 @@ export function listenTo(room: Room, listeners: RoomListeners): void {
     recall = recalled;
     listeners.recalled(recalled);
   });
-  hear("federation:destinations", parseDestinations, (message) => {
+  room.onMessage("federation:destinations", (message: unknown) => {
     listeners.destinations(message);
   });
   room.onMessage("federation:thawed", () => {

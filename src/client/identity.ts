@@ -1,7 +1,8 @@
 /** Who travels: the player's home, its account or its key, and the name it wishes for. */
 import { codeAndSentence } from "./ending.ts";
-import { PlayerKey, type ProofUse } from "./player-key.ts";
+import { PlayerKey, type ProofUse, type ProvingKey } from "./player-key.ts";
 import { type KeyStorage, browserStorage, checkedStorage } from "./storage.ts";
+import type { Visit } from "./visit.ts";
 import type { Whereabouts } from "./whereabouts.ts";
 
 type MaybeToken = string | null | undefined;
@@ -35,10 +36,13 @@ export class Identity {
   /** Name the player wishes to be shown with. */
   readonly name: string | undefined;
   /** Absent for a guest. */
-  readonly key: PlayerKey | undefined;
+  readonly key: ProvingKey | undefined;
+  /** Whether the key is kept, so that another page of this origin has it, too. */
+  readonly isKept: boolean = false;
   /** Why the key is not the one that is kept, or will not be kept. */
   readonly trouble: StorageTrouble | undefined;
   readonly #token: HostToken | undefined;
+  readonly #visit: Visit | undefined;
   /** How far a server's clock is ahead of ours: its own word, which counts for its own proofs alone. */
   readonly #ahead = new Map<string, number>();
   #home: string;
@@ -55,10 +59,12 @@ export class Identity {
       name,
       storage,
       token,
+      visit,
     }: {
       readonly name?: string | undefined;
       readonly storage?: KeyStorage | null | undefined;
       readonly token?: HostToken | undefined;
+      readonly visit?: Visit | undefined;
     },
   ) {
     this.#home = originOf(home);
@@ -67,11 +73,17 @@ export class Identity {
       throw new TypeError("token must be a text, or a function that returns one");
     }
     this.#token = token;
+    this.#visit = visit;
+    if (visit !== undefined) {
+      this.key = visit.key;
+      return;
+    }
     const given = checkedStorage("storage", storage);
     const kept = given === undefined ? browserStorage("localStorage") : given;
     if (kept === null) return;
     try {
       this.key = kept === undefined ? PlayerKey.generate() : PlayerKey.load(kept);
+      this.isKept = kept !== undefined;
     } catch (cause) {
       this.key = PlayerKey.generate();
       const message = "Who you are cannot be kept here: you are somebody new for this visit.";
@@ -96,7 +108,7 @@ export class Identity {
    * @throws Error `ERR_FED_WRONG_RECIPIENT`.
    */
   async findHome(whereabouts: Whereabouts, signal: AbortSignal): Promise<void> {
-    if (this.key === undefined) return;
+    if (this.key === undefined || this.#visit !== undefined) return;
     const says = await whereabouts.nameOf(this.#home, signal);
     if (says === undefined || says === this.#home) return;
     if (!isSameMachine(this.#home, says)) {
@@ -109,7 +121,7 @@ export class Identity {
 
   /** Makes the player id, where it is known before any login: the key's, where no token is in play. */
   async learnPlayerId(): Promise<void> {
-    if (this.#token === undefined) await this.#playerIs(undefined);
+    if (this.#token === undefined && this.#visit === undefined) await this.#playerIs(undefined);
   }
 
   /** The host's own token of this moment. @throws TypeError for anything but a text or nothing. */
@@ -128,10 +140,12 @@ export class Identity {
     return { token: token ?? proof, connection: beside(proof, token) };
   }
 
-  /** What `POST travel` at home shows: the bearer token, and a proof beside one of the host's. */
-  async travel(): Promise<{ readonly bearer: string; readonly proof: string | undefined }> {
+  /** What `POST` of that name at home shows: the bearer token, and a proof beside one of the host's. */
+  async shows(
+    use: "travel" | "hand-over",
+  ): Promise<{ readonly bearer: string; readonly proof: string | undefined }> {
     const token = await this.token();
-    const proof = await this.prove(this.#home, "travel");
+    const proof = await this.prove(this.#home, use);
     await this.#playerIs(token);
     const bearer = token ?? proof;
     if (bearer === undefined) {
@@ -144,12 +158,18 @@ export class Identity {
   async seat(origin: string, sessionId: string): Promise<Login> {
     const proof = await this.prove(origin, { seat: sessionId });
     const token = origin === this.#home ? await this.token() : undefined;
-    return { token: undefined, connection: beside(proof, token) };
+    const delegation = this.#visit?.beside(sessionId);
+    return { token: undefined, connection: beside(proof, delegation ?? token) };
   }
 
   /** A proof of the key for that use, by the clock of the server it is for; undefined for a guest. */
   async prove(audience: string, use: ProofUse): Promise<string | undefined> {
-    return this.key?.prove(audience, use, Date.now() + (this.#ahead.get(audience) ?? 0));
+    return this.key?.prove(audience, use, this.timeOf(audience));
+  }
+
+  /** What time it is by a server's clock, in Unix milliseconds, as far as it has said. */
+  timeOf(origin: string): number {
+    return Date.now() + (this.#ahead.get(origin) ?? 0);
   }
 
   /** Whether a server's refusal says that our clock is wrong, by how much being new: a try is worth it. */
@@ -178,7 +198,7 @@ export class Identity {
   }
 }
 
-/** A proof and the host's token in one (PROTOCOL 5). */
+/** A proof, and the host's token or a delegation, in one (PROTOCOL 5). */
 function beside(proof: string | undefined, token: string | undefined): string | undefined {
   return proof === undefined || token === undefined ? (proof ?? token) : `${proof}~${token}`;
 }

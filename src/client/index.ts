@@ -1,12 +1,16 @@
 /** What a player's client needs: browser-safe, no server code. */
 export { Traveler } from "./traveler.ts";
-export type { TravelerOptions } from "./traveler.ts";
+export type { Arrived } from "./traveler.ts";
+export type { TravelerOptions } from "./traveler-options.ts";
+export type { ArriveOptions } from "./hand-over/arrive.ts";
 export type {
   Arrival,
+  CrossingAhead,
   Departure,
   Failure,
   Forecast,
   Freeze,
+  HandOver,
   Kept,
   Leave,
   Progress,
@@ -21,9 +25,9 @@ export type {
   RoomTypes,
   ServerTypes,
 } from "./server-types.ts";
-export type { Destination, DestinationPicture } from "./destinations.ts";
+export type { Destination, DestinationPicture } from "./later/destinations.ts";
 export { onParty } from "./party.ts";
 export type { PartyMemberProgress, PartyProgress } from "./party.ts";
 export { PlayerKey } from "./player-key.ts";
-export type { ProofUse } from "./player-key.ts";
+export type { ProofUse, ProvingKey, PublicKeyJwk, SeatDelegation } from "./player-key.ts";
 export type { KeyStorage } from "./storage.ts";

@@ -1,7 +1,7 @@
 /** Messages of PROTOCOL 8 as a client reads them: checked, because any server may send them. */
 import type { SeatReservation } from "@colyseus/sdk";
 import { shownText } from "../words.ts";
-import type { Forecast, Kept } from "./events.ts";
+import type { Kept } from "./events.ts";
 
 /** How to get into the next world. */
 export interface Transit {
@@ -9,6 +9,8 @@ export interface Transit {
   readonly to: string;
   readonly origin: string;
   readonly reservation: SeatReservation;
+  /** Name of the world, where the source says it. */
+  readonly world?: string;
   /** The destination's signed word on the reservation's address. */
   readonly seat?: string;
   /** Unix seconds. */
@@ -45,14 +47,13 @@ export interface Recalled {
 
 const MAX_MESSAGE_LENGTH = 500;
 const MAX_POINTERS = 64;
-const MAX_LOSSES = 1024;
 const MAX_POINTER_LENGTH = 256;
 
 type Members = Readonly<Record<string, unknown>>;
 
 /** Reads `federation:transit`; undefined when it is not of that form. */
 export function parseTransit(message: unknown): Transit | undefined {
-  const { transferId, to, origin, reservation, seat, expiresAt } = members(message);
+  const { transferId, to, origin, reservation, world, seat, expiresAt } = members(message);
   const { sessionId, roomId, processId, name, publicAddress, devMode } = members(reservation);
   if (
     !isText(transferId) ||
@@ -77,6 +78,7 @@ export function parseTransit(message: unknown): Transit | undefined {
       ...(isText(publicAddress) ? { publicAddress } : {}),
       ...(typeof devMode === "boolean" ? { devMode } : {}),
     },
+    ...(isText(world) ? { world } : {}),
     ...(isText(seat) ? { seat } : {}),
   };
 }
@@ -120,26 +122,6 @@ export function parseProgress(message: unknown): AssetProgress | undefined {
     return undefined;
   }
   return { transferId, to, receivedBytes, totalBytes };
-}
-
-/** Reads `federation:can-enter`; what is not of its form is not known. */
-export function parseForecast(message: unknown, to: string): Forecast {
-  const said = members(message);
-  const { mayEnter, code, message: text, destination, world, room, losses, missingAssets } = said;
-  return {
-    to,
-    mayEnter: mayEnter === "yes" || mayEnter === "no" ? mayEnter : "unknown",
-    code: isText(code) && code.length <= 64 ? code : undefined,
-    message: typeof text === "string" ? shownText(text, MAX_MESSAGE_LENGTH) : undefined,
-    destination: isOrigin(destination) ? destination : undefined,
-    world: isText(world) && world.length <= 64 ? world : undefined,
-    room: room === "free" ? "free" : "unknown",
-    losses:
-      Array.isArray(losses) && losses.length <= MAX_LOSSES
-        ? losses.filter((loss): loss is string => typeof loss === "string")
-        : undefined,
-    missingAssets: isCount(missingAssets) ? missingAssets : undefined,
-  };
 }
 
 /** Reads `federation:kept`; undefined when it is not of that form. */

@@ -12,6 +12,8 @@ export interface Place {
   readonly reconnectionToken: string;
   /** A crossing that had begun. */
   readonly transit?: Transit;
+  /** The transfer of a crossing that another page was to go on with. */
+  readonly handedOver?: string;
 }
 
 const PLACE_KEY = "aether-federation:place";
@@ -65,12 +67,14 @@ function readPlace(storage: KeyStorage, home: string): Place | undefined {
       return undefined;
     }
     const transit = parseTransit(place.transit);
+    const { handedOver } = place;
     return {
       home,
       origin,
       world,
       reconnectionToken,
       ...(transit === undefined ? {} : { transit }),
+      ...(typeof handedOver === "string" ? { handedOver } : {}),
     };
   } catch {
     return undefined;

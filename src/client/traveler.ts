@@ -24,7 +24,6 @@ import {
   takeSeat,
 } from "./connections.ts";
 import { letGo } from "./connector.ts";
-import { type Destination, withChange } from "./destinations.ts";
 import { Emitter } from "./emitter.ts";
 import { type Ending, codeAndSentence, leadsHome, reasonOf, sentenceOf } from "./ending.ts";
 import type {
@@ -33,14 +32,16 @@ import type {
   Failure,
   Forecast,
   Freeze,
+  HandOver,
   Kept,
   Leave,
   Progress,
   Recall,
 } from "./events.ts";
 import { listenTo } from "./hearing.ts";
-import { type HostToken, Identity, type StorageTrouble } from "./identity.ts";
-import { type Transit, parseForecast } from "./messages.ts";
+import { KIT } from "./kit.ts";
+import { Identity, type StorageTrouble } from "./identity.ts";
+import type { Transit } from "./messages.ts";
 import { backOff, pause } from "./patience.ts";
 import { type Place, PlaceKeeper } from "./place.ts";
 import { watchPulse } from "./pulse.ts";
@@ -52,44 +53,17 @@ import type {
   RoomTypes,
   ServerTypes,
 } from "./server-types.ts";
-import type { KeyStorage } from "./storage.ts";
-import { requestTravel } from "./travel-request.ts";
-import { Whereabouts } from "./whereabouts.ts";
+import type { TravelerOptions } from "./traveler-options.ts";
+import { VISIT, type Visit, type Visiting } from "./visit.ts";
+import { Whereabouts, isOpenPage } from "./whereabouts.ts";
+import type { ArriveOptions } from "./hand-over/arrive.ts";
+import type { Destination } from "./later/destinations.ts";
 
-/** Options of {@link Traveler}. */
-export interface TravelerOptions {
-  /** Name the player wishes to be shown with; its home decides. */
-  readonly name?: string;
-  /**
-   * The login of the home server's own accounts: what the SDK has as `client.auth.token`, or a function
-   * that returns it, asked for every login. Goes to home and nowhere else. While there is none
-   * (undefined, null or an empty text), the key logs in. It may reject: then so does the join.
-   */
-  readonly token?: HostToken;
-  /**
-   * Where the key is kept. Default: `localStorage` where there is one; otherwise the key lives as
-   * long as this object, and so it does where storage throws: see {@link Traveler.onStorageTrouble}.
-   * `null` travels as a guest: no key, nothing kept, nothing proven.
-   */
-  readonly storage?: KeyStorage | null;
-  /**
-   * Where the present place is kept for {@link Traveler.resume}. Default: `sessionStorage` where
-   * there is one, so that each tab has its own; `null` keeps nothing.
-   */
-  readonly placeStorage?: KeyStorage | null;
-  /**
-   * Whether the player is brought home when its place is lost: into the room of the last `join` or
-   * `resume`, or the one that is named. Tried again, ever more slowly, until home lets it in or
-   * {@link Traveler.join}, {@link Traveler.travel} or {@link Traveler.leave} is called. Never when it
-   * plays elsewhere (`ERR_FED_SUPERSEDED`), or when it or the room wished it to leave. Default true.
-   */
-  readonly comesHome?: boolean | string;
-  /**
-   * How long a server may say nothing, though the connection stands, before the player's place there is
-   * taken for lost, in seconds, at least 1; it is asked for a sign of life three times meanwhile.
-   * Default 30.
-   */
-  readonly silenceSeconds?: number;
+/** What {@link Traveler.arrive} has come to. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export interface Arrived<Server extends ServerTypes = any> {
+  readonly traveler: Traveler<Server>;
+  readonly room: Room;
 }
 
 /** The room at home that the player goes to. */
@@ -110,6 +84,7 @@ interface Found {
 /** How long a room has for its word on a crossing that its client gave up. */
 const WORD_MILLISECONDS = 20_000;
 const SILENCE_SECONDS = 30;
+const CONFIRM = /^(?:onward|always|never)$/u;
 /** A room may have to ask several servers, one after the other. */
 const FORECAST_MILLISECONDS = 30_000;
 const MAX_SILENCE_SECONDS = 3600;
@@ -129,7 +104,7 @@ const MAX_REFUSALS_AT_HOME = 3;
 export class Traveler<Server extends ServerTypes = any> {
   readonly #identity: Identity;
   readonly #places: PlaceKeeper;
-  readonly #whereabouts = new Whereabouts();
+  readonly #whereabouts = new Whereabouts(later);
   readonly #arrive = new Emitter<Arrival<Server>>();
   readonly #depart = new Emitter<Departure>();
   readonly #progress = new Emitter<Progress>();
@@ -139,12 +114,17 @@ export class Traveler<Server extends ServerTypes = any> {
   readonly #thawed = new Emitter<void>();
   readonly #recalled = new Emitter<Recall>();
   readonly #leave = new Emitter<Leave>();
+  readonly #handOver = new Emitter<HandOver>();
   readonly #destinationsHeard = new Emitter<readonly Destination[]>();
   #destinations: readonly Destination[] = [];
   readonly #storageTrouble = new Emitter<StorageTrouble>();
   #toldOfTrouble = false;
   readonly #comesHome: boolean;
   readonly #silenceMilliseconds: number;
+  readonly #visit: Visit | undefined;
+  readonly #options: Pick<TravelerOptions, "confirm" | "plays">;
+  /** The portal that the player asked to go through last. */
+  #wished: string | undefined;
   #homeRoom: HomeRoom | undefined;
   readonly #kept = new Emitter<Kept>();
   #room: Room | undefined;
@@ -169,10 +149,43 @@ export class Traveler<Server extends ServerTypes = any> {
       throw new TypeError(`silenceSeconds must be 1 to ${MAX_SILENCE_SECONDS}`);
     }
     this.#silenceMilliseconds = silenceSeconds * 1000;
-    this.#identity = new Identity(home, { name, storage, token });
+    const { confirm = "onward" } = options;
+    if (typeof confirm !== "function" && !CONFIRM.test(confirm)) {
+      throw new TypeError('confirm must be "onward", "always", "never" or a function');
+    }
+    this.#options = options;
+    this.#visit = (options as Visiting)[VISIT];
+    this.#identity = new Identity(home, { name, storage, token, visit: this.#visit });
     this.#places = new PlaceKeeper(this.home, placeStorage);
     this.#comesHome = comesHome !== false;
     if (typeof comesHome === "string") this.#homeRoom = { world: comesHome, options: {} };
+  }
+
+  /**
+   * What a game's page calls first: goes on with a player that another page hands over (PROTOCOL 8), lets a page of
+   * another server act for a player whose home this is, or goes on here after a reload, as {@link resume} does; the
+   * first time, it joins `world`. It does not settle where the browser is sent to another page meanwhile. Rejects as
+   * {@link join} does, and with `ERR_FED_HAND_OVER_FAILED` where the player's home has no page to go to.
+   *
+   * @param server URL of the server whose page this is.
+   */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  static async arrive<Server extends ServerTypes = any>(
+    server: string | URL,
+    options: ArriveOptions<Traveler<Server>>,
+  ): Promise<Arrived<Server>> {
+    return (await later()).arrive<Traveler<Server>>(server, options, {
+      whereabouts: new Whereabouts(later),
+      make: (home, given) => new Traveler<Server>(home, given),
+      identityOf: (traveler) => traveler.#identity,
+      take: (traveler, transit, from) =>
+        traveler.#run(traveler.#begin("join", transit), (signal) =>
+          traveler.#through(transit, from, signal),
+        ),
+      fail: (traveler, failure) => {
+        traveler.#failed.emit(failure);
+      },
+    });
   }
 
   /** Origin of the player's home server, as that calls itself. */
@@ -216,6 +229,15 @@ export class Traveler<Server extends ServerTypes = any> {
    */
   onDestinations(listener: (destinations: readonly Destination[]) => void): () => void {
     return this.#destinationsHeard.on(listener);
+  }
+
+  /**
+   * Hears that another page goes on with the player, as the world that it enters has a page of its own: whoever
+   * listens opens `url` in this tab's place. Where nobody listens, this page does. The player is kept for that page
+   * until its seat lapses; then {@link onFailed} says that it stays, where this page is still there.
+   */
+  onHandOver(listener: (handOver: HandOver) => void): () => void {
+    return this.#handOver.on(listener);
   }
 
   /** Hears how far a crossing has got. */
@@ -333,10 +355,14 @@ export class Traveler<Server extends ServerTypes = any> {
     return this.#run(attempt, async (signal) => {
       this.#tellOfTrouble();
       const body = { to: uri, ...(name === undefined ? {} : { name }) };
-      const transit = await requestTravel(this.#whereabouts, this.#identity, body, signal);
+      const transit = await (
+        await later()
+      ).requestTravel(this.#whereabouts, this.#identity, body, signal);
       attempt.transit = transit;
       const { transferId, to, origin } = transit;
       this.#depart.emit({ transferId, to, origin });
+      this.#wished = to;
+      await this.#goOn(transit, attempt);
       return this.#through(transit, this.home, signal);
     });
   }
@@ -364,18 +390,20 @@ export class Traveler<Server extends ServerTypes = any> {
       isAnswer: ({ to }) => to === uri,
       milliseconds: FORECAST_MILLISECONDS,
     });
-    return parseForecast(answer, uri);
+    return (await later()).parseForecast(answer, uri);
   }
 
   /**
    * A proof of the player's key for a purpose of its home's own, such as its shop, which verifies it with
-   * `verifyProof`: good once, for under a minute, for nothing else. Undefined for a guest.
+   * `verifyProof`: good once, for under a minute, for nothing else. Undefined for a guest, and on a page that has not
+   * the player's own key, as it was handed over to ({@link arrive}).
    *
    * @param purpose 1–64 of `A-Za-z0-9_-`, as the host calls it.
    * @param origin A server other than home that is to be shown it.
    */
   async prove(purpose: string, origin = this.home): Promise<string | undefined> {
     if (!/^[\w-]{1,64}$/u.test(purpose)) throw new TypeError("purpose must be 1–64 of A-Za-z0-9_-");
+    if (this.#visit !== undefined) return undefined;
     return this.#identity.prove(origin, { purpose });
   }
 
@@ -388,6 +416,7 @@ export class Traveler<Server extends ServerTypes = any> {
   /** Asks the room to let the player through a portal; only rooms that allow it do. */
   enter(uri: string): void {
     if (this.#room === undefined) throw new TypeError("join a room before entering a portal");
+    this.#wished = uri;
     this.#room.send("federation:enter", { to: uri });
   }
 
@@ -468,6 +497,8 @@ export class Traveler<Server extends ServerTypes = any> {
   }
 
   async #logIn(world: string, options: object, signal: AbortSignal): Promise<Found> {
+    // Its own key is at home: from here it can only go there.
+    if (this.#visit !== undefined) return this.#visit.goHome(signal);
     this.#tellOfTrouble();
     const room = await joinAtHome(this.#identity, this.#whereabouts, world, options, signal);
     this.#homeRoom = { world, options };
@@ -491,7 +522,7 @@ export class Traveler<Server extends ServerTypes = any> {
   }
 
   async #wayBack(place: Place, signal: AbortSignal): Promise<Found | undefined> {
-    const { origin, world, reconnectionToken, transit } = place;
+    const { origin, world, reconnectionToken, transit, handedOver } = place;
     try {
       if (transit !== undefined && transit.expiresAt * 1000 > Date.now()) {
         const found = await this.#through(transit, origin, signal).catch(() => undefined);
@@ -499,6 +530,8 @@ export class Traveler<Server extends ServerTypes = any> {
       }
       signal.throwIfAborted();
       const room = await reconnect(origin, this.#whereabouts, reconnectionToken, signal);
+      // The player has come back to this page instead.
+      if (handedOver !== undefined) room.send("federation:cancel", { transferId: handedOver });
       return { room, origin, world };
     } catch {
       signal.throwIfAborted();
@@ -528,8 +561,16 @@ export class Traveler<Server extends ServerTypes = any> {
     listenTo(room, {
       isPresent: () => this.#room === room,
       destinations: (message) => {
-        this.#destinations = withChange(this.#destinations, message);
-        this.#destinationsHeard.emit(this.#destinations);
+        // In the order in which they came: each waits for the same.
+        void later().then(
+          ({ parseDestinations, withChange }) => {
+            const change = this.#room === room ? parseDestinations(message) : undefined;
+            if (change === undefined) return;
+            this.#destinations = withChange(this.#destinations, change);
+            this.#destinationsHeard.emit(this.#destinations);
+          },
+          () => undefined,
+        );
       },
       transit: (transit) => {
         if (this.#attempt !== undefined) return;
@@ -576,6 +617,7 @@ export class Traveler<Server extends ServerTypes = any> {
     this.#depart.emit({ transferId, to, origin });
     this.#progress.emit({ transferId, to, stage: "reserved" });
     const find = async (signal: AbortSignal): Promise<Found> => {
+      await this.#goOn(transit, attempt);
       this.#progress.emit({ transferId, to, stage: "connecting" });
       const found = await this.#through(transit, from, signal);
       if (!signal.aborted) this.#progress.emit({ transferId, to, stage: "arrived" });
@@ -584,6 +626,32 @@ export class Traveler<Server extends ServerTypes = any> {
     this.#run(attempt, find, (error) => {
       this.#refuse(transit, error);
     }).catch(() => undefined);
+  }
+
+  /** Asks the player where it has to, and hands it over where another page plays that world: then it never settles. */
+  async #goOn(transit: Transit, attempt: Attempt): Promise<void> {
+    const { to, origin, world } = transit;
+    const { signal } = attempt;
+    const { confirm = "onward", plays } = this.#options;
+    const [identity, visit, from] = [this.#identity, this.#visit, this.#origin];
+    const isOnward =
+      this.#wished !== to &&
+      ![from, this.home].includes(origin) &&
+      from !== this.home &&
+      from !== undefined;
+    this.#wished = undefined;
+    const page = await this.#whereabouts.pageOf(origin, world, signal);
+    const asks = confirm !== "never" && (confirm !== "onward" || isOnward);
+    if (!asks && visit === undefined && (page === undefined || isOpenPage(page))) return;
+    const { goOn } = await later();
+    await goOn({
+      ...{ transit, page, signal, confirm, isOnward, identity, visit, from, plays },
+      ...{ whereabouts: this.#whereabouts, room: this.#room, listener: this.#handOver },
+      left: (place) => {
+        attempt.handedOver = true;
+        if (place !== undefined) this.#places.keep(place);
+      },
+    });
   }
 
   /**
@@ -643,7 +711,10 @@ export class Traveler<Server extends ServerTypes = any> {
     this.#room = undefined;
     this.#origin = undefined;
     const onTheWay = this.#attempt?.kind === "crossing" || this.#refused !== undefined;
-    this.#ending = { ...how, onTheWay };
+    const handedOver = this.#attempt?.handedOver === true;
+    // The other page is there, or home has the player back.
+    if (handedOver) this.#callOff();
+    this.#ending = { ...how, onTheWay, handedOver };
     if (this.#attempt === undefined) this.#afterLoss();
   }
 
@@ -688,4 +759,11 @@ export class Traveler<Server extends ServerTypes = any> {
       }
     }
   }
+}
+
+/** Loaded when it is needed: most players are at home on the page that they have. */
+async function later() {
+  const part = await import("./later/index.ts");
+  part.use(KIT);
+  return part;
 }

@@ -3,9 +3,8 @@
  * its server and to whom that server vouches for, whatever somebody on the way says.
  */
 import type { SeatReservation } from "@colyseus/sdk";
-import nacl from "tweetnacl/nacl.js";
-import { decodeBase64Url } from "./base64url.ts";
-import type { Transit } from "./messages.ts";
+import { decodeBase64Url, decodeJson } from "./base64url.ts";
+import { type Transit, isText, members } from "./messages.ts";
 import { within } from "./patience.ts";
 
 const READ_MILLISECONDS = 4_000;
@@ -21,11 +20,26 @@ interface Described {
   readonly endpoint: URL;
   /** Ed25519 public keys, by key id. */
   readonly keys: ReadonlyMap<string, Uint8Array>;
+  /** What it says of its game, unread. */
+  readonly game: unknown;
 }
+
+/** Whether a server's statement on a seat says exactly this (PROTOCOL 7, `seat`). */
+type SaysAddress = (
+  keys: ReadonlyMap<string, Uint8Array>,
+  token: string | undefined,
+  expected: { readonly iss: string; readonly sid: string; readonly address: string },
+) => boolean;
 
 /** The servers of one player's way, as their own origins describe them. */
 export class Whereabouts {
+  readonly #later: () => Promise<{ readonly saysAddress: SaysAddress }>;
   readonly #known = new Map<string, { readonly until: number; readonly described: Described }>();
+
+  /** @param later Loads what few servers need. */
+  constructor(later: () => Promise<{ readonly saysAddress: SaysAddress }>) {
+    this.#later = later;
+  }
 
   /** What a Colyseus client of a server connects to; the origin itself while nobody says otherwise. */
   async baseOf(origin: string, signal: AbortSignal): Promise<string> {
@@ -43,6 +57,21 @@ export class Whereabouts {
     return (await this.#read(address, signal))?.origin;
   }
 
+  /** The page of the own web client of a server's world, by the server's own word; undefined where it has none. */
+  async pageOf(
+    origin: string,
+    world: string | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const { client, worlds } = members((await this.#describe(origin, signal))?.game);
+    const said = Array.isArray(worlds) ? worlds.map(members) : [];
+    const page = said.find(({ name }) => name === world)?.["client"] ?? client;
+    if (!isText(page) || page.length > 512 || !URL.canParse(page)) return undefined;
+    const { protocol, username, password, hash } = new URL(page);
+    const isSafe = protocol === "https:" || (protocol === "http:" && origin.startsWith(protocol));
+    return isSafe && username + password + hash === "" ? page : undefined;
+  }
+
   /** A seat's reservation, without an address that its server does not vouch for. */
   async vouchedFor(
     { origin, reservation, seat }: Pick<Transit, "origin" | "reservation" | "seat">,
@@ -54,7 +83,9 @@ export class Whereabouts {
     if (described === undefined) return bare;
     const isVouchedFor =
       publicAddress === described.endpoint.host ||
-      saysAddress(described, seat, { iss: origin, sid: bare.sessionId, address: publicAddress });
+      (await this.#later()).saysAddress(described.keys, seat, {
+        ...{ iss: origin, sid: bare.sessionId, address: publicAddress },
+      });
     return isVouchedFor ? reservation : bare;
   }
 
@@ -83,13 +114,20 @@ export class Whereabouts {
   }
 }
 
+/** Whether a page is the one that is open, whatever its query. */
+export function isOpenPage(page: string): boolean {
+  if (typeof location !== "object") return false;
+  const { origin, pathname } = new URL(page);
+  return origin + pathname === location.origin + location.pathname;
+}
+
 /** Reads an origin's descriptor. TLS vouches for it: only the origin itself is asked. */
 async function read(origin: string, signal: AbortSignal): Promise<Described | undefined> {
   const url = `${origin}/.well-known/aether-federation`;
   const response = await fetch(url, { signal, redirect: "error" });
   const document = JSON.parse(await boundedText(response)) as { jws?: unknown };
   const payload = payloadOf(document.jws);
-  const { origin: name, endpoint, keys } = payload ?? {};
+  const { origin: name, endpoint, keys, game } = payload ?? {};
   if (typeof name !== "string" || new URL(name).origin !== name) return undefined;
   if (typeof endpoint !== "string") return undefined;
   const at = new URL(endpoint);
@@ -98,11 +136,9 @@ async function read(origin: string, signal: AbortSignal): Promise<Described | un
   const entries = (Array.isArray(keys) ? keys : []).flatMap((key: unknown) => {
     const { kid, x } = (key ?? {}) as { kid?: unknown; x?: unknown };
     const bytes = typeof x === "string" ? decodeBase64Url(x) : undefined;
-    return typeof kid === "string" && bytes?.length === nacl.sign.publicKeyLength
-      ? [[kid, bytes] as const]
-      : [];
+    return typeof kid === "string" && bytes?.length === 32 ? [[kid, bytes] as const] : [];
   });
-  return { origin: name, endpoint: at, keys: new Map(entries) };
+  return { origin: name, endpoint: at, keys: new Map(entries), game };
 }
 
 async function boundedText(response: Response): Promise<string> {
@@ -119,36 +155,6 @@ async function boundedText(response: Response): Promise<string> {
   }
 }
 
-/** Whether a server's statement on a seat says exactly this. */
-function saysAddress(
-  { keys }: Described,
-  token: string | undefined,
-  expected: { readonly iss: string; readonly sid: string; readonly address: string },
-): boolean {
-  const [head = "", payload = "", signature = "", more] = token?.split(".") ?? [];
-  const { alg, typ, kid } = jsonOf(head) ?? {};
-  const key = typeof kid === "string" ? keys.get(kid) : undefined;
-  const signed = decodeBase64Url(signature);
-  if (more !== undefined || alg !== "EdDSA" || typ !== "aether-seat+jwt") return false;
-  if (key === undefined || signed?.length !== nacl.sign.signatureLength) return false;
-  const message = new TextEncoder().encode(`${head}.${payload}`);
-  if (!nacl.sign.detached.verify(message, signed, key)) return false;
-  const { iss, sid, address } = jsonOf(payload) ?? {};
-  return iss === expected.iss && sid === expected.sid && address === expected.address;
-}
-
 function payloadOf(token: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof token === "string" ? jsonOf(token.split(".")[1] ?? "") : undefined;
-}
-
-function jsonOf(part: string): Readonly<Record<string, unknown>> | undefined {
-  const bytes = decodeBase64Url(part);
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof value === "object" && value !== null
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  return typeof token === "string" ? decodeJson(token.split(".")[1] ?? "") : undefined;
 }

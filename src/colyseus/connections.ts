@@ -6,8 +6,10 @@ import type { AuthContext, Room } from "@colyseus/core";
 import type { Arrival } from "../custody/destination/arrivals.ts";
 import type { WaitingConnection } from "../custody/destination/gatherings.ts";
 import type { PlayerBody } from "../custody/shared/player-session.ts";
-import { tokenType } from "../identity/proof.ts";
+import { verifyDelegation } from "../identity/delegation.ts";
+import { type ProofClaims, tokenType } from "../identity/proof.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
+import { isHomeOf } from "../custody/shared/player-id.ts";
 import { bringAssets } from "./belongings.ts";
 import type { Connected } from "./join-hooks.ts";
 import type { Logins } from "./logins.ts";
@@ -27,13 +29,17 @@ export class Connections {
     this.#sessions = options.sessions;
   }
 
-  /** Holds a connection against its seat's seal: proof, then custody. */
+  /** Holds a connection against its seat's seal: proof, then custody. A delegation is for a crossing's seat alone. */
   async connect(
     seal: Seal,
     context: AuthContext,
     connection: WaitingConnection,
+    delegation: string | undefined,
   ): Promise<Connected | JoinRefusal> {
-    if (seal.kind === "arrival") return this.#arrival(seal, context, connection);
+    if (seal.kind === "arrival") return this.#arrival(seal, context, connection, delegation);
+    if (delegation !== undefined) {
+      return refusal("ERR_FED_DELEGATION_INVALID", "no delegation is taken for this seat");
+    }
     if (seal.kind === "login") return this.#login(seal, context);
     return this.#move(seal, context);
   }
@@ -42,39 +48,76 @@ export class Connections {
     seal: ArrivalSeal,
     context: AuthContext,
     connection: WaitingConnection,
+    delegation: string | undefined,
   ): Promise<Connected | JoinRefusal> {
     const { custody } = this.#runtime;
     const seat = await custody.seats.find(seal, seal.sessionId);
     if (seat === undefined) return refusal("ERR_FED_SEAT_UNKNOWN", "the seat is gone");
-    const unproven = await this.#prove(seat.jkt, seal.sessionId, context);
-    if (unproven !== undefined) return unproven;
+    const shown =
+      delegation === undefined
+        ? await this.#prove(seat.jkt, seal.sessionId, context)
+        : await this.#proveFor(seat.jkt, seal, context, delegation);
+    if (!shown.ok) return shown;
     const claimed = await custody.gatherings.arrive(seal, seat, connection);
     if (!claimed.ok) return claimed;
     const { arrival } = claimed;
     return {
       ok: true,
-      entry: (room, sessionId) => this.#arrive(room, sessionId, arrival, seat.jkt),
+      entry: (room, sessionId) => this.#arrive(room, sessionId, arrival, shown.jkt),
       abort: () => custody.arrivals.abort(arrival),
     };
   }
 
-  /** A seat that is bound to a key is for whoever proves it, for that very seat. */
+  /** A seat that is bound to a key is for whoever proves it, for that very seat. Returns which key that is. */
   async #prove(
     jkt: string | undefined,
     sessionId: string,
-    { token = "" }: AuthContext,
-  ): Promise<JoinRefusal | undefined> {
-    if (jkt === undefined) return undefined;
-    // A direct join sends its pass along with the connection, too: it proves nothing.
-    if (token === "" || tokenType(token) === "aether-pass+jwt") {
-      return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
-    }
-    const proof = await this.#logins.proof(token, { seat: sessionId });
+    context: AuthContext,
+  ): Promise<{ readonly ok: true; readonly jkt: string | undefined } | JoinRefusal> {
+    if (jkt === undefined) return { ok: true, jkt };
+    const proof = await this.#seatProof(sessionId, context);
     if ("ok" in proof) return proof;
     if (proof.jkt !== jkt) {
       return refusal("ERR_FED_PROOF_INVALID", "the proof is of another key");
     }
-    return this.#logins.useSeatProof(proof);
+    return (await this.#logins.useSeatProof(proof)) ?? { ok: true, jkt };
+  }
+
+  /**
+   * The key of a page that the player's own key has let take this very seat: the session is that key's. Home
+   * knows its players by their own keys alone.
+   */
+  async #proveFor(
+    jkt: string | undefined,
+    { player, sessionId, transferId }: ArrivalSeal,
+    context: AuthContext,
+    token: string,
+  ): Promise<{ readonly ok: true; readonly jkt: string } | JoinRefusal> {
+    const { clock, options } = this.#runtime;
+    const invalid = (reason: string): JoinRefusal => refusal("ERR_FED_DELEGATION_INVALID", reason);
+    if (jkt === undefined) return invalid("this seat is bound to no key");
+    if (isHomeOf(options.origin, player)) return invalid("a player shows its own key at its home");
+    const proof = await this.#seatProof(sessionId, context);
+    if ("ok" in proof) return proof;
+    const verified = verifyDelegation(token, {
+      ...{ now: clock.now(), audience: options.origin, seat: sessionId, transferId },
+    });
+    if (!verified.verified) return refusal(verified.code, verified.reason);
+    const { delegation } = verified;
+    if (delegation.jkt !== jkt) return invalid("the delegation is by another key");
+    if (delegation.cnf.jkt !== proof.jkt) return invalid("the delegation is for another key");
+    return (await this.#logins.useSeatProof(proof)) ?? { ok: true, jkt: proof.jkt };
+  }
+
+  async #seatProof(
+    sessionId: string,
+    { token = "" }: AuthContext,
+  ): Promise<ProofClaims | JoinRefusal> {
+    // A direct join sends its pass along with the connection, too: it proves nothing.
+    if (token === "" || tokenType(token) === "aether-pass+jwt") {
+      return refusal("ERR_FED_PROOF_REQUIRED", "this seat is bound to the player's key");
+    }
+    return this.#logins.proof(token, { seat: sessionId });
   }
 
   #arrive(room: Room, sessionId: string, arrival: Arrival, jkt: string | undefined): RoomPlayer {
@@ -128,8 +171,8 @@ export class Connections {
     const isHere = seal.life === life;
     // Before a proof is used up for nothing.
     if (isHere && custody.moves.promisee(player, seat) === undefined) return gone;
-    const unproven = await this.#prove(seal.jkt, seat, context);
-    if (unproven !== undefined) return unproven;
+    const shown = await this.#prove(seal.jkt, seat, context);
+    if (!shown.ok) return shown;
     if (!isHere) {
       const moved =
         seal.life === undefined ? undefined : await custody.moveFrom(seal.life, player, seat);

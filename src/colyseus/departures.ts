@@ -293,7 +293,7 @@ export class Departures {
     if (session.ended) return stay("ERR_FED_NOT_A_PLAYER", "You are not here any more.");
     custody.moves.promise(session, { seat: sessionId, transferId, to });
     session.body.transit({
-      ...{ transferId, to, origin, reservation, expiresAt },
+      ...{ transferId, to, origin, reservation, world, expiresAt },
       ...(vouched === undefined ? {} : { seat: vouched }),
     });
     return { kind: "arrived", transferId, to, destination: origin };

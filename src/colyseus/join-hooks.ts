@@ -45,11 +45,15 @@ export interface JoinHost {
   prove(client: Client, proof: string): Promise<JoinRefusal | undefined>;
   /** Whether the host's auth, asked for a seat of this home's player, means that very player. */
   isAccountOf(seal: Seal, auth: unknown, options: unknown): Promise<boolean>;
-  /** A sealed seat's client has connected: proof, then custody. One of a party waits for the others. */
+  /**
+   * A sealed seat's client has connected: proof, of a key that a delegation names where there is one, then custody. One of
+   * a party waits for the others.
+   */
   connect(
     seal: Seal,
     context: AuthContext,
     connection: WaitingConnection,
+    delegation: string | undefined,
   ): Promise<Connected | JoinRefusal>;
   /** After the room's own auth, before its `onJoin`: a local player's session starts. */
   beforeJoin(room: Room, client: Client, options: unknown): Promise<{ ok: true } | JoinRefusal>;
@@ -92,7 +96,7 @@ async function joinRoom(
   const seat = seats[client.sessionId];
   refuseRestoredSeat(internals, seat, client, options?.reconnectionToken);
   const sealText = sealOf(seat);
-  const { proof, hostToken } = splitToken(context.token);
+  const { proof, delegation, hostToken } = splitToken(context.token);
   // A proof is the federation's: to the host, whoever brings one alone brings no token.
   const hostContext = proof === undefined ? context : withToken(context, hostToken);
   if (seat === undefined || sealText === undefined) {
@@ -100,7 +104,8 @@ async function joinRoom(
       const unproven = await host.prove(client, proof);
       if (unproven !== undefined) throw refusalError(unproven);
     }
-    return join.call(room, client, hostToken === undefined ? context : hostContext, options);
+    const isOurs = hostToken === undefined && delegation === undefined;
+    return join.call(room, client, isOurs ? context : hostContext, options);
   }
   const seal = host.sealer().open(sealText, client.sessionId);
   if (seal === undefined) {
@@ -114,6 +119,7 @@ async function joinRoom(
     seal,
     proof === undefined ? context : withToken(context, proof),
     waitingConnection(client as Client & ClientInternals),
+    delegation,
   );
   if (!connected.ok) throw refusalError(connected);
   // The seat's time may have run out, or the client gone, while home was asked.

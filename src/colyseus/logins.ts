@@ -42,12 +42,13 @@ export class Logins {
   }
 
   /**
-   * The player of a home login: a key where the host lets anybody in, else the host's account, which may
-   * prove a key beside its token.
+   * The player of a login at home outside of any room: a key where the host lets anybody in, else the host's
+   * account, which may prove a key beside its token. `use` is what the proof has to be for.
    */
   async traveller(
     token: string,
     beside?: string,
+    use: "travel" | "hand-over" = "travel",
   ): Promise<
     { ok: true; localId: string; jkt: string | undefined; name: string | undefined } | JoinRefusal
   > {
@@ -71,7 +72,7 @@ export class Logins {
       if (account === undefined) return noLogin;
       return { ok: true, localId: account.id, jkt: undefined, name: account.name };
     }
-    const proof = await this.proof(shown, "travel");
+    const proof = await this.proof(shown, use);
     if ("ok" in proof) return proof;
     const used = await this.useProof(proof);
     if (used !== undefined) return used;

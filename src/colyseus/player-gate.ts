@@ -14,6 +14,7 @@ import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
 import type { Verdict } from "../http/inbound/answers.ts";
 import type { PlayerKeysRequest } from "../http/inbound/player-keys.ts";
+import type { HandOverAnswer, HandOverRequest } from "../http/inbound/hand-over.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
@@ -26,6 +27,7 @@ import type { EntryForecast } from "./entry-forecast.ts";
 import { type GiftOptions, Gifts } from "./gifts.ts";
 import type { Connected, JoinHost } from "./join-hooks.ts";
 import { type KnownPlayer, Logins, wishedName } from "./logins.ts";
+import { openHandOver } from "./hand-over.ts";
 import { isHomeOf } from "../custody/shared/player-id.ts";
 import { Matchmaking } from "./matchmaking.ts";
 import { keepGuest, playerKeys } from "./player-keys.ts";
@@ -36,6 +38,9 @@ import { type RoomPlayer, RoomSessions } from "./room-sessions.ts";
 import { type Seal, Sealer } from "./seal.ts";
 import { ColyseusSeats } from "./seats.ts";
 import { travelWithoutRoom } from "./travel-without-room.ts";
+
+/** No seat is good for longer (PROTOCOL 7). */
+const SEAT_MILLISECONDS = 60_000;
 
 /** The gate of one server. */
 export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
@@ -132,8 +137,9 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     seal: Seal,
     context: AuthContext,
     connection: WaitingConnection,
+    delegation: string | undefined,
   ): Promise<Connected | JoinRefusal> {
-    return this.#connections.connect(seal, context, connection);
+    return this.#connections.connect(seal, context, connection, delegation);
   }
 
   async beforeJoin(
@@ -195,6 +201,16 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   async left(entry: RoomPlayer): Promise<void> {
     this.sessions.remove(entry);
     if (entry.session === undefined || entry.session.ended) return;
+    const { handedOver } = entry;
+    delete entry.handedOver;
+    if (
+      handedOver !== undefined &&
+      this.#runtime.custody.moves.hasPromised(entry.session, handedOver)
+    ) {
+      // Another page takes the seat, or nobody does: the player has left then.
+      this.clock.setTimeout(() => void this.left(entry), SEAT_MILLISECONDS);
+      return;
+    }
     try {
       const { session } = entry;
       const state = session.frozen ? session.carry() : entry.carriedAtLeave;
@@ -245,6 +261,15 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     if (session !== undefined) this.#departures.abandon(session.player, transferId);
   }
 
+  /**
+   * The player goes on from another page, and its connection will be closed: that is no leave where the other page
+   * takes a seat of this very server. A crossing to another one is left to itself in any case.
+   */
+  handedOver(room: Room, client: Client, transferId: string): void {
+    const entry = this.sessions.get(room, client.sessionId);
+    if (entry !== undefined) entry.handedOver = transferId;
+  }
+
   enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome> {
     return this.#departures.enter(room, client, uri);
   }
@@ -279,5 +304,9 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
   travel(request: TravelRequest): Promise<TravelAnswer> {
     const [runtime, logins, departures] = [this.#runtime, this.#logins, this.#departures];
     return travelWithoutRoom({ runtime, logins, departures }, request);
+  }
+
+  handOver(request: HandOverRequest): Promise<HandOverAnswer> {
+    return openHandOver({ runtime: this.#runtime, logins: this.#logins }, request);
   }
 }

@@ -108,6 +108,7 @@ export interface PortalsHost {
     ifSomeCannot: IfSomeCannot,
   ): Promise<PartyOutcome>;
   abandon(room: Room, client: Client, transferId: string): void;
+  handedOver(room: Room, client: Client, transferId: string): void;
   player(room: Room, client: Client): FederatedPlayer | undefined;
   isFrozen(room: Room, client: Client): boolean;
   preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
@@ -144,6 +145,7 @@ const PARTY_OPTIONS = optionsSchema(
 
 const enterSchema = z.object({ to: z.string().max(2048) });
 const keepSchema = z.object({ proof: z.string().max(2048) });
+/** Of `federation:cancel` and `federation:handed-over`. */
 const cancelSchema = z.object({ transferId: z.string().max(64) });
 
 /** Previews that one player may ask for in a minute, in whatever rooms of this process. */
@@ -161,6 +163,7 @@ export const FEDERATION_MESSAGES: ReadonlySet<string> = new Set([
   "federation:cancel",
   "federation:keep",
   "federation:give",
+  "federation:handed-over",
 ]);
 
 /** The `federation` plugin of a room. */
@@ -265,6 +268,10 @@ export class FederationPortals extends core.RoomPlugin {
     "federation:cancel": (client: Client, message: unknown): void => {
       const request = cancelSchema.safeParse(message);
       if (request.success) this.#host.abandon(this.room, client, request.data.transferId);
+    },
+    "federation:handed-over": (client: Client, message: unknown): void => {
+      const request = cancelSchema.safeParse(message);
+      if (request.success) this.#host.handedOver(this.room, client, request.data.transferId);
     },
   };
 

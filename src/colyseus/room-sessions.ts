@@ -45,6 +45,8 @@ export interface RoomPlayer {
   jkt?: string;
   /** Home's signed receipt of the crossing it came by. */
   receipt?: string;
+  /** The transfer by which another page takes the player into another room of this server. */
+  handedOver?: string;
   /** Lets go of the assets it brought. */
   releaseAssets?: () => void;
 }

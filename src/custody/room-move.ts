@@ -81,6 +81,12 @@ export class RoomMoves {
     return taken;
   }
 
+  /** Whether a seat of that transfer is promised to a session. */
+  hasPromised(session: PlayerSession, transferId: string): boolean {
+    const open = this.#promises.get(session) ?? [];
+    return open.some((promised) => promised.transferId === transferId);
+  }
+
   /** The session of this process that a seat is promised to; undefined when it is over, or frozen. */
   promisee(player: string, seat: string): PlayerSession | undefined {
     const session = this.#options.sessions.get(player);

@@ -2,16 +2,17 @@ import { type Endpoints, type EndpointsOptions, createEndpoints } from "../http/
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 
 /** What players ask of their home who are in no room. */
-export type PlayerCalls = Pick<EndpointsOptions, "travel" | "playerKeys">;
+export type PlayerCalls = Pick<EndpointsOptions, "travel" | "handOver" | "playerKeys">;
 
 /** The endpoints of a runtime that has started. */
 export function endpointsOf(
   runtime: FederationRuntime,
-  { version, travel, playerKeys }: PlayerCalls & { readonly version: string },
+  { version, players }: { readonly version: string; readonly players: PlayerCalls },
 ): Endpoints {
   const { options, registry, handshake, nonces, custody, assets, clock, random } = runtime;
   return createEndpoints({
-    ...{ registry, handshake, nonces, custody, assets, clock, random, travel, playerKeys },
+    ...{ registry, handshake, nonces, custody, assets, clock, random },
+    ...players,
     links: runtime.links,
     origin: options.origin,
     endpoint: options.endpoint,

@@ -10,6 +10,7 @@ import type { Identify } from "../identity/local-id.ts";
 import type { TrustIntroduced } from "../runtime/introductions.ts";
 import type { PortalRoute } from "../routing/routing-table.ts";
 import type { Adopt } from "../runtime/store-identity.ts";
+import type { GameOptions } from "./game-options.ts";
 import type { ListedOptions, WorldOptions } from "./listing-options.ts";
 import type { HostLogger } from "./logging.ts";
 
@@ -24,6 +25,11 @@ export interface FederationOptions {
    * name it.
    */
   readonly listed?: boolean | ListedOptions;
+  /**
+   * What game this is, and the page of its own web client: players who come from another server's page are handed
+   * over to it. Default: not said, and whatever client a player has plays here.
+   */
+  readonly game?: GameOptions;
   /** Whether and how introductions of others are followed. Default: they are not. */
   readonly discovery?: FederationDiscoveryOptions;
   /** Name shown to peers and operators. Default: the origin's authority. */

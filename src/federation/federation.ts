@@ -242,8 +242,11 @@ export class Federation {
         this.#unobserve = runtime.telemetry.observe(() => gaugesOf(runtime, this.peers));
         this.#endpoints = endpointsOf(runtime, {
           version,
-          travel: (request) => this.#gate.travel(request),
-          playerKeys: (request) => this.#gate.playerKeys(request),
+          players: {
+            travel: (request) => this.#gate.travel(request),
+            playerKeys: (request) => this.#gate.playerKeys(request),
+            handOver: (request) => this.#gate.handOver(request),
+          },
         });
       },
       goOnline: () => {

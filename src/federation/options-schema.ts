@@ -11,6 +11,7 @@ import type {
   FederationDiscoveryOptions,
   FederationOptions,
 } from "./federation-options.ts";
+import { GAME } from "./game-options.ts";
 import { LISTED, WORLD } from "./listing-options.ts";
 import { isLogger } from "./logging.ts";
 
@@ -101,6 +102,7 @@ export const FEDERATION_OPTIONS = optionsSchema(
       'an object of world names to room names such as { plaza: "plaza" }',
     ),
     listed: LISTED.optional(),
+    game: GAME.optional(),
     discovery: discovery.optional(),
     name: z.string("a text of 1–64 characters").optional(),
     endpoint: z.string("a URL such as https://worlds.example.com/federation").optional(),

@@ -23,6 +23,7 @@ import type {
   FederationDiscoveryOptions,
   FederationOptions,
 } from "./federation-options.ts";
+import { gameOf } from "./game-options.ts";
 import { type WorldOptions, listingOf, worldsOf } from "./listing-options.ts";
 import { loggerOf } from "./logging.ts";
 import { FEDERATION_OPTIONS } from "./options-schema.ts";
@@ -49,6 +50,7 @@ export function resolveOptions(given: FederationOptions): ResolvedFederationOpti
     origin,
     worlds: worldsOption(worlds),
     listing: listingOf(options.listed ?? false, worlds, allowInsecure),
+    game: gameOf(options.game, Object.keys(worlds), allowInsecure),
     discovery: discoveryOption(options.discovery ?? {}, allowInsecure),
     endpoint,
     name: nameOption(options.name ?? new URL(origin).host.slice(0, 64)),

@@ -4,6 +4,7 @@ import { shownText } from "../words.ts";
 import { FederationError, type Refusal, refuse } from "../errors.ts";
 import { type PublicJwk, importVerifyKey, thumbprint } from "./ed25519.ts";
 import { MAX_TOKEN_LENGTH, signJws, verifyJws } from "./jws.ts";
+import { type Game, gameSchema, unfittingGame } from "./game-pages.ts";
 import { type ListedAs, listedAsSchema, unfitting } from "./listed-as.ts";
 import { MAX_MOVES, MAX_MOVE_LENGTH } from "./move.ts";
 import { isOrigin } from "./origin.ts";
@@ -31,6 +32,8 @@ export interface ServerDescriptor {
   readonly moves?: readonly string[] | undefined;
   /** The origin that it has moved to: nothing else is served here any more. */
   readonly movedTo?: string | undefined;
+  /** What game it is, and where its own web client is. Absent: it does not say. */
+  readonly game?: Game | undefined;
 }
 
 /** The document served at `/.well-known/aether-federation`. */
@@ -44,6 +47,7 @@ export const MAX_DESCRIPTOR_TRUST_SECONDS = 7 * 24 * 3600;
 /** And for this long, so that nobody can have it read all the time. */
 const MIN_DESCRIPTOR_TRUST_SECONDS = 60;
 
+// Strict: nobody is to publish the private half by mistake.
 const keySchema = z.strictObject({
   kty: z.literal("OKP"),
   crv: z.literal("Ed25519"),
@@ -60,7 +64,9 @@ export function isShownName(name: string): boolean {
   return shownText(name, 64) === name;
 }
 
-const descriptorSchema = z.strictObject({
+// Members that nobody here knows are read over, so that an addition breaks no older reader: they are neither kept
+// nor acted on, and MAX_TOKEN_LENGTH bounds them.
+const descriptorSchema = z.object({
   origin: z.string().max(300),
   // Shown to operators and players: as it can be shown, or not at all.
   name: z.string().min(1).max(64).refine(isShownName, "not as it can be shown"),
@@ -74,11 +80,12 @@ const descriptorSchema = z.strictObject({
   listing: listedAsSchema.optional(),
   moves: z.array(z.string().max(MAX_MOVE_LENGTH)).min(1).max(MAX_MOVES).optional(),
   movedTo: z.string().max(300).optional(),
+  game: gameSchema.optional(),
 });
 
 /**
- * Signs our own descriptor with the current key; a next key is published beside it. A listing that would make
- * it longer than anybody reads is left out: to be met matters more than to be listed.
+ * Signs our own descriptor with the current key; a next key is published beside it. What would make it longer
+ * than anybody reads is left out, the game after the listing: to be met matters more than either.
  */
 export async function signDescriptor(
   descriptor: Omit<ServerDescriptor, "keys" | "recovery" | "recoveries">,
@@ -101,11 +108,13 @@ export async function signDescriptor(
       : { moves: descriptor.moves?.slice(-MAX_MOVES) }),
     ...(descriptor.movedTo === undefined ? {} : { movedTo: descriptor.movedTo }),
   };
-  const { listing } = descriptor;
-  if (listing !== undefined) {
-    const listed = { ...payload, listing };
-    const jws = await signJws(listed, DESCRIPTOR_TYPE, ring.current);
-    if (jws.length <= MAX_TOKEN_LENGTH) return { ...listed, jws };
+  const { listing, game } = descriptor;
+  const both = { ...(listing && { listing }), ...(game && { game }) };
+  for (const said of [both, game && { game }, listing && { listing }]) {
+    if (said === undefined) continue;
+    const whole = { ...payload, ...said };
+    const jws = await signJws(whole, DESCRIPTOR_TYPE, ring.current);
+    if (jws.length <= MAX_TOKEN_LENGTH) return { ...whole, jws };
   }
   return { ...payload, jws: await signJws(payload, DESCRIPTOR_TYPE, ring.current) };
 }
@@ -179,9 +188,12 @@ export async function verifyDescriptor(
   if (!isEndpoint(parsed.endpoint, insecure.allowInsecure)) {
     return refuse("ERR_FED_DESCRIPTOR_INVALID", "endpoint is not an https URL without query");
   }
-  const { listing, worlds } = parsed;
-  const wrong = listing === undefined ? undefined : unfitting(listing, { worlds, ...insecure });
+  const { listing, game, worlds } = parsed;
+  const within = { worlds, ...insecure };
+  const wrong = listing === undefined ? undefined : unfitting(listing, within);
   if (wrong !== undefined) return refuse("ERR_FED_DESCRIPTOR_INVALID", `listing: ${wrong}`);
+  const unplayable = game === undefined ? undefined : unfittingGame(game, within);
+  if (unplayable !== undefined) return refuse("ERR_FED_DESCRIPTOR_INVALID", `game: ${unplayable}`);
   const nowSeconds = Math.floor(options.now / 1000);
   if (parsed.validUntil <= nowSeconds) {
     return refuse("ERR_FED_DESCRIPTOR_EXPIRED", "validUntil has passed");

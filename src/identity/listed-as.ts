@@ -66,7 +66,8 @@ export function isPictureUrl(value: string): boolean {
   );
 }
 
-const referenceSchema = z.strictObject({
+// As in the whole descriptor, members that nobody here knows are read over.
+const referenceSchema = z.object({
   originServer: z
     .string()
     .max(300)
@@ -92,12 +93,12 @@ export const kindSchema = z.string().refine(isKind, "not as it can be shown");
 
 /** A listing as it must be; that its worlds are the descriptor's is for the descriptor to see. */
 export const listedAsSchema = z
-  .strictObject({
+  .object({
     kind: kindSchema.optional(),
     picture: pictureSchema.optional(),
     worlds: z
       .array(
-        z.strictObject({
+        z.object({
           name: z.string().regex(WORLD),
           kind: kindSchema.optional(),
           picture: pictureSchema.optional(),

@@ -1,6 +1,7 @@
 /** Proofs of possession (PROTOCOL 5): a client shows that it holds the player's key. */
 import { z } from "zod";
 import { type Refusal, refuse } from "../errors.ts";
+import { DELEGATION_TYPE } from "./delegation.ts";
 import { importShownKey, isOnCurve } from "./ed25519.ts";
 import { peekHeader, verifyJws } from "./jws.ts";
 import { CLOCK_SKEW_SECONDS } from "./pass.ts";
@@ -19,7 +20,7 @@ export const shownJwkSchema = z.strictObject({
   use: z.string().max(8).optional(),
 });
 /** What a proof can be for. */
-const USES = ["login", "travel", "keys", "seat", "trade", "host"] as const;
+const USES = ["login", "travel", "keys", "hand-over", "seat", "trade", "host"] as const;
 
 const PURPOSE = /^[A-Za-z0-9_-]{1,64}$/u;
 
@@ -34,13 +35,14 @@ const claimsSchema = z.strictObject({
 });
 
 /**
- * What a proof is for: a login at home, travel without a room, the player's keys, the seat of that session id, the
- * trade of that digest (`tradePurpose`), or a purpose of a server's own.
+ * What a proof is for: a login at home, travel without a room, the player's keys, a page that hands the player over, the
+ * seat of that session id, the trade of that digest (`tradePurpose`), or a purpose of a server's own.
  */
 export type ProofUse =
   | "login"
   | "travel"
   | "keys"
+  | "hand-over"
   | { readonly seat: string }
   | { readonly trade: string }
   | { readonly purpose: string };
@@ -68,16 +70,25 @@ export interface ProofClaims {
 /** What stands between a proof and the host's own token where a connection brings both (PROTOCOL 5). */
 const BESIDE = "~";
 
-/** A connection's Colyseus auth token, taken apart: a proof, and what the host's own auth is to be asked. */
+/**
+ * A connection's Colyseus auth token, taken apart: a proof, the delegation by which its key acts for the player's,
+ * and what the host's own auth is to be asked.
+ */
 export function splitToken(token: string | undefined): {
   readonly proof: string | undefined;
+  readonly delegation: string | undefined;
   readonly hostToken: string | undefined;
 } {
   const at = token?.indexOf(BESIDE) ?? -1;
   const head = token === undefined || at < 0 ? token : token.slice(0, at);
   // A host's own token may have a tilde in it.
-  if (tokenType(head) !== PROOF_TYPE) return { proof: undefined, hostToken: token };
-  return { proof: head, hostToken: at < 0 ? undefined : token?.slice(at + 1) };
+  if (tokenType(head) !== PROOF_TYPE) {
+    return { proof: undefined, delegation: undefined, hostToken: token };
+  }
+  const rest = at < 0 ? undefined : token?.slice(at + 1);
+  return rest !== undefined && peekHeader(rest)?.["typ"] === DELEGATION_TYPE
+    ? { proof: head, delegation: rest, hostToken: undefined }
+    : { proof: head, delegation: undefined, hostToken: rest };
 }
 
 /** The federation's token types, told apart by their header; undefined for anything else. */

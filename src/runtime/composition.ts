@@ -122,7 +122,7 @@ export function composeParts(from: CompositionOptions): Parts {
 
   // Who we are.
   const { former = [], moves: statements } = resources.identity;
-  const descriptor = new OwnDescriptor({ options, keys, clock, moves: statements });
+  const descriptor = new OwnDescriptor({ options, keys, clock, logger, moves: statements });
 
   // Whom we know.
   const named = [...new Set([...options.peers, ...options.routes.map(({ server }) => server)])];

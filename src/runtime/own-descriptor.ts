@@ -4,11 +4,11 @@ import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
 import { TRUST_CAPABILITY } from "../handshake/trust-words.ts";
 import { LINK_CAPABILITY } from "../http/link/opening.ts";
 import { type DescriptorDocument, signDescriptor } from "../identity/descriptor.ts";
-import type { Clock } from "../ports.ts";
+import type { Clock, Logger } from "../ports.ts";
 import type { OwnKeys } from "./own-keys.ts";
 import type { ResolvedOptions } from "./settings.ts";
 
-type Told = "origin" | "name" | "endpoint" | "worlds" | "links" | "listing";
+type Told = "origin" | "name" | "endpoint" | "worlds" | "links" | "listing" | "game";
 
 const LIFE_SECONDS = 24 * 3600;
 const REFRESH_SECONDS = 3600;
@@ -19,6 +19,8 @@ export class OwnDescriptor {
   readonly #keys: OwnKeys;
   readonly #clock: Clock;
   readonly #moves: readonly string[];
+  readonly #logger: Pick<Logger, "warn">;
+  #saidWhatIsLeftOut = false;
   #signed: { readonly document: DescriptorDocument; readonly at: number } | undefined;
 
   constructor({
@@ -26,24 +28,27 @@ export class OwnDescriptor {
     keys,
     clock,
     moves = [],
+    logger,
   }: {
     readonly options: Pick<ResolvedOptions, Told>;
     readonly keys: OwnKeys;
     readonly clock: Clock;
     /** Statements of the moves that led here. Default: none did. */
     readonly moves?: readonly string[] | undefined;
+    readonly logger: Pick<Logger, "warn">;
   }) {
     this.#moves = moves;
     this.#options = options;
     this.#keys = keys;
     this.#clock = clock;
+    this.#logger = logger;
   }
 
   /** The document as it is served now. */
   async document(): Promise<DescriptorDocument> {
     const now = this.#clock.now();
     if (this.#signed === undefined || now - this.#signed.at > REFRESH_SECONDS * 1000) {
-      const { origin, name, endpoint, worlds, links, listing } = this.#options;
+      const { origin, name, endpoint, worlds, links, listing, game } = this.#options;
       const document = await signDescriptor(
         {
           origin,
@@ -58,13 +63,26 @@ export class OwnDescriptor {
           worlds: Object.keys(worlds),
           listing,
           moves: this.#moves,
+          game,
           validUntil: Math.floor(now / 1000) + LIFE_SECONDS,
         },
         this.#keys.ring,
       );
       this.#signed = { document, at: now };
+      this.#sayOnceWhatIsLeftOut(document);
     }
     return this.#signed.document;
+  }
+
+  #sayOnceWhatIsLeftOut(document: DescriptorDocument): void {
+    const missing = (["listing", "game"] as const).filter(
+      (member) => this.#options[member] !== undefined && document[member] === undefined,
+    );
+    if (missing.length === 0 || this.#saidWhatIsLeftOut) return;
+    this.#saidWhatIsLeftOut = true;
+    this.#logger.warn(
+      `this server's descriptor would be longer than anybody reads: ${missing.join(" and ")} is left out; say less of worlds in it`,
+    );
   }
 
   /** The keys have changed: the next one asked for is signed anew. */

@@ -10,6 +10,7 @@ import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { ImportRules } from "../custody/home/import-rules.ts";
 import type { GiftPolicy } from "../custody/home/trades.ts";
 import type { TrustPolicy } from "../handshake/trust-policy.ts";
+import type { Game } from "../identity/game-pages.ts";
 import type { ListedAs } from "../identity/listed-as.ts";
 import type { Identify } from "../identity/local-id.ts";
 import { normalizeOrigin } from "../identity/origin.ts";
@@ -27,6 +28,8 @@ export interface ResolvedOptions {
   readonly name: string;
   /** How it agrees to be listed; undefined: it does not. */
   readonly listing: ListedAs | undefined;
+  /** What game it is, and where its web client is; undefined: it does not say. */
+  readonly game: Game | undefined;
   readonly discovery: {
     readonly depth: number;
     readonly from: readonly string[] | undefined;
@@ -159,7 +162,7 @@ export function withDefaults(
     ...{ name: new URL(origin).host.slice(0, 64), endpoint: `${origin}/federation` },
     ...{ dataDirectory: undefined, store: undefined, adopt: undefined, onRecoveryKey: undefined },
     ...{ identify: () => undefined, admit: undefined, accept: undefined, gifts: undefined },
-    ...{ listing: undefined, discovery: DISCOVERY_DEFAULTS },
+    ...{ listing: undefined, game: undefined, discovery: DISCOVERY_DEFAULTS },
     ...given,
     ...orDefaults(given),
     origin,

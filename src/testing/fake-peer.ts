@@ -51,9 +51,9 @@ const SILENT: Logger = {
   error: () => undefined,
 };
 
-const nobodyTravels = (): ReturnType<PlayerCalls["travel"]> =>
-  Promise.resolve({ ok: false, code: "ERR_FED_NOT_FOUND", reason: "nobody plays here" });
-const NOBODY: PlayerCalls = { travel: nobodyTravels, playerKeys: nobodyTravels };
+const nobody = () =>
+  Promise.resolve({ ok: false, code: "ERR_FED_NOT_FOUND", reason: "nobody plays here" } as const);
+const NO_PLAYERS: PlayerCalls = { travel: nobody, handOver: nobody, playerKeys: nobody };
 
 /** A peer of the server under test. */
 export class FakePeer {
@@ -99,7 +99,7 @@ export class FakePeer {
       throw cause;
     }
     endpoints.serve = {
-      endpoints: endpointsOf(runtime, { version: "fake", ...NOBODY }),
+      endpoints: endpointsOf(runtime, { version: "fake", players: NO_PLAYERS }),
       signer: signerOf(runtime),
     };
     return new FakePeer(runtime, endpoints, seats);

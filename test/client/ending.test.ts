@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Ending, leadsHome, reasonOf, sentenceOf } from "../../src/client/ending.ts";
 
 const ending = (of: Partial<Ending>): Ending => ({
-  ...{ code: 1006, reason: "", recall: undefined, onTheWay: false },
+  ...{ code: 1006, reason: "", recall: undefined, onTheWay: false, handedOver: false },
   ...of,
 });
 const recall = { code: "ERR_FED_UNAVAILABLE", message: "This server is stopping." };

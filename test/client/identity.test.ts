@@ -40,7 +40,9 @@ describe("client/identity", () => {
 
     const identity = (home: string): Identity => new Identity(home, { storage: memoryStorage() });
     const saying = (origin: string | undefined): Whereabouts =>
-      Object.assign(new Whereabouts(), { nameOf: () => Promise.resolve(origin) });
+      Object.assign(new Whereabouts(() => Promise.reject(new Error("nothing is needed"))), {
+        nameOf: () => Promise.resolve(origin),
+      });
     const { signal } = new AbortController();
 
     it("is home's own name on the same machine and port", async () => {

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Room, definePlugins } from "@colyseus/core";
 import { Traveler } from "../../src/client/traveler.ts";
-import type { Destination } from "../../src/client/destinations.ts";
+import type { Destination } from "../../src/client/later/destinations.ts";
 import { verifyServerList } from "../../src/discovery/server-list.ts";
 import { type Federation, createFederation } from "../../src/federation/federation.ts";
 import { verifyDescriptor } from "../../src/identity/descriptor.ts";

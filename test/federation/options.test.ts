@@ -21,7 +21,7 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
   [{ ...given, Worlds: {} }, 'Worlds: there is no such option. Did you mean "worlds"?'],
   [
     { ...given, allowInsecureHttp: true },
-    "allowInsecureHttp: there is no such option. There are: origin, worlds, listed, discovery, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, moveGraceSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, assets, onAway, admin, status, logger",
+    "allowInsecureHttp: there is no such option. There are: origin, worlds, listed, game, discovery, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, moveGraceSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, gifts, assets, onAway, admin, status, logger",
   ],
   [
     { origin: ORIGIN },
@@ -54,6 +54,30 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
   [
     { ...given, listed: { picture: "http://a.example/a.png" } },
     'listed.picture: expected an https URL of at most 512 characters, or a reference to an image, got "http://a.example/a.png"',
+  ],
+  [
+    { ...given, game: "https://a.example/play" },
+    'game: expected an object such as { client: "https://worlds.example.com/play" }, got "https://a.example/play"',
+  ],
+  [
+    { ...given, game: { client: "https://a.example/play#x" } },
+    'game.client: expected an https URL of at most 512 characters, without user and fragment, got "https://a.example/play#x"',
+  ],
+  [
+    { ...given, game: { client: "http://a.example/play" } },
+    "game: expected at most 32 worlds and 3072 bytes in all (a client's page is not at an https origin), got an object",
+  ],
+  [
+    { ...given, game: { wants: "" } },
+    'game.wants: expected the https URL of a JSON Schema, or a name, of 1–256 characters, got ""',
+  ],
+  [
+    { ...given, game: { worlds: { plaza: { page: "https://a.example/" } } } },
+    /^game\.worlds\.plaza\.page: there is no such option\./u,
+  ],
+  [
+    { ...given, game: { worlds: { cellar: { kind: "dark" } } } },
+    "game: expected at most 32 worlds and 3072 bytes in all (cellar is none of its worlds), got an object",
   ],
   [
     { ...given, discovery: { depth: 4 } },
@@ -187,6 +211,18 @@ describe("federation/options", () => {
       trust: undefined,
     } as never);
     assert.deepEqual([maxPeers, trust], [128, "approve"]);
+  });
+
+  it("takes a client's page as a URL is written", () => {
+    const worlds = { plaza: { client: "https://PLAY.a.example/plaza" } };
+    const { game } = resolveOptions({
+      ...{ origin: ORIGIN, worlds: { plaza: "plaza" } },
+      game: { client: "https://a.example:443", worlds },
+    });
+    assert.deepEqual(game, {
+      client: "https://a.example/",
+      worlds: [{ name: "plaza", client: "https://play.a.example/plaza" }],
+    });
   });
 
   it("takes an engine, and a Keyv around one", () => {

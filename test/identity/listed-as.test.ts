@@ -35,7 +35,6 @@ describe("identity/listed-as, in a descriptor", () => {
     "a world that the server has not": { worlds: [{ name: "arena" }] },
     "a world that is there twice": { worlds: [{ name: "plaza" }, { name: "plaza" }] },
     "no worlds at all": {},
-    "a member that there is not": { worlds: [], trusted: true },
     "a picture by http": { worlds: [], picture: "http://a.example/a.png" },
     "a picture in a script": { worlds: [], picture: "javascript:alert(1)" },
     "a picture with a password": { worlds: [], picture: "https://u:p@a.example/a.png" },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { verifyDelegation } from "../../src/identity/delegation.ts";
 import { verifyDescriptor } from "../../src/identity/descriptor.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { verifyPass } from "../../src/identity/pass.ts";
@@ -30,6 +31,18 @@ describe("identity/token vectors", () => {
       const proof = await verifyProof(token, { now, audience: audience!, use: use! });
       assert.equal(codeOf(proof), code);
       if (proof.verified) assert.equal(proof.proof.jkt, vectors.player.key.kid);
+    });
+  }
+
+  for (const { what, token, audience, seat, transferId, page, code } of vectors.delegations) {
+    it(`delegation: ${what} ${code === undefined ? "verifies" : "is refused"}`, () => {
+      const said = verifyDelegation(token, { now, audience: audience!, seat, transferId });
+      assert.equal(codeOf(said), code);
+      if (!said.verified) return;
+      assert.deepEqual(
+        [said.delegation.jkt, said.delegation.cnf.jkt],
+        [vectors.player.key.kid, page],
+      );
     });
   }
 

@@ -117,6 +117,7 @@ export class LinkedServer {
       servers: () => Promise.resolve({ ok: true, text: '{"servers":[]}' }),
       travel: () => Promise.reject(new Error("nobody travels")),
       playerKeys: () => Promise.reject(new Error("nobody has keys")),
+      handOver: () => Promise.reject(new Error("nobody is handed over")),
       maxRequestsPerMinutePerPeer: 10_000_000,
       maxRequestsPerMinutePerAddress: requestsPerMinute,
       custody: {

@@ -52,7 +52,7 @@ const MAX_NAME_LENGTH = 64;
 export class PlayerKeys {
   readonly #home: string | URL;
   readonly #storage: KeyStorage;
-  readonly #whereabouts = new Whereabouts();
+  readonly #whereabouts = new Whereabouts(() => Promise.reject(new Error("no seat is taken here")));
 
   /**
    * @param home As `Traveler` has it.

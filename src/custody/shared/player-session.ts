@@ -8,6 +8,8 @@ export interface TransitMessage {
   readonly to: string;
   readonly origin: string;
   readonly reservation: JsonValue;
+  /** Name of the world behind it, which is not its room's. */
+  readonly world: string;
   readonly expiresAt: number;
   /** The destination's signed word on where else than at its origin the seat is taken. */
   readonly seat?: string;

@@ -518,6 +518,7 @@ export class Crossings implements CrossingsUnderWay {
         to: crossing.destination.uri,
         origin: seat.origin,
         reservation: seat.reservation as unknown as JsonValue,
+        world: crossing.destination.world,
         expiresAt: seat.expiresAt,
         ...(seat.seat === undefined ? {} : { seat: seat.seat }),
       });

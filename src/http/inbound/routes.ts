@@ -16,6 +16,7 @@ import { type Answer, type Verdict, answerOf, refusal } from "./answers.ts";
 import { type AssetServer, isAssetPath } from "./asset-server.ts";
 import type { Peer } from "./caller.ts";
 import { type PlayerKeysRequest, answerPlayerKeys } from "./player-keys.ts";
+import { type HandOverAnswer, type HandOverRequest, answerHandOver } from "./hand-over.ts";
 import { type TravelAnswer, type TravelRequest, answerTravel } from "./travel.ts";
 
 /** What the calls ask of the server. */
@@ -40,6 +41,8 @@ export interface RouteParts {
   readonly travel: (request: TravelRequest) => Promise<TravelAnswer>;
   /** A player's client asks about the player's keys (PROTOCOL 8). */
   readonly playerKeys: (request: PlayerKeysRequest) => Promise<Verdict>;
+  /** A player's page asks its home which crossing it is on (PROTOCOL 8). */
+  readonly handOver: (request: HandOverRequest) => Promise<HandOverAnswer>;
 }
 
 /** What every entry says. */
@@ -277,6 +280,14 @@ export const ROUTES: readonly Route[] = [
     body: "raw",
     budget: "travel",
     answer: ({ playerKeys }, login, body) => answerPlayerKeys(playerKeys, login, body),
+  },
+  {
+    path: "/hand-over",
+    method: "POST",
+    caller: "player",
+    body: "raw",
+    budget: "travel",
+    answer: ({ handOver }, login, body) => answerHandOver(handOver, login, body),
   },
   {
     path: "/assets/prepare",

@@ -31,13 +31,40 @@ export class HostilePlayer {
 
   /** A proof with these claims, and good ones for the rest; `undefined` leaves a claim out. */
   prove(claims: Readonly<Record<string, unknown>>): Promise<string> {
+    return this.#sign("aether-pop+jwt", { use: "login", ...claims });
+  }
+
+  /** A delegation with these claims to that key, and good ones for the rest. */
+  delegate(to: SigningKey, claims: Readonly<Record<string, unknown>>): Promise<string> {
+    const cnf = { jkt: to.kid };
+    return this.#sign("aether-delegation+jwt", { use: "delegate", cnf, ...claims });
+  }
+
+  #sign(typ: string, claims: Readonly<Record<string, unknown>>): Promise<string> {
     const iat = Math.floor(Date.now() / 1000);
     const { kty, crv, x } = this.key.jwk;
-    const all = { use: "login", jti: crypto.randomUUID(), iat, exp: iat + 55, ...claims };
+    const all = { jti: crypto.randomUUID(), iat, exp: iat + 55, ...claims };
     return new CompactSign(new TextEncoder().encode(JSON.stringify(all)))
-      .setProtectedHeader({ alg: "EdDSA", typ: "aether-pop+jwt", jwk: { kty, crv, x } })
+      .setProtectedHeader({ alg: "EdDSA", typ, jwk: { kty, crv, x } })
       .sign(this.key.privateKey);
   }
+}
+
+/** `POST /hand-over` with whatever token one has. */
+export async function handOverWith(
+  home: ServerProcess,
+  token: string | undefined,
+  body: unknown,
+): Promise<{ readonly status: number; readonly body: Record<string, unknown> }> {
+  const response = await fetch(`${home.origin}/federation/hand-over`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
 
 /** `POST /travel` with whatever token one has. */

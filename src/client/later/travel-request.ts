@@ -1,10 +1,8 @@
 /** Travel without a room, the client's side (PROTOCOL 8). */
-import { type Transit, parseTransit } from "./messages.ts";
-import { shownText } from "../words.ts";
-import { byTheRightTime } from "./connections.ts";
-import type { Identity } from "./identity.ts";
-import { within } from "./patience.ts";
-import type { Whereabouts } from "./whereabouts.ts";
+import type { Transit } from "../messages.ts";
+import type { Identity } from "../identity.ts";
+import type { Whereabouts } from "../whereabouts.ts";
+import { kit } from "./kit.ts";
 
 /** Home may have to call the player back, then asks the destination. */
 const TRAVEL_MILLISECONDS = 30_000;
@@ -16,12 +14,12 @@ export function requestTravel(
   body: Readonly<Record<string, string>>,
   outer: AbortSignal,
 ): Promise<Transit> {
-  return within(TRAVEL_MILLISECONDS, outer, async (signal) => {
+  return kit.within(TRAVEL_MILLISECONDS, outer, async (signal) => {
     await identity.findHome(whereabouts, signal);
     const { home } = identity;
     const endpoint = await whereabouts.endpointOf(home, signal);
-    return byTheRightTime(identity, home, async () => {
-      const { bearer, proof } = await identity.travel();
+    return kit.byTheRightTime(identity, home, async () => {
+      const { bearer, proof } = await identity.shows("travel");
       return request(endpoint, bearer, { ...body, ...(proof && { proof }) }, signal);
     });
   });
@@ -40,8 +38,8 @@ async function request(
     body: JSON.stringify(body),
   });
   const answer = (await response.json()) as { code?: unknown; detail?: unknown };
-  const transit = parseTransit(answer);
+  const transit = kit.parseTransit(answer);
   if (transit !== undefined) return transit;
   const code = typeof answer.code === "string" ? answer.code : "ERR_FED_UNAVAILABLE";
-  throw new Error(`${code}: ${shownText(answer.detail, 300) ?? "try again"}`);
+  throw new Error(`${code}: ${kit.shownText(answer.detail, 300) ?? "try again"}`);
 }

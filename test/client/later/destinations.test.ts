@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
-import { type Destination, parseDestinations, withChange } from "../../src/client/destinations.ts";
+import { KIT } from "../../../src/client/kit.ts";
+import {
+  type Destination,
+  parseDestinations,
+  withChange,
+} from "../../../src/client/later/destinations.ts";
+import { use } from "../../../src/client/later/kit.ts";
 
+use(KIT);
 const PIT: Destination = {
   ...{ uri: "aether://a.example/pit", origin: "https://a.example", name: "A", world: "pit" },
   ...{ kind: "racing", picture: "https://a.example/a.png", population: 3, capacity: 8 },
@@ -9,7 +16,7 @@ const PIT: Destination = {
 const said = (destination: object) =>
   parseDestinations({ whole: true, destinations: [destination], removed: [] })?.destinations[0];
 
-describe("client/destinations", () => {
+describe("client/later/destinations", () => {
   it("reads what a room says", () => {
     assert.deepEqual(said(PIT), PIT);
     const picture = {

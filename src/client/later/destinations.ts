@@ -1,6 +1,5 @@
 /** Where the player could go (PROTOCOL 8, `federation:destinations`): checked, because any server may say it. */
-import { shownText } from "../words.ts";
-import { isCount, isOrigin, isText, members } from "./messages.ts";
+import { kit } from "./kit.ts";
 
 /** An image that is an asset (PROTOCOL 9). */
 export interface DestinationPicture {
@@ -45,7 +44,7 @@ const STATUSES: readonly unknown[] = ["up", "down", "unknown"];
 
 /** Reads `federation:destinations`; undefined when it is not of that form. Entries that are not are left out. */
 export function parseDestinations(message: unknown): DestinationsMessage | undefined {
-  const { whole, destinations, removed } = members(message);
+  const { whole, destinations, removed } = kit.members(message);
   if (typeof whole !== "boolean" || !Array.isArray(destinations) || !Array.isArray(removed)) {
     return undefined;
   }
@@ -55,7 +54,7 @@ export function parseDestinations(message: unknown): DestinationsMessage | undef
       .slice(0, MAX_DESTINATIONS)
       .map(parseDestination)
       .filter((destination) => destination !== undefined),
-    removed: removed.slice(0, MAX_DESTINATIONS).filter(isText),
+    removed: removed.slice(0, MAX_DESTINATIONS).filter(kit.isText),
   };
 }
 
@@ -72,14 +71,14 @@ export function withChange(
 
 function parseDestination(value: unknown): Destination | undefined {
   const { uri, origin, name, world, kind, picture, population, capacity, status, mayEnter } =
-    members(value);
-  const shown = shownText(name, 64);
-  const game = shownText(kind, 32);
+    kit.members(value);
+  const shown = kit.shownText(name, 64);
+  const game = kit.shownText(kind, 32);
   const image = parsePicture(picture);
   if (
-    !isText(uri) ||
-    !isOrigin(origin) ||
-    !isText(world) ||
+    !kit.isText(uri) ||
+    !kit.isOrigin(origin) ||
+    !kit.isText(world) ||
     shown === undefined ||
     !STATUSES.includes(status) ||
     typeof mayEnter !== "boolean"
@@ -90,8 +89,8 @@ function parseDestination(value: unknown): Destination | undefined {
     ...{ uri, origin, world, name: shown, status: status as Destination["status"], mayEnter },
     ...(game === undefined ? {} : { kind: game }),
     ...(image === undefined ? {} : { picture: image }),
-    ...(isCount(population) ? { population } : {}),
-    ...(isCount(capacity) ? { capacity } : {}),
+    ...(kit.isCount(population) ? { population } : {}),
+    ...(kit.isCount(capacity) ? { capacity } : {}),
   };
 }
 
@@ -100,11 +99,11 @@ function parsePicture(value: unknown): string | DestinationPicture | undefined {
     const isUrl = value.length <= 512 && URL.canParse(value);
     return isUrl && new URL(value).protocol === "https:" ? value : undefined;
   }
-  const { originServer, assetHash, size, mediaType } = members(value);
-  return isOrigin(originServer) &&
-    isText(assetHash) &&
-    isCount(size) &&
-    isText(mediaType) &&
+  const { originServer, assetHash, size, mediaType } = kit.members(value);
+  return kit.isOrigin(originServer) &&
+    kit.isText(assetHash) &&
+    kit.isCount(size) &&
+    kit.isText(mediaType) &&
     mediaType.startsWith("image/")
     ? { originServer, assetHash, size, mediaType }
     : undefined;

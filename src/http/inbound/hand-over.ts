@@ -1,0 +1,51 @@
+/** `POST {endpoint}/hand-over` (PROTOCOL 8), as it comes in: a player's home page asks which crossing is under way. */
+import { z } from "zod";
+import type { FederationErrorCode } from "../../errors.ts";
+import { type Answer, answerOf, refusal } from "./answers.ts";
+
+/** A home login, and the crossing that is meant. */
+export interface HandOverRequest {
+  /** The bearer token: a proof for a hand-over, or the host's own token. */
+  readonly token: string;
+  /** A proof of the player's key beside the host's own token. */
+  readonly proof: string | undefined;
+  readonly transferId: string;
+}
+
+/** Where the crossing leads, or why none is told. */
+export type HandOverAnswer =
+  | {
+      readonly ok: true;
+      readonly body: {
+        /** Origins. */
+        readonly to: string;
+        readonly from: string;
+        readonly world: string;
+      };
+    }
+  | { readonly ok: false; readonly code: FederationErrorCode; readonly reason: string };
+
+const handOverSchema = z.strictObject({
+  transferId: z.string().min(1).max(64),
+  proof: z.string().max(2048).optional(),
+});
+
+/** Parses the body, then asks `handOver`. */
+export async function answerHandOver(
+  handOver: (request: HandOverRequest) => Promise<HandOverAnswer>,
+  token: string,
+  raw: Uint8Array,
+): Promise<Answer> {
+  let body: unknown;
+  try {
+    body = JSON.parse(Buffer.from(raw).toString("utf8"));
+  } catch {
+    return refusal("ERR_FED_MALFORMED", "The body is not JSON.");
+  }
+  const parsed = handOverSchema.safeParse(body);
+  if (!parsed.success) {
+    return refusal("ERR_FED_MALFORMED", "The body must be {transferId, proof?}.");
+  }
+  const { transferId, proof } = parsed.data;
+  return answerOf(await handOver({ token, transferId, proof }));
+}
