@@ -202,5 +202,5 @@ function withTrades(row: LedgerRow, trades: RowTrades): LedgerRow {
   const left = Object.entries(trades).filter(
     ([, list]) => (list as readonly unknown[] | undefined)?.length ?? 0,
   );
-  return left.length === 0 ? rest : { ...rest, trades: Object.fromEntries(left) as RowTrades };
+  return left.length === 0 ? rest : { ...rest, trades: Object.fromEntries(left) };
 }

@@ -332,7 +332,8 @@ export class Trades {
 
   async #wants(gifts: GiftPolicy, request: GiftRequest): Promise<boolean> {
     try {
-      return (await gifts(request)) === true;
+      const said: unknown = await gifts(request);
+      return said === true;
     } catch (cause) {
       this.#options.logger.error("the gift policy failed; the item was refused", cause, {
         player: request.to,
