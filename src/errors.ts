@@ -97,6 +97,7 @@ export const ERROR_CODES = {
   ERR_FED_PARTY_BROKEN: [409, "Somebody of the party could not come"],
   // Trades (PROTOCOL 6)
   ERR_FED_TRADE_ITEM: [409, "The player has no such item to give"],
+  ERR_FED_TRADE_UNSUPPORTED: [409, "The other home knows no trades"],
   ERR_FED_TRADE_REFUSED: [409, "The item is not taken"],
   ERR_FED_TRADE_BUSY: [409, "Too many items of the player are on their way"],
   // Crossings, as a player meets them

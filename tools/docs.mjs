@@ -23,6 +23,7 @@ const SECTIONS = {
     "carried",
     "hand-over",
     "parties",
+    "gifts",
     "testing",
     "parts",
   ],

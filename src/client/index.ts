@@ -26,6 +26,8 @@ export type {
   ServerTypes,
 } from "./server-types.ts";
 export type { Destination, DestinationPicture } from "./later/destinations.ts";
+export { onGift } from "./gift.ts";
+export type { GiftProposal } from "./gift.ts";
 export { onParty } from "./party.ts";
 export type { PartyMemberProgress, PartyProgress } from "./party.ts";
 export { PlayerKey } from "./player-key.ts";

@@ -398,13 +398,19 @@ export class Traveler<Server extends ServerTypes = any> {
    * `verifyProof`: good once, for under a minute, for nothing else. Undefined for a guest, and on a page that has not
    * the player's own key, as it was handed over to ({@link arrive}).
    *
-   * @param purpose 1–64 of `A-Za-z0-9_-`, as the host calls it.
+   * @param purpose 1–64 of `A-Za-z0-9_-`, as the host calls it; or the trade of a digest (`onGift`).
    * @param origin A server other than home that is to be shown it.
    */
-  async prove(purpose: string, origin = this.home): Promise<string | undefined> {
-    if (!/^[\w-]{1,64}$/u.test(purpose)) throw new TypeError("purpose must be 1–64 of A-Za-z0-9_-");
+  async prove(
+    purpose: string | { readonly trade: string },
+    origin = this.home,
+  ): Promise<string | undefined> {
+    const use = typeof purpose === "string" ? { purpose } : purpose;
+    if (!/^[\w-]{1,64}$/u.test(Object.values(use)[0] ?? "")) {
+      throw new TypeError("purpose must be 1–64 of A-Za-z0-9_-");
+    }
     if (this.#visit !== undefined) return undefined;
-    return this.#identity.prove(origin, { purpose });
+    return this.#identity.prove(origin, use);
   }
 
   /** Home's signed receipt of the crossing that led into this room, a JWS; undefined for a login. */

@@ -97,6 +97,8 @@ export interface CustodyOptions {
   readonly leaseSeconds?: number | undefined;
   readonly accept?: ImportPolicy | ImportRules | undefined;
   readonly admit?: AdmissionPolicy | undefined;
+  /** Whether a peer knows trades. Default: every one. */
+  readonly knowsTrades?: ((origin: string) => boolean) | undefined;
   /** Whether this home's players are given things by others. Default: they are. */
   readonly gifts?: GiftPolicy | undefined;
   /** What one player and one other server may do in a minute. Default: as much as they like. */
@@ -170,7 +172,7 @@ export class Custody {
     const { history, granted, ledger, receipts, late, answers, trades } = composeHome({
       ...{ origin, store, clock, random, logger, signingKey, life, peerKey },
       ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
-      ...{ peers, gifts: options.gifts },
+      ...{ peers, gifts: options.gifts, knowsTrades: options.knowsTrades },
       onTraded: (trade) => onEvent?.({ type: "trade", trade }),
       moves: moved,
       onLate: (kept) => {

@@ -7,6 +7,9 @@ import { type ReceiptKeys, verifyDatedJws } from "./receipt.ts";
 import { peekPayload, signJws } from "./jws.ts";
 import type { SigningKey } from "./server-keys.ts";
 
+/** Among the `protocols` of a descriptor: its server knows trades. */
+export const TRADE_CAPABILITY = "aether-trade/1";
+
 /** An item, as JSON. */
 export const MAX_ITEM_BYTES = 2048;
 

@@ -4,6 +4,7 @@ import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
 import { TRUST_CAPABILITY } from "../handshake/trust-words.ts";
 import { LINK_CAPABILITY } from "../http/link/opening.ts";
 import { type DescriptorDocument, signDescriptor } from "../identity/descriptor.ts";
+import { TRADE_CAPABILITY } from "../identity/trade.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { OwnKeys } from "./own-keys.ts";
 import type { ResolvedOptions } from "./settings.ts";
@@ -58,6 +59,7 @@ export class OwnDescriptor {
             ...SUPPORTED_PROTOCOLS,
             TRUST_CAPABILITY,
             PARTY_CAPABILITY,
+            TRADE_CAPABILITY,
             ...(links ? [LINK_CAPABILITY] : []),
           ],
           worlds: Object.keys(worlds),

@@ -156,6 +156,14 @@ describe("custody/trades", () => {
     }
   });
 
+  it("is not offered to a home that knows no trades", async () => {
+    servers.knowsTrades = (origin) => origin !== FAR;
+    await goToArena();
+    const outcome = await give(arena);
+    assert.equal(outcome.kind === "kept" ? outcome.code : "", "ERR_FED_TRADE_UNSUPPORTED");
+    assert.deepEqual(await idsAt(home, "ada"), ["sword", "cap"]);
+  });
+
   it("has it once, however often it is asked for and answered", async () => {
     await goToArena();
     await give(arena);

@@ -73,6 +73,7 @@ export class CustodyServers {
 
   /** Whether a server is known to know parties. */
   knowsParties: (origin: string) => boolean = () => true;
+  knowsTrades: (origin: string) => boolean = () => true;
   /** Why a server has no room with so many places; undefined: it has one. */
   full: (places: number) => FederationErrorCode | undefined = () => undefined;
   /** Whether players of the servers that are added next are given things. Default: they are. */
@@ -233,6 +234,7 @@ export class CustodyServers {
         },
       },
       knowsParties: (known) => this.knowsParties(known),
+      knowsTrades: (known) => this.knowsTrades(known),
       leaseSeconds: 30,
       ...{ siblings, moves: this.#moves },
       accept: this.accept,

@@ -26,21 +26,27 @@ export interface Gift {
  * giver's home does not answer; ask again by the same id.
  */
 export type GiftOutcome =
-  | {
-      readonly kind: "given" | "pending";
-      readonly tradeId: string;
-      /** The giver's home's signed word (JWS). */
-      readonly trade: string;
-      /** The other home's; absent while it is pending. */
-      readonly receipt?: string;
-    }
-  | {
-      readonly kind: "kept" | "undecided";
-      readonly tradeId: string;
-      readonly code: FederationErrorCode;
-      /** A sentence for the player. */
-      readonly message: string;
-    };
+  | ({ readonly kind: "given" } & GiftWords)
+  | ({ readonly kind: "pending" } & Omit<GiftWords, "receipt">)
+  | ({ readonly kind: "kept" } & GiftFailure)
+  | ({ readonly kind: "undecided" } & GiftFailure);
+
+/** What homes have signed of a gift: JWSs (PROTOCOL 6). */
+export interface GiftWords {
+  readonly tradeId: string;
+  /** Of the giver's home. */
+  readonly trade: string;
+  /** Of the other's. */
+  readonly receipt: string;
+}
+
+/** Why a gift has not come about. */
+export interface GiftFailure {
+  readonly tradeId: string;
+  readonly code: FederationErrorCode;
+  /** A sentence for the player. */
+  readonly message: string;
+}
 
 const TRIES = 3;
 const RETRY_MILLISECONDS = 1_000;
@@ -49,6 +55,7 @@ const SENTENCES: Partial<Record<FederationErrorCode, string>> = {
   ERR_FED_TRADE_ITEM: "You have no such thing to give.",
   ERR_FED_TRADE_BUSY: "You have given very much: go home first.",
   ERR_FED_NOT_TRUSTED: "Your home does not deal with that player's home.",
+  ERR_FED_TRADE_UNSUPPORTED: "That player's home cannot do that.",
   ERR_FED_NOT_FOUND: "Your home cannot do that.",
 };
 

@@ -34,6 +34,8 @@ export interface HomeSideOptions {
   readonly accept?: ImportPolicy | ImportRules | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** Whether a peer knows trades. Default: every one. */
+  readonly knowsTrades?: ((origin: string) => boolean) | undefined;
   /** Whether players are given things by others. Default: they are. */
   readonly gifts?: GiftPolicy | undefined;
   /** A trade has ended. */
@@ -99,6 +101,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
   const trades = new Trades({
     ...{ origin, ledger, store, peers: options.peers, clock, random, logger, signingKey },
     ...{ peerKey: options.peerKey, mayGoTo: options.mayGoTo, gifts: options.gifts, moves },
+    knowsTrades: options.knowsTrades,
     fromHolder: (row, request, by) => answers.fromHolder(row, request, by),
     onTraded: options.onTraded,
   });

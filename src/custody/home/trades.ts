@@ -86,6 +86,8 @@ export interface TradesOptions {
   readonly peerKey: ReceiptKeys;
   /** Whether home lets its players deal with a server. Default: with every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** Whether a peer knows trades. Default: every one. */
+  readonly knowsTrades?: ((origin: string) => boolean) | undefined;
   /** Default: nobody has moved. */
   readonly moves?: Moves | undefined;
   /** Default: everything is taken. */
@@ -137,6 +139,10 @@ export class Trades {
     }
     if (toHome !== origin && !mayGoTo(toHome)) {
       return refusal("ERR_FED_NOT_TRUSTED", `this home does not deal with ${toHome}`);
+    }
+    // Who has never heard of trades would never say what became of it.
+    if (toHome !== origin && this.#options.knowsTrades?.(toHome) === false) {
+      return refusal("ERR_FED_TRADE_UNSUPPORTED", `${toHome} knows no trades`);
     }
     const known = await ledger.row(localId);
     let jkt = known?.jkt ?? "";

@@ -197,6 +197,8 @@ export const ROUTES: readonly Route[] = [
   custodyCall("revoke"),
   custodyCall("preview", "peer"),
   custodyCall("receipt", "peer"),
+  custodyCall("offer", "crossing"),
+  custodyCall("trade", "crossing"),
   custodyCall("pledge"),
   custodyCall("unpledge"),
   {
