@@ -150,7 +150,7 @@ export {
 } from "./custody/home/import-rules.ts";
 export type { GiftPolicy, GiftRequest, TradeRecord } from "./custody/home/trades.ts";
 export type { GiftFailure, GiftOutcome, GiftWords } from "./custody/holder/giving.ts";
-export type { GiftOptions } from "./colyseus/gifts.ts";
+export type { GiftOptions } from "./colyseus/gift-options.ts";
 export type { CrossingRecord } from "./custody/shared/history.ts";
 export type { LateReturn } from "./custody/home/late-returns.ts";
 export {

@@ -6,30 +6,10 @@ import type { Client, Room } from "@colyseus/core";
 import { z } from "zod";
 import type { GiftOutcome } from "../custody/holder/giving.ts";
 import type { FederationErrorCode } from "../errors.ts";
-import { customOption, optionsSchema, textOption } from "../options.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { shownText } from "../words.ts";
+import type { GiftOptions } from "./gift-options.ts";
 import type { RoomSessions } from "./room-sessions.ts";
-
-/** What is given, to whom. */
-export interface GiftOptions {
-  /** Id of an item of the giver's well-known `inventory` (docs/carried.md). */
-  readonly item: string;
-  /** A client of this room, or a player by its id and the origin of its home, wherever it is. */
-  readonly to: Client | { readonly player: string; readonly home: string };
-}
-
-/** The form of {@link GiftOptions}. */
-export const GIFT_OPTIONS = optionsSchema(
-  {
-    item: textOption(64),
-    to: customOption(
-      'a client of the room, or a player such as { player: "…@worlds.example.com", home: "https://worlds.example.com" }',
-      (value) => typeof value === "object" && value !== null,
-    ),
-  } satisfies Record<keyof GiftOptions, z.ZodType>,
-  'options such as { item: "sword-1", to: otherClient }',
-);
 
 /** How long a player has to agree. */
 const AGREEMENT_MILLISECONDS = 60_000;

@@ -19,7 +19,7 @@ import type { ImportPreview } from "../custody/home/import-policy.ts";
 import type { Destination, Destinations } from "./destinations.ts";
 import type { EntryForecast } from "./entry-forecast.ts";
 import type { FederatedPlayer } from "./federated-player.ts";
-import { GIFT_OPTIONS, type GiftOptions } from "./gifts.ts";
+import { GIFT_OPTIONS, type GiftOptions } from "./gift-options.ts";
 import type { JoinRefusal } from "./refusal.ts";
 import type { JsonValue } from "../json.ts";
 import { Quota } from "../limits/quota.ts";
