@@ -121,6 +121,25 @@ const BODIES: Readonly<Record<string, Maker>> = {
     to: `aether://${new URL(to(facts, random) as string).host}/${String(world(facts, random))}`,
     name: text(random, 20),
   }),
+  "/custody/offer": (facts, random) => ({
+    ...(held(facts, random) as object),
+    tradeId: transferId(facts, random),
+    item: text(random, 12),
+    to: player(facts, random),
+    toHome: to(facts, random),
+    proof: pick(random, facts.tokens),
+  }),
+  "/custody/trade": (facts, random) => ({
+    trade: pick(random, facts.tokens),
+    ...(chance(random, 0.5) ? { withdraw: true } : {}),
+  }),
+  "/player/keys": (facts, random) =>
+    pick(random, [
+      {},
+      { add: pick(random, facts.tokens), leaveBehind: true },
+      { remove: Buffer.from(random.bytes(32)).toString("base64url") },
+    ]),
+  "/hand-over": (facts, random) => ({ transferId: transferId(facts, random) }),
   "/assets/prepare": (facts, random) => ({
     assets: Array.from({ length: below(random, 5) }, () => asset(facts, random)),
   }),
