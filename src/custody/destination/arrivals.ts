@@ -40,6 +40,8 @@ export interface Arrival {
   readonly receipt: string;
   /** Whether the player has neither account nor key. */
   readonly guest: boolean;
+  /** As of `PlayerSession`. */
+  readonly orphanOf?: readonly string[] | undefined;
   /**
    * Where the session may start before the disk has it: false, or a rejection, when it never will, and the
    * session is over.
@@ -60,6 +62,8 @@ export interface ArrivalsOptions {
   readonly stays: Stays;
   readonly receipts: EndReceipts;
   readonly homeAt: (origin: string) => Home;
+  /** By which ids homes that are gone knew a player of this server. */
+  readonly orphanOf: (player: string) => Promise<readonly string[] | undefined>;
   /** Whether no other process has this server's store. */
   readonly alone: boolean;
   /** This process's life, where several processes are this server. */
@@ -115,6 +119,7 @@ export class Arrivals {
         return refusal("ERR_FED_SEAT_BUSY", "the player's former stay here is not settled yet");
       }
       const home = moves.currentOrigin(seat.home);
+      const orphanOf = home === origin ? await this.#options.orphanOf(player) : undefined;
       const sentAt = clock.monotonic();
       let answer: Awaited<ReturnType<Home["claim"]>>;
       try {
@@ -144,7 +149,7 @@ export class Arrivals {
       let recorded: Promise<boolean> | undefined;
       try {
         const taken = await this.#options.seats.take(player, seat);
-        if (taken && home !== origin) recorded = this.#record(player, home, body);
+        if (taken && home !== origin) recorded = this.#record(player, home, body, seat.jkt);
         if (!taken || (!isBehind && (await recorded) === false)) {
           return refusal("ERR_FED_SEAT_BUSY", "the player arrived through another seat");
         }
@@ -181,6 +186,7 @@ export class Arrivals {
           leaseSeconds: body.leaseSeconds,
           receipt: body.receipt,
           guest: isGuest(player) && seat.jkt === undefined,
+          ...(orphanOf === undefined ? {} : { orphanOf }),
           ...(isBehind && recorded !== undefined ? { recorded } : {}),
         },
       };
@@ -196,14 +202,19 @@ export class Arrivals {
   }
 
   /** Writes down that the player is held here. A state that nobody can read goes straight home. */
-  #record(player: string, home: string, { epoch, stateFault }: WonClaim): Promise<boolean> {
+  #record(
+    player: string,
+    home: string,
+    { epoch, stateFault }: WonClaim,
+    jkt: string | undefined,
+  ): Promise<boolean> {
     const life = this.#options.life?.();
     const held: HeldCustody = {
       epoch,
       phase: stateFault === undefined ? "held" : "returning",
       ...(life === undefined ? {} : { life }),
     };
-    const recorded = this.#options.visitors.hold(player, home, held);
+    const recorded = this.#options.visitors.hold(player, home, held, jkt);
     // Whoever waits for it hears of it; nobody may.
     recorded.catch(() => undefined);
     return recorded;
@@ -240,6 +251,7 @@ export class Arrivals {
       guest: atHome && arrival.guest,
       epoch: arrival.epoch,
       body,
+      orphanOf: arrival.orphanOf,
     });
     sessions.add(session);
     void arrival.recorded

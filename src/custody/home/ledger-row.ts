@@ -8,6 +8,7 @@
 import type { FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { ImportNotice } from "./import-notices.ts";
+import type { Orphanhood } from "./orphans.ts";
 import { type RowTrades, withoutGone } from "./trade-items.ts";
 
 /** A departure that nobody has decided yet. */
@@ -87,6 +88,8 @@ export interface LedgerRow {
   readonly untold?: readonly ImportNotice[];
   /** Items that change hands. */
   readonly trades?: RowTrades;
+  /** Visitors here whose homes are gone, and who were kept as this player, by word of this server alone. */
+  readonly orphans?: readonly Orphanhood[];
   /** Where several processes are this server: the one that plays the player at home. */
   readonly life?: string;
   /** Where several processes are this server: the one that alone remembers the holder's leases. */
