@@ -11,7 +11,8 @@
  */
 import { type VisitorRow, VisitorBook } from "../custody/holder/visitors.ts";
 import { LedgerRows } from "../custody/home/ledger-rows.ts";
-import { type Orphanhood, hasKept, keepOrphan } from "../custody/home/orphans.ts";
+import type { Orphanhood } from "../custody/home/ledger-row.ts";
+import { hasKept, keepOrphan } from "../custody/home/orphans.ts";
 import type { Moves } from "../custody/shared/moves.ts";
 import { rememberedHealth } from "../health/health-memory.ts";
 import { HealthStatus, type RememberedHealth } from "../health/peer-record.ts";
@@ -87,7 +88,7 @@ export class Orphans {
   constructor(options: OrphansOptions) {
     const { store, logger } = options;
     this.#options = options;
-    this.#visitors = new VisitorBook(store, logger as Logger | undefined);
+    this.#visitors = new VisitorBook(store, logger);
     this.#rows = new LedgerRows(options);
     this.#keys = new PlayerKeys(store);
   }
@@ -100,14 +101,15 @@ export class Orphans {
       const silence = this.#silenceOf(row, remembered);
       if (!silence.isSilent) continue;
       const { state } = row.held;
-      const why =
-        row.adopted === undefined ? whyNot(row, { merge: true, leaving: false }) : undefined;
+      const isKept =
+        row.adopted !== undefined && hasKept(await this.#rows.get(row.adopted.as), stayOf(row, 0));
+      const why = whyNot(row, { merge: true, leaving: false });
       found.push({
         player: row.player,
         home: this.#options.moves.currentOrigin(row.home),
         silentSince: silence.since,
         stateBytes: state === undefined ? undefined : jsonBytes(state),
-        ...(row.adopted === undefined ? {} : { adoptedAs: row.adopted.as }),
+        ...(isKept ? { adoptedAs: row.adopted.as } : {}),
         ...(why === undefined ? {} : { why }),
       });
     }
@@ -151,9 +153,7 @@ export class Orphans {
       { as, at },
     );
     if (standing === undefined) return no("its home has just answered");
-    const orphanhood: Orphanhood = {
-      ...{ formerId: row.player, home: row.home, epoch, adoptedAt: standing.at },
-    };
+    const orphanhood = stayOf(row, standing.at);
     let again = false;
     let kept: ReturnType<typeof keepOrphan>;
     let exists = false;
@@ -167,7 +167,7 @@ export class Orphans {
     });
     const id = `${standing.as}@${new URL(origin).host}`;
     if (exists) return no(alreadyThere(id));
-    if (kept === undefined) return no(`${id} is away, or was kept too often`);
+    if (kept === undefined) return no(cannotTake(id));
     return { ok: true, as: id, formerId: row.player, again, leftOut: kept.leftOut };
   }
 
@@ -190,10 +190,16 @@ export class Orphans {
     const as = row.adopted?.as ?? (await this.#keys.playerOf(jkt));
     if (as === undefined) return no("its key was removed from a player here: it is nobody's");
     const there = await this.#rows.get(as);
-    const stay = { formerId: row.player, home: row.home, epoch: row.held.epoch, adoptedAt: 0 };
+    const id = `${as}@${new URL(origin).host}`;
     const isAnother = there !== undefined || as !== localIdOfKey(jkt);
-    if (isAnother && !hasKept(there, stay) && !wishes.merge) {
-      return no(alreadyThere(`${as}@${new URL(origin).host}`));
+    if (isAnother && !hasKept(there, stayOf(row, 0))) {
+      if (!wishes.merge) return no(alreadyThere(id));
+      if (
+        there !== undefined &&
+        keepOrphan(there, { localId: as, jkt, origin }, stayOf(row, 0), undefined) === undefined
+      ) {
+        return no(cannotTake(id));
+      }
     }
     return { ok: true, row, jkt, as };
   }
@@ -218,6 +224,12 @@ export class Orphans {
 }
 
 const NO_KEY = "it has no key of its own here: nobody could be it";
+
+function stayOf({ player, home, held }: VisitorRow, adoptedAt: number): Orphanhood {
+  return { formerId: player, home, epoch: held.epoch, adoptedAt };
+}
+
+const cannotTake = (id: string): string => `${id} is away, or on its way, or was kept too often`;
 
 function alreadyThere(id: string): string {
   return `its key is a player here already, ${id}: stop this server, and say --merge, to add what it carries to that one`;

@@ -8,7 +8,6 @@
 import type { FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { ImportNotice } from "./import-notices.ts";
-import type { Orphanhood } from "./orphans.ts";
 import { type RowTrades, withoutGone } from "./trade-items.ts";
 
 /** A departure that nobody has decided yet. */
@@ -58,6 +57,21 @@ export interface LapsedHolder {
 
 /** Holders a row remembers to have lapsed; of an older one nothing is taken any more. */
 export const MAX_LAPSED = 8;
+
+/** That a player of this server was another home's, for ever. */
+export interface Orphanhood {
+  /** `<local id>@<home authority>`: whom its home knew it as. Nobody is heard under it by this. */
+  readonly formerId: string;
+  /** Origin of that home. */
+  readonly home: string;
+  /** The epoch that this server held it under: one stay is kept once. */
+  readonly epoch: number;
+  /** Unix seconds. */
+  readonly adoptedAt: number;
+}
+
+/** Visitors that one player may have been. */
+export const MAX_ORPHANHOODS = 16;
 
 /** Home's one durable row per player. */
 export interface LedgerRow {

@@ -14,8 +14,7 @@ import {
   storedRow,
 } from "./ledger-columns.ts";
 import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
-import type { LedgerRow } from "./ledger-row.ts";
-import { MAX_ORPHANHOODS } from "./orphans.ts";
+import { type LedgerRow, MAX_ORPHANHOODS } from "./ledger-row.ts";
 import { namedNow } from "./row-names.ts";
 
 const WRITE_TRIES = 32;

@@ -6,24 +6,16 @@
  */
 import type { JsonValue } from "../../json.ts";
 import { NAMELESS } from "../shared/messages.ts";
-import { type KeptState, type LedgerRow, keptOf, store } from "./ledger-row.ts";
+import {
+  type KeptState,
+  type LedgerRow,
+  MAX_ORPHANHOODS,
+  type Orphanhood,
+  keptOf,
+  store,
+} from "./ledger-row.ts";
 import { importFrom } from "./import-policy.ts";
 import { isMembers } from "./members.ts";
-
-/** That a player of this server was another home's, for ever. */
-export interface Orphanhood {
-  /** `<local id>@<home authority>`: whom its home knew it as. Nobody is heard under it by this. */
-  readonly formerId: string;
-  /** Origin of that home. */
-  readonly home: string;
-  /** The epoch that this server held it under: one stay is kept once. */
-  readonly epoch: number;
-  /** Unix seconds. */
-  readonly adoptedAt: number;
-}
-
-/** Visitors that one player may have been. */
-export const MAX_ORPHANHOODS = 16;
 
 /** What keeping a visitor came to. */
 export interface Kept {
