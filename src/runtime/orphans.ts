@@ -29,7 +29,7 @@ export interface OrphansOptions {
   /** This server's origin. */
   readonly origin: string;
   readonly store: Store;
-  readonly registry: Pick<ServerRegistry, "get" | "list" | "isBlocked">;
+  readonly registry: Pick<ServerRegistry, "get" | "list">;
   readonly moves: Moves;
   readonly clock: Clock;
   readonly random: Pick<Random, "bytes">;
@@ -213,7 +213,6 @@ export class Orphans {
     const not = (why: string): Silence => ({ isSilent: false, why });
     const server = registry.get(home);
     if (server === undefined) return not("this server does not know it, nor how it is");
-    if (registry.isBlocked(home)) return not("it is blocked here");
     if (server.trust !== TrustState.Trusted)
       return not(`it is ${server.trust} here: decide that first`);
     if (server.moving !== undefined) {

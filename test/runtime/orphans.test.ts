@@ -179,7 +179,6 @@ describe("runtime/orphans", () => {
         moving: { to: "https://new.example", kid: "k" },
       }),
       list: () => [],
-      isBlocked: () => false,
     };
     const orphans = new Orphans({ ...it.own, registry, moves: NOBODY_MOVED, afterDays: 30 });
     assert.match(
