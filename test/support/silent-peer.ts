@@ -20,5 +20,5 @@ export function silentFor(
     ...{ status: HealthStatus.Unreachable, since, lastOkAt: since, lastCheckedAt: now },
     transitions: [],
     uptime: { hour: [], day: [], ninetyDays: slices.map((slice) => [...slice]) },
-  } as RememberedHealth;
+  };
 }
