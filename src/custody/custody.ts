@@ -260,10 +260,6 @@ export class Custody {
     const arrivals = new Arrivals({
       ...{ origin, seats, visitors, sessions, leases, settlement, stays, homeAt, life },
       ...{ receipts: endReceipts, moves: moved },
-      orphanOf: async (player) => {
-        const row = await ledger.row(ledger.localId(player) ?? "");
-        return row?.orphans?.map(({ formerId }) => formerId);
-      },
       alone: options.transient !== undefined,
       ...{ clock, logger, telemetry },
       onArrival: (arrival) => onEvent?.({ type: "arrival", arrival }),

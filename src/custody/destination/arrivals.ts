@@ -62,8 +62,6 @@ export interface ArrivalsOptions {
   readonly stays: Stays;
   readonly receipts: EndReceipts;
   readonly homeAt: (origin: string) => Home;
-  /** By which ids homes that are gone knew a player of this server. */
-  readonly orphanOf: (player: string) => Promise<readonly string[] | undefined>;
   /** Whether no other process has this server's store. */
   readonly alone: boolean;
   /** This process's life, where several processes are this server. */
@@ -119,7 +117,6 @@ export class Arrivals {
         return refusal("ERR_FED_SEAT_BUSY", "the player's former stay here is not settled yet");
       }
       const home = moves.currentOrigin(seat.home);
-      const orphanOf = home === origin ? await this.#options.orphanOf(player) : undefined;
       const sentAt = clock.monotonic();
       let answer: Awaited<ReturnType<Home["claim"]>>;
       try {
@@ -186,7 +183,7 @@ export class Arrivals {
           leaseSeconds: body.leaseSeconds,
           receipt: body.receipt,
           guest: isGuest(player) && seat.jkt === undefined,
-          ...(orphanOf === undefined ? {} : { orphanOf }),
+          ...(body.orphanOf === undefined ? {} : { orphanOf: body.orphanOf }),
           ...(isBehind && recorded !== undefined ? { recorded } : {}),
         },
       };
