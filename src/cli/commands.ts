@@ -70,6 +70,7 @@ const routes = () => import("./routes.ts");
 const ASSETS_OPTION = {
   assets: text("where the files are (default: assets, in the data folder)"),
 } as const;
+const AFTER_DAYS = text("how long it has to have been silent, 7–90 (default: 30)");
 const PLAYER_NEEDED = "name the player (<local id>@<home>)";
 
 function rolesOf(given: Given): TrustRoles {
@@ -388,6 +389,44 @@ export const COMMANDS: readonly Command[] = [
       within(given, async (deployment) => {
         const { recallPlayer } = await import("./whereabouts.ts");
         return recallPlayer(deployment, given.word("player"));
+      }),
+  },
+  {
+    words: ["players", "orphans"],
+    tells: "visitors whose home is gone without a trace",
+    options: { "after-days": AFTER_DAYS },
+    run: (given) =>
+      within(given, async (deployment) => {
+        const { listOrphans } = await import("./orphans.ts");
+        return listOrphans(deployment, given.text("after-days"));
+      }),
+  },
+  {
+    words: ["players", "adopt"],
+    takes: "[player]",
+    tells: "keep a visitor whose home is gone as a player of this server",
+    options: {
+      "all-of": text("every such visitor of this home"),
+      "after-days": AFTER_DAYS,
+      leaving: flag("also those who were about to leave: they may have arrived elsewhere"),
+      merge: flag("into the player that its key is here already; the server is stopped meanwhile"),
+      yes: flag("do it: without, it says what it would do"),
+    },
+    examples: [
+      ["players adopt key-…@dead.example.com", "what would be done; exit code 1: nothing is yet"],
+      ["players adopt --all-of https://dead.example.com --yes", "all of one home are kept"],
+    ],
+    run: (given) =>
+      within(given, async (deployment) => {
+        const { adoptOrphans } = await import("./orphans.ts");
+        return adoptOrphans(deployment, {
+          player: given.text("player"),
+          allOf: given.text("all-of"),
+          afterDays: given.text("after-days"),
+          merge: given.flag("merge"),
+          leaving: given.flag("leaving"),
+          yes: given.flag("yes"),
+        });
       }),
   },
   {

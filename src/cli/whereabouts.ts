@@ -43,7 +43,7 @@ export async function whereabouts(deployment: Deployment): Promise<Whereabouts> 
 export async function listVisitors(deployment: Deployment): Promise<CommandResult> {
   const { abroad, visitors } = await whereabouts(deployment);
   const home = await hostOf(deployment);
-  const here = visitors.map(({ player, held }) => [player, PHASES[held.phase]]);
+  const here = visitors.map((row) => [row.player, stayText(row)]);
   const away = abroad.map((row) => [`${row.localId}@${home}`, awayText(row)]);
   return {
     text: [
@@ -77,8 +77,8 @@ export async function locatePlayer(deployment: Deployment, named: string): Promi
     }
     const { phase, epoch } = visitor.held;
     return {
-      text: `${player} is a visitor: ${PHASES[phase]}.`,
-      json: { player, where: "visiting", phase, epoch },
+      text: `${player} is a visitor: ${stayText(visitor)}.`,
+      json: { player, where: "visiting", phase, epoch, adoptedAs: visitor.adopted?.as },
     };
   }
   const row = await ledgerRow(deployment, localId);
@@ -124,6 +124,11 @@ export async function recallPlayer(deployment: Deployment, named: string): Promi
     text: `${player} is called back from ${row.holder} within a second. If that does not give it back, it is free when its last lease is over: see players where ${player}`,
     json: { player, from: row.holder },
   };
+}
+
+function stayText({ held, adopted }: VisitorRow): string {
+  const kept = adopted === undefined ? "" : `; kept here as ${adopted.as}`;
+  return `${PHASES[held.phase]}${kept}`;
 }
 
 function awayText({ holder, transfer, recalled }: LedgerRow): string {

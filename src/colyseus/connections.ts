@@ -11,6 +11,7 @@ import { type ProofClaims, tokenType } from "../identity/proof.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { isHomeOf } from "../custody/shared/player-id.ts";
 import { bringAssets } from "./belongings.ts";
+import { orphanhood } from "./federated-player.ts";
 import type { Connected } from "./join-hooks.ts";
 import type { Logins } from "./logins.ts";
 import { type JoinRefusal, refusal, refusalError } from "./refusal.ts";
@@ -130,6 +131,7 @@ export class Connections {
         home: arrival.home,
         carried: arrival.state,
         from: arrival.from,
+        ...orphanhood({ orphanOf: arrival.orphanOf }),
       },
       true,
     );
@@ -218,7 +220,7 @@ export class Connections {
     }
     entry.session = moved.session;
     entry.carriedAtLeave = moved.state;
-    entry.player = { ...entry.player, carried: moved.state };
+    entry.player = { ...entry.player, carried: moved.state, ...orphanhood(moved.session) };
     bringAssets(this.#runtime, entry, []);
     return entry;
   }

@@ -13,6 +13,18 @@ export interface FederatedPlayer {
   readonly carried: JsonValue | undefined;
   /** Origin it came from through a portal; undefined when it logged in here. */
   readonly from: string | undefined;
+  /**
+   * Ids that homes which are gone knew it by, where this server's operator has kept it (docs/moving-house.md): for its
+   * own rooms to know, and nobody's word but this server's. Absent: there is none.
+   */
+  readonly orphanOf?: readonly string[];
+}
+
+/** {@link FederatedPlayer.orphanOf}, of a session. */
+export function orphanhood({ orphanOf }: { readonly orphanOf: readonly string[] | undefined }): {
+  readonly orphanOf?: readonly string[];
+} {
+  return orphanOf === undefined ? {} : { orphanOf };
 }
 
 /** Whether a `client.auth` is what the federation has put there, and no account of the host's own. */

@@ -11,7 +11,7 @@ import type { WaitingConnection } from "../custody/destination/gatherings.ts";
 import type { IfSomeCannot } from "../custody/shared/party.ts";
 import type { PartyOutcome } from "../custody/source/parties.ts";
 import type { ImportPreview } from "../custody/home/import-policy.ts";
-import type { FederatedPlayer } from "./federated-player.ts";
+import { type FederatedPlayer, orphanhood } from "./federated-player.ts";
 import type { Verdict } from "../http/inbound/answers.ts";
 import type { PlayerKeysRequest } from "../http/inbound/player-keys.ts";
 import type { HandOverAnswer, HandOverRequest } from "../http/inbound/hand-over.ts";
@@ -192,6 +192,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
       id: login.session.player,
       name: login.session.name,
       carried: login.state,
+      ...orphanhood(login.session),
     };
     bringAssets(this.#runtime, entry, []);
     // A host that has its own auth keeps its own payload; `portals.player(client)` has ours.

@@ -16,6 +16,8 @@ const handedSchema = z.strictObject({
   guest: z.boolean(),
   epoch: z.int(),
   state: stateSchema.optional(),
+  /** Of an own player whose home is gone. */
+  orphanOf: z.array(z.string()).optional(),
   /** Of a visitor's lease. */
   leaseSecondsLeft: z.number().optional(),
 });
@@ -109,8 +111,10 @@ export class RoomMoves {
     const state = former.body.carry();
     const lease = leases.handOver(former);
     sessions.remove(former);
-    const { home, atHome, name, guest, epoch } = former;
-    const session = new PlayerSession({ player, home, atHome, name, guest, epoch, body });
+    const { home, atHome, name, guest, epoch, orphanOf } = former;
+    const session = new PlayerSession({
+      ...{ player, home, atHome, name, guest, epoch, orphanOf, body },
+    });
     sessions.add(session);
     if (lease !== undefined) leases.won(session, lease.sentAt, lease.seconds);
     former.body.end(undefined, "You are in the other room now.");
@@ -122,7 +126,7 @@ export class RoomMoves {
     const { sessions, leases, ledger, visitors, clock } = this.#options;
     const session = this.promisee(player, seat);
     if (session === undefined) return null;
-    const { home, atHome, name, guest, epoch } = session;
+    const { home, atHome, name, guest, epoch, orphanOf } = session;
     const state = session.body.carry();
     const lease = leases.handOver(session);
     sessions.remove(session);
@@ -140,6 +144,7 @@ export class RoomMoves {
     const until = lease === undefined ? undefined : lease.sentAt + lease.seconds * 1000;
     return {
       ...{ home, atHome, name, guest, epoch },
+      ...(orphanOf === undefined ? {} : { orphanOf: [...orphanOf] }),
       ...(state === undefined ? {} : { state }),
       ...(until === undefined
         ? {}

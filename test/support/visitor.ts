@@ -21,6 +21,7 @@ export interface WhoAmI {
     readonly home: string;
     readonly from?: string;
     readonly carried?: Record<string, unknown>;
+    readonly orphanOf?: readonly string[];
   } | null;
 }
 

@@ -40,6 +40,8 @@ export interface Arrival {
   readonly receipt: string;
   /** Whether the player has neither account nor key. */
   readonly guest: boolean;
+  /** As of `PlayerSession`. */
+  readonly orphanOf?: readonly string[] | undefined;
   /**
    * Where the session may start before the disk has it: false, or a rejection, when it never will, and the
    * session is over.
@@ -144,7 +146,7 @@ export class Arrivals {
       let recorded: Promise<boolean> | undefined;
       try {
         const taken = await this.#options.seats.take(player, seat);
-        if (taken && home !== origin) recorded = this.#record(player, home, body);
+        if (taken && home !== origin) recorded = this.#record(player, home, body, seat.jkt);
         if (!taken || (!isBehind && (await recorded) === false)) {
           return refusal("ERR_FED_SEAT_BUSY", "the player arrived through another seat");
         }
@@ -181,6 +183,7 @@ export class Arrivals {
           leaseSeconds: body.leaseSeconds,
           receipt: body.receipt,
           guest: isGuest(player) && seat.jkt === undefined,
+          ...(body.orphanOf === undefined ? {} : { orphanOf: body.orphanOf }),
           ...(isBehind && recorded !== undefined ? { recorded } : {}),
         },
       };
@@ -196,14 +199,19 @@ export class Arrivals {
   }
 
   /** Writes down that the player is held here. A state that nobody can read goes straight home. */
-  #record(player: string, home: string, { epoch, stateFault }: WonClaim): Promise<boolean> {
+  #record(
+    player: string,
+    home: string,
+    { epoch, stateFault }: WonClaim,
+    jkt: string | undefined,
+  ): Promise<boolean> {
     const life = this.#options.life?.();
     const held: HeldCustody = {
       epoch,
       phase: stateFault === undefined ? "held" : "returning",
       ...(life === undefined ? {} : { life }),
     };
-    const recorded = this.#options.visitors.hold(player, home, held);
+    const recorded = this.#options.visitors.hold(player, home, held, jkt);
     // Whoever waits for it hears of it; nobody may.
     recorded.catch(() => undefined);
     return recorded;
@@ -240,6 +248,7 @@ export class Arrivals {
       guest: atHome && arrival.guest,
       epoch: arrival.epoch,
       body,
+      orphanOf: arrival.orphanOf,
     });
     sessions.add(session);
     void arrival.recorded

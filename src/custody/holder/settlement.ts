@@ -212,13 +212,16 @@ export class Settlement {
       const resume =
         session !== undefined && !session.ended && session.body.connected && !this.#backOff.stopped;
       const { epoch } = answer.body;
-      const applied = await this.#write(player, matches, (now) =>
-        resume
+      let resumes = resume;
+      const applied = await this.#write(player, matches, (now, { adopted }) => {
+        // One that was kept as a player of this server goes home, whoever still stands here.
+        resumes = resume && adopted === undefined;
+        return resumes
           ? inPhase(now, "held", { epoch })
-          : inPhase(now, "returning", { epoch, ...stateOf(now) }),
-      );
+          : inPhase(now, "returning", { epoch, ...stateOf(now) });
+      });
       if (!applied) return "nothing";
-      if (!resume) {
+      if (!resumes || session === undefined) {
         if (session !== undefined) this.#end(session.player, undefined, "The player left.");
         return tell("returning");
       }
@@ -244,7 +247,7 @@ export class Settlement {
   async #write(
     player: string,
     matches: (held: HeldCustody) => boolean,
-    change: (held: HeldCustody) => HeldCustody | undefined,
+    change: (held: HeldCustody, row: VisitorRow) => HeldCustody | undefined,
   ): Promise<boolean> {
     let failed = false;
     const applied = await untilDone(

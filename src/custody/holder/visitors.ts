@@ -40,6 +40,18 @@ export interface VisitorRow {
   /** Origin of the player's home. */
   readonly home: string;
   readonly held: HeldCustody;
+  /** Thumbprint of the player's own key, as home's pass named it and the client proved it; absent: it has none. */
+  readonly jkt?: string;
+  /** This server's operator has kept the player, whose home is gone, as one of this server's own. */
+  readonly adopted?: VisitorAdoption;
+}
+
+/** Whom a visitor was kept as. Nobody plays it here under its home's id any more; home gets it back as ever. */
+export interface VisitorAdoption {
+  /** Local id of the player of this server. */
+  readonly as: string;
+  /** Unix seconds. */
+  readonly at: number;
 }
 
 /** What a visitor carried that its home would not take. */
@@ -73,6 +85,8 @@ const VISITOR_ROW: RowKind<VisitorRow> = {
       transferId: z.string().max(64).optional(),
       life: z.string().max(64).optional(),
     }),
+    jkt: z.string().max(64).optional(),
+    adopted: z.looseObject({ as: z.string().min(1).max(64), at: z.int().nonnegative() }).optional(),
   }),
   belongs: ({ player }, key) => key === visitorKey(player),
   blocks: true,
@@ -115,9 +129,11 @@ export class VisitorBook {
   /**
    * Writes down that this server holds a player. False when it is held already. Until this has ended,
    * every other call for the player waits.
+   *
+   * @param jkt Thumbprint of the player's own key; undefined: it has none.
    */
-  hold(player: string, home: string, held: HeldCustody): Promise<boolean> {
-    const first: VisitorRow = { player, home, held };
+  hold(player: string, home: string, held: HeldCustody, jkt?: string): Promise<boolean> {
+    const first: VisitorRow = { player, home, held, ...(jkt === undefined ? {} : { jkt }) };
     const recording = this.#read(player).then(({ row }) =>
       row === undefined
         ? this.#store.compareAndSet(visitorKey(player), undefined, JSON.stringify(first))
@@ -144,13 +160,46 @@ export class VisitorBook {
   async changeHeld(
     player: string,
     expected: (held: HeldCustody) => boolean,
-    change: (held: HeldCustody) => HeldCustody | undefined,
+    change: (held: HeldCustody, row: VisitorRow) => HeldCustody | undefined,
+  ): Promise<boolean> {
+    return this.#change(player, (row) => {
+      if (!expected(row.held)) return undefined;
+      const held = change(row.held, row);
+      return { next: held && { ...row, held } };
+    });
+  }
+
+  /**
+   * Writes down, once for each stay, that its player is kept as one of this server's own. Returns the adoption that
+   * stands: the one that was there, if there was one.
+   *
+   * Undefined: there is no such row, or `mayAdopt` says no to it.
+   */
+  async adopt(
+    player: string,
+    mayAdopt: (row: VisitorRow) => boolean,
+    adoption: VisitorAdoption,
+  ): Promise<VisitorAdoption | undefined> {
+    let standing: VisitorAdoption | undefined;
+    await this.#change(player, (row) => {
+      standing = row.adopted;
+      if (standing !== undefined || !mayAdopt(row)) return undefined;
+      standing = adoption;
+      return { next: { ...row, adopted: adoption } };
+    });
+    return standing;
+  }
+
+  /** Undefined of `change`: nothing is written. */
+  async #change(
+    player: string,
+    change: (row: VisitorRow) => { readonly next: VisitorRow | undefined } | undefined,
   ): Promise<boolean> {
     for (let tries = 0; tries < COMPARE_AND_SET_TRIES; tries += 1) {
       const { text, row } = await this.#read(player);
-      if (row === undefined || !expected(row.held)) return false;
-      const held = change(row.held);
-      const next: VisitorRow | undefined = held && { player, home: row.home, held };
+      const changed = row && change(row);
+      if (changed === undefined) return false;
+      const { next } = changed;
       const written = await this.#store.compareAndSet(
         visitorKey(player),
         text,

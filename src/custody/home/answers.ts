@@ -13,6 +13,7 @@ import {
   type CancelAnswer,
   type CancelRequest,
   type ClaimAnswer,
+  type WonClaim,
   type DepartAnswer,
   type DepartRequest,
   type PreviewAnswer,
@@ -190,7 +191,7 @@ export class HomeAnswers {
   }
 
   /** Rule 2: the destination takes custody. */
-  async claim(by: string, transferId: string): Promise<HomeAnswer<ClaimAnswer>> {
+  async claim(by: string, transferId: string): Promise<HomeAnswer<WonClaim>> {
     const localId = await this.#transfers.playerOf(transferId);
     if (localId === undefined) {
       return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such transfer" };
@@ -219,9 +220,12 @@ export class HomeAnswers {
     const { row } = decision;
     this.#answered(by, row);
     const receipt = await this.#options.receipts.issue(row, transferId, by);
+    // For this server's own rooms: no peer is told.
+    const orphanOf =
+      by === this.#options.origin ? row.orphans?.map(({ formerId }) => formerId) : undefined;
     return {
       ok: true,
-      body: this.#claimAnswer(row, receipt),
+      body: { ...this.#claimAnswer(row, receipt), ...(orphanOf === undefined ? {} : { orphanOf }) },
     };
   }
 

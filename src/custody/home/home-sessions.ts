@@ -385,6 +385,7 @@ export class HomeSessions {
       guest,
       epoch: row.epoch,
       body,
+      orphanOf: row.orphans?.map(({ formerId }) => formerId),
     });
     this.#sessions.add(session);
     return { session, state: row.state };

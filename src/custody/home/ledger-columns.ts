@@ -27,6 +27,7 @@ export const LEDGER_TABLE: TableSpec = {
     within: "text",
     untold: "text",
     trades: "text",
+    orphans: "text",
     life: "text",
     grantor: "text",
     state_sent_at: "real",
@@ -55,6 +56,7 @@ const TEXTS = [
   "within",
   "untold",
   "trades",
+  "orphans",
 ] as const;
 const TEXT_PLACES = [...TEXTS.entries()];
 const NO_TEXTS: readonly number[] = TEXTS.map(() => 0);

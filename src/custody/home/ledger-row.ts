@@ -58,6 +58,21 @@ export interface LapsedHolder {
 /** Holders a row remembers to have lapsed; of an older one nothing is taken any more. */
 export const MAX_LAPSED = 8;
 
+/** That a player of this server was another home's, for ever. */
+export interface Orphanhood {
+  /** `<local id>@<home authority>`: whom its home knew it as. Nobody is heard under it by this. */
+  readonly formerId: string;
+  /** Origin of that home. */
+  readonly home: string;
+  /** The epoch that this server held it under: one stay is kept once. */
+  readonly epoch: number;
+  /** Unix seconds. */
+  readonly adoptedAt: number;
+}
+
+/** Visitors that one player may have been. */
+export const MAX_ORPHANHOODS = 16;
+
 /** Home's one durable row per player. */
 export interface LedgerRow {
   readonly localId: string;
@@ -87,6 +102,8 @@ export interface LedgerRow {
   readonly untold?: readonly ImportNotice[];
   /** Items that change hands. */
   readonly trades?: RowTrades;
+  /** Visitors here whose homes are gone, and who were kept as this player, by word of this server alone. */
+  readonly orphans?: readonly Orphanhood[];
   /** Where several processes are this server: the one that plays the player at home. */
   readonly life?: string;
   /** Where several processes are this server: the one that alone remembers the holder's leases. */

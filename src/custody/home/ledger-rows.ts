@@ -14,7 +14,7 @@ import {
   storedRow,
 } from "./ledger-columns.ts";
 import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
-import type { LedgerRow } from "./ledger-row.ts";
+import { type LedgerRow, MAX_ORPHANHOODS } from "./ledger-row.ts";
 import { namedNow } from "./row-names.ts";
 
 const WRITE_TRIES = 32;
@@ -85,6 +85,17 @@ const rowSchema = z.looseObject({
       inbox: z.array(z.looseObject({ id, item: z.record(z.string(), z.json()) })).optional(),
       decided: z.array(z.looseObject({ id, home: origin, taken: z.boolean() })).optional(),
     })
+    .optional(),
+  orphans: z
+    .array(
+      z.looseObject({
+        formerId: z.string().min(1).max(400),
+        home: origin,
+        epoch: count,
+        adoptedAt: count,
+      }),
+    )
+    .max(MAX_ORPHANHOODS)
     .optional(),
   life: id.optional(),
   grantor: id.optional(),

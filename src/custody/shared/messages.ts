@@ -216,8 +216,13 @@ export type OfferAnswer = z.infer<typeof offerAnswerSchema>;
 export type TradeAnswer = z.infer<typeof tradeAnswerSchema>;
 export type DepartAnswer = z.infer<typeof departedAnswerSchema>;
 export type ClaimAnswer = z.infer<typeof claimAnswerSchema>;
-/** A claim that home has decided; `stateFault` where what it says the player carries is no state. */
-export type WonClaim = ClaimAnswer & { readonly stateFault?: StateFault };
+/** A claim that home has decided. */
+export type WonClaim = ClaimAnswer & {
+  /** Where what home says that the player carries is no state. */
+  readonly stateFault?: StateFault;
+  /** As of `PlayerSession`, where home is this very server: in no message. */
+  readonly orphanOf?: readonly string[];
+};
 export type CancelAnswer = z.infer<typeof cancelAnswerSchema>;
 export type RenewAnswer = z.infer<typeof renewAnswerSchema>;
 export type PreviewAnswer = z.infer<typeof previewAnswerSchema>;

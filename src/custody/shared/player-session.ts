@@ -62,6 +62,8 @@ export class PlayerSession {
   readonly atHome: boolean;
   readonly name: string;
   readonly body: PlayerBody;
+  /** Of this server's own player: the ids that homes which are gone knew it by. Undefined: none did. */
+  readonly orphanOf: readonly string[] | undefined;
   /** The epoch under which the player is held. */
   epoch: number;
   #guest: boolean;
@@ -78,6 +80,7 @@ export class PlayerSession {
     guest: boolean;
     epoch: number;
     body: PlayerBody;
+    orphanOf?: readonly string[] | undefined;
   }) {
     this.player = options.player;
     this.home = options.home;
@@ -86,6 +89,7 @@ export class PlayerSession {
     this.#guest = options.guest;
     this.epoch = options.epoch;
     this.body = options.body;
+    this.orphanOf = options.orphanOf;
   }
 
   /** Whether the player has no account and no key: gone for ever once it leaves. */

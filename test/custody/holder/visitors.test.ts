@@ -49,4 +49,41 @@ describe("custody/holder/visitors", () => {
     store.failing = false;
     assert.equal(await book.hold(ADA, HOME, HELD), true);
   });
+
+  it("remembers a visitor's key through every phase", async () => {
+    const book = new VisitorBook(new MemoryStore());
+    await book.hold(ADA, HOME, HELD, "k".repeat(43));
+    await book.changeHeld(
+      ADA,
+      () => true,
+      (held) => ({ ...held, phase: "returning", state: 1 }),
+    );
+    assert.equal((await book.get(ADA))?.jkt, "k".repeat(43));
+  });
+
+  it("keeps one as another once: the first word stands, whoever else says one at the same time", async () => {
+    const book = new VisitorBook(new MemoryStore());
+    await book.hold(ADA, HOME, HELD);
+    const asked = await Promise.all(
+      ["key-a", "key-b", "key-c"].map((as) => book.adopt(ADA, () => true, { as, at: 1 })),
+    );
+    const stands = (await book.get(ADA))?.adopted;
+    assert.ok(stands !== undefined);
+    assert.deepEqual(asked, [stands, stands, stands]);
+    const released = await book.changeHeld(
+      ADA,
+      () => true,
+      () => undefined,
+    );
+    assert.equal(released, true, "home may still have it back");
+  });
+
+  it("keeps nobody whom the row is not right for, or of whom there is none", async () => {
+    const book = new VisitorBook(new MemoryStore());
+    assert.equal(await book.adopt(ADA, () => true, { as: "key-a", at: 1 }), undefined);
+    await book.hold(ADA, HOME, HELD);
+    const refused = await book.adopt(ADA, ({ held }) => held.phase !== "held", { as: "k", at: 1 });
+    assert.equal(refused, undefined);
+    assert.equal((await book.get(ADA))?.adopted, undefined);
+  });
 });
