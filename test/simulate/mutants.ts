@@ -23,6 +23,8 @@ export interface Mutant {
   readonly failover?: boolean;
   /** Whether players also cross together. Default false. */
   readonly parties?: boolean;
+  /** Whether players also give each other things. Default false. */
+  readonly trades?: boolean;
   /** With which it shows soonest. Default 7. */
   readonly seed?: string;
 }

@@ -424,7 +424,7 @@ export function never<T>(): Promise<T> {
 }
 
 /** Seeded, and fast enough for millions of draws (xorshift128). */
-function fastRandom(seed: string): Random {
+export function fastRandom(seed: string): Random {
   const seeds = Buffer.from(seededRandom(seed).bytes(16));
   let [a, b, c, d] = [0, 4, 8, 12].map((at) => seeds.readUInt32LE(at)) as [
     number,

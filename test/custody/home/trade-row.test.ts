@@ -25,7 +25,7 @@ const ROW: LedgerRow = {
 };
 const OFFER: TradeOffer = {
   ...{ id: "t1", epoch: 3, item: "sword", to: "bob@far.example", toHome: FAR },
-  ...{ at: 100, exp: 200, jkt: "k", kept: undefined },
+  ...{ at: 100, exp: 200, jkt: "k", kept: undefined, sentAt: 100 },
 };
 
 function offered(row: LedgerRow = ROW, change: Partial<TradeOffer> = {}): LedgerRow {
