@@ -141,7 +141,7 @@ class Simulation implements Stage {
       (what) => {
         this.violate(what);
       },
-      this.parties,
+      { parties: this.parties, trading: this.trading },
     );
     this.players = Array.from(
       { length: options.players ?? 12 },

@@ -26,7 +26,7 @@ export class Things {
   readonly #known = new Set<string>();
   /** What was decided, by trade. */
   readonly #taken = new Map<string, boolean>();
-  /** Trades that have left their giver, by their ids. */
+  /** Trades whose item has left its giver, by its local id, theirs and the thing's. */
   readonly #left = new Set<string>();
   #changed = false;
 
@@ -47,7 +47,9 @@ export class Things {
       }
       this.#taken.set(key, taken);
     }
-    for (const open of outgoing) this.#left.add(open.id);
+    for (const open of outgoing) {
+      this.#left.add(`${row.localId} ${open.id} ${itemIdOf(open.item)}`);
+    }
     this.#rows.set(id, {
       row,
       spendable: idsOf([...(inventoryOf(row.state) ?? []), ...inbox.map(({ item }) => item)]),
@@ -87,8 +89,8 @@ export class Things {
   }
 
   /** Whether a trade's item has ever left its giver. */
-  hasLeft(trade: string): boolean {
-    return this.#left.has(trade);
+  hasLeft(giver: string, trade: string, thing: string): boolean {
+    return this.#left.has(`${giver} ${trade} ${thing}`);
   }
 
   /** Everybody has come home. @throws Violation for a thing that nobody can spend, and for what nobody has settled. */

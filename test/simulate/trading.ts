@@ -24,6 +24,7 @@ const WISH = 0.1;
 const TO_A_COMPANION = 0.5;
 /** Of those that are for somebody whom nobody knows. */
 const TO_NOBODY = 0.03;
+const SAME_ID = 0.03;
 const NOT_WANTED = 0.06;
 const TAKEN_OUT = 0.8;
 /** Chance, per answer of a home that says whether it takes a thing, that somebody puts another one in its place. */
@@ -47,6 +48,7 @@ export class Trading {
   readonly #keys = new Map<string, SigningKey>();
   /** The last receipt that each server gave, of whatever trade. */
   readonly #receipts = new Map<string, string>();
+  #lastId: string | undefined;
   #minted = 0;
   #proofs = 0;
 
@@ -73,7 +75,7 @@ export class Trading {
     return list[Math.floor(this.#random.fraction() * list.length)];
   }
 
-  #keyOf({ name }: Traveller): SigningKey {
+  #keyOf({ name }: Pick<Traveller, "name">): SigningKey {
     const known = this.#keys.get(name);
     if (known !== undefined) return known;
     const key = generateSigningKey(seededRandom(`player ${name}`));
@@ -125,12 +127,20 @@ export class Trading {
     const toHome = server.wayTo(other.home);
     const name = this.#random.fraction() < TO_NOBODY ? "nobody" : other.name;
     const to = `${name}@${new URL(toHome).host}`;
-    return this.signed(giver, { tradeId: this.#random.uuid(), item, to, toHome });
+    // Some servers would have two players use one id.
+    const former = this.#random.fraction() < SAME_ID ? this.#lastId : undefined;
+    const tradeId = former ?? this.#random.uuid();
+    this.#lastId = tradeId;
+    return this.signed(giver, { tradeId, item, to, toHome });
   }
 
-  /** The same gift, with a proof of this moment. */
-  signed(giver: Traveller, { tradeId, item, to, toHome }: Omit<Gift, "proof">): Gift {
-    const { kty, crv, x } = this.#keyOf(giver).jwk;
+  /** The same gift, with a proof of this moment; by `key`, whoever's that is. */
+  signed(
+    giver: Pick<Traveller, "name" | "home">,
+    { tradeId, item, to, toHome }: Omit<Gift, "proof">,
+    key = this.#keyOf(giver),
+  ): Gift {
+    const { kty, crv, x } = key.jwk;
     const iat = Math.floor((EPOCH + this.#world.now) / 1000);
     const purpose = tradePurpose({ tradeId, item, to });
     this.#proofs += 1;
@@ -141,7 +151,7 @@ export class Trading {
     ]
       .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
       .join(".");
-    const signature = this.#keyOf(giver).sign(Buffer.from(signed, "latin1"));
+    const signature = key.sign(Buffer.from(signed, "latin1"));
     const proof = `${signed}.${Buffer.from(signature).toString("base64url")}`;
     return { tradeId, item, to, toHome, proof };
   }
@@ -156,10 +166,12 @@ export class Trading {
     const end = endOf(outcome);
     this.ends[end] += 1;
     const taken = this.things.isTaken(home.origin, tradeId);
+    const left = this.things.hasLeft(name, tradeId, item);
     const wrong =
       (end === "given" && taken !== true) ||
       (end === "refused" && taken === true) ||
-      (end === "pending" && !this.things.hasLeft(tradeId));
+      (end === "pending" && !left) ||
+      (end === "kept" && left);
     if (wrong) {
       throw new Violation(
         `${name} is told that ${item} is ${end}, and it is taken: ${String(taken)}`,

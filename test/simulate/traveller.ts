@@ -186,7 +186,9 @@ export class Traveller {
     if (outcome.kind === "undecided") {
       await world.sleep(trading.pause());
       const now = this.#live();
-      if (now !== undefined) outcome = await this.#asksToGive(now, trading.signed(this, gift));
+      // Whoever is on its way asks nobody.
+      if (now?.session.frozen === false)
+        outcome = await this.#asksToGive(now, trading.signed(this, gift));
     }
     world.note(() => `${this.name} hears that ${gift.item} is ${outcome.kind}`);
     this.#stage.gave(this, gift, outcome);

@@ -23,7 +23,8 @@ export interface Gift {
  * How giving ended. `given`: the item is the other player's, who gets it when it is next at home. `kept`: it is the
  * giver's as before; `code` and `message` say why. `pending`: it has left its giver, and the other home has not said
  * yet whether it takes it; what it does not take, the giver gets back when it is next at home. `undecided`: the
- * giver's home does not answer; ask again by the same id.
+ * giver's home does not answer; ask again by the same id. Of one that was asked for before, `kept` with
+ * `ERR_FED_CROSSING_BUSY` or `ERR_FED_NOT_A_PLAYER` says only that this server did not ask again.
  */
 export type GiftOutcome =
   | {

@@ -63,17 +63,18 @@ export function outgoingOf(row: LedgerRow, id: string): OutgoingItem | undefined
 
 /**
  * Rule 18: the item leaves the player's inventory, and is on its way. Needs holder, epoch, no open transfer, the
- * player's own key, and one item of that id. It raises no epoch: whoever holds the player goes on.
+ * player's own key, and one item of that id. It raises no epoch: whoever holds the player goes on. Repeated, it is
+ * answered as before, though the player has gone on since.
  */
 export function offer(row: LedgerRow, by: string, request: TradeOffer): Transition {
   const { id, item, to, toHome, at, exp } = request;
-  if (row.holder !== by) return refused("ERR_FED_STALE_CUSTODY", `the player is not held by ${by}`);
   const open = outgoingOf(row, id);
   if (open !== undefined) {
     return itemIdOf(open.item) === item && open.to === to
       ? { ok: true, row }
       : refused("ERR_FED_STALE_CUSTODY", "this trade id is in use");
   }
+  if (row.holder !== by) return refused("ERR_FED_STALE_CUSTODY", `the player is not held by ${by}`);
   if (row.epoch !== request.epoch) {
     return refused("ERR_FED_STALE_CUSTODY", `the epoch is ${row.epoch}`);
   }
