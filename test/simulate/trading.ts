@@ -48,7 +48,7 @@ export class Trading {
   readonly #keys = new Map<string, SigningKey>();
   /** The last receipt that each server gave, of whatever trade. */
   readonly #receipts = new Map<string, string>();
-  #lastId: string | undefined;
+  #last: { readonly giver: Traveller; readonly tradeId: string } | undefined;
   #minted = 0;
   #proofs = 0;
 
@@ -128,9 +128,9 @@ export class Trading {
     const name = this.#random.fraction() < TO_NOBODY ? "nobody" : other.name;
     const to = `${name}@${new URL(toHome).host}`;
     // Some servers would have two players use one id.
-    const former = this.#random.fraction() < SAME_ID ? this.#lastId : undefined;
-    const tradeId = former ?? this.#random.uuid();
-    this.#lastId = tradeId;
+    const same = this.#random.fraction() < SAME_ID && this.#last?.giver !== giver;
+    const tradeId = (same ? this.#last?.tradeId : undefined) ?? this.#random.uuid();
+    this.#last = { giver, tradeId };
     return this.signed(giver, { tradeId, item, to, toHome });
   }
 
