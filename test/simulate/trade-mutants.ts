@@ -164,6 +164,7 @@ export const TRADE_MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     ...trading,
+    seed: "7.1",
   },
   tradeAbout: {
     rule: "a receipt settles the trade that it is about, and no other",
@@ -254,17 +255,6 @@ export const TRADE_MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     ...trading,
     faults: { fail: 0.05, slow: 0.2 },
-  },
-  tradeFree: {
-    rule: "nobody is given what waits for it while a former session is not stored yet",
-    edits: [
-      {
-        file: ledger,
-        find: "      free = now?.epoch === row.epoch && now.life === row.life && isFree();",
-        put: "      free = now?.epoch === row.epoch && now.life === row.life && isFree.length === 0;",
-      },
-    ],
-    ...trading,
-    faults: { slow: 0.4 },
+    seed: "7.3.6",
   },
 };
