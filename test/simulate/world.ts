@@ -376,6 +376,8 @@ export class CrashingStore implements Store {
     }
     const refused = this.#world.strikes("fail");
     if (refused && this.#world.random.fraction() < 0.5) throw unavailable();
+    // Another write may have ended the process in this very moment.
+    if (!this.#process.alive()) return never();
     const result = change();
     if (result && (key.startsWith("custody/") || key.startsWith("visitor/"))) {
       this.#world.written.push([`${this.#name} ${key}`, this.#disk.get(key)?.value ?? ""]);
