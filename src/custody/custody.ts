@@ -101,6 +101,8 @@ export interface CustodyOptions {
   readonly knowsTrades?: ((origin: string) => boolean) | undefined;
   /** Whether this home's players are given things by others. Default: they are. */
   readonly gifts?: GiftPolicy | undefined;
+  /** How long another home may take what one of this home's players gives. Default 3600. */
+  readonly tradeSeconds?: number | undefined;
   /** What one player and one other server may do in a minute. Default: as much as they like. */
   readonly perMinute?: PerMinute | undefined;
   readonly onAway?: OnAway | undefined;
@@ -173,6 +175,7 @@ export class Custody {
       ...{ origin, store, clock, random, logger, signingKey, life, peerKey },
       ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
       ...{ peers, gifts: options.gifts, knowsTrades: options.knowsTrades },
+      tradeSeconds: options.tradeSeconds,
       onTraded: (trade) => onEvent?.({ type: "trade", trade }),
       moves: moved,
       onLate: (kept) => {
@@ -277,6 +280,10 @@ export class Custody {
       ...{ origin, ledger, leases: granted, sessions, crossings, peers, siblings },
       ...{ clock, random, logger, onAway: options.onAway },
       keepLate: (localId, late) => answers.keepLate(localId, late),
+      // A row that was damaged when this server started.
+      onPlay: (row) => {
+        trades.resume(row);
+      },
     });
     this.moves = new RoomMoves({
       ...{ sessions, visitors, leases, settlement, ledger, siblings, clock },
@@ -495,7 +502,9 @@ export class Custody {
 
   /** A player who plays here gives an item away. Never rejects. */
   give(session: PlayerSession, gift: Gift): Promise<GiftOutcome> {
-    return give({ homeAt: this.#homeAt, clock: this.#options.clock }, session, gift);
+    const { clock } = this.#options;
+    const save = (): Promise<void> => this.#atHome.saveNow(session);
+    return give({ homeAt: this.#homeAt, clock, save }, session, gift);
   }
 
   /** Ends whatever session a player of this home has, wherever it plays: as {@link recall}, and at home, too. */

@@ -173,6 +173,76 @@ describe("custody/trades", () => {
     assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
   });
 
+  it("is taken once by two copies, of which the later is slow", async () => {
+    let late: (() => void) | undefined;
+    let asked = 0;
+    servers.gifts = () => {
+      asked += 1;
+      if (asked > 1) return true;
+      return new Promise((resolve) => {
+        late = () => {
+          resolve(true);
+        };
+      });
+    };
+    far = servers.restart(FAR);
+    servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
+    await goToArena();
+    await give(arena);
+    const { trade } = servers.calls.find(({ path }) => path === "/custody/trade")?.body as {
+      trade: string;
+    };
+    const slow = far.custody.answer(HOME, "trade", { trade }, 0);
+    await eventually(() => {
+      assert.ok(late !== undefined);
+    });
+    const quick = await far.custody.answer(HOME, "trade", { trade }, 0);
+    late?.();
+    assert.deepEqual(await slow, quick);
+    assert.deepEqual(await comesHome(far, "bob"), [SWORD]);
+  });
+
+  it("forgets on the row what is written down, though a crash came between", async () => {
+    await goToArena();
+    await give(arena);
+    const decided = [{ id: TRADE, home: HOME, taken: true }];
+    await far.custody.ledger.amend("bob", (row) => ({
+      ok: true,
+      row: { ...row, trades: { ...row.trades, decided } },
+    }));
+    const { trade } = servers.calls.find(({ path }) => path === "/custody/trade")?.body as {
+      trade: string;
+    };
+    assert.ok((await far.custody.answer(HOME, "trade", { trade }, 0)).ok);
+    assert.equal((await far.custody.ledger.row("bob"))?.trades?.decided, undefined);
+  });
+
+  it("has an id of its own, that no other player of the home uses", async () => {
+    servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
+    await goToArena();
+    await give(arena);
+    await play(home, "eve", bodyThatCarries({ inventory: [{ id: "ring" }] }), key.kid);
+    const session = home.custody.sessions.get("eve@home.example");
+    assert.ok(session !== undefined);
+    const gift = { tradeId: TRADE, item: "ring", to: BOB };
+    const purpose = tradePurpose(gift);
+    const proof = await proofBy(key, HOME, { use: "trade", purpose }, servers.clock.now());
+    const outcome = await home.custody.give(session, { ...gift, toHome: FAR, proof });
+    assert.equal(outcome.kind === "kept" ? outcome.code : outcome.kind, "ERR_FED_STALE_CUSTODY");
+    assert.deepEqual(await idsAt(home, "eve"), ["ring"]);
+  });
+
+  it("waits while a former session is not stored yet", async () => {
+    await goToArena();
+    await give(arena);
+    const row = await far.custody.ledger.row("bob");
+    assert.ok(row !== undefined);
+    assert.equal(await far.custody.ledger.play(row, () => false), undefined);
+    assert.deepEqual(await idsAt(far, "bob"), []);
+    assert.ok((await far.custody.ledger.play(row, () => true)) !== undefined);
+    assert.deepEqual(await idsAt(far, "bob"), ["sword"]);
+  });
+
   it("is on its way while the other home does not answer, and is taken once it does", async () => {
     servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
     await goToArena();

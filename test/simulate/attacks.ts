@@ -5,7 +5,10 @@
  * other attempts come from an honest-looking server's own operator.
  */
 import { type PassClaims, issuePass } from "../../src/identity/pass.ts";
+import { issueTrade } from "../../src/identity/trade.ts";
+import { inventoryOf, itemIdOf } from "../../src/custody/home/trade-items.ts";
 import type { SimulatedServer } from "./server.ts";
+import type { Trading } from "./trading.ts";
 import { EPOCH, type World } from "./world.ts";
 import type { Watcher } from "./watcher.ts";
 
@@ -28,6 +31,7 @@ export class Attacks {
   readonly #watcher: Watcher;
   readonly #violate: (what: string) => void;
   readonly #parties: boolean;
+  readonly #trading: Trading | undefined;
   #seen: SeenSeat | undefined;
   tried = 0;
 
@@ -36,8 +40,9 @@ export class Attacks {
     servers: readonly SimulatedServer[],
     watcher: Watcher,
     violate: (what: string) => void,
-    parties: boolean,
+    { parties, trading }: { readonly parties: boolean; readonly trading: Trading | undefined },
   ) {
+    this.#trading = trading;
     this.#parties = parties;
     this.#world = world;
     this.#servers = servers;
@@ -67,6 +72,7 @@ export class Attacks {
       this.#notTheHolder,
       this.#notTheHome,
       ...(this.#parties ? [this.#notTheParty] : []),
+      ...(this.#trading === undefined ? [] : [this.#notTheGiver, this.#notTheGiversHome]),
     ]);
     await what();
   }
@@ -174,6 +180,54 @@ export class Attacks {
     }
     const body = { transferId, partyId };
     await this.#refused("a pledge for another server", server, MALLORY, [path, body]);
+  };
+
+  /** A server gives away what a player has that it does not hold, or that has not signed it. */
+  readonly #notTheGiver = async (): Promise<void> => {
+    const trading = this.#trading;
+    const rows = this.#watcher
+      .rows()
+      .filter(([, { state, jkt }]) => jkt !== undefined && (inventoryOf(state) ?? []).length > 0);
+    if (trading === undefined || rows.length === 0) return;
+    const [name, row] = this.#world.pick(rows);
+    const home = this.#servers.find(({ origin }) => origin === name);
+    const holder = this.#servers.find(({ origin }) => origin === row.holder);
+    if (home === undefined || holder === undefined) return;
+    const item = itemIdOf(this.#world.pick(inventoryOf(row.state) ?? [])) ?? "";
+    const gift = {
+      ...{ tradeId: this.#world.random.uuid(), item },
+      ...{ to: `mallory@${new URL(MALLORY).host}`, toHome: MALLORY },
+    };
+    const giver = { name: row.localId, home };
+    const thief = this.#world.random.fraction() < 0.5;
+    const signed = thief ? trading.signed(giver, gift, holder.key) : trading.signed(giver, gift);
+    const player = `${row.localId}@${new URL(home.address).host}`;
+    await this.#refused("a gift of nobody's", home, thief ? holder.address : MALLORY, [
+      "/custody/offer",
+      { ...signed, player, epoch: row.epoch },
+    ]);
+  };
+
+  /** A server hands over what a player of another home has, by its own word. */
+  readonly #notTheGiversHome = async (): Promise<void> => {
+    const rows = this.#watcher.rows();
+    if (rows.length === 0) return;
+    const [name, row] = this.#world.pick(rows);
+    const home = this.#servers.find(({ origin }) => origin === name);
+    const others = this.#servers.filter((server) => server !== home);
+    const [forger, giver] = [this.#world.pick(others), this.#world.pick(this.#servers)];
+    if (home === undefined || forger === giver) return;
+    const iat = Math.floor((EPOCH + this.#world.now) / 1000);
+    const claims = {
+      ...{ iss: this.#world.pick([forger, giver]).address, trade: this.#world.random.uuid() },
+      ...{ from: `p0@${new URL(giver.address).host}`, item: { id: "forged" }, iat, exp: iat + 60 },
+      to: `${row.localId}@${new URL(home.address).host}`,
+    };
+    const trade = await issueTrade(claims, forger.key);
+    await this.#refused("a thing of another home's player", home, forger.address, [
+      "/custody/trade",
+      { trade },
+    ]);
   };
 
   /** A server that is not the player's home calls it back. */

@@ -76,6 +76,7 @@ const base = {
         links: mutant.links ?? false,
         failover: mutant.failover ?? false,
         parties: mutant.parties ?? false,
+        trades: mutant.trades ?? false,
         traceLength: TRACED_LINES,
       }),
 };
@@ -93,6 +94,11 @@ console.log(
 );
 console.log(
   `parties     ${result.parties}: ${result.partiesArrived} arrived, ${result.partiesStayed} stayed`,
+);
+console.log(
+  `trades      ${Object.entries(result.trades)
+    .map(([end, count]) => `${count} ${end}`)
+    .join(", ")}`,
 );
 console.log(`logins      ${result.logins}, ${result.recalls} while away`);
 console.log(

@@ -6,6 +6,7 @@
  */
 import { registerHooks } from "node:module";
 import { MOVE_MUTANTS } from "./move-mutants.ts";
+import { TRADE_MUTANTS } from "./trade-mutants.ts";
 import type { Faults } from "./world.ts";
 
 /** One rule less. */
@@ -23,6 +24,8 @@ export interface Mutant {
   readonly failover?: boolean;
   /** Whether players also cross together. Default false. */
   readonly parties?: boolean;
+  /** Whether players also give each other things. Default false. */
+  readonly trades?: boolean;
   /** With which it shows soonest. Default 7. */
   readonly seed?: string;
 }
@@ -1322,6 +1325,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     seed: "3",
   },
   ...MOVE_MUTANTS,
+  ...TRADE_MUTANTS,
 };
 
 /** Loads the source with one rule taken away. Call it before anything of the source is imported. */

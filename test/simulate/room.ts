@@ -11,12 +11,19 @@ export interface Trophy {
   readonly text: unknown;
 }
 
+/** A thing of its own: there is one of that id in the whole world. */
+export interface Thing {
+  readonly id: string;
+}
+
 /** What a player carries: every change has an id and remembers which one it grew from. */
 export interface Carried {
   readonly id: number;
   /** As many changes as there have been: whoever takes a state over takes this, too. */
   readonly spent: number;
   readonly items: readonly string[];
+  /** What can be given to others. */
+  readonly inventory?: readonly Thing[];
   /** Takes room. */
   readonly pad?: string;
   readonly [trophy: `trophy-${string}`]: Trophy;

@@ -23,6 +23,7 @@ import {
   carriedOf,
   lieOf,
 } from "./room.ts";
+import type { Trading } from "./trading.ts";
 import {
   CrashingStore,
   type Disk,
@@ -79,6 +80,8 @@ export interface Neighbourhood {
   seated(caller: string, body: unknown, to: SimulatedServer): void;
   /** A server's life ended without its memory. */
   died(origin: string, life: number): void;
+  /** What players give each other; undefined where they give nothing. */
+  readonly trading: Trading | undefined;
   /** Something that must never be. */
   violate(what: string): void;
 }
@@ -213,6 +216,7 @@ export class SimulatedServer implements PeerCalls {
         return server?.key.kid === kid ? server.verifyKey : undefined;
       },
       leaseSeconds: LEASE_SECONDS,
+      ...this.#hood.trading?.options,
       onEvent: (event) => {
         if (event.type !== "progress" || event.progress.stage !== "departing") return;
         this.#hood.departing(this, event.progress.player);
@@ -681,7 +685,8 @@ export class SimulatedServer implements PeerCalls {
     const unwell = world.strikes("unwell") ? world.pick(["before", "after", "garbled"]) : "";
     if (unwell === "before")
       return refusing(world.pick(["ERR_FED_UNAVAILABLE", "ERR_FED_RATE_LIMITED"]));
-    const answer = await this.answer(caller, path, body, created);
+    const said = await this.answer(caller, path, body, created);
+    const answer = said && (this.#hood.trading?.answered(this.origin, path, said) ?? said);
     if (path === "/reservations" && this.#hood.shut.get(this.origin) === "unwell") {
       return refusing("ERR_FED_UNAVAILABLE");
     }

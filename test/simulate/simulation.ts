@@ -1,6 +1,7 @@
 /** One simulation: servers, players, faults, attacks, and the eye that watches them. */
 import { idsOf } from "../../src/custody/shared/moves.ts";
 import type { CrossingOutcome } from "../../src/custody/source/crossings.ts";
+import type { Gift, GiftOutcome } from "../../src/custody/holder/giving.ts";
 import type { SeatedParty } from "../../src/custody/destination/seat-book.ts";
 import type { PartyOutcome } from "../../src/custody/source/parties.ts";
 import { Addresses } from "./addresses.ts";
@@ -9,7 +10,9 @@ import { Book, type Tape } from "./connection.ts";
 import type { Carried } from "./room.ts";
 import { type PartyAsked, SimulatedServer } from "./server.ts";
 import { type Place, type Stage, Traveller } from "./traveller.ts";
-import { Violation, Watcher } from "./watcher.ts";
+import { Violation } from "./violation.ts";
+import { Watcher } from "./watcher.ts";
+import { NO_TRADES, type TradeEnd, Trading } from "./trading.ts";
 import { type Faults, NO_FAULTS, World } from "./world.ts";
 
 export interface SimulationOptions {
@@ -24,6 +27,8 @@ export interface SimulationOptions {
   readonly failover?: boolean;
   /** Whether players also cross together. Default true. */
   readonly parties?: boolean;
+  /** Whether players also give each other things. Default true. */
+  readonly trades?: boolean;
   /** Lines of the trace to keep. Default 0. */
   readonly traceLength?: number;
 }
@@ -39,6 +44,7 @@ export interface SimulationResult {
   readonly parties: number;
   readonly partiesArrived: number;
   readonly partiesStayed: number;
+  readonly trades: Readonly<Record<TradeEnd, number>>;
   readonly attacks: number;
   readonly faults: Readonly<Record<keyof Faults, number>>;
   readonly virtualSeconds: number;
@@ -80,6 +86,9 @@ const ATTACK_MILLISECONDS = 3_000;
 /** Longer than any partition, restart and lease together: a player that cannot play is stuck. */
 const STUCK_MILLISECONDS = 600_000;
 const STEPS_BETWEEN_ROUNDS = 100;
+/** As long as a trade may be open, what clocks may differ, and the longest wait for another try. */
+const SETTLED_MILLISECONDS = 75_000;
+const HOME_MILLISECONDS = 20_000;
 
 /** Runs one simulation. The same options give the same run. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
@@ -105,7 +114,8 @@ class Simulation implements Stage {
   readonly turnedRound = new Set<string>();
   readonly shut = new Map<string, "full" | "unwell" | "open">();
   readonly #options: SimulationOptions;
-  readonly #players: Traveller[];
+  readonly players: Traveller[];
+  readonly trading: Trading | undefined;
   readonly #watcher: Watcher;
   readonly #attacks: Attacks;
   #violation: string | undefined;
@@ -116,12 +126,14 @@ class Simulation implements Stage {
     this.world = new World(options.seed);
     this.world.traceLength = options.traceLength ?? 0;
     this.addresses = new Addresses(this.world);
+    if (options.trades ?? true)
+      this.trading = new Trading(options.seed, this.world, this.addresses);
     this.servers = Array.from(
       { length: options.servers ?? 4 },
       (_, index) => new SimulatedServer(this, `s${index}`),
     );
     if (options.links ?? true) this.#pair();
-    this.#watcher = new Watcher(this.world, this.servers, this.addresses);
+    this.#watcher = new Watcher(this.world, this.servers, this.addresses, this.trading?.things);
     this.#attacks = new Attacks(
       this.world,
       this.servers,
@@ -129,9 +141,9 @@ class Simulation implements Stage {
       (what) => {
         this.violate(what);
       },
-      this.parties,
+      { parties: this.parties, trading: this.trading },
     );
-    this.#players = Array.from(
+    this.players = Array.from(
       { length: options.players ?? 12 },
       (_, index) => new Traveller(this, `p${index}`, this.world.pick(this.servers)),
     );
@@ -159,7 +171,7 @@ class Simulation implements Stage {
   }
 
   companions({ server, custody, session }: Place): readonly Traveller[] {
-    return this.#players.filter(({ place, calm }) => {
+    return this.players.filter(({ place, calm }) => {
       const there = place?.server === server && place.custody === custody;
       return there && !calm && place.session !== session && !place.session.frozen;
     });
@@ -195,7 +207,7 @@ class Simulation implements Stage {
     const { world } = this;
     for (const server of this.servers) server.start();
     Object.assign(world.faults, DEFAULT_FAULTS, this.#options.faults);
-    for (const player of this.#players) void player.live();
+    for (const player of this.players) void player.live();
     void this.#attacks.goOn(ATTACK_MILLISECONDS);
     const goal = this.#options.crossings;
     await this.#play(goal * 60_000 + 600_000, () => this.tally.crossings >= goal);
@@ -208,6 +220,7 @@ class Simulation implements Stage {
     return {
       ...this.tally,
       cutShort: unresolved.filter(({ server, custody }) => server.custody !== custody).length,
+      trades: this.trading?.ends ?? NO_TRADES,
       attacks: this.#attacks.tried,
       faults: injected,
       virtualSeconds: Math.round(world.now / 1000),
@@ -253,6 +266,13 @@ class Simulation implements Stage {
     });
   }
 
+  gave(giver: Traveller, gift: Gift, outcome: GiftOutcome): void {
+    this.#must(() => {
+      this.#watcher.look();
+      this.trading?.told(giver, gift, outcome);
+    });
+  }
+
   ended(outcome: CrossingOutcome): void {
     this.#must(() => {
       this.#watcher.ended(outcome);
@@ -286,7 +306,7 @@ class Simulation implements Stage {
   #round(): void {
     this.#watcher.lookForOrphans();
     const { now } = this.world;
-    for (const player of this.#players) {
+    for (const player of this.players) {
       if (player.plays) player.playedAt = now;
       else if (now - player.playedAt > STUCK_MILLISECONDS) {
         throw new Violation(
@@ -302,13 +322,13 @@ class Simulation implements Stage {
     if (this.#violation !== undefined) return;
     world.note(() => "all faults stop");
     Object.assign(world.faults, NO_FAULTS);
-    for (const player of this.#players) player.calm = true;
+    for (const player of this.players) player.calm = true;
     for (const server of this.servers) server.repair();
     await this.#play(world.now + RECOVERY_MILLISECONDS, () => false);
     for (const { server, custody, session } of this.open.values()) {
       if (server.custody === custody) this.violate(`${session.player}'s crossing never ended`);
     }
-    for (const player of this.#players) {
+    for (const player of this.players) {
       if (!player.plays) {
         this.violate(
           `${player.name} cannot play ${RECOVERY_MILLISECONDS / 1000} s after the last fault`,
@@ -319,7 +339,7 @@ class Simulation implements Stage {
       this.#watcher.settled();
     });
     if (this.#violation !== undefined) return;
-    const crossings = this.#players.map((player) => player.crossNow());
+    const crossings = this.players.map((player) => player.crossNow());
     let over = false;
     void Promise.all(crossings).then((outcomes) => {
       over = true;
@@ -334,6 +354,19 @@ class Simulation implements Stage {
     if (!over) this.violate("nothing goes wrong any more, and a crossing does not end");
     if (this.parties && this.#violation === undefined) await this.#travelTogether();
     if (this.failover && this.#violation === undefined) await this.#failOver();
+    if (this.trading !== undefined && this.#violation === undefined) await this.#goHome();
+  }
+
+  /** Everybody comes home, twice: what was not taken in time is there again by then. */
+  async #goHome(): Promise<void> {
+    this.shut.clear();
+    for (const milliseconds of [SETTLED_MILLISECONDS, HOME_MILLISECONDS]) {
+      for (const player of this.players) player.goHome();
+      await this.#play(this.world.now + milliseconds, () => false);
+    }
+    this.#must(() => {
+      this.trading?.things.settled();
+    });
   }
 
   /** Everybody who is in one place goes to another, and all arrive. */
@@ -342,7 +375,7 @@ class Simulation implements Stage {
     const outcomes: PartyOutcome[] = [];
     let over = false;
     const all = this.servers.map(async (server, at) => {
-      const [first, ...others] = this.#players.filter(({ place }) => place?.server === server);
+      const [first, ...others] = this.players.filter(({ place }) => place?.server === server);
       const target = this.servers[(at + 1) % this.servers.length];
       if (first === undefined || others.length === 0 || target === undefined) return;
       const outcome = await first.crossWith(others.slice(0, 7), target);
@@ -371,7 +404,7 @@ class Simulation implements Stage {
     for (const { origin } of open) this.shut.set(origin, "open");
     let over = false;
     const outcomes: CrossingOutcome[] = [];
-    const all = this.#players.map(async (player) => {
+    const all = this.players.map(async (player) => {
       const outcome = await player.crossOver([full, unwell, ...open]);
       if (outcome !== undefined) outcomes.push(outcome);
     });
@@ -392,7 +425,7 @@ class Simulation implements Stage {
         .flatMap((each) => ("tried" in each ? (each.tried ?? []) : []))
         .map((each) => each.transferId),
     );
-    for (const player of this.#players) {
+    for (const player of this.players) {
       const moves = this.addresses.knownTo(unwell.origin);
       const ids = idsOf(moves, player.id, player.home.origin);
       const seats = await Promise.all(

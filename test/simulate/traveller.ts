@@ -4,6 +4,7 @@ import type { CrossingDestination } from "../../src/custody/source/departing.ts"
 import type { Custody } from "../../src/custody/custody.ts";
 import type { PartyOutcome } from "../../src/custody/source/parties.ts";
 import type { PlayerSession, TransitMessage } from "../../src/custody/shared/player-session.ts";
+import type { Gift, GiftOutcome } from "../../src/custody/holder/giving.ts";
 import { type Carried, Connection, RoomBody, carriedOf } from "./room.ts";
 import type { Neighbourhood, SimulatedServer } from "./server.ts";
 
@@ -28,11 +29,15 @@ export interface Stage extends Neighbourhood {
   readonly parties: boolean;
   /** Those who play in the same place, but for this one. */
   companions(place: Place): readonly Traveller[];
+  /** Everybody. */
+  readonly players: readonly Traveller[];
   /** Players who turned round before they were told of a seat, after the server they leave. */
   readonly turnedRound: Set<string>;
   ended(outcome: CrossingOutcome): void;
   /** All or nobody was to go, and this is how it ended. */
   partyEnded(outcome: PartyOutcome): void;
+  /** A player is told how its gift ended. */
+  gave(giver: Traveller, gift: Gift, outcome: GiftOutcome): void;
   /** A server tells a client of its seat. */
   told(player: string, transferId: string): void;
   /** A server has recorded what a player carries: it may be late, never lost, while its memory lives. */
@@ -136,6 +141,10 @@ export class Traveller {
   #act(place: Place): void {
     const { world } = this.#stage;
     if (this.calm) return;
+    if (this.#stage.trading?.wishes() === true) {
+      void this.#giveAway(place);
+      return;
+    }
     const what = world.random.fraction();
     if (what < 0.35) {
       this.#give(place, place.server.mint());
@@ -158,6 +167,52 @@ export class Traveller {
       () => `${this.name} is given state ${carried.id} at ${server.authority}`,
     );
     this.#stage.owes(server, session.player, carried);
+  }
+
+  /** What it begins with at home, beside what waits for it there already. */
+  #firstState(state: unknown): Carried {
+    const first = this.#stage.grow(undefined, undefined);
+    const { trading } = this.#stage;
+    return trading === undefined ? first : { ...first, inventory: trading.mint(this, state) };
+  }
+
+  /** The player gives a thing to somebody, and asks again where nobody can say whether it did. */
+  async #giveAway(place: Place): Promise<void> {
+    const { trading, world } = this.#stage;
+    const gift = trading?.choose(this, place, this.#stage.companions(place), this.#stage.players);
+    if (trading === undefined || gift === undefined) return;
+    world.note(() => `${this.name} gives ${gift.item} to ${gift.to} (${gift.tradeId.slice(0, 4)})`);
+    let outcome = await this.#asksToGive(place, gift);
+    if (outcome.kind === "undecided") {
+      await world.sleep(trading.pause());
+      const now = this.#live();
+      // Whoever is on its way asks nobody.
+      if (now?.session.frozen === false)
+        outcome = await this.#asksToGive(now, trading.signed(this, gift));
+    }
+    world.note(() => `${this.name} hears that ${gift.item} is ${outcome.kind}`);
+    this.#stage.gave(this, gift, outcome);
+  }
+
+  async #asksToGive(place: Place, gift: Gift): Promise<GiftOutcome> {
+    const { trading } = this.#stage;
+    const outcome = await place.custody.give(place.session, gift);
+    const gone = outcome.kind !== "undecided" && trading?.hasLeft(outcome) === true;
+    const { body } = place;
+    // Some rooms go on as if the player still had it.
+    if (gone && body.carried?.inventory !== undefined && trading.isTakenOut()) {
+      const inventory = body.carried.inventory.filter(({ id }) => id !== gift.item);
+      body.carried = { ...body.carried, inventory };
+    }
+    return outcome;
+  }
+
+  /** Goes home, and comes in there anew. */
+  goHome(): void {
+    const place = this.#live();
+    if (place === undefined) return;
+    this.#give(place, undefined);
+    this.#leave(place);
   }
 
   /** The same player somewhere else, while this one plays or waits. */
@@ -190,13 +245,17 @@ export class Traveller {
     const body = this.#body();
     this.#stage.tally.logins += 1;
     const result = await custody
-      .login(this.name, { name: this.name, jkt: undefined, guest: false }, body)
+      .login(
+        this.name,
+        { name: this.name, jkt: this.#stage.trading?.jktOf(this), guest: false },
+        body,
+      )
       .catch(() => undefined);
     if (result?.ok !== true || home.custody !== custody) return;
     body.begin(result.state, home.knows);
     const session = await home.letIn(custody, result.session, body);
     if (session === undefined || home.custody !== custody) return;
-    body.carried ??= this.#stage.grow(undefined, undefined);
+    body.carried ??= this.#firstState(result.state);
     this.#stage.world.note(
       () => `${this.name} plays at home, ${home.authority}@${result.session.epoch}`,
     );
@@ -287,8 +346,8 @@ export class Traveller {
     const outcome = place.custody.parties.enter(
       places.map(({ session }) => session),
       {
-        ...{ uri: `aether://${target.authority}/world`, origin: target.origin, world: "world" },
-        options: {},
+        ...{ uri: `aether://${target.authority}/world`, origin: place.server.wayTo(target) },
+        ...{ world: "world", options: {} },
       },
       ifSomeCannot,
     );
@@ -402,7 +461,7 @@ export class Traveller {
         body = this.#body(connection);
         body.begin(state, server.knows);
         // What begins abroad is whoever's began it, and no third server may alter it.
-        if (server === this.#home) body.carried ??= stage.grow(undefined, undefined);
+        if (server === this.#home) body.carried ??= this.#firstState(state);
         return body;
       })
       .catch(() => undefined);

@@ -9,6 +9,8 @@ import type { Addresses } from "./addresses.ts";
 import { type Carried, carriedOf, trophiesOf } from "./room.ts";
 import type { PartyOutcome } from "../../src/custody/source/parties.ts";
 import type { PartyAsked, SimulatedServer } from "./server.ts";
+import { type Things, tellThings } from "./things.ts";
+import { Violation } from "./violation.ts";
 import type { DiskRow, World } from "./world.ts";
 
 /** How long a server may take to give back, or lose, whom it holds and does not play. */
@@ -25,14 +27,13 @@ const FIRST_CHANGE = 100_000;
 const MAX_STATE_BYTES = 32 * 1024;
 const MAX_STATE_DEPTH = 32;
 
-/** Something that must never be. */
-export class Violation extends Error {}
-
 /** Knows every durable row of every server as it is on disk, and every state that ever was. */
 export class Watcher {
   readonly #world: World;
   readonly #servers: readonly SimulatedServer[];
   readonly #addresses: Addresses;
+  /** What players give each other. */
+  readonly #things: Things | undefined;
   readonly #rows = new Map<string, LedgerRow>();
   readonly #visitors = new Map<string, VisitorRow | undefined>();
   readonly #parents = new Map<number, number>();
@@ -67,7 +68,13 @@ export class Watcher {
   /** The first change has as many digits as the last: no state grows by being changed. */
   #changes = FIRST_CHANGE;
 
-  constructor(world: World, servers: readonly SimulatedServer[], addresses: Addresses) {
+  constructor(
+    world: World,
+    servers: readonly SimulatedServer[],
+    addresses: Addresses,
+    things?: Things,
+  ) {
+    this.#things = things;
     this.#world = world;
     this.#addresses = addresses;
     this.#servers = servers;
@@ -167,10 +174,12 @@ export class Watcher {
           () => `${id.replace("https://", "").replace(" custody/", " has ")} ${tell(row)}`,
         );
         if (before !== undefined) this.#compare(id, before, row);
+        this.#things?.wrote(id, row);
         if (row.recalled !== true) this.#recalled.delete(id);
         else if (!this.#recalled.has(id)) this.#recalled.set(id, this.#world.now);
       }
     }
+    this.#things?.look();
     this.#lookAtSessions();
     this.#lookAtParties();
   }
@@ -547,5 +556,6 @@ export function tell(row: LedgerRow): string {
   const at = `${new URL(row.holder).host}@${row.epoch}`;
   const state = carriedOf(row.state)?.id;
   const open = row.transfer === undefined ? "" : `, leaving for ${new URL(row.transfer.to).host}`;
-  return `${row.localId} at ${at}${open}${state === undefined ? "" : `, state ${state}`}`;
+  const things = tellThings(row);
+  return `${row.localId} at ${at}${open}${state === undefined ? "" : `, state ${state}`}${things}`;
 }

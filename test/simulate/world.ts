@@ -376,6 +376,8 @@ export class CrashingStore implements Store {
     }
     const refused = this.#world.strikes("fail");
     if (refused && this.#world.random.fraction() < 0.5) throw unavailable();
+    // Another write may have ended the process in this very moment.
+    if (!this.#process.alive()) return never();
     const result = change();
     if (result && (key.startsWith("custody/") || key.startsWith("visitor/"))) {
       this.#world.written.push([`${this.#name} ${key}`, this.#disk.get(key)?.value ?? ""]);
@@ -424,7 +426,7 @@ export function never<T>(): Promise<T> {
 }
 
 /** Seeded, and fast enough for millions of draws (xorshift128). */
-function fastRandom(seed: string): Random {
+export function fastRandom(seed: string): Random {
   const seeds = Buffer.from(seededRandom(seed).bytes(16));
   let [a, b, c, d] = [0, 4, 8, 12].map((at) => seeds.readUInt32LE(at)) as [
     number,

@@ -23,7 +23,8 @@ export interface Gift {
  * How giving ended. `given`: the item is the other player's, who gets it when it is next at home. `kept`: it is the
  * giver's as before; `code` and `message` say why. `pending`: it has left its giver, and the other home has not said
  * yet whether it takes it; what it does not take, the giver gets back when it is next at home. `undecided`: the
- * giver's home does not answer; ask again by the same id.
+ * giver's home does not answer; ask again by the same id. Of one that was asked for before, `kept` with
+ * `ERR_FED_CROSSING_BUSY` or `ERR_FED_NOT_A_PLAYER` says only that this server did not ask again.
  */
 export type GiftOutcome =
   | ({ readonly kind: "given" } & GiftWords)
@@ -66,7 +67,16 @@ function isPassing(code: FederationErrorCode): boolean {
 
 /** Asks the player's home. Never rejects. */
 export async function give(
-  { homeAt, clock }: { readonly homeAt: (origin: string) => Home; readonly clock: Clock },
+  {
+    homeAt,
+    clock,
+    save,
+  }: {
+    readonly homeAt: (origin: string) => Home;
+    readonly clock: Clock;
+    /** Stores what a player at home carries, in its order. */
+    readonly save: () => Promise<void>;
+  },
   session: PlayerSession,
   gift: Gift,
 ): Promise<GiftOutcome> {
@@ -77,10 +87,12 @@ export async function give(
   if (session.ended) return kept("ERR_FED_NOT_A_PLAYER", "You are not here any more.");
   if (session.frozen) return kept("ERR_FED_CROSSING_BUSY", "You are on your way.");
   for (let tries = 1; tries <= TRIES; tries += 1) {
-    const state = session.carry();
-    const { player, epoch } = session;
-    const request = { ...gift, player, epoch, ...(state === undefined ? {} : { state }) };
     try {
+      // At home what is said later must not be undone by what was said before.
+      if (session.atHome) await save();
+      const state = session.atHome ? undefined : session.carry();
+      const { player, epoch } = session;
+      const request = { ...gift, player, epoch, ...(state === undefined ? {} : { state }) };
       const answer = await homeAt(session.home).offer(request);
       if (!answer.ok && isPassing(answer.code)) throw new FederationError(answer.code);
       if (!answer.ok) {

@@ -503,7 +503,7 @@ function judgedOnce<Entry extends { readonly player: string; readonly epoch: num
 /** Home when this server is it. */
 export function localHome(answers: HomeAnswers, trades: Trades, origin: string): Home {
   return {
-    offer: (request) => trades.offer(origin, request),
+    offer: (request) => trades.offer(origin, request, 0),
     depart: (request, ahead) => answers.depart(origin, request, ahead),
     claim: (transferId) => answers.claim(origin, transferId),
     cancel: (request) => answers.cancel(origin, request),

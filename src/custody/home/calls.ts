@@ -30,7 +30,9 @@ export function homeCalls(answers: HomeAnswers, trades: Trades): CallTable {
     ),
     preview: handler(previewSchema, (request, { origin }) => answers.preview(origin, request)),
     receipt: handler(receiptSchema, (request, { origin }) => answers.receipt(origin, request)),
-    offer: handler(offerSchema, (request, { origin }) => trades.offer(origin, request)),
+    offer: handler(offerSchema, (request, { origin, sentAt }) =>
+      trades.offer(origin, request, sentAt),
+    ),
     trade: handler(tradeSchema, (request, { origin }) => trades.trade(origin, request)),
     pledge: handler(pledgeSchema, (request, { origin }) => pledges.pledge(origin, request)),
     unpledge: handler(pledgeSchema, (request, { origin }) => pledges.unpledge(origin, request)),

@@ -58,6 +58,8 @@ export interface HomeSessionsOptions {
     late: { readonly player: string; readonly epoch: number; readonly state: JsonValue },
   ) => Promise<void>;
   readonly onAway: OnAway | undefined;
+  /** A player of this home begins to play at home. Default: nobody hears of it. */
+  readonly onPlay?: ((row: LedgerRow) => void) | undefined;
   readonly siblings: Siblings | undefined;
 }
 
@@ -112,6 +114,8 @@ export class HomeSessions {
     } else if (row.holder !== origin && !(await this.#ledger.expire(localId))) {
       if (onAway !== "refuse") await this.#recall(localId, player);
     }
+    const isFree = (): boolean =>
+      this.#sessions.get(player) === undefined && !this.#saves.has(localId);
     for (;;) {
       // It may have come in through another door meanwhile: the newest wins.
       await this.supersede(player);
@@ -124,7 +128,11 @@ export class HomeSessions {
         continue;
       }
       // Durable before anybody plays: a lapsed holder's word comes too late from now on.
-      if (mayStartAtHome(row, origin)) row = (await this.#ledger.play(row)) ?? row;
+      if (mayStartAtHome(row, origin)) {
+        const played = await this.#ledger.play(row, isFree);
+        if (played === undefined) continue;
+        row = played;
+      }
       if (!mayStartAtHome(row, origin)) {
         const seconds = Math.ceil(this.#options.leases.secondsLeft(localId, row.epoch));
         return {
@@ -137,8 +145,9 @@ export class HomeSessions {
       if (siblings !== undefined && !(await this.#ledger.take(localId, taking?.from))) {
         return unsettled("the player is logging in elsewhere");
       }
-      if (this.#sessions.get(player) === undefined && !this.#saves.has(localId)) break;
+      if (isFree()) break;
     }
+    this.#options.onPlay?.(row);
     return { ok: true, ...this.#begin(row, player, false, body) };
   }
 
@@ -182,7 +191,7 @@ export class HomeSessions {
     // Where several processes are this server, the row of a guest names none of them yet.
     if (!(await this.#ledger.take(localId, undefined)) || isBusy()) return false;
     session.keep();
-    await this.#saveNow(session);
+    await this.saveNow(session);
     return true;
   }
 
@@ -299,11 +308,12 @@ export class HomeSessions {
         });
       }
       const some = sessions.slice(at, at + SAVED_AT_ONCE);
-      await Promise.all(some.map((session) => this.#saveNow(session)));
+      await Promise.all(some.map((session) => this.saveNow(session)));
     }
   }
 
-  async #saveNow(session: PlayerSession): Promise<void> {
+  /** Stores what a player at home carries now, after what is being stored. */
+  async saveNow(session: PlayerSession): Promise<void> {
     const { player, atHome, guest } = session;
     const localId = this.#ledger.localId(player);
     if (!atHome || guest || localId === undefined || session.ended || session.frozen) return;

@@ -38,6 +38,8 @@ export interface HomeSideOptions {
   readonly knowsTrades?: ((origin: string) => boolean) | undefined;
   /** Whether players are given things by others. Default: they are. */
   readonly gifts?: GiftPolicy | undefined;
+  /** How long another home may take what a player has given. Default 3600. */
+  readonly tradeSeconds?: number | undefined;
   /** A trade has ended. */
   readonly onTraded?: ((record: TradeRecord) => void) | undefined;
   /** A holder brought a state too late: it was put aside. */
@@ -103,6 +105,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
     ...{ peerKey: options.peerKey, mayGoTo: options.mayGoTo, gifts: options.gifts, moves },
     knowsTrades: options.knowsTrades,
     fromHolder: (row, request, by) => answers.fromHolder(row, request, by),
+    tradeSeconds: options.tradeSeconds,
     onTraded: options.onTraded,
   });
   return { history, granted, ledger, receipts, late, answers, trades };

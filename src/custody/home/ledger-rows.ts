@@ -201,19 +201,25 @@ export class LedgerRows {
     const next = cached === undefined ? undefined : change(cached.row);
     // What is not written is not proved: the row may be another one by now.
     if (cached === undefined || next === undefined || next === cached.row) {
-      return this.#updateAsRead(localId, change);
+      return this.updateAsRead(localId, change);
     }
     return this.#write(localId, cached, next).then((written) =>
-      written ? next : this.#updateAsRead(localId, change),
+      written ? next : this.updateAsRead(localId, change),
     );
   }
 
-  async #updateAsRead<Row extends LedgerRow | undefined>(
+  /**
+   * As {@link update}, of the row as it has just been read. `look` is awaited after each read: what it finds holds
+   * together with the row, as nothing is written where another has written the row since.
+   */
+  async updateAsRead<Row extends LedgerRow | undefined>(
     localId: string,
     change: (row: LedgerRow | undefined) => Row,
+    look?: () => Promise<void>,
   ): Promise<Row> {
     for (let tries = 0; tries < WRITE_TRIES; tries += 1) {
       const stored = await this.#read(localId);
+      await look?.();
       const next = change(stored?.row);
       if (next === stored?.row) return next;
       const written =

@@ -199,15 +199,18 @@ export class CustodyLedger {
   }
 
   /**
-   * Notes that the player is played from now on, where a lapsed holder may still bring what it had.
-   * Returns the row as it is then.
+   * Notes that the player is played from now on, where a lapsed holder may still bring what it had, and hands it what
+   * waits for it. Returns the row as it is then; undefined, and nothing is done, where the row has changed or the
+   * player is not free: of a session that is not stored yet, what it says of the player's things still counts.
    */
-  async play(row: LedgerRow): Promise<LedgerRow | undefined> {
+  async play(row: LedgerRow, isFree: () => boolean): Promise<LedgerRow | undefined> {
     if (delivered(transitions.played(row)) === row) return row;
-    const played = await this.#rows.update(row.localId, (now) =>
-      now?.epoch === row.epoch ? delivered(transitions.played(now)) : now,
-    );
-    return played && own(played);
+    let free = false;
+    const played = await this.#rows.update(row.localId, (now) => {
+      free = now?.epoch === row.epoch && now.life === row.life && isFree();
+      return now !== undefined && free ? delivered(transitions.played(now)) : now;
+    });
+    return free ? played && own(played) : undefined;
   }
 
   /** The player has been told what was not kept. */
@@ -319,17 +322,24 @@ export class CustodyLedger {
 
   /**
    * Changes what a row says beside its custody, in one durable step: who holds the player, and which process answers
-   * for it, stays as it is, and nobody is told of a decision.
+   * for it, stays as it is, and nobody is told of a decision. What `look` finds holds together with the row.
    */
-  async amend(localId: string, transition: (row: LedgerRow) => Transition): Promise<Transition> {
+  async amend(
+    localId: string,
+    transition: (row: LedgerRow) => Transition,
+    look?: () => Promise<void>,
+  ): Promise<Transition> {
     let outcome: Transition = UNKNOWN_PLAYER;
     let before: LedgerRow | undefined;
     try {
-      const after = await this.#rows.update(localId, (row) => {
+      const change = (row: LedgerRow | undefined): LedgerRow | undefined => {
         before = row;
         outcome = row === undefined ? UNKNOWN_PLAYER : transition(row);
         return outcome.ok ? outcome.row : row;
-      });
+      };
+      const after = await (look === undefined
+        ? this.#rows.update(localId, change)
+        : this.#rows.updateAsRead(localId, change, look));
       this.#notice(localId, before, after);
       return outcome;
     } catch (cause) {

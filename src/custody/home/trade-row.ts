@@ -44,6 +44,16 @@ export interface TradeOffer {
   /** Thumbprint of the key that has signed it. */
   readonly jkt: string;
   readonly kept: KeptState | undefined;
+  /** When the holder sent it: its Unix seconds. Of no account without `kept`. */
+  readonly sentAt: number;
+}
+
+/** What the holder says that the player carries, unless something newer is there: messages overtake each other. */
+function asOffered(row: LedgerRow, { kept, sentAt }: TradeOffer): LedgerRow {
+  // Of two messages of one second nobody knows which is newer: the first to come counts.
+  const late = row.stateSentAt !== undefined && sentAt <= row.stateSentAt;
+  if (kept === undefined || late) return row;
+  return { ...store(row, kept), stateSentAt: sentAt + 0.5 };
 }
 
 /** The trade that a player has open under that id. */
@@ -53,17 +63,18 @@ export function outgoingOf(row: LedgerRow, id: string): OutgoingItem | undefined
 
 /**
  * Rule 18: the item leaves the player's inventory, and is on its way. Needs holder, epoch, no open transfer, the
- * player's own key, and one item of that id. It raises no epoch: whoever holds the player goes on.
+ * player's own key, and one item of that id. It raises no epoch: whoever holds the player goes on. Repeated, it is
+ * answered as before, though the player has gone on since.
  */
 export function offer(row: LedgerRow, by: string, request: TradeOffer): Transition {
   const { id, item, to, toHome, at, exp } = request;
-  if (row.holder !== by) return refused("ERR_FED_STALE_CUSTODY", `the player is not held by ${by}`);
   const open = outgoingOf(row, id);
   if (open !== undefined) {
     return itemIdOf(open.item) === item && open.to === to
       ? { ok: true, row }
       : refused("ERR_FED_STALE_CUSTODY", "this trade id is in use");
   }
+  if (row.holder !== by) return refused("ERR_FED_STALE_CUSTODY", `the player is not held by ${by}`);
   if (row.epoch !== request.epoch) {
     return refused("ERR_FED_STALE_CUSTODY", `the epoch is ${row.epoch}`);
   }
@@ -78,7 +89,7 @@ export function offer(row: LedgerRow, by: string, request: TradeOffer): Transiti
   if (outgoing.length >= MAX_OUTGOING || gone.length >= MAX_GONE) {
     return refused("ERR_FED_TRADE_BUSY", "the player has given very much: let it go home first");
   }
-  const now = request.kept === undefined ? row : store(row, request.kept);
+  const now = asOffered(row, request);
   const inventory = inventoryOf(now.state) ?? [];
   const found = inventory.filter((entry) => itemIdOf(entry) === item);
   const [entry] = found;

@@ -30,7 +30,7 @@ import { type Moves, NOBODY_MOVED, currentPlayer } from "../shared/moves.ts";
 import { isGuest, isHomeOf } from "../shared/player-id.ts";
 import type { ImportResult } from "./import-policy.ts";
 import type { CustodyLedger } from "./ledger.ts";
-import type { LedgerRow } from "./ledger-row.ts";
+import type { LedgerRow, Transition } from "./ledger-row.ts";
 import type { OutgoingItem } from "./trade-items.ts";
 import { filed, offer, outgoingOf, settle, take } from "./trade-row.ts";
 
@@ -92,6 +92,8 @@ export interface TradesOptions {
   readonly moves?: Moves | undefined;
   /** Default: everything is taken. */
   readonly gifts?: GiftPolicy | undefined;
+  /** How long the other home may take an item that is on its way. Default {@link TRADE_SECONDS}. */
+  readonly tradeSeconds?: number | undefined;
   /** What home makes of the state that a holder sends along. */
   readonly fromHolder: (
     row: LedgerRow,
@@ -119,24 +121,30 @@ export class Trades {
     this.#backOff = new BackOff(options);
   }
 
-  /** Rule 18: a holder's player gives an item away. Answered once it is durable; repeated, with what came of it. */
-  async offer(by: string, request: OfferRequest): Promise<HomeAnswer<OfferAnswer>> {
+  /**
+   * Rule 18: a holder's player gives an item away. Answered once it is durable; repeated, with what came of it.
+   * `sentAt`: when the holder signed the request, its own Unix seconds.
+   */
+  async offer(by: string, request: OfferRequest, sentAt: number): Promise<HomeAnswer<OfferAnswer>> {
     const { origin, ledger, clock, mayGoTo = () => true, moves = NOBODY_MOVED } = this.#options;
     const localId = ledger.localId(request.player);
     const id = request.tradeId.toLowerCase();
     if (localId === undefined) return refusal("ERR_FED_STALE_CUSTODY", "no such player here");
     const { item } = request;
-    const to = currentPlayer(moves, request.to);
+    const [from, to] = [request.player, request.to].map((each) => currentPlayer(moves, each)) as [
+      string,
+      string,
+    ];
     const toHome = moves.currentOrigin(request.toHome);
-    if (!isHomeOf(request.toHome, request.to) || to === request.player || isGuest(to)) {
+    if (!isHomeOf(request.toHome, request.to) || to === from || isGuest(to)) {
       return refusal("ERR_FED_MALFORMED", "who gets it is no player who can keep it");
     }
-    const former = await this.record(origin, id);
-    if (former !== undefined) {
-      return former.from === request.player && former.to === to
+    const answered = (former: TradeRecord): HomeAnswer<OfferAnswer> =>
+      currentPlayer(moves, former.from) === from && currentPlayer(moves, former.to) === to
         ? { ok: true, body: { trade: former.trade, receipt: former.receipt } }
         : refusal("ERR_FED_STALE_CUSTODY", "this trade id is in use");
-    }
+    let former = await this.record(origin, id);
+    if (former !== undefined) return answered(former);
     if (toHome !== origin && !mayGoTo(toHome)) {
       return refusal("ERR_FED_NOT_TRUSTED", `this home does not deal with ${toHome}`);
     }
@@ -145,8 +153,10 @@ export class Trades {
       return refusal("ERR_FED_TRADE_UNSUPPORTED", `${toHome} knows no trades`);
     }
     const known = await ledger.row(localId);
-    let jkt = known?.jkt ?? "";
-    if (known === undefined || outgoingOf(known, id) === undefined) {
+    if (known === undefined) return refusal("ERR_FED_STALE_CUSTODY", "no such player here");
+    let jkt = known.jkt ?? "";
+    const isRepeated = outgoingOf(known, id) !== undefined;
+    if (!isRepeated) {
       const proof = await verifyProof(request.proof, {
         ...{ now: clock.now(), audience: origin },
         use: { trade: tradePurpose({ tradeId: id, item, to: request.to }) },
@@ -155,19 +165,36 @@ export class Trades {
       ({ jkt } = proof.proof);
     }
     const at = this.#seconds();
-    const decision = await ledger.amend(localId, (row) => {
+    const offered = (row: LedgerRow): Transition => {
+      // It was settled in this very moment: nobody has proved anything for another one.
+      if (isRepeated && outgoingOf(row, id) === undefined) return ASK_AGAIN;
       const kept = this.#options.fromHolder(row, request, by);
       return offer(row, by, {
-        ...{ id, epoch: request.epoch, item, to, toHome, at, jkt, kept },
-        exp: at + TRADE_SECONDS,
+        ...{ id, epoch: request.epoch, item, to, toHome, at, jkt, kept, sentAt },
+        exp: at + (this.#options.tradeSeconds ?? TRADE_SECONDS),
       });
-    });
+    };
+    // Nothing is written for whoever may not do this.
+    const may = offered(known);
+    if (!may.ok) return may;
+    if (!(await this.#reserve(id, localId))) {
+      return refusal("ERR_FED_STALE_CUSTODY", "this trade id is in use");
+    }
+    // A copy of this request may have been settled since.
+    const decision = await ledger.amend(
+      localId,
+      (row) => (former === undefined ? offered(row) : { ok: true, row }),
+      async () => {
+        former = await this.record(origin, id);
+      },
+    );
+    if (former !== undefined) return answered(former);
     if (!decision.ok) return decision;
     const open = outgoingOf(decision.row, id);
     if (open === undefined) {
       // It was settled in this very moment.
       const record = await this.record(origin, id);
-      if (record === undefined) return refusal("ERR_FED_UNAVAILABLE", "ask again");
+      if (record === undefined) return ASK_AGAIN;
       return { ok: true, body: { trade: record.trade, receipt: record.receipt } };
     }
     const asked = this.#ask(localId, open);
@@ -190,8 +217,8 @@ export class Trades {
     }
     const localId = ledger.localId(claims.to);
     if (localId === undefined) return refusal("ERR_FED_NOT_HOME", "no player of this home");
-    const former = await this.record(by, claims.trade);
-    if (former !== undefined) return { ok: true, body: { receipt: former.receipt } };
+    let former = await this.record(by, claims.trade);
+    if (former !== undefined) return this.#filed(localId, by, former);
     if (this.#gifts.take(by) > 0) {
       return refusal("ERR_FED_RATE_LIMITED", "your players have given very much here");
     }
@@ -201,12 +228,21 @@ export class Trades {
     const wanted =
       inTime && (gifts === undefined || (await this.#wants(gifts, { from, to, item })));
     let taken = false;
-    const decision = await ledger.amend(localId, (row) => {
-      const open = wanted && this.#seconds() <= claims.exp;
-      const decided = take(row, { id: claims.trade, home: by, item, open });
-      if (decided.ok) ({ taken } = decided);
-      return decided;
-    });
+    const decision = await ledger.amend(
+      localId,
+      (row) => {
+        if (former !== undefined) return { ok: true, row };
+        const open = wanted && this.#seconds() <= claims.exp;
+        const decided = take(row, { id: claims.trade, home: by, item, open });
+        if (decided.ok) ({ taken } = decided);
+        return decided;
+      },
+      // A copy of this request may have been decided since, and the row have forgotten it.
+      async () => {
+        former = await this.record(by, claims.trade);
+      },
+    );
+    if (former !== undefined) return this.#filed(localId, by, former);
     // Of somebody who was never here nothing is kept: until its time is over, nobody can say.
     const isUnknown = !decision.ok && decision.code === "ERR_FED_STALE_CUSTODY";
     if (!decision.ok && !(isUnknown && this.#seconds() > claims.exp)) return decision;
@@ -216,8 +252,20 @@ export class Trades {
     );
     if (isUnknown) return { ok: true, body: { receipt } };
     const record = await this.#file(claims, { trade: request.trade, receipt, taken });
-    await ledger.amend(localId, (row) => ({ ok: true, row: filed(row, claims.trade, by) }));
-    return { ok: true, body: { receipt: record.receipt } };
+    return this.#filed(localId, by, record);
+  }
+
+  /** What is written down, the row need not remember: the last time that it was, a crash may have come between. */
+  async #filed(
+    localId: string,
+    by: string,
+    { tradeId, receipt }: TradeRecord,
+  ): Promise<HomeAnswer<TradeAnswer>> {
+    await this.#options.ledger.amend(localId, (row) => ({
+      ok: true,
+      row: filed(row, tradeId, by),
+    }));
+    return { ok: true, body: { receipt } };
   }
 
   /** A trade that has ended, by the giver's home and its id. */
@@ -260,11 +308,11 @@ export class Trades {
     for (let failures = 1; !this.#backOff.stopped; failures += 1) {
       try {
         const row = await ledger.row(localId);
+        // By the names that servers have now.
+        const now = row && outgoingOf(row, open.id);
         // Another process of this server may have heard it.
-        if (row === undefined || outgoingOf(row, open.id) === undefined) {
-          return await this.record(this.#options.origin, open.id);
-        }
-        const said = await this.#hear(localId, open);
+        if (now === undefined) return await this.record(this.#options.origin, open.id);
+        const said = await this.#hear(localId, now);
         if (said !== undefined) return said;
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message : "unknown";
@@ -306,6 +354,14 @@ export class Trades {
     }));
     if (!settled.ok) return undefined;
     return record;
+  }
+
+  /** Of two players of this home who would use one id for their trades, the first has it. */
+  async #reserve(id: string, localId: string): Promise<boolean> {
+    const { store } = this.#options;
+    const key = `trade-id/${id}`;
+    if (await store.compareAndSet(key, undefined, localId, TAKEN_MILLISECONDS)) return true;
+    return (await store.get(key)) === localId;
   }
 
   async #file(
@@ -382,6 +438,8 @@ function isAbout(
     currentPlayer(moves, receipt.to) === open.to
   );
 }
+
+const ASK_AGAIN = refusal("ERR_FED_UNAVAILABLE", "it is being settled: ask again");
 
 function refusal(
   code: FederationErrorCode,

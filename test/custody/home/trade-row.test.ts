@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type LedgerRow, keptOf, store } from "../../../src/custody/home/ledger-row.ts";
+import { type LedgerRow, keptOf, renew, store } from "../../../src/custody/home/ledger-row.ts";
 import { inventoryOf } from "../../../src/custody/home/trade-items.ts";
 import {
   MAX_GONE,
@@ -25,7 +25,7 @@ const ROW: LedgerRow = {
 };
 const OFFER: TradeOffer = {
   ...{ id: "t1", epoch: 3, item: "sword", to: "bob@far.example", toHome: FAR },
-  ...{ at: 100, exp: 200, jkt: "k", kept: undefined },
+  ...{ at: 100, exp: 200, jkt: "k", kept: undefined, sentAt: 100 },
 };
 
 function offered(row: LedgerRow = ROW, change: Partial<TradeOffer> = {}): LedgerRow {
@@ -55,6 +55,31 @@ describe("custody/trade-row: offering", () => {
     assert.equal(offered(row), row);
     assert.equal(codeOf(row, { item: "cap" }), "ERR_FED_STALE_CUSTODY");
     assert.equal(codeOf(row, { to: "eve@far.example" }), "ERR_FED_STALE_CUSTODY");
+  });
+
+  it("is answered as before, though the player has gone on since", () => {
+    const row: LedgerRow = { ...offered(), holder: FAR, epoch: 4 };
+    assert.equal(offered(row), row);
+  });
+
+  it("takes no state that was sent before the one that is there", () => {
+    const kept = { ...keptOf(ROW), state: { coins: 0, inventory: [SWORD] } };
+    for (const stateSentAt of [100, 101]) {
+      const row = offered({ ...ROW, stateSentAt }, { kept });
+      assert.deepEqual(row.state, { coins: 1, inventory: [CAP] });
+    }
+  });
+
+  it("has a renewal of the same second, or before, bring no state", () => {
+    const kept = { ...keptOf(ROW), state: { coins: 2, inventory: [SWORD, CAP] } };
+    const row = offered(ROW, { kept });
+    const older = { ...kept, state: { coins: 1, inventory: [SWORD, CAP] } };
+    const renewed = renew(row, ARENA, { epoch: 3, kept: older }, 100);
+    assert.ok(renewed.ok);
+    assert.deepEqual(renewed.row.state, { coins: 2, inventory: [CAP] });
+    const later = renew(row, ARENA, { epoch: 3, kept: older }, 101);
+    assert.ok(later.ok);
+    assert.deepEqual(later.row.state, { coins: 1, inventory: [CAP] });
   });
 
   it("gives what the holder says that the player has, as far as home takes it", () => {
