@@ -15,6 +15,8 @@ const handedSchema = z.strictObject({
   name: z.string(),
   guest: z.boolean(),
   epoch: z.int(),
+  /** Of a visitor. */
+  from: z.string().optional(),
   state: stateSchema.optional(),
   /** Of a visitor's lease. */
   leaseSecondsLeft: z.number().optional(),
@@ -109,8 +111,8 @@ export class RoomMoves {
     const state = former.body.carry();
     const lease = leases.handOver(former);
     sessions.remove(former);
-    const { home, atHome, name, guest, epoch } = former;
-    const session = new PlayerSession({ player, home, atHome, name, guest, epoch, body });
+    const { home, atHome, name, guest, epoch, from } = former;
+    const session = new PlayerSession({ player, home, atHome, name, guest, epoch, from, body });
     sessions.add(session);
     if (lease !== undefined) leases.won(session, lease.sentAt, lease.seconds);
     former.body.end(undefined, "You are in the other room now.");
@@ -122,7 +124,7 @@ export class RoomMoves {
     const { sessions, leases, ledger, visitors, clock } = this.#options;
     const session = this.promisee(player, seat);
     if (session === undefined) return null;
-    const { home, atHome, name, guest, epoch } = session;
+    const { home, atHome, name, guest, epoch, from } = session;
     const state = session.body.carry();
     const lease = leases.handOver(session);
     sessions.remove(session);
@@ -140,6 +142,7 @@ export class RoomMoves {
     const until = lease === undefined ? undefined : lease.sentAt + lease.seconds * 1000;
     return {
       ...{ home, atHome, name, guest, epoch },
+      ...(from === undefined ? {} : { from }),
       ...(state === undefined ? {} : { state }),
       ...(until === undefined
         ? {}

@@ -21,7 +21,7 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
   [{ ...given, Worlds: {} }, 'Worlds: there is no such option. Did you mean "worlds"?'],
   [
     { ...given, allowInsecureHttp: true },
-    "allowInsecureHttp: there is no such option. There are: origin, worlds, listed, game, discovery, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, moveGraceSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, gifts, assets, onAway, admin, status, logger",
+    "allowInsecureHttp: there is no such option. There are: origin, worlds, listed, game, discovery, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, moveGraceSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, maxSeatsWaitingPerPeer, maxVisitorsPerPeer, identify, admit, accept, gifts, assets, onAway, admin, status, logger",
   ],
   [
     { origin: ORIGIN },
