@@ -1,5 +1,6 @@
 /** A trusted server that takes all the room there is: seats that nobody comes for, visitors that never leave. */
 import assert from "node:assert/strict";
+import type { SiblingRequest } from "../../src/custody/shared/siblings.ts";
 import { issuePass } from "../../src/identity/pass.ts";
 import { type CustodyServer, CustodyServers, bodyThatCarries } from "../support/custody-servers.ts";
 import { Walk } from "../support/walk.ts";
@@ -165,6 +166,51 @@ describe("attack: a source that takes all the room", () => {
       victim.custody.arrivals.begin(claimed.arrival, bodyThatCarries({}));
       await outcome;
       assert.equal(await seat(MALLORY), "ERR_FED_TOO_MANY_VISITORS");
+    });
+
+    it("has no more by walking from room to room, also into one of another process", async () => {
+      servers.atOnce = { seatsOfPeer: 100, visitorsOfPeer: 1 };
+      const siblings = {
+        ...{ life: "two", isAlive: () => Promise.resolve(true) },
+        ask: (_life: string, request: SiblingRequest) => victim.custody.answerSibling(request),
+      };
+      const one = (victim = servers.add(VICTIM));
+      await comes(mallory, "one");
+      const player = "one@mallory.example";
+      const walks = (seat: string): void => {
+        const session = one.custody.sessions.get(player);
+        assert.ok(session !== undefined);
+        const transferId = crypto.randomUUID();
+        one.custody.moves.promise(session, { seat, transferId, to: "aether://victim.example/w" });
+      };
+      walks("first");
+      assert.ok(one.custody.move(player, "first", bodyThatCarries({})) !== undefined);
+      assert.equal(await seat(MALLORY), "ERR_FED_TOO_MANY_VISITORS");
+      walks("second");
+      const two = servers.add(VICTIM, siblings);
+      const moved = await two.custody.moveFrom("one", player, "second");
+      moved?.begin(bodyThatCarries({}));
+      assert.equal(await seat(MALLORY), "seat");
+      victim = two;
+      assert.equal(await seat(MALLORY), "ERR_FED_TOO_MANY_VISITORS");
+      one.custody.stop();
+    });
+
+    it("has another one when the room did not let one in", async () => {
+      await comes(mallory, "one");
+      const body = bodyThatCarries({});
+      await walk.login(mallory, "two", body);
+      const player = "two@mallory.example";
+      const transferId = crypto.randomUUID();
+      await walk.leave(mallory, victim, player, body, transferId);
+      const [record] = await victim.custody.seats.of(player);
+      assert.ok(record !== undefined);
+      const claim = { player, caller: MALLORY, transferId };
+      const claimed = await victim.custody.arrivals.claim(claim, record);
+      assert.ok(claimed.ok);
+      assert.equal(await seat(MALLORY), "ERR_FED_TOO_MANY_VISITORS");
+      await victim.custody.arrivals.abort(claimed.arrival);
+      assert.equal(await seat(MALLORY), "seat");
     });
 
     it("has another one when one has left", async () => {
