@@ -169,14 +169,18 @@ describe("attack: a source that takes all the room", () => {
     });
 
     it("has no more by walking from room to room, also into one of another process", async () => {
-      servers.atOnce = { seatsOfPeer: 100, visitorsOfPeer: 1 };
+      const visitorsOfPeer = (origin: string) => (origin === MALLORY ? 1 : 100);
+      servers.atOnce = { seatsOfPeer: 100, visitorsOfPeer };
       const siblings = {
         ...{ life: "two", isAlive: () => Promise.resolve(true) },
         ask: (_life: string, request: SiblingRequest) => victim.custody.answerSibling(request),
       };
       const one = (victim = servers.add(VICTIM));
-      await comes(mallory, "one");
-      const player = "one@mallory.example";
+      const player = "ada@honest.example";
+      const body = bodyThatCarries({});
+      await walk.login(honest, "ada", body);
+      const there = await walk.cross(honest, mallory, player, body);
+      await walk.cross(mallory, victim, player, there);
       const walks = (seat: string): void => {
         const session = one.custody.sessions.get(player);
         assert.ok(session !== undefined);

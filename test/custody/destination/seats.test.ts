@@ -115,12 +115,13 @@ describe("custody/destination/seats", () => {
   for (const [what, given, left] of [
     ["the matchmaker has none", { refuses: true }, 0],
     ["its source has had as many as it may in a minute", { perMinute: 1 }, 1],
+    ["its player is not admitted", { admits: false }, 0],
     ["newer seats of its player have it give way", { onePlayer: true }, 4],
     ["its client has taken it", { takes: true }, 0],
   ] as const) {
     it(`does not count a seat as one that waits when ${what}`, async () => {
-      const { refuses, perMinute, onePlayer, takes } = {
-        ...{ refuses: false, perMinute: Infinity, onePlayer: false, takes: false },
+      const { refuses, admits, perMinute, onePlayer, takes } = {
+        ...{ refuses: false, admits: true, perMinute: Infinity, onePlayer: false, takes: false },
         ...given,
       };
       const store = new MemoryStore(systemClock);
@@ -139,6 +140,7 @@ describe("custody/destination/seats", () => {
         ...{ origin: HERE, store, transient: store, issuerKey: () => undefined, crowd },
         ...{ clock: systemClock, random: systemRandom, logger: loggerOf(console) },
         perMinute: { seats: perMinute, rooms: Infinity },
+        admit: () => admits || { admit: false, reason: "banned" },
         seats: {
           hasWorld: () => true,
           reserve: ({ sessionId }) =>
