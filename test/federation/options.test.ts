@@ -147,6 +147,13 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
     { ...given, maxPeers: "many" },
     'maxPeers: expected a whole number from 1 to 100000, got "many"',
   ],
+  ...([-1, 1.5, NaN, "many"] as const).map(
+    (maxVisitorsPerPeer) =>
+      [
+        { ...given, maxVisitorsPerPeer },
+        `maxVisitorsPerPeer: expected a whole number of at least 0, Infinity, or a function of an origin that says one, got ${typeof maxVisitorsPerPeer === "number" ? maxVisitorsPerPeer : `"${maxVisitorsPerPeer}"`}`,
+      ] as const,
+  ),
   [{ ...given, maxPeers: 1.5 }, "maxPeers: expected a whole number from 1 to 100000, got 1.5"],
   [{ ...given, leaseSeconds: NaN }, "leaseSeconds: expected a number from 5 to 3600, got NaN"],
   [{ ...given, allowInsecure: "yes" }, 'allowInsecure: expected true or false, got "yes"'],

@@ -130,9 +130,8 @@ export class Crowd {
   /** A function of the host that throws, or says no number, lets nobody in. */
   #mostOf(origin: string): number {
     const { visitors = Infinity, logger } = this.#options;
-    if (typeof visitors === "number") return visitors;
     try {
-      const most = visitors(origin);
+      const most: unknown = typeof visitors === "function" ? visitors(origin) : visitors;
       if (typeof most === "number" && most >= 0) return most;
       throw new TypeError(`it said ${String(most)}, which is no number of at least 0`);
     } catch (cause) {

@@ -182,7 +182,8 @@ describe("custody/destination/crowd", () => {
     for (const [what, visitors] of [
       ["0", 0],
       ["0 for it", () => 0],
-      ["no number", () => NaN],
+      ["no number", NaN],
+      ["no number for it", () => NaN],
       [
         "an error",
         () => {
