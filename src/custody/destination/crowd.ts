@@ -3,7 +3,7 @@
  * Counted in this process. Players of this very server are no visitors, whoever sends them home.
  */
 import type { Clock, Logger } from "../../ports.ts";
-import { type CallAnswer } from "../../errors.ts";
+import type { CallAnswer } from "../../errors.ts";
 import { refusal } from "../shared/calls.ts";
 import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import type { PlayerSessions } from "../shared/player-session.ts";

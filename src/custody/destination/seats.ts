@@ -14,7 +14,7 @@ import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { type Moves, NOBODY_MOVED, idsOf } from "../shared/moves.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
-import { Crowd } from "./crowd.ts";
+import type { Crowd } from "./crowd.ts";
 import { SeatBook, type SeatRecord, type SeatedParty } from "./seat-book.ts";
 import type { SeatClaim, SeatHost } from "./seat-host.ts";
 
