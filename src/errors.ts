@@ -78,6 +78,10 @@ export const ERROR_CODES = {
   ERR_FED_LAST_KEY: [409, "A player keeps one key at least"],
   ERR_FED_TOO_MANY_KEYS: [409, "The player has as many keys as a player may have"],
   ERR_FED_ADMISSION_REFUSED: [403, "The destination does not admit this player"],
+  ERR_FED_TOO_MANY_VISITORS: [
+    409,
+    "The destination has as many visitors of that server as it takes",
+  ],
   ERR_FED_JOIN_REFUSED: [403, "The room did not let the player in"],
   // Custody (PROTOCOL 6)
   ERR_FED_STALE_CUSTODY: [409, "Somebody decided before you"],

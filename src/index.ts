@@ -134,6 +134,7 @@ export type {
   FederationAuthRequest,
   FederationAuthResult,
 } from "./custody/destination/admission.ts";
+export type { VisitorLimit } from "./custody/destination/crowd.ts";
 export type { Arrival } from "./custody/destination/arrivals.ts";
 export type { ImportNotice } from "./custody/home/import-notices.ts";
 export {

@@ -11,6 +11,7 @@ import type { Clock, Logger, Random, Store } from "../ports.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
 import type { AdmissionPolicy } from "./destination/admission.ts";
 import { type Arrival, Arrivals } from "./destination/arrivals.ts";
+import { Crowd, type VisitorLimit } from "./destination/crowd.ts";
 import { Gatherings } from "./destination/gatherings.ts";
 import { PartySeats } from "./destination/party-seats.ts";
 import { Preflight } from "./destination/preflight.ts";
@@ -105,6 +106,8 @@ export interface CustodyOptions {
   readonly tradeSeconds?: number | undefined;
   /** What one player and one other server may do in a minute. Default: as much as they like. */
   readonly perMinute?: PerMinute | undefined;
+  /** What one other server may have here at once. Default: as much as it likes. */
+  readonly atOnce?: AtOnce | undefined;
   readonly onAway?: OnAway | undefined;
   /** The other processes of this server. Default: there are none. */
   readonly siblings?: Siblings | undefined;
@@ -121,6 +124,14 @@ export interface PerMinute {
   readonly seatsOfPeer: number;
   /** Rooms that are made for its seats. */
   readonly roomsOfPeer: number;
+}
+
+/** What one other server may have here at once. */
+export interface AtOnce {
+  /** Seats that wait for its players. */
+  readonly seatsOfPeer: number;
+  /** Default: any number. */
+  readonly visitorsOfPeer?: VisitorLimit | undefined;
 }
 
 type IsOver = (life: string | undefined) => Promise<boolean>;
@@ -242,10 +253,15 @@ export class Custody {
     });
 
     // Destination: whoever comes.
+    const crowd = new Crowd({
+      ...{ origin, sessions, clock, logger, moves: moved },
+      seatsWaiting: options.atOnce?.seatsOfPeer,
+      visitors: options.atOnce?.visitorsOfPeer,
+    });
     const seats = new Seats({
       ...{ origin, store, transient: options.transient ?? store, issuerKey },
       ...{ moves: moved, nameHere },
-      ...{ seats: options.seats, admit: options.admit },
+      ...{ seats: options.seats, admit: options.admit, crowd },
       ...{ clock, random, logger, telemetry, isOpen: () => !this.#draining },
       perMinute: options.perMinute && {
         seats: options.perMinute.seatsOfPeer,
@@ -259,7 +275,7 @@ export class Custody {
     this.preflight = new Preflight({
       ...{ seats: options.seats, admit: options.admit, isOpen: () => !this.#draining },
       ...{ takesPlayersOf: options.takesPlayersOf, hasAsset: options.hasAsset, clock, logger },
-      moves: moved,
+      ...{ moves: moved, crowd },
       perMinute: options.perMinute?.seatsOfPeer,
     });
     const arrivals = new Arrivals({

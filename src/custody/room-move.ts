@@ -15,6 +15,8 @@ const handedSchema = z.strictObject({
   name: z.string(),
   guest: z.boolean(),
   epoch: z.int(),
+  /** Of a visitor. */
+  from: z.string().optional(),
   state: stateSchema.optional(),
   /** Of an own player whose home is gone. */
   orphanOf: z.array(z.string()).optional(),
@@ -111,9 +113,9 @@ export class RoomMoves {
     const state = former.body.carry();
     const lease = leases.handOver(former);
     sessions.remove(former);
-    const { home, atHome, name, guest, epoch, orphanOf } = former;
+    const { home, atHome, name, guest, epoch, from, orphanOf } = former;
     const session = new PlayerSession({
-      ...{ player, home, atHome, name, guest, epoch, orphanOf, body },
+      ...{ player, home, atHome, name, guest, epoch, from, orphanOf, body },
     });
     sessions.add(session);
     if (lease !== undefined) leases.won(session, lease.sentAt, lease.seconds);
@@ -126,7 +128,7 @@ export class RoomMoves {
     const { sessions, leases, ledger, visitors, clock } = this.#options;
     const session = this.promisee(player, seat);
     if (session === undefined) return null;
-    const { home, atHome, name, guest, epoch, orphanOf } = session;
+    const { home, atHome, name, guest, epoch, from, orphanOf } = session;
     const state = session.body.carry();
     const lease = leases.handOver(session);
     sessions.remove(session);
@@ -145,6 +147,7 @@ export class RoomMoves {
     return {
       ...{ home, atHome, name, guest, epoch },
       ...(orphanOf === undefined ? {} : { orphanOf: [...orphanOf] }),
+      ...(from === undefined ? {} : { from }),
       ...(state === undefined ? {} : { state }),
       ...(until === undefined
         ? {}

@@ -1,6 +1,7 @@
 import type { AdminAccess } from "../admin/access.ts";
 import type { AssetIntegrityPolicy } from "../assets/verify/reference.ts";
 import type { AdmissionPolicy } from "../custody/destination/admission.ts";
+import type { VisitorLimit } from "../custody/destination/crowd.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { GiftPolicy } from "../custody/home/trades.ts";
@@ -98,6 +99,14 @@ export interface FederationOptions {
   readonly maxSeatsPerMinutePerPeer?: number;
   /** Rooms that may be made for those seats in a minute. Default 60. */
   readonly maxRoomsPerMinutePerPeer?: number;
+  /** Seats here that wait for players of one peer's portals at once, home's own left out. Default 200. */
+  readonly maxSeatsWaitingPerPeer?: number;
+  /**
+   * Visitors here at once who came from one peer, and as many whose home it is: a whole number from 0, or a
+   * function that says it for each origin. 0: nobody of it comes in; a function that throws, or says no number
+   * of at least 0, lets nobody in. Each process counts its own. Default: any number.
+   */
+  readonly maxVisitorsPerPeer?: VisitorLimit;
   /** Default: `auth.id`, where the host's auth has a string or number of that name. */
   readonly identify?: Identify;
   /** Who may come in. Default: everybody whose home is trusted. */

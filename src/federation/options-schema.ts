@@ -21,6 +21,7 @@ const ROUTES =
   'an array of routes such as [{ pattern: "aether://arena/*", server: "https://arena.example.org" }]';
 const SWITCH = "true or false";
 const MAX_PER_MINUTE = 10_000_000;
+const MAX_AT_ONCE = 1_000_000;
 
 const one = (...allowed: readonly string[]): string =>
   allowed.map((value) => `"${value}"`).join(" or ");
@@ -142,6 +143,14 @@ export const FEDERATION_OPTIONS = optionsSchema(
     maxTravelsPerMinutePerAddress: perMinute,
     maxSeatsPerMinutePerPeer: perMinute,
     maxRoomsPerMinutePerPeer: perMinute,
+    maxSeatsWaitingPerPeer: countOption(1, MAX_AT_ONCE).optional(),
+    maxVisitorsPerPeer: customOption(
+      "a whole number of at least 0, Infinity, or a function of an origin that says one",
+      (value) =>
+        typeof value === "function" ||
+        value === Infinity ||
+        (Number.isSafeInteger(value) && (value as number) >= 0),
+    ).optional(),
     identify: customOption("a function").optional(),
     admit: customOption("a function").optional(),
     accept: customOption(

@@ -66,6 +66,7 @@ export function resolveOptions(given: FederationOptions): ResolvedFederationOpti
     admit: options.admit,
     accept: options.accept,
     gifts: options.gifts,
+    maxVisitorsPerPeer: options.maxVisitorsPerPeer,
     admin: adminOption(options.admin),
     status: options.status ?? false,
     logger: loggerOf(options.logger),

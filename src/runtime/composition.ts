@@ -276,6 +276,10 @@ export function composeParts(from: CompositionOptions): Parts {
       seatsOfPeer: options.maxSeatsPerMinutePerPeer,
       roomsOfPeer: options.maxRoomsPerMinutePerPeer,
     },
+    atOnce: {
+      seatsOfPeer: options.maxSeatsWaitingPerPeer,
+      visitorsOfPeer: options.maxVisitorsPerPeer,
+    },
     peerKey: (named, kid) => {
       const peer = moves.currentOrigin(named);
       return peer === origin ? keys.dated(kid) : registry.datedKey(peer, kid);

@@ -5,6 +5,7 @@ import {
   resolveIntegrityPolicy,
 } from "../assets/verify/reference.ts";
 import type { AdmissionPolicy } from "../custody/destination/admission.ts";
+import type { VisitorLimit } from "../custody/destination/crowd.ts";
 import type { OnAway } from "../custody/home/home-sessions.ts";
 import type { ImportPolicy } from "../custody/home/import-policy.ts";
 import type { ImportRules } from "../custody/home/import-rules.ts";
@@ -60,6 +61,8 @@ export interface ResolvedOptions {
   readonly maxTravelsPerMinutePerAddress: number;
   readonly maxSeatsPerMinutePerPeer: number;
   readonly maxRoomsPerMinutePerPeer: number;
+  readonly maxSeatsWaitingPerPeer: number;
+  readonly maxVisitorsPerPeer: VisitorLimit | undefined;
   readonly identify: Identify;
   readonly admit: AdmissionPolicy | undefined;
   readonly accept: ImportPolicy | ImportRules | undefined;
@@ -107,6 +110,7 @@ export const DEFAULTS = Object.freeze({
   maxTravelsPerMinutePerAddress: 60,
   maxSeatsPerMinutePerPeer: 600,
   maxRoomsPerMinutePerPeer: 60,
+  maxSeatsWaitingPerPeer: 200,
   onAway: "recall",
 } as const);
 export const DISCOVERY_DEFAULTS = { depth: 0, from: undefined, trust: undefined } as const;
@@ -162,6 +166,7 @@ export function withDefaults(
     ...{ name: new URL(origin).host.slice(0, 64), endpoint: `${origin}/federation` },
     ...{ dataDirectory: undefined, store: undefined, adopt: undefined, onRecoveryKey: undefined },
     ...{ identify: () => undefined, admit: undefined, accept: undefined, gifts: undefined },
+    maxVisitorsPerPeer: undefined,
     ...{ listing: undefined, game: undefined, discovery: DISCOVERY_DEFAULTS },
     ...given,
     ...orDefaults(given),

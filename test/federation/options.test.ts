@@ -21,7 +21,7 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
   [{ ...given, Worlds: {} }, 'Worlds: there is no such option. Did you mean "worlds"?'],
   [
     { ...given, allowInsecureHttp: true },
-    "allowInsecureHttp: there is no such option. There are: origin, worlds, listed, game, discovery, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, moveGraceSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, identify, admit, accept, gifts, assets, onAway, admin, status, logger",
+    "allowInsecureHttp: there is no such option. There are: origin, worlds, listed, game, discovery, name, endpoint, routes, peers, trust, dataDirectory, store, adopt, onRecoveryKey, allowInsecure, allowPrivateNetwork, links, maxPeers, handshakeTimeoutSeconds, moveGraceSeconds, healthCheckIntervalSeconds, leaseSeconds, stopTimeoutSeconds, joinTimeoutSeconds, maxRequestsPerMinutePerAddress, maxRequestsPerMinutePerPeer, maxCrossingsPerMinutePerPlayer, maxTravelsPerMinutePerAddress, maxSeatsPerMinutePerPeer, maxRoomsPerMinutePerPeer, maxSeatsWaitingPerPeer, maxVisitorsPerPeer, identify, admit, accept, gifts, assets, onAway, admin, status, logger",
   ],
   [
     { origin: ORIGIN },
@@ -147,6 +147,13 @@ const WRONG: readonly (readonly [options: unknown, message: string | RegExp])[] 
     { ...given, maxPeers: "many" },
     'maxPeers: expected a whole number from 1 to 100000, got "many"',
   ],
+  ...([-1, 1.5, NaN, "many"] as const).map(
+    (maxVisitorsPerPeer) =>
+      [
+        { ...given, maxVisitorsPerPeer },
+        `maxVisitorsPerPeer: expected a whole number of at least 0, Infinity, or a function of an origin that says one, got ${typeof maxVisitorsPerPeer === "number" ? maxVisitorsPerPeer : `"${maxVisitorsPerPeer}"`}`,
+      ] as const,
+  ),
   [{ ...given, maxPeers: 1.5 }, "maxPeers: expected a whole number from 1 to 100000, got 1.5"],
   [{ ...given, leaseSeconds: NaN }, "leaseSeconds: expected a number from 5 to 3600, got NaN"],
   [{ ...given, allowInsecure: "yes" }, 'allowInsecure: expected true or false, got "yes"'],

@@ -1,6 +1,6 @@
 /** Servers of custody alone: real ledgers, seats and leases, and calls that are a function's. */
 import { Custody } from "../../src/custody/custody.ts";
-import type { CustodyEvent } from "../../src/custody/custody.ts";
+import type { AtOnce, CustodyEvent } from "../../src/custody/custody.ts";
 import type { SeatClaim } from "../../src/custody/destination/seat-host.ts";
 import type { ImportPolicy } from "../../src/custody/home/import-policy.ts";
 import type { GiftPolicy } from "../../src/custody/home/trades.ts";
@@ -78,6 +78,9 @@ export class CustodyServers {
   full: (places: number) => FederationErrorCode | undefined = () => undefined;
   /** Whether players of the servers that are added next are given things. Default: they are. */
   gifts: GiftPolicy | undefined;
+
+  /** What the servers that are added next let one other server have there at once. Default: anything. */
+  atOnce: AtOnce | undefined;
 
   /** Calls that a test leaves without an answer, until they time out. */
   hang: (path: string) => boolean = () => false;
@@ -238,7 +241,7 @@ export class CustodyServers {
       leaseSeconds: 30,
       ...{ siblings, moves: this.#moves },
       accept: this.accept,
-      gifts: this.gifts,
+      ...{ gifts: this.gifts, atOnce: this.atOnce },
       onEvent: (event) => void events.push(event),
     });
     this.#keys.set(origin, key);

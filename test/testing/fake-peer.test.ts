@@ -44,6 +44,7 @@ describe("testing: a fake peer and a server under test", () => {
   let colyseus: BootedServer;
   let room: Plaza;
   let banned: string | undefined;
+  let mostVisitors: number;
 
   before(async () => {
     [place, peer] = [await testPlace(), await FakePeer.start({ worlds: ["pit", "cave"] })];
@@ -52,6 +53,7 @@ describe("testing: a fake peer and a server under test", () => {
       worlds: { plaza: "plaza", square: "plaza" },
       peers: [peer.origin],
       logger: quietLogger(),
+      maxVisitorsPerPeer: (origin) => (origin === peer.origin ? mostVisitors : 0),
       admit: ({ name }) => (name === banned ? { admit: false, reason: "banned" } : true),
     });
     const server = quietServer({});
@@ -62,6 +64,7 @@ describe("testing: a fake peer and a server under test", () => {
   });
   beforeEach(async () => {
     banned = undefined;
+    mostVisitors = Infinity;
     room = await colyseus.createRoom<Plaza>("plaza");
   });
   afterEach(() => {
@@ -118,6 +121,14 @@ describe("testing: a fake peer and a server under test", () => {
     const guest = await arrive(room, { from: peer, key: PlayerKey.generate() });
     assert.equal(room.greeted.length, 1);
     await guest.leave();
+  });
+
+  it("takes so many visitors at once as it is told to, and the next once one has left", async () => {
+    mostVisitors = 1;
+    const ada = await arrive(room, { from: peer });
+    await assert.rejects(arrive(room, { from: peer }), /ERR_FED_TOO_MANY_VISITORS/u);
+    await ada.leave();
+    await (await arrive(room, { from: peer })).leave();
   });
 
   it("says with which code a player is refused", async () => {

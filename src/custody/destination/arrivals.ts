@@ -153,7 +153,7 @@ export class Arrivals {
       } catch (cause) {
         // Whether it was written or not: nobody plays the player here, so it goes home again.
         if (home !== origin) this.#giveUp(player, body.epoch);
-        await this.#options.seats.giveFree(seat);
+        await this.#options.seats.giveFree(player, seat);
         throw cause;
       }
       if (body.stateFault !== undefined) {
@@ -163,7 +163,7 @@ export class Arrivals {
           { peer: home, player },
         );
         this.#options.settlement.settleInBackground(player);
-        await this.#options.seats.giveFree(seat);
+        await this.#options.seats.giveFree(player, seat);
         return refusal(
           "ERR_FED_STATE_INVALID",
           "home says what cannot be carried; it has the player",
@@ -247,10 +247,12 @@ export class Arrivals {
       name: arrival.name,
       guest: atHome && arrival.guest,
       epoch: arrival.epoch,
+      from: arrival.from,
       body,
       orphanOf: arrival.orphanOf,
     });
     sessions.add(session);
+    this.#options.seats.isHere(comerOf(arrival));
     void arrival.recorded
       ?.catch(() => false)
       .then((held) => (held ? undefined : this.#unrecorded(session)));
@@ -287,7 +289,8 @@ export class Arrivals {
 
   /** A claim was won but no session came of it: the player goes home unchanged. */
   async abort(arrival: Arrival): Promise<void> {
-    const { origin, stays } = this.#options;
+    const { origin, stays, seats } = this.#options;
+    seats.isHere(comerOf(arrival));
     if (arrival.home === origin) return;
     await stays.giveBack(arrival.player, arrival.epoch, undefined);
   }
@@ -295,4 +298,8 @@ export class Arrivals {
   #giveUp(player: string, epoch: number): void {
     this.#options.stays.giveBack(player, epoch, undefined).catch(() => undefined);
   }
+}
+
+function comerOf({ player, from, transferId }: Arrival): SeatClaim {
+  return { player, caller: from, transferId };
 }

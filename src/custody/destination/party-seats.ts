@@ -86,16 +86,23 @@ export class PartySeats {
     const others = ifSomeCannot === "others";
     const refused = new Map<string, Refused>();
     const judged: Judged[] = [];
+    const nobody = (why: Refused): Refused => {
+      // Who has a seat already keeps it.
+      for (const { seat, transferId, named } of judged) {
+        if (seat === undefined) this.#seats.getsNone({ player: named.player, caller, transferId });
+      }
+      return why;
+    };
     for (const { transferId, pass } of members) {
       const said = await this.#judge(caller, { transferId, pass, world }, options);
       if (said.ok) judged.push(said.judged);
       else if (others) refused.set(transferId, said);
-      else return said;
+      else return nobody(said);
     }
     const [first] = refused.values();
     if (judged.length === 0 && first !== undefined) return first;
     if (new Set(judged.map(({ named }) => named.player)).size < judged.length) {
-      return refusal("ERR_FED_MALFORMED", "members: one player twice");
+      return nobody(refusal("ERR_FED_MALFORMED", "members: one player twice"));
     }
     const party: SeatedParty = {
       ...{ id: partyId, others },
@@ -106,7 +113,7 @@ export class PartySeats {
     const made = judged.every(({ seat }) => sameParty(seat?.party, party))
       ? { ok: true as const, seats: judged.flatMap(({ seat }) => seat ?? []) }
       : await this.#seat(caller, { judged, world, options, party });
-    if (!made.ok) return made;
+    if (!made.ok) return nobody(made);
     const told: ToldMember[] = [];
     for (const { transferId } of members) {
       const no = refused.get(transferId);

@@ -11,6 +11,7 @@ import { MAX_PREFLIGHT_ASSETS, worldSchema } from "../shared/messages.ts";
 import { type Moves, NOBODY_MOVED, currentPlayer } from "../shared/moves.ts";
 import { isHomeOf } from "../shared/player-id.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
+import type { Crowd } from "./crowd.ts";
 import type { SeatHost } from "./seat-host.ts";
 
 const preflightSchema = z.strictObject({
@@ -35,6 +36,8 @@ export interface PreflightOptions {
   readonly takesPlayersOf?: ((home: string) => boolean) | undefined;
   /** Whether an asset is here. Default: none is known of. */
   readonly hasAsset?: ((hash: string) => Promise<boolean>) | undefined;
+  /** How many of one server may be here at once. Default: any number. */
+  readonly crowd?: Pick<Crowd, "isFull"> | undefined;
   /** Questions that each other server may ask in a minute. Default: any number. */
   readonly perMinute?: number | undefined;
   readonly clock: Clock;
@@ -64,7 +67,7 @@ export class Preflight {
     if (!isHomeOf(home, currentPlayer(moves, player))) {
       return refusal("ERR_FED_MALFORMED", "the player is not of that home");
     }
-    const { seats, admit, logger, isOpen, takesPlayersOf, hasAsset } = this.#options;
+    const { seats, admit, logger, isOpen, takesPlayersOf, hasAsset, crowd } = this.#options;
     const wait = this.#quota.take(caller);
     if (wait > 0) {
       const reason = "your server has asked as much as it may for now";
@@ -79,6 +82,9 @@ export class Preflight {
     // About players of others, and about which homes are trusted here, a caller learns nothing.
     const isTheirs = caller === home;
     if (isTheirs && takesPlayersOf?.(home) === false) return no("ERR_FED_PASS_ISSUER");
+    if (isTheirs && crowd?.isFull({ player, home, caller }) === true) {
+      return no("ERR_FED_TOO_MANY_VISITORS");
+    }
     if (isTheirs) {
       const asked = { player, name, home, from: caller, world, options, preflight: true };
       const admission = await admitted(admit, asked, logger);

@@ -14,6 +14,7 @@ import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { type Moves, NOBODY_MOVED, idsOf } from "../shared/moves.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
+import type { Crowd } from "./crowd.ts";
 import { SeatBook, type SeatRecord, type SeatedParty } from "./seat-book.ts";
 import type { SeatClaim, SeatHost } from "./seat-host.ts";
 
@@ -72,6 +73,8 @@ export interface SeatsOptions {
   readonly isOpen?: () => boolean;
   /** New seats, and rooms made for them, that each other server may have in a minute. Default: any number. */
   readonly perMinute?: { readonly seats: number; readonly rooms: number } | undefined;
+  /** How many of one source may be here at once. Default: any number. */
+  readonly crowd?: Crowd | undefined;
   /** The source of a seat gives it back. */
   readonly onCancelled?: ((caller: string, transferId: string) => void) | undefined;
   readonly clock: Clock;
@@ -209,10 +212,27 @@ export class Seats {
     const claim: SeatClaim = { player, caller, transferId: claims.xfer };
     const opensRoom = (): number => this.opensRoom(caller);
     const request = { world: claims.world, sessionId, options, claim, opensRoom };
-    const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
-    if (!reserved.ok) return reserved;
     const { named } = judged;
-    return this.keep(claims, caller, { ...reserved, named, sessionId }, direct !== undefined);
+    let made: SeatAnswer | undefined;
+    try {
+      const reserved = await (direct === undefined ? seats.reserve(request) : direct(request));
+      made = reserved.ok
+        ? await this.keep(claims, caller, { ...reserved, named, sessionId }, direct !== undefined)
+        : reserved;
+    } finally {
+      if (made?.ok !== true) this.getsNone(claim);
+    }
+    return made;
+  }
+
+  /** No seat came of a pass that {@link judge} has let through: its player is not counted as one that comes. */
+  getsNone(claim: SeatClaim): void {
+    this.#options.crowd?.refused(claim);
+  }
+
+  /** The player of a seat that was taken plays here, or does not come: it is not counted as one that comes. */
+  isHere(claim: SeatClaim): void {
+    this.#options.crowd?.left(claim);
   }
 
   /**
@@ -240,7 +260,10 @@ export class Seats {
     return caller === this.#options.origin ? 0 : this.#roomQuota.take(caller);
   }
 
-  /** The checks of PROTOCOL 7 from a pass's single use to admission, and the seat that its transfer has already. */
+  /**
+   * The checks of PROTOCOL 7 from a pass's single use to admission, and the seat that its transfer has already. One
+   * that may have a seat is counted as who comes: until {@link getsNone}, where {@link keep} does not follow.
+   */
   async judge(
     claims: PassClaims,
     caller: string,
@@ -272,17 +295,22 @@ export class Seats {
       }
       await this.drop(player, caller, claims.xfer, true);
     }
-    const { admit, logger, origin } = this.#options;
+    const { admit, logger, origin, crowd } = this.#options;
     // Home's own come home however many they are: their passes are home's.
+    const claim: SeatClaim = { player, caller, transferId: claims.xfer };
+    const tooMany = crowd?.asks(claim, home);
+    if (tooMany !== undefined) return tooMany;
     const wait = caller === origin || home === origin ? 0 : this.#seatQuota.take(caller);
     if (wait > 0) {
+      this.getsNone(claim);
       const reason = "your server has had as many seats here as it may for now";
       return { ...refusal("ERR_FED_RATE_LIMITED", reason), retryAfterSeconds: wait };
     }
     const asked = { player, name: claims.name, home, from: caller };
     const admission = await admitted(admit, { ...asked, world: claims.world, options }, logger);
-    if (admission !== true) return refusal("ERR_FED_ADMISSION_REFUSED", admission.reason);
-    return { ok: true, named, seat: undefined };
+    if (admission === true) return { ok: true, named, seat: undefined };
+    this.getsNone(claim);
+    return refusal("ERR_FED_ADMISSION_REFUSED", admission.reason);
   }
 
   /** Writes down a seat that the matchmaker has made, and uses its pass up. One that cannot be kept is given free. */
@@ -328,7 +356,10 @@ export class Seats {
         throw cause;
       },
     );
-    for (const left of forgotten) await seats.release(left.reservation);
+    for (const left of forgotten) {
+      this.#options.crowd?.left({ player, ...left });
+      await seats.release(left.reservation);
+    }
     // Nobody has heard of this seat yet: the pass went to another transfer in the meantime.
     if (!first && (await this.#book.usedFor(passKey)) !== claims.xfer) {
       await this.drop(player, caller, claims.xfer, true);
@@ -338,6 +369,8 @@ export class Seats {
       await this.drop(player, caller, claims.xfer, true);
       return reused("for a seat");
     }
+    const claim: SeatClaim = { player, caller, transferId: claims.xfer };
+    this.#options.crowd?.waits(claim, home, (same ?? seat).expiresAt);
     if (same === undefined) return { ok: true, seat };
     await seats.release(seat.reservation);
     return { ok: true, seat: same };
@@ -370,12 +403,15 @@ export class Seats {
   }
 
   /** Whether this is who takes the seat: of several who try, one does. */
-  async take(player: string, { sessionId }: SeatRecord): Promise<boolean> {
-    return (await this.#book.take(player, sessionId)) !== undefined;
+  async take(player: string, { sessionId, caller, transferId }: SeatRecord): Promise<boolean> {
+    const taken = (await this.#book.take(player, sessionId)) !== undefined;
+    if (taken) this.#options.crowd?.comes({ player, caller, transferId });
+    return taken;
   }
 
   /** A seat that is in the book no more, or perhaps not: its client has to ask for another. */
-  async giveFree({ reservation }: SeatRecord): Promise<void> {
+  async giveFree(player: string, { reservation, caller, transferId }: SeatRecord): Promise<void> {
+    this.#options.crowd?.left({ player, caller, transferId });
     await this.#options.seats.release(reservation);
   }
 
@@ -386,6 +422,7 @@ export class Seats {
     let dropped: SeatRecord | undefined = seat;
     try {
       dropped = await this.#book.take(player, seat.sessionId);
+      if (dropped !== undefined) this.#options.crowd?.left({ player, caller, transferId });
     } finally {
       // Also when nobody knows whether it was written: a seat that is in no book would be nobody's.
       if (release && dropped !== undefined) await this.#options.seats.release(dropped.reservation);

@@ -61,6 +61,8 @@ export class PlayerSession {
   /** Whether home is this very server. */
   readonly atHome: boolean;
   readonly name: string;
+  /** Origin of the server that a visitor came from; undefined for a player at home. */
+  readonly from: string | undefined;
   readonly body: PlayerBody;
   /** Of this server's own player: the ids that homes which are gone knew it by. Undefined: none did. */
   readonly orphanOf: readonly string[] | undefined;
@@ -79,6 +81,7 @@ export class PlayerSession {
     name: string;
     guest: boolean;
     epoch: number;
+    from?: string | undefined;
     body: PlayerBody;
     orphanOf?: readonly string[] | undefined;
   }) {
@@ -86,6 +89,7 @@ export class PlayerSession {
     this.home = options.home;
     this.atHome = options.atHome;
     this.name = options.name;
+    this.from = options.atHome ? undefined : options.from;
     this.#guest = options.guest;
     this.epoch = options.epoch;
     this.body = options.body;
@@ -165,6 +169,8 @@ export class PlayerSession {
 /** The sessions of one process, by player: at most one each. */
 export class PlayerSessions {
   readonly #byPlayer = new Map<string, PlayerSession>();
+  readonly #visitorsFrom = new Map<string, number>();
+  readonly #visitorsOf = new Map<string, number>();
   readonly #added = new Set<(session: PlayerSession) => void>();
   readonly #removed = new Set<(session: PlayerSession) => void>();
 
@@ -184,16 +190,32 @@ export class PlayerSessions {
     return this.#byPlayer.get(player);
   }
 
+  /** How many visitors are here who came from a server, by the origin that they came with. */
+  visitorsFrom(origin: string): number {
+    return this.#visitorsFrom.get(origin) ?? 0;
+  }
+
+  /** How many visitors are here whose home it is, by the origin that they came with. */
+  visitorsOf(home: string): number {
+    return this.#visitorsOf.get(home) ?? 0;
+  }
+
   /** Registers a session; the caller has ended any older one of the same player. */
   add(session: PlayerSession): void {
+    const former = this.#byPlayer.get(session.player);
+    if (former !== undefined) this.#count(former, -1);
     this.#byPlayer.set(session.player, session);
+    this.#count(session, 1);
     for (const listener of this.#added) listener(session);
   }
 
   /** Forgets a session and marks it ended; a newer one of the same player is left alone. */
   remove(session: PlayerSession): void {
     session.stop();
-    if (this.#byPlayer.get(session.player) === session) this.#byPlayer.delete(session.player);
+    if (this.#byPlayer.get(session.player) === session) {
+      this.#byPlayer.delete(session.player);
+      this.#count(session, -1);
+    }
     for (const listener of this.#removed) listener(session);
   }
 
@@ -201,4 +223,16 @@ export class PlayerSessions {
   all(): PlayerSession[] {
     return [...this.#byPlayer.values()];
   }
+
+  #count({ atHome, from, home }: PlayerSession, by: 1 | -1): void {
+    if (atHome) return;
+    if (from !== undefined) countIn(this.#visitorsFrom, from, by);
+    countIn(this.#visitorsOf, home, by);
+  }
+}
+
+function countIn(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count > 0) counts.set(key, count);
+  else counts.delete(key);
 }

@@ -8,6 +8,7 @@
  */
 import { FederationError, type FederationErrorCode } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
+import { CoolDown } from "../../limits/cool-down.ts";
 import { Quota } from "../../limits/quota.ts";
 import type { Clock, Logger, Random, TimerHandle } from "../../ports.ts";
 import { Attribute } from "../../telemetry/names.ts";
@@ -176,7 +177,16 @@ const REFUSED_AS: Readonly<Record<Exclude<Verdict, "departed">, Refused>> = {
 const CLAIM_GRACE_MILLISECONDS = 1_500;
 /** Home's answer to a cancel while a party's destination has its pledge. */
 const PLEDGED = "ERR_FED_PARTY_UNDECIDED";
-/** How often a player is told that it crosses too often. */
+/** Failures that are nobody else's: they say nothing against trying again. */
+const PLAYERS_OWN: ReadonlySet<FederationErrorCode> = new Set<FederationErrorCode>([
+  "ERR_FED_CROSSING_ABANDONED",
+  "ERR_FED_CROSSING_BUSY",
+  "ERR_FED_NOT_A_PLAYER",
+  "ERR_FED_RATE_LIMITED",
+  "ERR_FED_STALE_CUSTODY",
+  "ERR_FED_STATE_INVALID",
+]);
+/** How often a player is told that it may not cross yet. */
 const TELLINGS_PER_MINUTE = 6;
 
 /** All crossings that leave this server. */
@@ -188,12 +198,14 @@ export class Crossings implements CrossingsUnderWay {
   readonly #backOff: BackOff;
   readonly #quota: Quota;
   readonly #tellings: Quota;
+  readonly #coolDown: CoolDown;
 
   constructor(options: CrossingsOptions) {
     const { clock, perMinutePerPlayer = Infinity } = options;
     this.#options = options;
     this.#quota = new Quota({ clock, perMinute: perMinutePerPlayer });
     this.#tellings = new Quota({ clock, perMinute: TELLINGS_PER_MINUTE });
+    this.#coolDown = new CoolDown({ clock });
     this.#backOff = new BackOff(options);
     options.settlement.onCancelled((settled) => {
       this.#settled(settled);
@@ -261,10 +273,10 @@ export class Crossings implements CrossingsUnderWay {
     if (this.#open.has(session.player) || session.frozen) {
       return stayed("ERR_FED_CROSSING_BUSY", "You are on your way already.");
     }
-    const wait = this.#quota.take(session.player);
-    if (wait > 0) {
+    const tooOften = this.#mayNotBegin(session.player, ways);
+    if (tooOften !== undefined) {
       const code = "ERR_FED_RATE_LIMITED";
-      const message = `You have crossed very often. You can again in ${wait} s.`;
+      const message = tooOften;
       // A room may ask at every step of a player who stands in a portal.
       if (this.#tellings.take(session.player) === 0) {
         session.body.failed({ transferId, to: destination.uri, code, message });
@@ -317,10 +329,14 @@ export class Crossings implements CrossingsUnderWay {
       finish();
     }
     for (const listener of this.#listeners) listener(outcome, session);
+    this.#learn(session.player, outcome, ways);
     if (outcome.kind === "stayed" && !session.ended) {
       const mayStayHere = reserved !== "departed" && reserved.elsewhere && !crossing.decided;
       const here = mayStayHere === true ? await ways.here?.() : undefined;
-      if (here !== undefined) return here;
+      if (here !== undefined) {
+        this.#coolDown.succeeded(session.player);
+        return here;
+      }
       session.body.failed({
         transferId: crossing.told ? crossing.transferId : transferId,
         to: destination.uri,
@@ -329,6 +345,22 @@ export class Crossings implements CrossingsUnderWay {
       });
     }
     return outcome;
+  }
+
+  /** Why a player may not begin to cross yet, if it may not; a party as a whole has its own bounds. */
+  #mayNotBegin(player: string, { party }: CrossingWays): string | undefined {
+    const pause = party === undefined ? this.#coolDown.wait(player) : 0;
+    if (pause > 0) return `You could not get through several times. Try again in ${pause} s.`;
+    const wait = this.#quota.take(player);
+    return wait > 0 ? `You have crossed very often. You can again in ${wait} s.` : undefined;
+  }
+
+  /** Whoever fails again and again for reasons of others waits longer and longer; of a party, nobody does. */
+  #learn(player: string, outcome: CrossingOutcome, { party }: CrossingWays): void {
+    if (outcome.kind === "arrived") this.#coolDown.succeeded(player);
+    else if (party === undefined && outcome.kind === "stayed" && !PLAYERS_OWN.has(outcome.code)) {
+      this.#coolDown.failed(player);
+    }
   }
 
   /** Ends a crossing, however long the store takes to answer: until then it is undecided. */

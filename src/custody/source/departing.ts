@@ -164,6 +164,7 @@ const SEAT_REFUSALS: Partial<Record<FederationErrorCode, string>> = {
   ERR_FED_WORLD_UNKNOWN: "The other server has no such world.",
   ERR_FED_WORLD_FULL: "The other world is full right now.",
   ERR_FED_WORLD_LOCKED: "The other world is locked right now.",
+  ERR_FED_TOO_MANY_VISITORS: "The other server takes no more visitors from there right now.",
 };
 const MAX_REASON_LENGTH = 200;
 

@@ -97,6 +97,14 @@ describe("custody/destination, what others ask ahead of a player", () => {
     });
   }
 
+  it("says that no more visitors are taken to their home, and to nobody else", async () => {
+    const crowd = { isFull: ({ home }: { home: string }) => home === HOME };
+    const no = { admitted: "no", code: "ERR_FED_TOO_MANY_VISITORS", room: "unknown" };
+    assert.deepEqual(await said(destination({ crowd })), no);
+    const answer = await said(destination({ crowd }), BODY, "https://other.example");
+    assert.deepEqual(answer, { admitted: "unknown", room: "free" });
+  });
+
   it("answers a caller so often in a minute, and no other one less for it", async () => {
     const of = destination({ perMinute: 2 });
     await said(of);

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import type { Comer } from "../../../src/custody/destination/coming.ts";
+import { Crowd } from "../../../src/custody/destination/crowd.ts";
 import type { SeatHost } from "../../../src/custody/destination/seat-host.ts";
 import { Seats } from "../../../src/custody/destination/seats.ts";
+import { PlayerSessions } from "../../../src/custody/shared/player-session.ts";
 import type { PassClaims } from "../../../src/identity/pass.ts";
 import { loggerOf } from "../../../src/federation/logging.ts";
 import { systemClock, systemRandom } from "../../../src/ports.ts";
@@ -106,6 +109,57 @@ describe("custody/destination/seats", () => {
       );
       const refused = answers.flatMap((answer) => (answer.ok ? [] : [answer.code]));
       assert.ok(refused.every((code) => code === "ERR_FED_RATE_LIMITED"));
+    });
+  }
+
+  for (const [what, given, left] of [
+    ["the matchmaker has none", { refuses: true }, 0],
+    ["its source has had as many as it may in a minute", { perMinute: 1 }, 1],
+    ["its player is not admitted", { admits: false }, 0],
+    ["newer seats of its player have it give way", { onePlayer: true }, 4],
+    ["its client has taken it", { takes: true }, 0],
+  ] as const) {
+    it(`does not count a seat as one that waits when ${what}`, async () => {
+      const { refuses, admits, perMinute, onePlayer, takes } = {
+        ...{ refuses: false, admits: true, perMinute: Infinity, onePlayer: false, takes: false },
+        ...given,
+      };
+      const store = new MemoryStore(systemClock);
+      const waiting = new Set<string>();
+      const crowd = new Crowd({
+        ...{ origin: HERE, sessions: new PlayerSessions() },
+        ...{ clock: systemClock, logger: loggerOf(console) },
+      });
+      const of = ({ player, transferId }: Comer): string => `${player} ${transferId}`;
+      crowd.asks = (comer) => void waiting.add(of(comer));
+      crowd.waits = (comer) => void waiting.add(of(comer));
+      for (const end of ["refused", "comes", "left"] as const) {
+        crowd[end] = (comer) => void waiting.delete(of(comer));
+      }
+      const seats = new Seats({
+        ...{ origin: HERE, store, transient: store, issuerKey: () => undefined, crowd },
+        ...{ clock: systemClock, random: systemRandom, logger: loggerOf(console) },
+        perMinute: { seats: perMinute, rooms: Infinity },
+        admit: () => admits || { admit: false, reason: "banned" },
+        seats: {
+          hasWorld: () => true,
+          reserve: ({ sessionId }) =>
+            Promise.resolve(
+              refuses
+                ? { ok: false, code: "ERR_FED_WORLD_FULL", reason: "full" }
+                : { ok: true, reservation: { sessionId }, expiresAt: seconds() + 15 },
+            ),
+          isReserved: () => Promise.resolve(true),
+          release: () => Promise.resolve(),
+        },
+      });
+      for (let each = 0; each < 6; each += 1) {
+        const sub = onePlayer ? "ada" : `p${each}`;
+        const asked = { ...claims(`${each}${T.slice(1)}`), sub, jti: `pass-${each}` };
+        const answer = await seats.seat(asked, SOURCE, {});
+        if (takes && answer.ok) await seats.take(`${sub}@home.example`, answer.seat);
+      }
+      assert.equal(waiting.size, left);
     });
   }
 

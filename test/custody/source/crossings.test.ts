@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { FederationErrorCode } from "../../../src/errors.ts";
 import type { PlayerSession } from "../../../src/custody/shared/player-session.ts";
 import {
   type CustodyServer,
@@ -208,5 +209,128 @@ describe("custody/source, a seat asked for while the departure goes to disk", ()
     assert.deepEqual(asked(), ["/reservations", "/reservations/cancel", "/reservations"]);
     const [seat, ...others] = await arena.custody.seats.of("ada@home.example");
     assert.deepEqual([seat?.name, others], ["bea", []]);
+  });
+});
+
+describe("custody/source, a player whose crossings fail again and again", () => {
+  let servers: CustodyServers;
+  let home: CustodyServer;
+  let body: TestBody;
+  let session: PlayerSession;
+
+  beforeEach(async () => {
+    servers = new CustodyServers();
+    home = servers.add(HOME);
+    servers.add(ARENA);
+    body = bodyThatCarries({ gold: 1 });
+    const known = { name: "ada", jkt: undefined, guest: false };
+    const login = await home.custody.login("ada", known, body);
+    assert.ok(login.ok);
+    ({ session } = login);
+    refuse("ERR_FED_WORLD_FULL");
+  });
+  afterEach(() => {
+    home.custody.stop();
+  });
+
+  function refuse(code: FederationErrorCode | undefined): void {
+    servers.refuses = (path) => (path === "/reservations" ? code : undefined);
+  }
+
+  async function enter(times = 1): Promise<(string | undefined)[]> {
+    const codes: (string | undefined)[] = [];
+    for (let time = 0; time < times; time += 1) {
+      const outcome = await home.custody.crossings.cross(session, { ...PORTAL, origin: ARENA });
+      codes.push(outcome.kind === "stayed" ? outcome.code : outcome.kind);
+    }
+    return codes;
+  }
+
+  const FULL = "ERR_FED_WORLD_FULL";
+  const LIMITED = "ERR_FED_RATE_LIMITED";
+
+  it("waits from the fourth on, and is told how long, without anybody being asked", async () => {
+    assert.deepEqual(await enter(5), [FULL, FULL, FULL, FULL, LIMITED]);
+    const asked = servers.calls.length;
+    assert.deepEqual(await enter(2), [LIMITED, LIMITED]);
+    assert.equal(servers.calls.length, asked);
+    const { message } = body.failures.at(-1) ?? {};
+    assert.equal(message, "You could not get through several times. Try again in 2 s.");
+    await servers.clock.advanceAsync(2_000);
+    assert.deepEqual(await enter(2), [FULL, LIMITED]);
+    assert.match(body.failures.at(-1)?.message ?? "", /again in 4 s/u);
+  });
+
+  it("is told so six times a minute", async () => {
+    await enter(4);
+    const before = body.failures.length;
+    await enter(20);
+    assert.equal(body.failures.length - before, 6);
+  });
+
+  it("begins anew once it has arrived", async () => {
+    await enter(3);
+    refuse(undefined);
+    const arena = servers.servers.get(ARENA);
+    const outcome = home.custody.crossings.cross(session, { ...PORTAL, origin: ARENA });
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    const there = bodyThatCarries(undefined);
+    const visit = await arena?.arrive(there);
+    assert.equal((await outcome).kind, "arrived");
+    assert.ok(visit !== undefined);
+    const back = arena?.custody.crossings.cross(visit, PORTAL);
+    await eventually(() => {
+      assert.equal(there.transits.length, 1);
+    });
+    body = bodyThatCarries(undefined);
+    const again = await home.arrive(body);
+    await back;
+    assert.ok(again !== undefined);
+    session = again;
+    refuse(FULL);
+    assert.deepEqual(await enter(5), [FULL, FULL, FULL, FULL, LIMITED]);
+  });
+
+  it("may try on where a room of this very server has taken it", async () => {
+    await enter(3);
+    for (const here of [1, 2]) {
+      const outcome = await home.custody.crossings.cross(
+        session,
+        { ...PORTAL, origin: ARENA },
+        undefined,
+        {
+          here: () =>
+            Promise.resolve({
+              ...{ kind: "arrived", transferId: `${here}`, to: PORTAL.uri, destination: HOME },
+            }),
+        },
+      );
+      assert.equal(outcome.kind, "arrived");
+    }
+    assert.deepEqual(await enter(), [FULL]);
+  });
+
+  for (const code of ["ERR_FED_RATE_LIMITED", "ERR_FED_STATE_INVALID"] as const) {
+    it(`does not wait for what is its own (${code})`, async () => {
+      refuse(code);
+      const asked = () => servers.calls.filter(({ path }) => path === "/reservations").length;
+      await enter(8);
+      assert.equal(asked(), 8);
+    });
+  }
+
+  it("does not wait for having turned round itself", async () => {
+    refuse(undefined);
+    for (let time = 1; time <= 8; time += 1) {
+      const outcome = home.custody.crossings.cross(session, { ...PORTAL, origin: ARENA });
+      await eventually(() => {
+        assert.equal(body.transits.length, time);
+      });
+      home.custody.crossings.abandon(session.player, body.transits.at(-1)?.transferId ?? "");
+      const { kind } = await outcome;
+      assert.equal(kind, "stayed");
+    }
   });
 });
