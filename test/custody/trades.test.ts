@@ -232,6 +232,14 @@ describe("custody/trades", () => {
     assert.deepEqual(await idsAt(home, "eve"), ["ring"]);
   });
 
+  it("is no answer to who asks for another item by the id of one that was given", async () => {
+    await goToArena();
+    await give(arena);
+    const outcome = await give(arena, { item: "cap" });
+    assert.equal(outcome.kind === "kept" ? outcome.code : outcome.kind, "ERR_FED_STALE_CUSTODY");
+    assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
+  });
+
   it("waits while a former session is not stored yet", async () => {
     await goToArena();
     await give(arena);

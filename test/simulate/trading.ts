@@ -43,7 +43,6 @@ export class Trading {
   readonly things: Things;
   readonly ends: Record<TradeEnd, number> = { ...NO_TRADES };
   readonly #world: World;
-  readonly #addresses: Addresses;
   readonly #random: Random;
   readonly #keys = new Map<string, SigningKey>();
   /** The last receipt that each server gave, of whatever trade. */
@@ -54,7 +53,6 @@ export class Trading {
 
   constructor(seed: string, world: World, addresses: Addresses) {
     this.#world = world;
-    this.#addresses = addresses;
     this.#random = fastRandom(`trades ${seed}`);
     this.things = new Things(addresses);
   }

@@ -140,7 +140,9 @@ export class Trades {
       return refusal("ERR_FED_MALFORMED", "who gets it is no player who can keep it");
     }
     const answered = (former: TradeRecord): HomeAnswer<OfferAnswer> =>
-      currentPlayer(moves, former.from) === from && currentPlayer(moves, former.to) === to
+      currentPlayer(moves, former.from) === from &&
+      currentPlayer(moves, former.to) === to &&
+      former.item["id"] === item
         ? { ok: true, body: { trade: former.trade, receipt: former.receipt } }
         : refusal("ERR_FED_STALE_CUSTODY", "this trade id is in use");
     let former = await this.record(origin, id);
