@@ -1076,7 +1076,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: arrivals,
-        find: "        await this.#options.seats.giveFree(seat);\n        throw cause;",
+        find: "        await this.#options.seats.giveFree(player, seat);\n        throw cause;",
         put: "        throw cause;",
       },
     ],
