@@ -188,19 +188,28 @@ export class Traveller {
       const now = this.#live();
       // Whoever is on its way asks nobody.
       if (now?.session.frozen === false)
-        outcome = await this.#asksToGive(now, trading.signed(this, gift));
+        outcome = await this.#asksToGive(now, trading.signed(this, gift), place.session);
     }
     world.note(() => `${this.name} hears that ${gift.item} is ${outcome.kind}`);
     this.#stage.gave(this, gift, outcome);
   }
 
-  async #asksToGive(place: Place, gift: Gift): Promise<GiftOutcome> {
+  async #asksToGive(
+    place: Place,
+    gift: Gift,
+    first: PlayerSession = place.session,
+  ): Promise<GiftOutcome> {
     const { trading } = this.#stage;
     const outcome = await place.custody.give(place.session, gift);
     const gone = outcome.kind !== "undecided" && trading?.hasLeft(outcome) === true;
     const { body } = place;
-    // Some rooms go on as if the player still had it.
-    if (gone && body.carried?.inventory !== undefined && trading.isTakenOut()) {
+    // What a later session began with is what home had then. Some rooms go on as if the player still had it.
+    if (
+      gone &&
+      place.session === first &&
+      body.carried?.inventory !== undefined &&
+      trading.isTakenOut()
+    ) {
       const inventory = body.carried.inventory.filter(({ id }) => id !== gift.item);
       body.carried = { ...body.carried, inventory };
     }

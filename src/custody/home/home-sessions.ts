@@ -63,6 +63,12 @@ export interface HomeSessionsOptions {
   readonly siblings: Siblings | undefined;
 }
 
+/** A login under way. */
+interface Entering {
+  /** The row has been given to another process of this server, or is about to be, since the login took it. */
+  handedOver: boolean;
+}
+
 /** How long a login waits for what the former session left to be stored. */
 const STORE_MILLISECONDS = 4_000;
 const RECALL_MILLISECONDS = 4_000;
@@ -80,6 +86,8 @@ export class HomeSessions {
   /** Players whose last state is in memory only. */
   readonly #unstored = new Set<string>();
   readonly #backOff: BackOff;
+  /** Logins under way in this process. */
+  readonly #entering = new Map<string, Set<Entering>>();
 
   constructor(options: HomeSessionsOptions) {
     this.#options = options;
@@ -93,7 +101,7 @@ export class HomeSessions {
    * session it has here already is ended: the newest wins.
    */
   async login(localId: string, known: LoginName, body: PlayerBody): Promise<LoginResult> {
-    const { origin, onAway, siblings } = this.#options;
+    const { origin } = this.#options;
     const player = `${localId}@${new URL(origin).host}`;
     if (known.guest) {
       // Nobody else can be this guest, and most never leave: the disk hears of it when it departs.
@@ -103,6 +111,23 @@ export class HomeSessions {
         ...this.#begin({ localId, name, holder: origin, epoch: 0 }, player, true, body),
       };
     }
+    const entering = { handedOver: false };
+    this.#enter(localId, entering);
+    try {
+      return await this.#loginAs(localId, player, known, body, entering);
+    } finally {
+      this.#entered(localId, entering);
+    }
+  }
+
+  async #loginAs(
+    localId: string,
+    player: string,
+    known: LoginName,
+    body: PlayerBody,
+    entering: Entering,
+  ): Promise<LoginResult> {
+    const { origin, onAway, siblings } = this.#options;
     await this.supersede(player);
     if (this.#unstored.has(localId)) return unstored();
     let taking =
@@ -117,6 +142,7 @@ export class HomeSessions {
     const isFree = (): boolean =>
       this.#sessions.get(player) === undefined && !this.#saves.has(localId);
     for (;;) {
+      entering.handedOver = false;
       // It may have come in through another door meanwhile: the newest wins.
       await this.supersede(player);
       if (this.#unstored.has(localId)) return unstored();
@@ -145,6 +171,8 @@ export class HomeSessions {
       if (siblings !== undefined && !(await this.#ledger.take(localId, taking?.from))) {
         return unsettled("the player is logging in elsewhere");
       }
+      // Another process has been given the row since it was taken: its player is the newer one.
+      if (entering.handedOver) return unsettled("the player is logging in elsewhere");
       if (isFree()) break;
     }
     this.#options.onPlay?.(row);
@@ -222,9 +250,26 @@ export class HomeSessions {
       await this.supersede(player);
       if (this.#unstored.has(localId) || this.#saves.has(localId)) return;
       const row = await this.#ledger.row(localId);
-      if (row === undefined || !(await this.#ledger.handOver(localId, row.epoch, to))) return;
+      const entering = [...(this.#entering.get(localId) ?? [])];
+      // Ahead of the write: a login that has just taken the row may go on while that is under way.
+      for (const each of entering) each.handedOver = true;
+      if (row === undefined || !(await this.#ledger.handOver(localId, row.epoch, to))) {
+        for (const each of entering) each.handedOver = false;
+        return;
+      }
       // A login that was under way here may have begun before the row was handed over.
     } while (this.#sessions.get(player) !== undefined);
+  }
+
+  #enter(localId: string, entering: Entering): void {
+    const all = this.#entering.get(localId) ?? new Set();
+    this.#entering.set(localId, all.add(entering));
+  }
+
+  #entered(localId: string, entering: Entering): void {
+    const all = this.#entering.get(localId);
+    all?.delete(entering);
+    if (all?.size === 0) this.#entering.delete(localId);
   }
 
   /** Players whose last state the store has not taken yet. */
