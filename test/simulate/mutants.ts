@@ -190,7 +190,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.5, duplication: 0.3, loss: 0.01, crash: 0 },
     crossings: 400,
-    seed: "5.18.5",
+    seed: "19",
   },
   cancelEpoch: {
     rule: "home cancels only for the row's own epoch",
@@ -346,7 +346,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       { file: book, find: "      Math.max(from, this.#startedAt) +", put: "      from +" },
     ],
     crossings: 600,
-    seed: "1.4.7",
+    seed: "18",
   },
   expiryRaises: {
     rule: "expiry raises the epoch",
@@ -387,7 +387,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { partition: 0.03 },
     crossings: 600,
-    seed: "3.18",
+    seed: "4",
   },
   repeatExtends: {
     rule: "a repeated claim or cancel extends the lease as the first did",
@@ -400,7 +400,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.3, partition: 0.03 },
     crossings: 600,
-    seed: "4.3.9",
+    seed: "21",
   },
   loginHolder: {
     rule: "a session at home starts only when home holds the player and no transfer is open",
@@ -939,7 +939,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "5.3.3",
+    seed: "11",
   },
   joinLimit: {
     rule: "a room's `onJoin` has an end",
@@ -1082,7 +1082,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fail: 0.05, delay: 0.3, duplication: 0.4 },
     crossings: 400,
-    seed: "9.2",
+    seed: "3",
   },
   linkCounter: {
     rule: "a frame of a link counts once, and in its order",
@@ -1199,7 +1199,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     ...parties,
     faults: { partition: 0.05, crash: 0.03 },
-    seed: "1",
+    seed: "23",
   },
   pledgeExtends: {
     rule: "14 a pledge that is repeated is not extended",
