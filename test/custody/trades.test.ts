@@ -351,6 +351,19 @@ describe("custody/trades", () => {
     assert.equal(await far.custody.trades.record(HOME, TRADE), undefined);
   });
 
+  it("decides nothing anew where its record is damaged", async () => {
+    await goToArena();
+    await give(arena);
+    const { trade } = servers.calls.find(({ path }) => path === "/custody/trade")?.body as {
+      trade: string;
+    };
+    await far.store.set(`trade/${HOME}/${TRADE}`, "{");
+    await assert.rejects(far.custody.answer(HOME, "trade", { trade }, 0), {
+      code: "ERR_FED_ROW_DAMAGED",
+    });
+    assert.deepEqual(await comesHome(far, "bob"), [SWORD]);
+  });
+
   it("lets a player leave with the rest while an item is on its way", async () => {
     servers.hang = (path) => path === "/custody/trade";
     await goToArena();

@@ -2,6 +2,7 @@
  * Home's side of trades (PROTOCOL 6, rules 18 to 22): an item of one of its players goes to a player of another home,
  * and comes from there. Each home decides about its own ledger; the receiver's decides whether the item is taken, once.
  */
+import { z } from "zod";
 import type { FederationErrorCode } from "../../errors.ts";
 import type { ReceiptKeys } from "../../identity/receipt.ts";
 import { verifyProof } from "../../identity/proof.ts";
@@ -16,6 +17,7 @@ import {
   verifyTradeReceipt,
 } from "../../identity/trade.ts";
 import { Quota } from "../../limits/quota.ts";
+import { type RowKind, RowReader } from "../../rows/rows.ts";
 import type { Clock, Logger, PeerCalls, Random, Store } from "../../ports.ts";
 import { BackOff } from "../shared/back-off.ts";
 import type { HomeAnswer } from "../shared/home.ts";
@@ -106,6 +108,19 @@ export interface TradesOptions {
 
 const tradeKey = (home: string, id: string): string => `trade/${home}/${id}`;
 
+/** What is damaged decides nothing anew: an item could be there twice. */
+const TRADE_ROW: RowKind<TradeRecord> = {
+  what: "record of a trade",
+  schema: z.looseObject({
+    ...{ tradeId: z.string().max(64), from: z.string().max(400), to: z.string().max(400) },
+    ...{ item: z.record(z.string(), z.json()), taken: z.boolean() },
+    ...{ trade: z.string().max(8192), receipt: z.string().max(8192) },
+  }),
+  blocks: true,
+  advice:
+    "Its item waits between two homes until you put the record back from a backup of the store",
+};
+
 /** The trades of one home's players. */
 export class Trades {
   readonly #options: TradesOptions;
@@ -114,9 +129,11 @@ export class Trades {
   readonly #asking = new Map<string, Promise<TradeRecord | undefined>>();
 
   readonly #gifts: Quota;
+  readonly #records: RowReader<TradeRecord>;
 
   constructor(options: TradesOptions) {
     this.#options = options;
+    this.#records = new RowReader(options.store, options.logger, TRADE_ROW);
     this.#gifts = new Quota({ clock: options.clock, perMinute: GIFTS_PER_MINUTE });
     this.#backOff = new BackOff(options);
   }
@@ -275,8 +292,9 @@ export class Trades {
     const { store, moves = NOBODY_MOVED } = this.#options;
     // Written down by the name that the home had then.
     for (const origin of [home, ...moves.formerOrigins(home)]) {
-      const text = await store.get(tradeKey(origin, id.toLowerCase()));
-      if (text !== undefined) return JSON.parse(text) as TradeRecord;
+      const key = tradeKey(origin, id.toLowerCase());
+      const text = await store.get(key);
+      if (text !== undefined) return this.#records.read(key, text);
     }
     return undefined;
   }
