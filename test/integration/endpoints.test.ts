@@ -31,6 +31,7 @@ describe("the endpoints of a live server", function () {
       "aether/1",
       "aether-trust/1",
       "aether-party/1",
+      "aether-trade/1",
       "aether-link/1",
     ]);
     assert.deepEqual(members["worlds"], ["plaza"]);

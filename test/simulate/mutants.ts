@@ -524,8 +524,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
       {
         file: homeSessions,
-        find: "      if (this.#sessions.get(player) === undefined && !this.#saves.has(localId)) break;",
-        put: "      if (this.#sessions.get(player) === undefined) break;",
+        find: "      this.#sessions.get(player) === undefined && !this.#saves.has(localId);",
+        put: "      this.#sessions.get(player) === undefined;",
       },
     ],
     faults: { slow: 0.3 },
@@ -542,8 +542,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
       {
         file: homeSessions,
-        find: "      if (this.#sessions.get(player) === undefined && !this.#saves.has(localId)) break;",
-        put: "      if (!this.#saves.has(localId)) break;",
+        find: "      this.#sessions.get(player) === undefined && !this.#saves.has(localId);",
+        put: "      !this.#saves.has(localId);",
       },
     ],
     faults: { slow: 0.3 },
@@ -686,8 +686,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: settlement,
-        find: '          : inPhase(now, "returning", { epoch, ...stateOf(now) }),',
-        put: '          : inPhase(now, "returning", { epoch }),',
+        find: '          : inPhase(now, "returning", { epoch, ...stateOf(now) });',
+        put: '          : inPhase(now, "returning", { epoch });',
       },
     ],
     faults: { loss: 0.2, partition: 0.02 },

@@ -196,7 +196,10 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
       const answer = await this.#ask(origin, path, text, options.timeoutMilliseconds);
       const { status } = answer;
       const code = problemCode(answer.body);
-      if (code === "ERR_FED_HANDSHAKE_REQUIRED" && status === 401 && attempt === 1) {
+      // A peer that has just started shakes hands by itself: its session may replace what this call began.
+      const isReplaced = registry.liveSession(origin)?.sessionId !== session;
+      const again = attempt === 1 || (attempt === 2 && isReplaced);
+      if (code === "ERR_FED_HANDSHAKE_REQUIRED" && status === 401 && again) {
         // Nothing is decided on this word: a new handshake proves itself.
         await this.#reconnect(origin, session);
         continue;

@@ -1,0 +1,3 @@
+import { eachTakenAway } from "./taken-away.ts";
+
+eachTakenAway(1);
