@@ -902,8 +902,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       unwell: 0,
       rot: 0,
     },
-    crossings: 300,
-    seed: "3.12",
+    crossings: 600,
+    seed: "5",
   },
   refusedState: {
     rule: "a state that home refuses for its form is kept aside, and its player goes home",

@@ -7,7 +7,6 @@ const trades = "custody/home/trades.ts";
 const ledger = "custody/home/ledger.ts";
 const settleHome = "custody/home/settle-home.ts";
 const custody = "custody/custody.ts";
-const answers = "custody/home/answers.ts";
 
 const trading = { trades: true, crossings: 300 } as const;
 
@@ -243,18 +242,5 @@ export const TRADE_MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     ...trading,
     crossings: 60,
-  },
-  tradeClaimed: {
-    rule: "a claim by home that is repeated hands nothing over again",
-    edits: [
-      {
-        file: answers,
-        find: "        const isHome = by === this.#options.origin && claimed.row !== row;",
-        put: "        const isHome = by === this.#options.origin;",
-      },
-    ],
-    ...trading,
-    faults: { fail: 0.05, slow: 0.2 },
-    seed: "7.3.6",
   },
 };
