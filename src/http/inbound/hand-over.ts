@@ -1,7 +1,8 @@
 /** `POST {endpoint}/hand-over` (PROTOCOL 8), as it comes in: a player's home page asks which crossing is under way. */
 import { z } from "zod";
 import type { FederationErrorCode } from "../../errors.ts";
-import { type Answer, answerOf, refusal } from "./answers.ts";
+import { type Answer, answerOf } from "./answers.ts";
+import { readJsonBody } from "./json-body.ts";
 
 /** A home login, and the crossing that is meant. */
 export interface HandOverRequest {
@@ -36,16 +37,8 @@ export async function answerHandOver(
   token: string,
   raw: Uint8Array,
 ): Promise<Answer> {
-  let body: unknown;
-  try {
-    body = JSON.parse(Buffer.from(raw).toString("utf8"));
-  } catch {
-    return refusal("ERR_FED_MALFORMED", "The body is not JSON.");
-  }
-  const parsed = handOverSchema.safeParse(body);
-  if (!parsed.success) {
-    return refusal("ERR_FED_MALFORMED", "The body must be {transferId, proof?}.");
-  }
-  const { transferId, proof } = parsed.data;
+  const read = readJsonBody(raw, handOverSchema, "{transferId, proof?}");
+  if ("refused" in read) return read.refused;
+  const { transferId, proof } = read.body;
   return answerOf(await handOver({ token, transferId, proof }));
 }

@@ -1,6 +1,7 @@
 /** `POST {endpoint}/player/keys` (PROTOCOL 8), as it comes in: a player's key and what becomes of its others. */
 import { z } from "zod";
-import { type Answer, type Verdict, answerOf, refusal } from "./answers.ts";
+import { type Answer, type Verdict, answerOf } from "./answers.ts";
+import { readJsonBody } from "./json-body.ts";
 
 /** What a player asks for. Nothing: which keys there are. */
 export interface PlayerKeysRequest {
@@ -32,16 +33,7 @@ export async function answerPlayerKeys(
   token: string,
   raw: Uint8Array,
 ): Promise<Answer> {
-  let body: unknown;
-  try {
-    body = JSON.parse(Buffer.from(raw).toString("utf8"));
-  } catch {
-    return refusal("ERR_FED_MALFORMED", "The body is not JSON.");
-  }
-  const parsed = requestSchema.safeParse(body);
-  if (!parsed.success) {
-    const reason = "The body must be {}, {add, leaveBehind?} or {remove}.";
-    return refusal("ERR_FED_MALFORMED", reason);
-  }
-  return answerOf(await ask({ token, ...parsed.data }));
+  const read = readJsonBody(raw, requestSchema, "{}, {add, leaveBehind?} or {remove}");
+  if ("refused" in read) return read.refused;
+  return answerOf(await ask({ token, ...read.body }));
 }

@@ -1,7 +1,8 @@
 /** `POST {endpoint}/travel` (PROTOCOL 8), as it comes in: a player's login and where it wants to go. */
 import { z } from "zod";
 import type { FederationErrorCode } from "../../errors.ts";
-import { type Answer, answerOf, refusal } from "./answers.ts";
+import { type Answer, answerOf } from "./answers.ts";
+import { readJsonBody } from "./json-body.ts";
 
 /** A home login and where it wants to go. */
 export interface TravelRequest {
@@ -32,14 +33,8 @@ export async function answerTravel(
   token: string,
   raw: Uint8Array,
 ): Promise<Answer> {
-  let body: unknown;
-  try {
-    body = JSON.parse(Buffer.from(raw).toString("utf8"));
-  } catch {
-    return refusal("ERR_FED_MALFORMED", "The body is not JSON.");
-  }
-  const parsed = travelSchema.safeParse(body);
-  if (!parsed.success) return refusal("ERR_FED_MALFORMED", "The body must be {to, name?, proof?}.");
-  const { to, name, proof } = parsed.data;
+  const read = readJsonBody(raw, travelSchema, "{to, name?, proof?}");
+  if ("refused" in read) return read.refused;
+  const { to, name, proof } = read.body;
   return answerOf(await travel({ token, to, name, proof }));
 }
