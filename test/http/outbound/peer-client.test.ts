@@ -121,6 +121,18 @@ describe("http/peer-client", () => {
     assert.equal(network.sent.filter(isCall).length, 2);
   });
 
+  it("asks a third time, and no more, when another handshake replaced the session meanwhile", async () => {
+    network.tamper = async (request, response) => {
+      if (!isCall(request)) return response;
+      const sessionId = `replaced-${String(network.sent.length)}`;
+      const expiresAt = clock.now() / 1000 + 60;
+      await a.registry.recordSession(B, { sessionId, protocol: "aether/1", expiresAt });
+      return plain(401, problemOf("ERR_FED_HANDSHAKE_REQUIRED"));
+    };
+    await rejected(call(), "ERR_FED_HANDSHAKE_REQUIRED");
+    assert.equal(network.sent.filter(isCall).length, 3);
+  });
+
   it("does not shake hands for ever with a peer that keeps asking for it", async () => {
     network.intercept = (request) =>
       isCall(request) ? plain(401, problemOf("ERR_FED_HANDSHAKE_REQUIRED")) : undefined;
