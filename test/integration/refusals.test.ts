@@ -249,7 +249,12 @@ describe("passes and seats that are refused", function () {
     const rooms = tries.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
     assert.equal(rooms.length, 1);
     const refused = tries.find((each) => each.status === "rejected");
-    assert.match(String(refused?.reason), /ERR_FED_PROOF_REPLAYED/u);
+    // Which of the two refuses depends on whether the other connection was let in before this one
+    // knocked: the seat is gone then, and Colyseus says so before the proof is looked at.
+    assert.match(
+      String(refused?.reason),
+      /ERR_FED_PROOF_REPLAYED|seat reservation expired|already consumed/u,
+    );
     await rooms[0]?.leave();
   });
 
