@@ -7,7 +7,7 @@ export interface Theme {
   readonly edge: string;
   /** Portals, coins and highlights of the page. */
   readonly accent: string;
-  readonly centrepiece: "fountain" | "ring" | "columns" | "tree";
+  readonly centrepiece: "fountain" | "ring" | "columns" | "tree" | "boat";
   readonly motto: string;
 }
 
@@ -35,6 +35,15 @@ const THEMES: Readonly<Record<string, Theme>> = {
     accent: "#4aa3c7",
     centrepiece: "columns",
     motto: "Cool marble, quiet steps",
+  },
+  // Another operator's game: this page knows it by its colours alone.
+  harbour: {
+    ground: ["#2c4a66", "#35587a", "#4a7396"],
+    beyond: "#1b2c42",
+    edge: "#6c5a4a",
+    accent: "#f2a65a",
+    centrepiece: "boat",
+    motto: "Dusk on the water, and the fish bite",
   },
 };
 

@@ -1,5 +1,9 @@
 /** What the page knows of a room, smoothed for the eye. */
 import type { Room } from "@colyseus/sdk";
+import type { Destination } from "aether-federation/client";
+import { PORTAL_RADIUS, type Solid, solidsOf, step } from "../layout.ts";
+import { themeOf } from "../theme.ts";
+import { gateLook } from "./gate-look.ts";
 import type { AssetImages } from "./images.ts";
 import type { Direction } from "./input.ts";
 
@@ -23,8 +27,15 @@ export interface Avatar {
   moving: boolean;
   crossing: boolean;
   coins: number;
+  /** Stamps of worlds. */
+  stamps: number;
   /** Walk cycle, radians. */
   stride: number;
+  /** What it says, and until when that is shown; `performance.now()`. */
+  words: string;
+  wordsUntil: number;
+  /** Until when it waves. */
+  wavesUntil: number;
   readonly me: boolean;
 }
 
@@ -36,6 +47,10 @@ export interface Portal {
   readonly host: string;
   readonly target: string;
   readonly status: string;
+  /** Kind of game behind it; empty: not known. */
+  readonly kind: string;
+  /** Players behind it, as its server claims. */
+  readonly population?: number | undefined;
 }
 
 export interface Picture {
@@ -64,16 +79,22 @@ interface RoomState {
   readonly height?: number;
   readonly players?: ReadonlyMap<string, AvatarState>;
   readonly coins?: ReadonlyMap<string, Omit<Coin, "key">>;
-  readonly portals?: ReadonlyMap<string, Omit<Portal, "key">>;
+  readonly portals?: ReadonlyMap<string, Omit<Portal, "key" | "kind"> & { readonly kind?: string }>;
   readonly pictures?: ReadonlyMap<
     string,
     Omit<Picture, "key" | "image"> & { readonly hash: string; readonly url: string }
   >;
 }
 
-type AvatarState = Omit<Avatar, "key" | "stride" | "me" | "hatImage">;
+type AvatarState = Omit<
+  Avatar,
+  "key" | "stride" | "me" | "hatImage" | "words" | "wordsUntil" | "wavesUntil"
+>;
 
-const SPEED = 230;
+const WORDS_MILLISECONDS = 6_000;
+const WAVE_MILLISECONDS = 2_200;
+/** A gate that leads nowhere is a wall. */
+const DEAD_GATE = { rx: PORTAL_RADIUS, ry: PORTAL_RADIUS - 16 };
 /** How fast drawings follow what the server says, per second. */
 const FOLLOW_OTHERS = 12;
 const FOLLOW_ME = 5;
@@ -86,7 +107,11 @@ export class View {
   coins: Coin[] = [];
   portals: Portal[] = [];
   pictures: Picture[] = [];
+  /** What the room says of where its portals lead. */
+  destinations: readonly Destination[] = [];
   readonly #images: AssetImages;
+  #solids: readonly Solid[] = [];
+  #solidsKey = "";
   readonly #byKey = new Map<string, Avatar>();
 
   constructor(room: Room, origin: string, images: AssetImages) {
@@ -111,8 +136,32 @@ export class View {
     return this.#state.height ?? 1000;
   }
 
+  /** Whether the first state is there, with the player in it. */
+  get isReady(): boolean {
+    return this.world !== "" && this.#state.players?.has(this.room.sessionId) === true;
+  }
+
+  /** Worlds that can be reached from here, and this one. */
+  get worlds(): number {
+    return this.portals.filter(({ target }) => target !== "").length + 1;
+  }
+
   get me(): Avatar | undefined {
     return this.#byKey.get(this.room.sessionId);
+  }
+
+  /** Somebody says something. */
+  said(from: string, words: string): void {
+    const avatar = this.#byKey.get(from);
+    if (avatar === undefined) return;
+    avatar.words = words.slice(0, 80);
+    avatar.wordsUntil = performance.now() + WORDS_MILLISECONDS;
+  }
+
+  /** Somebody waves. */
+  waved(from: string): void {
+    const avatar = this.#byKey.get(from);
+    if (avatar !== undefined) avatar.wavesUntil = performance.now() + WAVE_MILLISECONDS;
   }
 
   /** Reads the state and moves the drawings along by `seconds`. */
@@ -124,7 +173,10 @@ export class View {
       let avatar = this.#byKey.get(key);
       if (avatar === undefined) {
         const me = key === this.room.sessionId;
-        avatar = { ...read(state), key, stride: 0, me, hatImage: undefined };
+        avatar = {
+          ...{ ...read(state), key, stride: 0, me, hatImage: undefined },
+          ...{ words: "", wordsUntil: 0, wavesUntil: 0 },
+        };
         this.#byKey.set(key, avatar);
       }
       const { x, y } = avatar;
@@ -135,20 +187,30 @@ export class View {
     for (const key of [...this.#byKey.keys()]) if (!seen.has(key)) this.#byKey.delete(key);
     this.avatars = [...this.#byKey.values()];
     this.coins = entries(coins).map(([key, { x, y }]) => ({ key, x, y }));
-    this.portals = entries(portals).map(([key, { x, y, label, host, target, status }]) => ({
-      key,
-      x,
-      y,
-      label,
-      host,
-      target,
-      status,
-    }));
+    const populations = new Map(this.destinations.map(({ uri, population }) => [uri, population]));
+    this.portals = entries(portals).map(([key, portal]) => {
+      const { x, y, label, host, target, status, kind = "" } = portal;
+      return { key, x, y, label, host, target, status, kind, population: populations.get(target) };
+    });
+    this.#placeSolids();
     this.pictures = entries(pictures).map(([key, picture]) => {
       const { x, y, title, owner, status, detail, url, hash } = picture;
       const image = status === "hangs" ? this.#images.get(url, hash) : undefined;
       return { key, x, y, title, owner, status, detail, image };
     });
+  }
+
+  /** What stands in the way; again where something about it has changed. */
+  #placeSolids(): void {
+    const dead = this.portals.filter(({ status }) => !gateLook(status).alive);
+    const key = `${this.world} ${this.height} ${dead.map((portal) => portal.key).join(" ")}`;
+    if (key === this.#solidsKey) return;
+    this.#solidsKey = key;
+    const { width, height } = this;
+    this.#solids = [
+      ...solidsOf(themeOf(this.world).centrepiece, { width, height }),
+      ...dead.map(({ x, y }) => ({ x, y, ...DEAD_GATE })),
+    ];
   }
 
   #move(
@@ -161,8 +223,11 @@ export class View {
     if (avatar.me && !still) {
       // The own avatar answers at once and is drawn back gently to where the server has it.
       avatar.moving = input.dx !== 0 || input.dy !== 0;
-      avatar.x = clamp(avatar.x + input.dx * SPEED * seconds, 24, this.width - 24);
-      avatar.y = clamp(avatar.y + input.dy * SPEED * seconds, 36, this.height - 20);
+      if (avatar.moving) {
+        const { width, height } = this;
+        const there = step(avatar, input.dx, input.dy, seconds, { width, height }, this.#solids);
+        Object.assign(avatar, there);
+      }
       if (input.dx !== 0) avatar.facing = input.dx > 0 ? 1 : -1;
     }
     const far = Math.hypot(state.x - avatar.x, state.y - avatar.y) > JUMP;
@@ -177,7 +242,10 @@ export class View {
 function read(state: AvatarState): AvatarState {
   const { id, name, home, colour, hat, hatHash, hatUrl, x, y, facing, moving, crossing, coins } =
     state;
-  return { id, name, home, colour, hat, hatHash, hatUrl, x, y, facing, moving, crossing, coins };
+  const { stamps = 0 } = state as Partial<AvatarState>;
+  return {
+    ...{ id, name, home, colour, hat, hatHash, hatUrl, x, y, facing, moving, crossing, coins, stamps },
+  };
 }
 
 function entries<Value>(map: ReadonlyMap<string, Value> | undefined): [string, Value][] {
@@ -186,6 +254,3 @@ function entries<Value>(map: ReadonlyMap<string, Value> | undefined): [string, V
   return all;
 }
 
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value));
-}

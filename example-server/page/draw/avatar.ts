@@ -20,10 +20,10 @@ export function drawAvatar(g: CanvasRenderingContext2D, avatar: Avatar, time: nu
   g.translate(0, -bob);
   g.scale(facing < 0 ? -1 : 1, 1);
   body(g, colour, breath);
+  if (avatar.wavesUntil > performance.now()) wave(g, colour, time);
   head(g, colour, time, x);
   hat(g, avatar.hatImage);
   g.restore();
-  nameTag(g, avatar);
 }
 
 function legs(g: CanvasRenderingContext2D, stride: number): void {
@@ -53,6 +53,22 @@ function body(g: CanvasRenderingContext2D, colour: string, breath: number): void
   g.beginPath();
   g.ellipse(-6, -20, 3.4, 7, 0.2, 0, TURN);
   g.fill();
+}
+
+function wave(g: CanvasRenderingContext2D, colour: string, time: number): void {
+  g.save();
+  g.translate(12, -24);
+  g.rotate(-0.5 + Math.sin(time * 14) * 0.45);
+  g.strokeStyle = lighter(colour, -8);
+  g.lineWidth = 8;
+  g.lineCap = "round";
+  g.beginPath();
+  g.moveTo(0, 0);
+  g.lineTo(13, -20);
+  g.stroke();
+  g.fillStyle = lighter(colour, 24);
+  disc(g, 14, -23, 6);
+  g.restore();
 }
 
 function head(g: CanvasRenderingContext2D, colour: string, time: number, seed: number): void {
@@ -95,26 +111,6 @@ function ring(g: CanvasRenderingContext2D, time: number): void {
   g.ellipse(0, 0, 28, 12, 0, 0, TURN);
   g.stroke();
   g.restore();
-}
-
-function nameTag(g: CanvasRenderingContext2D, avatar: Avatar): void {
-  const raised = avatar.hatImage === undefined ? 68 : 92;
-  g.font = "600 14px ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
-  g.textAlign = "center";
-  g.textBaseline = "middle";
-  const width = g.measureText(avatar.name).width + 18;
-  const { x } = avatar;
-  const y = avatar.y - raised;
-  g.fillStyle = avatar.me ? "rgb(20 24 29 / 0.86)" : "rgb(20 24 29 / 0.6)";
-  rounded(g, x - width / 2, y - 11, width, 22, 11);
-  g.fill();
-  if (avatar.me) {
-    g.strokeStyle = avatar.colour;
-    g.lineWidth = 2;
-    g.stroke();
-  }
-  g.fillStyle = "#fff";
-  g.fillText(avatar.name, x, y + 0.5);
 }
 
 /** `hsl(h s% l%)` made lighter or darker. */

@@ -77,12 +77,12 @@ function refused(g: CanvasRenderingContext2D): void {
   g.font = `700 16px ${FONT}`;
   g.fillText("Refused", WIDTH / 2, 88);
   g.fillStyle = "rgb(255 255 255 / 0.75)";
-  g.font = `500 11px ${FONT}`;
-  g.fillText("not the bytes its hash names", WIDTH / 2, 107);
+  g.font = `500 12px ${FONT}`;
+  g.fillText("not what it claims to be", WIDTH / 2, 107);
 }
 
 function plaque(g: CanvasRenderingContext2D, { x, y, title, owner, detail }: Picture): void {
-  const lines = [`of ${owner}`, ...(detail === "" ? [] : ["the operator is told:", detail])];
+  const lines = [`of ${owner}`, ...(detail === "" ? [] : ["its operator has been told"])];
   g.textAlign = "center";
   g.textBaseline = "middle";
   g.font = `650 14px ${FONT}`;

@@ -1,25 +1,12 @@
 import type { Portal } from "../view.ts";
+import { gateLook } from "../gate-look.ts";
 import { disc, rounded } from "./ground.ts";
 
 const TURN = Math.PI * 2;
 
-/** Colour and word of what a portal's other side is like. */
-export function portalLook(status: string): { hue: number; word: string; alive: boolean } {
-  switch (status) {
-    case "up":
-      return { hue: 165, word: "open", alive: true };
-    case "slow":
-      return { hue: 42, word: "slow", alive: true };
-    case "not approved":
-      return { hue: 265, word: "not approved yet", alive: false };
-    default:
-      return { hue: 0, word: "down", alive: false };
-  }
-}
-
 /** Draws a gate of two pillars and an arch around a swirl. */
 export function drawPortal(g: CanvasRenderingContext2D, portal: Portal, time: number): void {
-  const { hue, word, alive } = portalLook(portal.status);
+  const { hue, alive } = gateLook(portal.status);
   g.save();
   g.translate(portal.x, portal.y);
   g.fillStyle = "rgb(0 0 0 / 0.3)";
@@ -34,7 +21,8 @@ export function drawPortal(g: CanvasRenderingContext2D, portal: Portal, time: nu
   disk(g, hue, alive, time);
   arch(g, hue, alive);
   g.restore();
-  sign(g, portal, hue, word, alive);
+  if (!alive) boards(g);
+  sign(g, portal);
 }
 
 function disk(g: CanvasRenderingContext2D, hue: number, alive: boolean, time: number): void {
@@ -116,33 +104,51 @@ function arch(g: CanvasRenderingContext2D, hue: number, alive: boolean): void {
   g.stroke();
 }
 
-function sign(
-  g: CanvasRenderingContext2D,
-  portal: Portal,
-  hue: number,
-  word: string,
-  alive: boolean,
-): void {
-  const title = portal.label === "" ? portal.host : portal.label;
-  const detail = `${portal.host} · ${word}`;
+/** Nailed up: nobody walks through. */
+function boards(g: CanvasRenderingContext2D): void {
+  g.save();
+  g.translate(0, -38);
+  for (const angle of [-0.32, 0.26]) {
+    g.save();
+    g.rotate(angle);
+    g.fillStyle = "#7a5a3c";
+    rounded(g, -52, -8, 104, 16, 3);
+    g.fill();
+    g.strokeStyle = "rgb(0 0 0 / 0.4)";
+    g.lineWidth = 1.5;
+    g.stroke();
+    g.restore();
+  }
+  g.restore();
+}
+
+function sign(g: CanvasRenderingContext2D, portal: Portal): void {
+  const { word, alive, colour } = gateLook(portal.status);
+  const name = portal.label === "" ? portal.host : portal.label;
+  const title = name.charAt(0).toUpperCase() + name.slice(1);
+  const { population } = portal;
+  const detail = `${portal.host} · ${
+    alive && population !== undefined ? `${population} inside` : (word.split(":")[0] ?? word)
+  }`;
+  const font = "ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
   g.textAlign = "center";
   g.textBaseline = "middle";
-  g.font = "700 19px ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
+  g.font = `700 19px ${font}`;
   const titleWidth = g.measureText(title).width;
-  g.font = "500 13px ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
+  g.font = `500 13px ${font}`;
   const detailWidth = g.measureText(detail).width + 16;
-  const width = Math.max(titleWidth, detailWidth) + 28;
+  const width = Math.min(172, Math.max(titleWidth, detailWidth) + 24);
   const x = portal.x;
   const y = portal.y + 42;
-  g.fillStyle = "rgb(20 24 29 / 0.82)";
+  g.fillStyle = "rgb(20 24 29 / 0.9)";
   rounded(g, x - width / 2, y - 22, width, 46, 13);
   g.fill();
   g.fillStyle = "#fff";
-  g.font = "700 19px ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
-  g.fillText(title, x, y - 8);
-  g.font = "500 13px ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
-  g.fillStyle = "#c7ced6";
-  g.fillText(detail, x + 7, y + 11);
-  g.fillStyle = alive ? `hsl(${hue} 85% 58%)` : word === "down" ? "#ff6b60" : "#a98bff";
-  disc(g, x - (detailWidth - 16) / 2 - 5, y + 11, 4.4);
+  g.font = `700 19px ${font}`;
+  g.fillText(title, x, y - 8, width - 16);
+  g.font = `500 13px ${font}`;
+  g.fillStyle = "#d3dae1";
+  g.fillText(detail, x + 7, y + 11, width - 30);
+  g.fillStyle = colour;
+  disc(g, x - Math.min(width - 30, detailWidth - 16) / 2 - 5, y + 11, 4.4);
 }

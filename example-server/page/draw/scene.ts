@@ -3,6 +3,7 @@ import { type Theme, themeOf } from "../../theme.ts";
 import type { Input } from "../input.ts";
 import type { Coin, View } from "../view.ts";
 import { drawAvatar } from "./avatar.ts";
+import { drawTags, drawWords } from "./tags.ts";
 import { type Ground, disc, drawGround } from "./ground.ts";
 import { drawPicture } from "./picture.ts";
 import { drawPortal } from "./portal.ts";
@@ -11,6 +12,9 @@ import { type Prop, propsOf } from "./props.ts";
 const TURN = Math.PI * 2;
 /** How much of the world is seen across the shorter side, at least. */
 const SHORT_SIDE = 620;
+const ZOOM = { least: 0.5, most: 1.5 } as const;
+/** A larger picture of the ground would take more memory than it is worth. */
+const MAX_GROUND_PIXELS = 12_000_000;
 
 interface Spark {
   readonly x: number;
@@ -29,6 +33,7 @@ export class Scene {
   #groundKey = "";
   #sparks: Spark[] = [];
   #camera: { x: number; y: number } | undefined;
+  #zoom = 1;
 
   constructor(canvas: HTMLCanvasElement) {
     this.#canvas = canvas;
@@ -51,8 +56,7 @@ export class Scene {
   draw(view: View, input: Input): void {
     const time = performance.now() / (this.#calm.matches ? 4000 : 1000);
     const ratio = Math.min(3, devicePixelRatio || 1);
-    const width = innerWidth;
-    const height = innerHeight;
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
     if (this.#canvas.width !== Math.round(width * ratio))
       this.#canvas.width = Math.round(width * ratio);
     if (this.#canvas.height !== Math.round(height * ratio)) {
@@ -60,7 +64,8 @@ export class Scene {
     }
     this.#prepare(view, ratio);
     const g = this.#g;
-    const zoom = Math.max(0.62, Math.min(1.5, Math.min(width, height) / SHORT_SIDE));
+    const zoom = Math.max(ZOOM.least, Math.min(ZOOM.most, Math.min(width, height) / SHORT_SIDE));
+    this.#zoom = zoom;
     const { x, y } = this.#follow(view, width / zoom, height / zoom);
     g.setTransform(1, 0, 0, 1, 0, 0);
     g.fillStyle = this.#theme.beyond;
@@ -92,12 +97,23 @@ export class Scene {
     drawStick(g, input);
   }
 
+  /** Where a place of the world is on the screen, in pixels of the canvas, as it was drawn last. */
+  onScreen({ x, y }: { readonly x: number; readonly y: number }): { x: number; y: number } {
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const camera = this.#camera ?? { x, y };
+    return {
+      x: (x - camera.x) * this.#zoom + width / 2,
+      y: (y - camera.y) * this.#zoom + height / 2,
+    };
+  }
+
   #prepare(view: View, ratio: number): void {
     const key = `${view.world} ${view.width} ${view.height}`;
     if (key === this.#groundKey || view.world === "") return;
     this.#groundKey = key;
     this.#theme = themeOf(view.world);
-    this.#ground = drawGround(view.width, view.height, this.#theme, Math.min(2, ratio));
+    const finest = Math.sqrt(MAX_GROUND_PIXELS / (view.width * view.height));
+    this.#ground = drawGround(view.width, view.height, this.#theme, Math.min(2, ratio, finest));
     this.#props = propsOf(view.width, view.height, this.#theme);
   }
 
@@ -151,6 +167,9 @@ export class Scene {
     ];
     standing.sort((a, b) => a.y - b.y);
     for (const thing of standing) thing.draw();
+    drawTags(g, view.avatars);
+    const now = performance.now();
+    for (const avatar of view.avatars) if (avatar.wordsUntil > now) drawWords(g, avatar);
   }
 
   #drawSparks(): void {

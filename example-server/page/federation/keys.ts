@@ -1,0 +1,32 @@
+/** The player's key in its own hands (docs/keys.md); loaded when the menu is opened. */
+import { PlayerKeys } from "aether-federation/client/keys";
+
+/** What a player does with its key; each rejects with a sentence for it. */
+export interface KeyDeeds {
+  /** The key as 24 words. */
+  words(): Promise<string>;
+  /** Makes this browser the player of those words, in the place of who it is now. */
+  restore(words: string): Promise<void>;
+  /** This device's request to be one of a player's. */
+  request(): Promise<string>;
+  /** Adds the device of a request. */
+  add(request: string): Promise<string>;
+}
+
+/** @param home Origin of the player's home. */
+export function keyDeeds(home: string): KeyDeeds {
+  const keys = new PlayerKeys(home);
+  return {
+    words: () => Promise.resolve().then(() => keys.words()),
+    restore: (words) => keys.restore(words, { replace: true }),
+    request: () => keys.request(deviceName()),
+    add: async (request) => {
+      const { keys: all } = await keys.add(request);
+      return `Done: ${all.length} devices are you now.`;
+    },
+  };
+}
+
+function deviceName(): string {
+  return matchMedia("(pointer: coarse)").matches ? "A phone" : "A computer";
+}
