@@ -1,4 +1,5 @@
 /** What stands about in a world, sorted with the avatars by depth. */
+import { propPlaces } from "../../layout.ts";
 import type { Theme } from "../../theme.ts";
 import { disc, rounded } from "./ground.ts";
 import { noise } from "./noise.ts";
@@ -11,51 +12,26 @@ export interface Prop {
 }
 
 export function propsOf(width: number, height: number, theme: Theme): Prop[] {
-  const props: Prop[] = [];
-  const x = width / 2;
-  const y = height / 2;
-  switch (theme.centrepiece) {
-    case "fountain":
-      props.push({ y: y + 20, draw: (g, time) => fountain(g, x, y, time) });
-      for (const [px, py] of corners(width, height, 150, 130)) props.push(planter(px, py));
-      for (const [px, py] of corners(width, height, 420, 220)) props.push(lamp(px, py));
-      break;
-    case "ring":
-      for (let index = 0; index < 18; index += 1) {
-        const angle = (index / 18) * TURN;
-        const px = x + Math.cos(angle) * 345;
-        const py = y + Math.sin(angle) * 250;
-        if (index % 3 === 0) props.push(banner(px, py, theme.accent));
-      }
-      for (const [px, py] of corners(width, height, 130, 120)) props.push(brazier(px, py));
-      break;
-    case "columns":
-      for (const side of [x - 190, x + 190]) {
-        for (let row = 0; row < 4; row += 1) props.push(column(side, 170 + row * 215));
-      }
-      for (let picture = 0; picture < 5; picture += 1) {
-        props.push(frame(190 + picture * ((width - 380) / 4), 66, picture));
-      }
-      break;
-    default:
-      props.push(tree(x, y, 1.9));
-      for (const [px, py] of corners(width, height, 170, 150)) props.push(tree(px, py, 1.1));
-  }
-  return props;
-}
-
-function corners(
-  width: number,
-  height: number,
-  insetX: number,
-  insetY: number,
-): [number, number][] {
-  return [
-    [insetX, insetY],
-    [width - insetX, insetY],
-    [insetX, height - insetY + 30],
-    [width - insetX, height - insetY + 30],
-  ];
+  return propPlaces(theme.centrepiece, { width, height }).map(({ kind, x, y, scale }, index) => {
+    switch (kind) {
+      case "fountain":
+        return { y: y + 20, draw: (g, time) => fountain(g, x, y, time) };
+      case "planter":
+        return planter(x, y);
+      case "lamp":
+        return lamp(x, y);
+      case "banner":
+        return banner(x, y, theme.accent);
+      case "brazier":
+        return brazier(x, y);
+      case "column":
+        return column(x, y);
+      case "frame":
+        return frame(x, y, index);
+      default:
+        return tree(x, y, scale);
+    }
+  });
 }
 
 function fountain(g: CanvasRenderingContext2D, x: number, y: number, time: number): void {
