@@ -251,6 +251,65 @@ describe("custody/trades", () => {
     assert.deepEqual(await idsAt(far, "bob"), ["sword"]);
   });
 
+  it("is given to who asks again while it is settled, and plays no more where it was asked", async () => {
+    servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
+    await goToArena();
+    await give(arena);
+    const { trades, ledger } = home.custody;
+    const { body } = servers.calls.find(({ path }) => path === "/custody/offer")!;
+    // Between two reads of the second answer: the trade is settled, and the player comes home.
+    const read = trades.record.bind(trades);
+    trades.record = async (...key) => {
+      const before = await read(...key);
+      trades.record = read;
+      servers.refuses = () => undefined;
+      await eventually(async () => {
+        servers.clock.advance(20_000);
+        assert.equal((await ledger.row("ada"))?.trades?.outgoing, undefined);
+      });
+      await leave(arena, ADA);
+      await eventually(async () => {
+        servers.clock.advance(1_000);
+        assert.equal((await ledger.row("ada"))?.holder, HOME);
+      });
+      return before;
+    };
+    const again = await home.custody.answer(ARENA, "offer", body, 0);
+    assert.ok(again.ok, JSON.stringify(again));
+    assert.equal(typeof (again.body as { receipt?: string }).receipt, "string");
+  });
+
+  it("is on its way still when home deals with the other no more, and it is asked for again", async () => {
+    servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
+    await goToArena();
+    assert.equal((await give(arena)).kind, "pending");
+    servers.knowsTrades = (origin) => origin !== FAR;
+    assert.equal((await give(arena)).kind, "pending");
+  });
+
+  it("is undecided when the answer is lost, and the next try is refused at the door", async () => {
+    await goToArena();
+    let asked = 0;
+    servers.tamper = (path, answer) => {
+      if (path === "/custody/offer") throw new Error("lost on its way");
+      return answer;
+    };
+    servers.refuses = (path) => {
+      if (path !== "/custody/offer") return undefined;
+      asked += 1;
+      return asked > 1 ? "ERR_FED_NOT_TRUSTED" : undefined;
+    };
+    assert.equal((await give(arena)).kind, "undecided");
+    assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
+  });
+
+  it("is kept when the first try is refused at the door", async () => {
+    await goToArena();
+    servers.refuses = (path) => (path === "/custody/offer" ? "ERR_FED_NOT_TRUSTED" : undefined);
+    assert.equal((await give(arena)).kind, "kept");
+    assert.deepEqual(await idsAt(home, "ada"), ["sword", "cap"]);
+  });
+
   it("is on its way while the other home does not answer, and is taken once it does", async () => {
     servers.refuses = (path) => (path === "/custody/trade" ? "ERR_FED_UNAVAILABLE" : undefined);
     await goToArena();

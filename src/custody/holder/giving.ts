@@ -65,6 +65,20 @@ function isPassing(code: FederationErrorCode): boolean {
   return [429, 503].includes(ERROR_CODES[code][0]);
 }
 
+/**
+ * Refusals by home's ledger, which answers a repeated question as it did the first. Any other is by who stands before
+ * it (a block, a handshake), and says nothing of a try whose answer was lost.
+ */
+const DECIDED: ReadonlySet<FederationErrorCode> = new Set([
+  "ERR_FED_TRADE_ITEM",
+  "ERR_FED_TRADE_BUSY",
+  "ERR_FED_TRADE_UNSUPPORTED",
+  "ERR_FED_STALE_CUSTODY",
+  "ERR_FED_CROSSING_BUSY",
+  "ERR_FED_PROOF_INVALID",
+  "ERR_FED_MALFORMED",
+]);
+
 /** Asks the player's home. Never rejects. */
 export async function give(
   {
@@ -86,6 +100,7 @@ export async function give(
   });
   if (session.ended) return kept("ERR_FED_NOT_A_PLAYER", "You are not here any more.");
   if (session.frozen) return kept("ERR_FED_CROSSING_BUSY", "You are on your way.");
+  let isUnanswered = false;
   for (let tries = 1; tries <= TRIES; tries += 1) {
     try {
       // At home what is said later must not be undone by what was said before.
@@ -95,6 +110,7 @@ export async function give(
       const request = { ...gift, player, epoch, ...(state === undefined ? {} : { state }) };
       const answer = await homeAt(session.home).offer(request);
       if (!answer.ok && isPassing(answer.code)) throw new FederationError(answer.code);
+      if (!answer.ok && isUnanswered && !DECIDED.has(answer.code)) break;
       if (!answer.ok) {
         return kept(answer.code, SENTENCES[answer.code] ?? "Your home does not let you give that.");
       }
@@ -106,6 +122,7 @@ export async function give(
       return kept("ERR_FED_TRADE_REFUSED", "It was not taken: you get it back at home.");
     } catch {
       // Nobody knows whether home has decided: the same question gets the same answer.
+      isUnanswered = true;
       await new Promise<void>((resolve) => {
         clock.setTimeout(resolve, RETRY_MILLISECONDS);
       });

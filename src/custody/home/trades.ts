@@ -162,20 +162,22 @@ export class Trades {
       former.item["id"] === item
         ? { ok: true, body: { trade: former.trade, receipt: former.receipt } }
         : refusal("ERR_FED_STALE_CUSTODY", "this trade id is in use");
+    // Before the record: what has been settled, and the row does not say any more, the record does by then.
+    const known = await ledger.row(localId);
     let former = await this.record(origin, id);
     if (former !== undefined) return answered(former);
-    if (toHome !== origin && !mayGoTo(toHome)) {
-      return refusal("ERR_FED_NOT_TRUSTED", `this home does not deal with ${toHome}`);
-    }
-    // Who has never heard of trades would never say what became of it.
-    if (toHome !== origin && this.#options.knowsTrades?.(toHome) === false) {
-      return refusal("ERR_FED_TRADE_UNSUPPORTED", `${toHome} knows no trades`);
-    }
-    const known = await ledger.row(localId);
     if (known === undefined) return refusal("ERR_FED_STALE_CUSTODY", "no such player here");
     let jkt = known.jkt ?? "";
+    // It has left the player: whatever would speak against it now, it is on its way.
     const isRepeated = outgoingOf(known, id) !== undefined;
     if (!isRepeated) {
+      if (toHome !== origin && !mayGoTo(toHome)) {
+        return refusal("ERR_FED_NOT_TRUSTED", `this home does not deal with ${toHome}`);
+      }
+      // Who has never heard of trades would never say what became of it.
+      if (toHome !== origin && this.#options.knowsTrades?.(toHome) === false) {
+        return refusal("ERR_FED_TRADE_UNSUPPORTED", `${toHome} knows no trades`);
+      }
       const proof = await verifyProof(request.proof, {
         ...{ now: clock.now(), audience: origin },
         use: { trade: tradePurpose({ tradeId: id, item, to: request.to }) },
