@@ -47,7 +47,7 @@ const federation = createFederation({
   },
 });
 
-const page = await servePage(options.name);
+const page = await servePage(options.name, origin);
 let giveArt: (art: WorldArt) => void = () => undefined;
 const art = new Promise<WorldArt>((resolve) => {
   giveArt = resolve;

@@ -29,6 +29,7 @@ export class Input {
   stick: Stick | undefined;
   readonly #held = new Set<string>();
   readonly #changed: (direction: Direction) => void;
+  readonly #walks = new Set<() => void>();
   #pointer: number | undefined;
   #last: Direction = { dx: 0, dy: 0 };
 
@@ -36,7 +37,11 @@ export class Input {
     this.#changed = changed;
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || KEYS[event.code] === undefined) return;
-      if (event.target instanceof HTMLInputElement) return;
+      // Arrows are walking, whatever has the focus; letters are what is typed, and a dialog has its own.
+      const { target } = event;
+      if (target instanceof HTMLInputElement || document.querySelector("dialog[open]") !== null) {
+        return;
+      }
       event.preventDefault();
       // A key held since before release() counts again only when it is pressed anew.
       if (event.repeat) return;
@@ -50,7 +55,8 @@ export class Input {
       this.release();
     });
     canvas.addEventListener("pointerdown", (event) => {
-      if (this.#pointer !== undefined) return;
+      // A second finger zooms.
+      if (this.#pointer !== undefined || !event.isPrimary) return;
       this.#pointer = event.pointerId;
       canvas.setPointerCapture(event.pointerId);
       this.stick = { x: event.clientX, y: event.clientY, toX: event.clientX, toY: event.clientY };
@@ -75,6 +81,12 @@ export class Input {
     return this.#last;
   }
 
+  /** Calls back whenever the player begins to walk; returns how to stop. */
+  onWalk(listener: () => void): () => void {
+    this.#walks.add(listener);
+    return () => this.#walks.delete(listener);
+  }
+
   /** Lets go of everything. */
   release(): void {
     this.#held.clear();
@@ -86,8 +98,10 @@ export class Input {
   #tell(): void {
     const next = this.#read();
     if (next.dx === this.#last.dx && next.dy === this.#last.dy) return;
+    const begins = this.#last.dx === 0 && this.#last.dy === 0;
     this.#last = next;
     this.#changed(next);
+    if (begins) for (const listener of [...this.#walks]) listener();
   }
 
   #read(): Direction {

@@ -244,7 +244,22 @@ function read(state: AvatarState): AvatarState {
     state;
   const { stamps = 0 } = state as Partial<AvatarState>;
   return {
-    ...{ id, name, home, colour, hat, hatHash, hatUrl, x, y, facing, moving, crossing, coins, stamps },
+    ...{
+      id,
+      name,
+      home,
+      colour,
+      hat,
+      hatHash,
+      hatUrl,
+      x,
+      y,
+      facing,
+      moving,
+      crossing,
+      coins,
+      stamps,
+    },
   };
 }
 
@@ -253,4 +268,3 @@ function entries<Value>(map: ReadonlyMap<string, Value> | undefined): [string, V
   map?.forEach((value, key) => all.push([key, value]));
   return all;
 }
-

@@ -31,7 +31,10 @@ export function drawEmblem(canvas: HTMLCanvasElement, world: string): void {
   g.stroke();
 }
 
-function ground(g: CanvasRenderingContext2D, { ground: [dark, middle, light], beyond }: Theme): void {
+function ground(
+  g: CanvasRenderingContext2D,
+  { ground: [dark, middle, light], beyond }: Theme,
+): void {
   const sky = g.createLinearGradient(0, 0, 0, HEIGHT);
   sky.addColorStop(0, beyond);
   sky.addColorStop(0.42, dark);

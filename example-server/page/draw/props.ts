@@ -34,6 +34,64 @@ export function propsOf(width: number, height: number, theme: Theme): Prop[] {
   });
 }
 
+/** What stands in the middle of a world, around (0, 0). */
+export function centrepieceOf({ centrepiece, accent }: Theme): Prop[] {
+  switch (centrepiece) {
+    case "fountain":
+      return [{ y: 0, draw: (g, time) => fountain(g, 0, -8, time) }];
+    case "ring":
+      return [banner(-92, 6, accent), brazier(0, 20), banner(62, 6, accent)];
+    case "columns":
+      return [column(-88, 8), column(0, 20), column(88, 8)];
+    default:
+      return [tree(0, 20, 1.5)];
+  }
+}
+
+/** A boat on the water: another game's. */
+export function boat(g: CanvasRenderingContext2D, x: number, y: number, time: number): void {
+  g.save();
+  g.translate(x, y + Math.sin(time) * 3);
+  g.fillStyle = "#f7d9a8";
+  g.beginPath();
+  g.moveTo(4, -118);
+  g.lineTo(4, -22);
+  g.lineTo(74, -22);
+  g.closePath();
+  g.fill();
+  g.fillStyle = "#e8b26a";
+  g.beginPath();
+  g.moveTo(-4, -96);
+  g.lineTo(-4, -22);
+  g.lineTo(-48, -22);
+  g.closePath();
+  g.fill();
+  g.fillStyle = "#4a2f22";
+  rounded(g, -3, -124, 6, 120, 3);
+  g.fill();
+  g.fillStyle = "#8a4a32";
+  g.beginPath();
+  g.moveTo(-82, -14);
+  g.lineTo(88, -14);
+  g.quadraticCurveTo(70, 24, 44, 24);
+  g.lineTo(-44, 24);
+  g.quadraticCurveTo(-70, 20, -82, -14);
+  g.fill();
+  g.strokeStyle = "rgb(255 255 255 / 0.35)";
+  g.lineWidth = 3;
+  for (const [from, to, line] of [
+    [-120, 120, 32],
+    [-80, 100, 44],
+    [-110, 50, 56],
+  ] as const) {
+    g.beginPath();
+    g.moveTo(from, line);
+    g.lineTo(to, line);
+    g.stroke();
+  }
+  g.restore();
+}
+
 function fountain(g: CanvasRenderingContext2D, x: number, y: number, time: number): void {
   g.save();
   g.translate(x, y);

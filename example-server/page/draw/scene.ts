@@ -34,6 +34,8 @@ export class Scene {
   #sparks: Spark[] = [];
   #camera: { x: number; y: number } | undefined;
   #zoom = 1;
+  /** What is covered at the right edge, in pixels: the middle is that of the rest. */
+  coveredRight = 0;
 
   constructor(canvas: HTMLCanvasElement) {
     this.#canvas = canvas;
@@ -56,9 +58,10 @@ export class Scene {
   draw(view: View, input: Input): void {
     const time = performance.now() / (this.#calm.matches ? 4000 : 1000);
     const ratio = Math.min(3, devicePixelRatio || 1);
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
-    if (this.#canvas.width !== Math.round(width * ratio))
-      this.#canvas.width = Math.round(width * ratio);
+    const { clientWidth, clientHeight: height } = this.#canvas;
+    const width = clientWidth - this.coveredRight;
+    if (this.#canvas.width !== Math.round(clientWidth * ratio))
+      this.#canvas.width = Math.round(clientWidth * ratio);
     if (this.#canvas.height !== Math.round(height * ratio)) {
       this.#canvas.height = Math.round(height * ratio);
     }
@@ -99,7 +102,8 @@ export class Scene {
 
   /** Where a place of the world is on the screen, in pixels of the canvas, as it was drawn last. */
   onScreen({ x, y }: { readonly x: number; readonly y: number }): { x: number; y: number } {
-    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const { clientWidth, clientHeight: height } = this.#canvas;
+    const width = clientWidth - this.coveredRight;
     const camera = this.#camera ?? { x, y };
     return {
       x: (x - camera.x) * this.#zoom + width / 2,

@@ -41,7 +41,9 @@ export function inWords({ coins, things, hatName }: Belongings): string {
   const parts = [
     coins.length > 0 ? counted(coins.length, "coin", "coins") : "",
     hatName === "" ? "" : `your ${hatName.split(" from ")[0] ?? hatName}`,
-    ...[...kinds].map(([kind, count]) => counted(count, kind, `${kind === "fish" ? "fish" : `${kind}s`}`)),
+    ...[...kinds].map(([kind, count]) =>
+      counted(count, kind, `${kind === "fish" ? "fish" : `${kind}s`}`),
+    ),
   ].filter((part) => part !== "");
   return parts.length === 0 ? "nothing yet" : parts.join(", ");
 }

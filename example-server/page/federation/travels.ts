@@ -33,7 +33,9 @@ export function travels(): Travel[] {
 function readKept(): string[] {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(kept) ? kept.filter((each): each is string => typeof each === "string") : [];
+    return Array.isArray(kept)
+      ? kept.filter((each): each is string => typeof each === "string")
+      : [];
   } catch {
     return [];
   }

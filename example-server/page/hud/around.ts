@@ -22,7 +22,7 @@ export class Around {
   constructor(deeds: Deeds) {
     this.#deeds = deeds;
     this.#toggle.addEventListener("click", () => {
-      this.#show(this.#panel.hidden);
+      this.#show(this.#panel.hidden !== false);
     });
     this.#panel.addEventListener("keydown", ({ key }) => {
       if (key !== "Escape") return;

@@ -33,11 +33,17 @@ export class Company {
       const list = Array.isArray(names) ? names.map(text) : [];
       const setOff =
         members(message)["mine"] === true
-          ? button("Set off now", () => {
-              room.send("set-off", { id });
-            }, "first")
+          ? button(
+              "Set off now",
+              () => {
+                room.send("set-off", { id });
+              },
+              "first",
+            )
           : undefined;
-      this.#say("Going together", `${list.join(", ")} will go in a moment, all or nobody.`, [setOff]);
+      this.#say("Going together", `${list.join(", ")} will go in a moment, all or nobody.`, [
+        setOff,
+      ]);
     });
   }
 

@@ -30,7 +30,13 @@ export function openMenu(self: Self): void {
   menu.replaceChildren(
     button("Close", () => menu.close(), "close plain"),
     make("h2", { id: "menu-title", textContent: self.name }),
-    make("p", {}, `Your home is ${new URL(self.home).host}. Every world knows you as `, make("code", { textContent: self.id }), "."),
+    make(
+      "p",
+      {},
+      `Your home is ${new URL(self.home).host}. Every world knows you as `,
+      make("code", { textContent: self.id }),
+      ".",
+    ),
     status,
     ...(self.isOwn ? nameOf(self, menu) : []),
     ...carrying(self.belongings),
@@ -49,12 +55,7 @@ export function openMenu(self: Self): void {
 
 function nameOf({ name, isAtHome, rename }: Self, menu: HTMLDialogElement): Node[] {
   const input = make("input", { value: name, maxLength: 24, required: true, id: "new-name" });
-  const form = make(
-    "form",
-    { className: "row" },
-    input,
-    make("button", { textContent: "Rename" }),
-  );
+  const form = make("form", { className: "row" }, input, make("button", { textContent: "Rename" }));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const wished = input.value.trim();
@@ -64,7 +65,9 @@ function nameOf({ name, isAtHome, rename }: Self, menu: HTMLDialogElement): Node
   });
   return [
     make("h3", {}, make("label", { htmlFor: input.id, textContent: "Name" })),
-    ...(isAtHome ? [] : [make("p", { textContent: "Your home gives names: this takes you home." })]),
+    ...(isAtHome
+      ? []
+      : [make("p", { textContent: "Your home gives names: this takes you home." })]),
     form,
   ];
 }
@@ -88,7 +91,10 @@ function carrying(belongings: Belongings): Node[] {
 
 function been(all: readonly Travel[]): Node[] {
   const entries = all.slice(0, 12).map(({ from, to, at, home }) => {
-    const when = new Date(at * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const when = new Date(at * 1000).toLocaleString([], {
+      dateStyle: "medium",
+      timeStyle: "short",
+    });
     return make(
       "li",
       {},
@@ -108,10 +114,16 @@ function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
   const shown = make("p", { className: "words", hidden: true });
   const run = (work: () => Promise<string>) => (): void => {
     work().then(tell, (error: unknown) => {
-      tell(error instanceof Error ? error.message.replace(/^ERR_\w+: /u, "") : "That did not work.");
+      tell(
+        error instanceof Error ? error.message.replace(/^ERR_\w+: /u, "") : "That did not work.",
+      );
     });
   };
-  const text = make("input", { id: "key-text", autocomplete: "off", placeholder: "24 words, or a request" });
+  const text = make("input", {
+    id: "key-text",
+    autocomplete: "off",
+    placeholder: "24 words, or a request",
+  });
   return [
     make("h3", { textContent: "Your key" }),
     make("p", {
@@ -165,9 +177,13 @@ function elsewhere(place: string): Node[] {
     id: "other-home",
     placeholder: "https://their-world.example",
     inputMode: "url",
-    autocomplete: "url",
   });
-  const form = make("form", { className: "row" }, input, make("button", { textContent: "Go there" }));
+  const form = make(
+    "form",
+    { className: "row" },
+    input,
+    make("button", { textContent: "Go there" }),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const given = input.value.trim();
@@ -180,7 +196,9 @@ function elsewhere(place: string): Node[] {
   });
   return [
     make("h3", {}, make("label", { htmlFor: input.id, textContent: "I have a home elsewhere" })),
-    make("p", { textContent: "Its page has your key, and brings you here with all that is yours." }),
+    make("p", {
+      textContent: "Its page has your key, and brings you here with all that is yours.",
+    }),
     form,
   ];
 }

@@ -23,6 +23,7 @@ export class Passage {
   readonly #steps = byId("passage-steps");
   readonly #turnBack = byId<HTMLButtonElement>("turn-back");
   #at = -1;
+  #shown = "";
   #mayTurnBack: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #focused: Element | null = null;
@@ -49,7 +50,8 @@ export class Passage {
     gate?: { readonly x: number; readonly y: number },
   ): void {
     const { world, host } = to;
-    if (this.isClosed && byId("passage-name").textContent === world) return;
+    if (this.isClosed && this.#shown === world) return;
+    this.#shown = world;
     const theme = themeOf(world);
     const { style } = this.#element;
     style.setProperty("--way", theme.accent);

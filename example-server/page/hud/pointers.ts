@@ -40,7 +40,8 @@ export class Pointers {
     onScreen: OnScreen,
     clear: Clear,
   ): void {
-    const hidden = at === undefined ? [] : portals.filter((portal) => isOut(onScreen(portal), clear));
+    const hidden =
+      at === undefined ? [] : portals.filter((portal) => isOut(onScreen(portal), clear));
     const near = hidden
       .map((portal) => ({ portal, far: Math.hypot(portal.x - at!.x, portal.y - at!.y) }))
       .sort((a, b) => a.far - b.far)
@@ -56,7 +57,10 @@ export class Pointers {
       const sign = this.#signs.get(portal.key) ?? this.#make(portal.key);
       const { colour, word } = gateLook(portal.status);
       say(sign.name, portal.label === "" ? portal.host : portal.label);
-      say(sign.far, `${word.split(":")[0] ?? word} · ${Math.max(1, Math.round(far / UNITS_PER_STEP))} steps`);
+      say(
+        sign.far,
+        `${word.split(":")[0] ?? word} · ${Math.max(1, Math.round(far / UNITS_PER_STEP))} steps`,
+      );
       sign.arrow.setAttribute("fill", colour);
       const place = onScreen(portal);
       const { offsetWidth: width, offsetHeight: height } = sign.element;
@@ -65,8 +69,10 @@ export class Pointers {
       const up = place.y > (clear.top + clear.bottom) / 2;
       for (const other of taken) {
         const apart =
-          x + width <= other.x || other.x + other.width <= x ||
-          y + height <= other.y || other.y + other.height <= y;
+          x + width <= other.x ||
+          other.x + other.width <= x ||
+          y + height <= other.y ||
+          other.y + other.height <= y;
         if (!apart) y = up ? other.y - height - 6 : other.y + other.height + 6;
       }
       taken.push({ x, y, width, height });
