@@ -9,15 +9,17 @@ export interface WorldOptions {
   readonly peers: readonly string[];
   /** Hangs the pictures of the servers it trusts. */
   readonly gallery: boolean;
-  /** Serves other bytes than its first picture's, as a dishonest operator would. */
+  /** Serves other bytes than those of one of its pictures, as a dishonest operator would. */
   readonly forge: boolean;
+  /** How long a place is kept for a player whose connection is lost. */
+  readonly graceSeconds: number;
   /** Where the world is one process of several: the origin that they share, and their Redis. */
   readonly cluster: { readonly origin: string; readonly redis: string } | undefined;
 }
 
 export const USAGE = `Usage: npm run world -- --name arena --port 2568 [--data .data/arena]
                      [--trust open|approve|allowlist] [--peer http://localhost:2567 …]
-                     [--gallery] [--forge]
+                     [--gallery] [--forge] [--grace 20]
                      [--origin http://localhost:2567 --redis redis://localhost:6379]
 
 Runs one world at http://localhost:<port>: the page at /, the Colyseus monitor at /monitor.
@@ -29,7 +31,9 @@ Runs one world at http://localhost:<port>: the page at /, the Colyseus monitor a
             default), or only the peers named here (allowlist)
   --peer    origin of a server that is trusted and connected to; may be given several times
   --gallery hangs the pictures of the servers it trusts
-  --forge   serves forged bytes for its first picture, to see that nobody hangs them
+  --forge   serves forged bytes for one of its pictures, to see that nobody hangs them
+  --grace   seconds for which the place of a player is kept whose connection is lost, or who
+            reloads the page: 0–300 (default 20)
   --origin, --redis
             this process is one of several that are one server behind that origin, and share that
             Redis: see npm run cluster
@@ -52,6 +56,7 @@ export function readWorldOptions(args: readonly string[]): WorldOptions | "help"
       peer: { type: "string", multiple: true },
       gallery: { type: "boolean", default: false },
       forge: { type: "boolean", default: false },
+      grace: { type: "string", default: "20" },
       origin: { type: "string" },
       redis: { type: "string" },
       help: { type: "boolean" },
@@ -68,6 +73,10 @@ export function readWorldOptions(args: readonly string[]): WorldOptions | "help"
   }
   const trust = TRUST.find((policy) => policy === (values.trust ?? "approve"));
   if (trust === undefined) throw new Error("--trust must be open, approve or allowlist");
+  const graceSeconds = Number(values.grace);
+  if (!/^\d{1,3}$/u.test(values.grace) || graceSeconds > 300) {
+    throw new Error("--grace must be a number of seconds from 0 to 300");
+  }
   if (values.data === "") throw new Error("--data must name a folder");
   const peers = (values.peer ?? []).map((peer) => readOrigin("--peer", peer));
   if ((values.origin === undefined) !== (values.redis === undefined)) {
@@ -78,7 +87,7 @@ export function readWorldOptions(args: readonly string[]): WorldOptions | "help"
     origin === undefined || redis === undefined
       ? undefined
       : { origin: readOrigin("--origin", origin), redis };
-  return { name, port, data, trust, peers, gallery, forge, cluster };
+  return { name, port, data, trust, peers, gallery, forge, graceSeconds, cluster };
 }
 
 function readOrigin(flag: string, text: string): string {

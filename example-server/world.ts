@@ -2,88 +2,45 @@
 import { createServer } from "node:http";
 import { Server, type ServerOptions, matchMaker } from "@colyseus/core";
 import { monitor } from "@colyseus/monitor";
-import { WebSocketTransport } from "@colyseus/ws-transport";
-import { createFederation } from "aether-federation";
-import { type WorldOptions, USAGE, readWorldOptions } from "./options.ts";
 import { picturesOf } from "./art/pictures.ts";
+import { Door } from "./door.ts";
+import { type WorldArt, makeArt } from "./federation/assets.ts";
+import { federationOf, originOf } from "./federation/server.ts";
 import { forge } from "./forger.ts";
+import { type WorldOptions, USAGE, readWorldOptions } from "./options.ts";
 import { servePage } from "./page.ts";
-import { type WorldArt, makeArt } from "./pictures.ts";
 import { defineWorldRoom } from "./room.ts";
 
 const options = readOptions();
 // Nobody listens any more: what would be said to them is no failure of this server.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 if (process.env["AETHER_STOPS_WITH_PARENT"] !== undefined) stopWithParent();
-const adminToken = process.env["FEDERATION_ADMIN_TOKEN"];
-const origin = options.cluster?.origin ?? `http://localhost:${options.port}`;
-
-const federation = createFederation({
-  origin,
-  name: options.name,
-  worlds: { [options.name]: options.name },
-  peers: options.peers,
-  trust: options.trust,
-  dataDirectory: options.data,
-  allowInsecure: true,
-  listed: { kind: "a walk for coins" },
-  status: true,
-  ...(adminToken === undefined ? {} : { admin: { token: adminToken } }),
-  healthCheckIntervalSeconds: 3,
-  leaseSeconds: 15,
-  maxRequestsPerMinutePerAddress: 60_000,
-  assets: { policy: { action: "quarantine", mediaTypes: ["image/svg+xml", "image/png"] } },
-  logger: {
-    debug: (message) => {
-      if (process.env["AETHER_DEBUG"] !== undefined) console.error(`debug: ${message}`);
-    },
-    info: () => undefined,
-    warn: (message) => {
-      console.error(`warning: ${message}`);
-    },
-    error: (message, cause) => {
-      console.error(`error: ${message}`, cause instanceof Error ? `(${cause.message})` : "");
-    },
-  },
-});
+const origin = originOf(options);
+const federation = federationOf(options);
 
 const page = await servePage(options.name, origin);
-let giveArt: (art: WorldArt) => void = () => undefined;
-const art = new Promise<WorldArt>((resolve) => {
-  giveArt = resolve;
-});
+let art: WorldArt | undefined;
 const http = createServer();
 const server = new Server({
   ...(options.cluster === undefined ? {} : await shared(options.cluster)),
   greet: false,
-  transport: new WebSocketTransport({ server: http }),
+  transport: new Door(http, openWorld),
   logger: quietLogger(),
   express: (app) => {
     app.use("/monitor", monitor());
-    app.get("/status", (_request, response) => {
-      response.json({
-        name: options.name,
-        origin,
-        port: options.port,
-        peers: federation.peers.list(),
+    app.get("/status", async (_request, response) => {
+      const { name, port } = options;
+      const rooms = (await matchMaker.query({ name })).map(({ roomId, clients }) => {
+        return { name, roomId, clients };
       });
+      response.json({ name, origin, port, peers: federation.peers.list(), rooms });
     });
-    app.get("/pictures.json", async (_request, response) => {
-      response.json((await art).pictures);
+    app.get("/pictures.json", (_request, response) => {
+      response.json(art?.pictures ?? []);
     });
     app.use(page);
   },
 });
-const room = server.define(
-  options.name,
-  defineWorldRoom(federation, {
-    world: options.name,
-    art,
-    gallery: options.gallery,
-  }),
-);
-// Of several processes, each has a room: who comes next goes where fewer are.
-if (options.cluster !== undefined) room.sortBy({ clients: 1 });
 federation.attach(server);
 // Players join; how many rooms there are is this server's to say.
 matchMaker.controller.exposedMethods = ["joinOrCreate", "join", "joinById", "reconnect"];
@@ -97,9 +54,6 @@ http.once("error", (error: NodeJS.ErrnoException) => {
 });
 try {
   await server.listen(options.port);
-  await openWorld();
-  giveArt(await makeArt(federation, options.name));
-  if (options.forge) await forgeFirstPicture();
   console.log(`${options.name}  ${origin}  (monitor ${origin}/monitor)`);
 } catch (error) {
   // Stopped while starting: Colyseus ends the process once all is put away.
@@ -107,11 +61,21 @@ try {
   if (!stopping) fail(error instanceof Error ? error.message : String(error));
 }
 
-/** The room is there before its first visitor, and stays: its portals are there to see. */
+/**
+ * The world is there before its door opens: whoever waits outside finds the one room, and makes no second one. It
+ * stays when nobody is in it: its gates are there to see.
+ */
 async function openWorld(): Promise<void> {
-  const rooms = await matchMaker.query({ name: options.name });
-  const own = rooms.find(({ processId }) => processId === matchMaker.processId);
-  const { roomId } = own ?? (await matchMaker.createRoom(options.name, {}));
+  const { name, gallery, graceSeconds, forge } = options;
+  art = await makeArt(federation, name);
+  if (forge) forgeLastPicture(art);
+  const room = server.define(
+    name,
+    defineWorldRoom(federation, { world: name, art, gallery, graceSeconds }),
+  );
+  // Of several processes, each has a room: who comes next goes where fewer are.
+  if (options.cluster !== undefined) room.sortBy({ clients: 1 });
+  const { roomId } = await matchMaker.createRoom(name, {});
   matchMaker.getLocalRoomById(roomId).autoDispose = false;
 }
 
@@ -129,9 +93,8 @@ async function shared({ redis }: { readonly redis: string }): Promise<Partial<Se
   };
 }
 
-async function forgeFirstPicture(): Promise<void> {
-  const [picture] = (await art).pictures;
-  const [genuine] = picturesOf(options.name);
+function forgeLastPicture({ pictures }: WorldArt): void {
+  const [picture, genuine] = [pictures.at(-1), picturesOf(options.name).at(-1)];
   if (picture === undefined || genuine === undefined) return;
   forge(http, new URL(federation.assets.urlOf(picture.reference)).pathname, genuine.svg);
 }

@@ -65,8 +65,8 @@ describe("the layout of a world", () => {
         assert.ok(solids.length > 0);
         for (const place of reached) {
           for (const solid of solids) {
-            assert.ok(apart(place, solid) >= 110, `${JSON.stringify([place, solid])}`);
-            assert.ok(!isIn(place, solid, PORTAL_RADIUS), `${JSON.stringify([place, solid])}`);
+            assert.ok(apart(place, solid) >= 110, JSON.stringify([place, solid]));
+            assert.ok(!isIn(place, solid, PORTAL_RADIUS), JSON.stringify([place, solid]));
           }
         }
       });
@@ -156,8 +156,8 @@ describe("the layout of a world", () => {
 
 /** Numbers from 0 to 1, the same for the same seed. */
 function chance(seed: number): () => number {
-  const { bytes } = seededRandom(seed);
-  return () => Buffer.from(bytes(4)).readUInt32BE(0) / 2 ** 32;
+  const random = seededRandom(seed);
+  return () => Buffer.from(random.bytes(4)).readUInt32BE(0) / 2 ** 32;
 }
 
 function apart(one: Place, other: Place): number {
