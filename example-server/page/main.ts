@@ -62,6 +62,8 @@ let isFirst = true;
 const wished = new Set<string>();
 let name = localStorage.getItem(NAME_KEY) ?? "";
 let wasCrossing = false;
+/** The stamp that this world has just given. */
+let stamped: string | undefined;
 
 const journey: Journey = new Journey(homeWorld, {
   arrived: ({ room, origin, from }) => {
@@ -79,7 +81,7 @@ const journey: Journey = new Journey(homeWorld, {
   stays: ({ to, code, message }) => {
     wished.clear();
     company.over();
-    passage.open();
+    passage.open(true);
     if (view !== undefined) putBack(uriOf(view.origin, view.world), homeUri);
     const turnedBack = code === "ERR_FED_CROSSING_ABANDONED";
     const title = turnedBack ? "You turned back" : `You stay here`;
@@ -259,7 +261,7 @@ function show(room: Room, origin: string, from: string | undefined): void {
   });
   room.onMessage("stamped", (message: { readonly name?: unknown }) => {
     if (typeof message.name !== "string") return;
-    toast(`${message.name.slice(0, 60)}`, "A new stamp! It goes wherever you go.", { calm: true });
+    stamped = message.name.slice(0, 60);
   });
   room.onMessage("said", ({ from: who, text }: { from: string; text: string }) => {
     next.said(who, text);
@@ -279,6 +281,7 @@ function show(room: Room, origin: string, from: string | undefined): void {
 /** The new world's first state is here: it takes the place of the former, name and all. */
 function settle(): void {
   if (coming === undefined || !coming.view.isReady) return;
+  if (passage.isClosed && !passage.hidesAll) return;
   const { view: next, origin, from } = coming;
   coming = undefined;
   // Whoever still walks would step right back through the gate behind it.
@@ -290,16 +293,18 @@ function settle(): void {
   follow(uriOf(origin, next.world), homeUri, isFirst);
   wished.clear();
   company.over();
-  const theme = themeOf(next.world);
-  say(byId("lead"), `${theme.motto}. ${leadOf()}`);
+  say(byId("lead"), `${themeOf(next.world).motto}. ${leadOf()}`);
   if (from !== undefined && from !== origin) {
     toast(
       `You are in ${capital(next.world)}`,
-      `On ${new URL(origin).host}, and with you came ${inWords(belongings)}.`,
+      `On ${new URL(origin).host}, and with you came ${inWords(belongings)}.${
+        stamped === undefined ? "" : ` New: the stamp of ${capital(stamped)}.`
+      }`,
       { calm: true },
     );
   } else if (!isFirst) trouble.well(`You are back in ${capital(next.world)}.`);
   trouble.well("You are back.");
+  stamped = undefined;
   isFirst = false;
 }
 
@@ -311,7 +316,7 @@ function leadOf(): string {
 
 async function afterLoss(why: { code: string; message: string; comesHome: boolean }) {
   input.release();
-  passage.open();
+  passage.open(true);
   company.over();
   if (why.code.includes("ERR_FED_SUPERSEDED")) {
     trouble.over();
@@ -371,7 +376,7 @@ requestAnimationFrame(function frame(now) {
   settle();
   if (view !== undefined) {
     view.update(seconds, input.direction);
-    scene.coveredRight = innerWidth - clearOf().right;
+    scene.clear = clearOf();
     scene.draw(view, input);
     watch(view, now);
     // Drawn at least once: what is behind the cover is the new world.
@@ -428,7 +433,9 @@ function clearOf() {
   const panel = byId("around");
   const isBeside = !panel.hidden && panel.offsetWidth < innerWidth / 2;
   const right = isBeside ? panel.offsetLeft : innerWidth;
-  return { left: 8, top: bar + 8, right: right - 8, bottom: foot - 8 };
+  // Where little is left, the world is seen through what covers it.
+  const bottom = Math.max(foot, bar + 120);
+  return { left: 8, top: bar + 8, right: right - 8, bottom: bottom - 8 };
 }
 
 function capital(text: string): string {

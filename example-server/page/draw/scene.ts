@@ -34,8 +34,8 @@ export class Scene {
   #sparks: Spark[] = [];
   #camera: { x: number; y: number } | undefined;
   #zoom = 1;
-  /** What is covered at the right edge, in pixels: the middle is that of the rest. */
-  coveredRight = 0;
+  /** The part of the canvas that nothing covers, in pixels: the player is in its middle. */
+  clear = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
 
   constructor(canvas: HTMLCanvasElement) {
     this.#canvas = canvas;
@@ -58,10 +58,10 @@ export class Scene {
   draw(view: View, input: Input): void {
     const time = performance.now() / (this.#calm.matches ? 4000 : 1000);
     const ratio = Math.min(3, devicePixelRatio || 1);
-    const { clientWidth, clientHeight: height } = this.#canvas;
-    const width = clientWidth - this.coveredRight;
-    if (this.#canvas.width !== Math.round(clientWidth * ratio))
-      this.#canvas.width = Math.round(clientWidth * ratio);
+    const { clientWidth: width, clientHeight: height } = this.#canvas;
+    const { left, top, right, bottom } = this.clear;
+    if (this.#canvas.width !== Math.round(width * ratio))
+      this.#canvas.width = Math.round(width * ratio);
     if (this.#canvas.height !== Math.round(height * ratio)) {
       this.#canvas.height = Math.round(height * ratio);
     }
@@ -69,7 +69,7 @@ export class Scene {
     const g = this.#g;
     const zoom = Math.max(ZOOM.least, Math.min(ZOOM.most, Math.min(width, height) / SHORT_SIDE));
     this.#zoom = zoom;
-    const { x, y } = this.#follow(view, width / zoom, height / zoom);
+    const { x, y } = this.#follow(view, (right - left) / zoom, (bottom - top) / zoom);
     g.setTransform(1, 0, 0, 1, 0, 0);
     g.fillStyle = this.#theme.beyond;
     g.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
@@ -79,8 +79,8 @@ export class Scene {
       0,
       0,
       scale,
-      (width / 2 - x * zoom) * ratio,
-      (height / 2 - y * zoom) * ratio,
+      ((left + right) / 2 - x * zoom) * ratio,
+      ((top + bottom) / 2 - y * zoom) * ratio,
     );
     const ground = this.#ground;
     if (ground !== undefined) {
@@ -102,12 +102,11 @@ export class Scene {
 
   /** Where a place of the world is on the screen, in pixels of the canvas, as it was drawn last. */
   onScreen({ x, y }: { readonly x: number; readonly y: number }): { x: number; y: number } {
-    const { clientWidth, clientHeight: height } = this.#canvas;
-    const width = clientWidth - this.coveredRight;
+    const { left, top, right, bottom } = this.clear;
     const camera = this.#camera ?? { x, y };
     return {
-      x: (x - camera.x) * this.#zoom + width / 2,
-      y: (y - camera.y) * this.#zoom + height / 2,
+      x: (x - camera.x) * this.#zoom + (left + right) / 2,
+      y: (y - camera.y) * this.#zoom + (top + bottom) / 2,
     };
   }
 

@@ -17,6 +17,9 @@ const WORDS: Readonly<Record<Step, string>> = {
   connecting: "You step through",
 };
 const TURN_BACK_MILLISECONDS = 2_000;
+/** The cover grows for so long, as the stylesheet has it; then it is held, to be read. */
+const GROWS_MILLISECONDS = 550;
+const HELD_MILLISECONDS = 1_100;
 
 export class Passage {
   readonly #element = byId("passage");
@@ -24,6 +27,7 @@ export class Passage {
   readonly #turnBack = byId<HTMLButtonElement>("turn-back");
   #at = -1;
   #shown = "";
+  #closedAt = -Infinity;
   #mayTurnBack: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #focused: Element | null = null;
@@ -40,6 +44,11 @@ export class Passage {
     return this.#element.dataset["state"] !== "open";
   }
 
+  /** Whether nothing of the world is seen: what is behind the cover can be changed. */
+  get hidesAll(): boolean {
+    return this.isClosed && performance.now() - this.#closedAt > GROWS_MILLISECONDS;
+  }
+
   /**
    * Covers the screen, from the gate outwards.
    *
@@ -52,6 +61,8 @@ export class Passage {
     const { world, host } = to;
     if (this.isClosed && this.#shown === world) return;
     this.#shown = world;
+    // What covers already goes on from there.
+    if (!this.isClosed) this.#closedAt = performance.now();
     const theme = themeOf(world);
     const { style } = this.#element;
     style.setProperty("--way", theme.accent);
@@ -95,9 +106,10 @@ export class Passage {
     this.#offer();
   }
 
-  /** Opens on what is drawn by now. */
-  open(): void {
+  /** Opens on what is drawn by now, once it has been held for a moment; `atOnce`: the player stays where it was. */
+  open(atOnce = false): void {
     if (!this.isClosed) return;
+    if (!atOnce && performance.now() - this.#closedAt < HELD_MILLISECONDS) return;
     clearTimeout(this.#timer);
     this.#mayTurnBack = undefined;
     this.#turnBack.hidden = true;
