@@ -303,6 +303,19 @@ describe("custody/trades", () => {
     assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
   });
 
+  it("is undecided when a copy may still come that is not refused as the next try was", async () => {
+    await goToArena();
+    const copies: unknown[] = [];
+    servers.refuses = (path, body) => {
+      if (path !== "/custody/offer") return undefined;
+      copies.push(body);
+      return copies.length === 1 ? "ERR_FED_UNAVAILABLE" : "ERR_FED_TRADE_BUSY";
+    };
+    assert.equal((await give(arena)).kind, "undecided");
+    assert.ok((await home.custody.answer(ARENA, "offer", copies[0], 0)).ok);
+    assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
+  });
+
   it("is kept when the first try is refused at the door", async () => {
     await goToArena();
     servers.refuses = (path) => (path === "/custody/offer" ? "ERR_FED_NOT_TRUSTED" : undefined);

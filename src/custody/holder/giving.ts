@@ -66,16 +66,11 @@ function isPassing(code: FederationErrorCode): boolean {
 }
 
 /**
- * Refusals by home's ledger, which answers a repeated question as it did the first. Any other is by who stands before
- * it (a block, a handshake), and says nothing of a try whose answer was lost.
+ * Refusals that hold for every copy of the question, also for one that is still on its way: the epoch has gone on, or
+ * it is no question. Any other may be over by the time that a copy comes whose answer was not heard.
  */
-const DECIDED: ReadonlySet<FederationErrorCode> = new Set([
-  "ERR_FED_TRADE_ITEM",
-  "ERR_FED_TRADE_BUSY",
-  "ERR_FED_TRADE_UNSUPPORTED",
+const FINAL: ReadonlySet<FederationErrorCode> = new Set([
   "ERR_FED_STALE_CUSTODY",
-  "ERR_FED_CROSSING_BUSY",
-  "ERR_FED_PROOF_INVALID",
   "ERR_FED_MALFORMED",
 ]);
 
@@ -110,7 +105,7 @@ export async function give(
       const request = { ...gift, player, epoch, ...(state === undefined ? {} : { state }) };
       const answer = await homeAt(session.home).offer(request);
       if (!answer.ok && isPassing(answer.code)) throw new FederationError(answer.code);
-      if (!answer.ok && isUnanswered && !DECIDED.has(answer.code)) break;
+      if (!answer.ok && isUnanswered && !FINAL.has(answer.code)) break;
       if (!answer.ok) {
         return kept(answer.code, SENTENCES[answer.code] ?? "Your home does not let you give that.");
       }
