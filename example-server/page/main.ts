@@ -446,16 +446,22 @@ byId("wave").addEventListener("click", () => {
   view?.room.send("wave", {});
 });
 byId("talk").addEventListener("click", () => {
-  const form = byId("say");
-  form.hidden = !form.hidden;
-  byId("talk").ariaExpanded = String(!form.hidden);
-  if (!form.hidden) byId("words").focus();
+  talk(byId("say").hidden);
 });
+byId("say").addEventListener("keydown", ({ key }) => {
+  if (key === "Escape") talk(false);
+});
+function talk(open: boolean): void {
+  byId("say").hidden = !open;
+  byId("talk").ariaExpanded = String(open);
+  byId(open ? "words" : "talk").focus();
+}
 byId("say").addEventListener("submit", (event) => {
   event.preventDefault();
   const words = byId<HTMLInputElement>("words");
   if (words.value.trim() !== "") view?.room.send("say", { text: words.value.trim() });
   words.value = "";
+  talk(false);
 });
 byId("invite").addEventListener("click", () => void invite());
 byId("me").addEventListener("click", () => void menu());

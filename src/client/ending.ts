@@ -37,7 +37,9 @@ export function codeAndSentence(text: string): { code: string | undefined; sente
 
 /** Why, for the player. */
 export function sentenceOf({ code, reason, recall }: Ending): string {
-  const { sentence } = codeAndSentence(recall?.message ?? reason);
+  // Of a connection that was cut, the reason is the SDK's own word, for programmers.
+  const said = code === CloseCode.ABNORMAL_CLOSURE ? "" : reason;
+  const { sentence } = codeAndSentence(recall?.message ?? said);
   if (sentence !== "") return sentence;
   return SENTENCES.get(code) ?? "The connection is lost.";
 }

@@ -20,8 +20,8 @@ export function drawPortal(g: CanvasRenderingContext2D, portal: Portal, time: nu
   }
   disk(g, hue, alive, time);
   arch(g, hue, alive);
-  g.restore();
   if (!alive) boards(g);
+  g.restore();
   sign(g, portal);
 }
 

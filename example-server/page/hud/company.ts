@@ -17,8 +17,10 @@ export class Company {
 
   /** Hears what a room says of it. `goes`: the player has said yes to go there. */
   listen(room: Room, goes: (uri: string) => void): void {
+    const asked = new Set<string>();
     room.onMessage("gathering", (message: unknown) => {
       const { id, by, to, label, seconds } = members(message);
+      asked.add(text(id));
       this.#ask(text(by), text(label), Number(seconds), () => {
         goes(text(to));
         room.send("along", { id });
@@ -31,16 +33,16 @@ export class Company {
         return;
       }
       const list = Array.isArray(names) ? names.map(text) : [];
-      const setOff =
-        members(message)["mine"] === true
-          ? button(
-              "Set off now",
-              () => {
-                room.send("set-off", { id });
-              },
-              "first",
-            )
-          : undefined;
+      // Who was not asked has called.
+      const setOff = !asked.has(text(id))
+        ? button(
+            "Set off now",
+            () => {
+              room.send("set-off", { id });
+            },
+            "first",
+          )
+        : undefined;
       this.#say("Going together", `${list.join(", ")} will go in a moment, all or nobody.`, [
         setOff,
       ]);

@@ -31,6 +31,11 @@ export function toast(
   setTimeout(leave, MILLISECONDS);
 }
 
+/** What was told is over: something else matters now. */
+export function forgetToasts(): void {
+  document.querySelector(".toasts")?.replaceChildren();
+}
+
 /** A code, for whoever opens it. */
 export function details(code: string): HTMLDetailsElement {
   return make(

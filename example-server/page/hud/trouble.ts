@@ -1,6 +1,6 @@
 /** One place for what is wrong with the connection: it stays while that lasts, and then says that all is well. */
 import { byId, button, make } from "./element.ts";
-import { details } from "./toasts.ts";
+import { details, forgetToasts } from "./toasts.ts";
 
 /** What is wrong. */
 export interface Ill {
@@ -30,6 +30,7 @@ export class Trouble {
   ill({ title, text, safe, until, detail, act }: Ill): void {
     clearInterval(this.#timer);
     this.#isIll = true;
+    forgetToasts();
     // Counted for the eye alone: nobody wants to hear every second.
     const left = make("span", { ariaHidden: "true" });
     this.#box.classList.remove("well");
