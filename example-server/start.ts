@@ -1,7 +1,6 @@
 /** `npm start`: four servers, each its own process, operator, key and store. Two games: three worlds, and a harbour. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
@@ -27,8 +26,7 @@ const PROGRAMS: readonly Program[] = [
   { name: "arena", script: WORLD, flags: ["--forge"] },
   { name: "gallery", script: WORLD, flags: ["--gallery"] },
   { name: "harbour", script: HARBOUR, flags: [] },
-  // AT MERGE: the harbour is always there; take the filter away, and the import of existsSync.
-].filter(({ script }) => existsSync(new URL(script, import.meta.url)));
+];
 const FIRST_PORT = 2567;
 /** Ports that are tried one after the other; further on than that, something else is wrong. */
 const BLOCKS = 50;

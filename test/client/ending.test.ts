@@ -26,10 +26,16 @@ describe("how a stay ended", () => {
 
   it("has a sentence for the player, whatever the server said", () => {
     assert.equal(sentenceOf(ending({ recall })), recall.message);
-    assert.equal(sentenceOf(ending({ reason: "ERR_FED_AWAY: You are away." })), "You are away.");
-    assert.equal(sentenceOf(ending({ reason: "Closing time." })), "Closing time.");
+    const away = { code: 4000, reason: "ERR_FED_AWAY: You are away." };
+    assert.equal(sentenceOf(ending(away)), "You are away.");
+    assert.equal(sentenceOf(ending({ code: 4500, reason: "Closing time." })), "Closing time.");
     assert.equal(sentenceOf(ending({ code: 4001 })), "The server has stopped.");
     assert.equal(sentenceOf(ending({})), "The connection is lost.");
+  });
+
+  it("has no words of the SDK's for the player where the connection was cut", () => {
+    const reason = "Room uptime too short for reconnection.";
+    assert.equal(sentenceOf(ending({ reason })), "The connection is lost.");
   });
 
   it("has the whole reason where the close frame had no room for it", () => {
