@@ -19,6 +19,7 @@ import { askForName } from "./hud/welcome.ts";
 import { AssetImages } from "./images.ts";
 import { Input } from "./input.ts";
 import { showForTests } from "./look.ts";
+import { Wishes } from "./federation/wishes.ts";
 import { randomName } from "./names.ts";
 import { type Portal, View } from "./view.ts";
 
@@ -47,7 +48,7 @@ const around = new Around({
     enter(portal.target);
   },
   gather: ({ target }) => {
-    wished.add(target);
+    wishes.add(target);
     view?.room.send("gather", { to: target });
   },
   give: (to) => void give(to.key, to.name),
@@ -58,8 +59,8 @@ let view: View | undefined;
 let coming: { readonly view: View; readonly origin: string; from: string | undefined } | undefined;
 let belongings: Belongings = NOTHING;
 let isFirst = true;
-/** Where the player said that it wants to go. */
-const wished = new Set<string>();
+/** Where the player said that it wants to go; also while another page asks this one for its word. */
+const wishes = new Wishes();
 let name = localStorage.getItem(NAME_KEY) ?? "";
 let wasCrossing = false;
 /** The stamp that this world has just given. */
@@ -79,7 +80,7 @@ const journey: Journey = new Journey(homeWorld, {
     }
   },
   stays: ({ to, code, message }) => {
-    wished.clear();
+    wishes.clear();
     company.over();
     passage.open(true);
     if (view !== undefined) putBack(uriOf(view.origin, view.world), homeUri);
@@ -137,7 +138,7 @@ const journey: Journey = new Journey(homeWorld, {
       ({ target, x, y }) =>
         target === to && me !== undefined && Math.hypot(x - me.x, y - me.y) < AT_GATE,
     );
-    if (wished.delete(to) || isAtGate === true || origin === journey.home) return true;
+    if (wishes.has(to) || isAtGate === true || origin === journey.home) return true;
     return confirmed(
       `Go to ${world ?? "another world"}?`,
       `This world sends you to ${new URL(origin).host}. You can stay.`,
@@ -229,8 +230,7 @@ async function comeHome(): Promise<void> {
 }
 
 function enter(uri: string): void {
-  wished.clear();
-  wished.add(uri);
+  wishes.only(uri);
   try {
     journey.enter(uri);
   } catch {
@@ -273,7 +273,7 @@ function show(room: Room, origin: string, from: string | undefined): void {
     tellGift(message);
   });
   company.listen(room, (uri) => {
-    wished.add(uri);
+    wishes.add(uri);
   });
   room.send("move", input.direction);
 }
@@ -291,7 +291,7 @@ function settle(): void {
   scene.jump();
   showPlace(next.world, origin);
   follow(uriOf(origin, next.world), homeUri, isFirst);
-  wished.clear();
+  wishes.clear();
   company.over();
   say(byId("lead"), `${themeOf(next.world).motto}. ${leadOf()}`);
   if (from !== undefined && from !== origin) {
@@ -395,7 +395,7 @@ function watch(current: View, now: number): void {
   if (me === undefined) return;
   if (me.crossing !== wasCrossing) {
     wasCrossing = me.crossing;
-    const [uri = gateAt(current)?.target] = wished;
+    const uri = wishes.last ?? gateAt(current)?.target;
     if (me.crossing && uri !== undefined) {
       close(uri);
       passage.step("asking");
