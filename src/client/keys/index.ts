@@ -17,7 +17,7 @@ import { ask, byTheRightTime } from "../connections.ts";
 import { Identity } from "../identity.ts";
 import { within } from "../patience.ts";
 import { PlayerKey } from "../player-key.ts";
-import { type KeyStorage, browserStorage, checkedStorage } from "../storage.ts";
+import { type KeyStorage, storageOf } from "../storage.ts";
 import { Whereabouts } from "../whereabouts.ts";
 import { SEED_BYTES, openKey, sealKey, seedOfWords, wordsOf } from "./sealed-key.ts";
 
@@ -60,7 +60,7 @@ export class PlayerKeys {
    * @throws TypeError naming the option that is wrong, or where there is no storage.
    */
   constructor(home: string | URL, options: { readonly storage?: KeyStorage } = {}) {
-    const storage = checkedStorage("storage", options.storage) ?? browserStorage("localStorage");
+    const storage = storageOf("storage", options.storage, "localStorage") ?? undefined;
     if (storage === undefined)
       throw new TypeError("storage: this browser has none to keep keys in");
     this.#home = home;
