@@ -77,6 +77,7 @@ export const ERROR_CODES = {
   ERR_FED_KEY_IN_USE: [409, "This key belongs to another player"],
   ERR_FED_LAST_KEY: [409, "A player keeps one key at least"],
   ERR_FED_TOO_MANY_KEYS: [409, "The player has as many keys as a player may have"],
+  ERR_FED_KEY_LOST: [409, "The browser has the player's locked key no more"],
   ERR_FED_ADMISSION_REFUSED: [403, "The destination does not admit this player"],
   ERR_FED_TOO_MANY_VISITORS: [
     409,

@@ -18,13 +18,13 @@ import {
 export interface RoomListeners {
   /** Whether the player is in it still: nothing else is heard. */
   isPresent(): boolean;
-  transit(transit: Transit): void;
-  failed(failed: Failed): void;
-  undecided(undecided: Failed): void;
-  progress(progress: AssetProgress): void;
-  frozen(freeze: Freeze): void;
+  readonly transit: (transit: Transit) => void;
+  readonly failed: (failed: Failed) => void;
+  readonly undecided: (undecided: Failed) => void;
+  readonly progress: (progress: AssetProgress) => void;
+  readonly frozen: (freeze: Freeze) => void;
   thawed(): void;
-  kept(kept: Kept): void;
+  readonly kept: (kept: Kept) => void;
   recalled(recall: Recall): void;
   /** As it was said: what few rooms say is checked by what is loaded later. */
   destinations(message: unknown): void;
@@ -45,24 +45,12 @@ export function listenTo(room: Room, listeners: RoomListeners): void {
       if (parsed !== undefined) listener(parsed);
     });
   };
-  hear("federation:transit", parseTransit, (transit) => {
-    listeners.transit(transit);
-  });
-  hear("federation:failed", parseFailed, (failed) => {
-    listeners.failed(failed);
-  });
-  hear("federation:undecided", parseUndecided, (undecided) => {
-    listeners.undecided(undecided);
-  });
-  hear("federation:progress", parseProgress, (progress) => {
-    listeners.progress(progress);
-  });
-  hear("federation:frozen", parseFrozen, (freeze) => {
-    listeners.frozen(freeze);
-  });
-  hear("federation:kept", parseKept, (kept) => {
-    listeners.kept(kept);
-  });
+  hear("federation:transit", parseTransit, listeners.transit);
+  hear("federation:failed", parseFailed, listeners.failed);
+  hear("federation:undecided", parseUndecided, listeners.undecided);
+  hear("federation:progress", parseProgress, listeners.progress);
+  hear("federation:frozen", parseFrozen, listeners.frozen);
+  hear("federation:kept", parseKept, listeners.kept);
   hear("federation:recalled", parseRecalled, (recalled) => {
     recall = recalled;
     listeners.recalled(recalled);

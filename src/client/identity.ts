@@ -1,7 +1,7 @@
 /** Who travels: the player's home, its account or its key, and the name it wishes for. */
 import { codeAndSentence } from "./ending.ts";
 import { PlayerKey, type ProofUse, type ProvingKey } from "./player-key.ts";
-import { type KeyStorage, browserStorage, checkedStorage } from "./storage.ts";
+import { type KeyStorage, storageOf } from "./storage.ts";
 import type { Visit } from "./visit.ts";
 import type { Whereabouts } from "./whereabouts.ts";
 
@@ -50,7 +50,8 @@ export class Identity {
 
   /**
    * @param home URL of the home server.
-   * @param storage Where the key is kept; undefined: the browser's, where there is one; null: no key.
+   * @param options As `Traveler` has them.
+   * @param visit The key that acts for the player's own, on a page that it was handed over to.
    * @throws TypeError when `home` is no URL of a server, or an option is wrong.
    */
   constructor(
@@ -59,18 +60,17 @@ export class Identity {
       name,
       storage,
       token,
-      visit,
     }: {
       readonly name?: string | undefined;
       readonly storage?: KeyStorage | null | undefined;
       readonly token?: HostToken | undefined;
-      readonly visit?: Visit | undefined;
     },
+    visit?: Visit,
   ) {
     this.#home = originOf(home);
     this.name = name;
     if (token !== undefined && typeof token !== "string" && typeof token !== "function") {
-      throw new TypeError("token must be a text, or a function that returns one");
+      throw new TypeError("token must be a text or a function");
     }
     this.#token = token;
     this.#visit = visit;
@@ -78,8 +78,7 @@ export class Identity {
       this.key = visit.key;
       return;
     }
-    const given = checkedStorage("storage", storage);
-    const kept = given === undefined ? browserStorage("localStorage") : given;
+    const kept = storageOf("storage", storage, "localStorage");
     if (kept === null) return;
     try {
       this.key = kept === undefined ? PlayerKey.generate() : PlayerKey.load(kept);

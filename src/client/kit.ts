@@ -10,7 +10,7 @@ import { codeAndSentence } from "./ending.ts";
 import { isCount, isOrigin, isText, members, parseTransit } from "./messages.ts";
 import { within } from "./patience.ts";
 import { proofBy, thumbprintOf } from "./player-key.ts";
-import { browserStorage } from "./storage.ts";
+import { storageOf } from "./storage.ts";
 import { VISIT } from "./visit.ts";
 
 /** All of it. */
@@ -31,7 +31,7 @@ export const KIT = {
   within,
   proofBy,
   thumbprintOf,
-  browserStorage,
+  storageOf,
   VISIT,
 };
 

@@ -1,6 +1,6 @@
 /** Where a player was when its page was left, so that the next page can go on from there. */
 import { type Transit, parseTransit } from "./messages.ts";
-import { type KeyStorage, browserStorage, checkedStorage } from "./storage.ts";
+import { type KeyStorage, storageOf } from "./storage.ts";
 
 /** Enough to get back into a room. */
 export interface Place {
@@ -26,8 +26,7 @@ export class PlaceKeeper {
   /** @param storage Undefined: the browser's, of this tab, where there is one; null keeps nothing. */
   constructor(home: string, storage: KeyStorage | null | undefined) {
     this.#home = home;
-    const given = checkedStorage("placeStorage", storage);
-    this.#storage = given === undefined ? browserStorage("sessionStorage") : (given ?? undefined);
+    this.#storage = storageOf("placeStorage", storage, "sessionStorage") ?? undefined;
   }
 
   /** The place kept; undefined when there is none, or it is another home's. */

@@ -2,7 +2,10 @@ import nacl from "tweetnacl/nacl.js";
 import { decodeBase64Url, encodeBase64Url, encodeJson } from "./base64url.ts";
 import type { KeyStorage } from "./storage.ts";
 
-const STORAGE_KEY = "aether-federation:player-key";
+/** Where the key is kept. */
+export const STORAGE_KEY = "aether-federation:player-key";
+/** What storage has in the place of a key that is locked: `x` of its JWK. `keys/` writes it. */
+export const LOCKED = /^locked:(.+)$/u;
 const PROOF_SECONDS = 55;
 /** What RFC 8410 puts before the 32 bytes of an Ed25519 private key. */
 const PKCS8_HEAD = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
@@ -51,46 +54,48 @@ export interface ProvingKey {
  * The player's Ed25519 key. At a home without accounts it *is* the account: who holds it is the
  * player, who loses it is somebody else.
  */
-export class PlayerKey {
-  readonly #pair: nacl.SignKeyPair;
-  #native: Promise<CryptoKey | undefined> | undefined;
+export class PlayerKey implements ProvingKey {
+  /** The public half as a JWK. */
+  readonly jwk: PublicKeyJwk;
+  readonly #sign: Sign;
 
-  private constructor(seed: Uint8Array) {
-    this.#pair = nacl.sign.keyPair.fromSeed(seed);
+  /**
+   * A key whose private half is somewhere else.
+   *
+   * @param sign Signs by it: 64 bytes, Ed25519.
+   */
+  constructor(jwk: PublicKeyJwk, sign: Sign) {
+    this.jwk = jwk;
+    this.#sign = sign;
   }
 
   /** A new key. */
   static generate(): PlayerKey {
-    return new PlayerKey(nacl.randomBytes(32));
+    return ofSeed(nacl.randomBytes(32));
   }
 
   /**
    * The key kept in `storage`, made and kept there when there is none. What is kept already is never
-   * overwritten.
+   * overwritten. One that is locked (`PlayerKeys.lock`) signs by WebCrypto: that rejects with `ERR_FED_KEY_LOST` where
+   * the browser has it no more.
    *
    * @throws TypeError when what is kept there is no key; whatever `storage` throws.
    */
   static load(storage: KeyStorage): PlayerKey {
-    const kept: unknown = storage.getItem(STORAGE_KEY);
-    if (kept !== null && kept !== undefined) {
-      const seed = typeof kept === "string" ? decodeBase64Url(kept) : undefined;
-      if (seed?.length === 32) return new PlayerKey(seed);
-      throw new TypeError(
-        `"${STORAGE_KEY}" in storage is no player's key: remove it to begin anew. Storage must answer at once.`,
-      );
+    let kept = storage.getItem(STORAGE_KEY) as string | null | undefined;
+    if (kept === null || kept === undefined) {
+      kept = encodeBase64Url(nacl.randomBytes(32));
+      storage.setItem(STORAGE_KEY, kept);
     }
-    const fresh = nacl.randomBytes(32);
-    storage.setItem(STORAGE_KEY, encodeBase64Url(fresh));
-    return new PlayerKey(fresh);
-  }
-
-  /** The public half as a JWK. */
-  get jwk(): PublicKeyJwk {
-    return { kty: "OKP", crv: "Ed25519", x: encodeBase64Url(this.#pair.publicKey) };
+    const x = LOCKED.exec(kept)?.[1];
+    if (x !== undefined) return lockedKey(x);
+    const seed = decodeBase64Url(kept);
+    if (seed?.length === 32) return ofSeed(seed);
+    throw new TypeError(`"${STORAGE_KEY}" in storage is no player's key: remove it to begin anew.`);
   }
 
   /** RFC 7638 thumbprint: after `key-`, the local id at a home without accounts. Needs WebCrypto. */
-  async thumbprint(): Promise<string> {
+  thumbprint(): Promise<string> {
     return thumbprintOf(this.jwk);
   }
 
@@ -100,7 +105,7 @@ export class PlayerKey {
    *
    * @param at What time it is there, in Unix milliseconds. Default: this machine's clock.
    */
-  async prove(audience: string, use: ProofUse = "login", at = Date.now()): Promise<string> {
+  prove(audience: string, use: ProofUse = "login", at = Date.now()): Promise<string> {
     return proofBy(this.jwk, this.#sign, audience, use, at);
   }
 
@@ -110,25 +115,41 @@ export class PlayerKey {
    *
    * @param at What time it is there, in Unix milliseconds. Default: this machine's clock.
    */
-  async delegate(
+  delegate(
     { audience: aud, seat: sid, transferId: xfer, jkt }: SeatDelegation,
     at = Date.now(),
   ): Promise<string> {
     const claims = { aud, use: "delegate", sid, xfer, cnf: { jkt } };
     return statement(this.jwk, this.#sign, "aether-delegation+jwt", claims, at);
   }
-
-  /** WebCrypto signs in a fraction of the time; not every browser has it, and only on `https:`. */
-  readonly #sign = async (message: Uint8Array<ArrayBuffer>): Promise<Uint8Array> => {
-    this.#native ??= importNatively(this.#pair.secretKey.slice(0, 32));
-    const key = await this.#native;
-    return key === undefined
-      ? nacl.sign.detached(message, this.#pair.secretKey)
-      : new Uint8Array(await crypto.subtle.sign("Ed25519", key, message));
-  };
 }
 
-type Sign = (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
+function ofSeed(seed: Uint8Array): PlayerKey {
+  const { publicKey, secretKey } = nacl.sign.keyPair.fromSeed(seed);
+  let native: Promise<CryptoKey | undefined> | undefined;
+  // WebCrypto signs in a fraction of the time; not every browser has it, and only on `https:`.
+  return new PlayerKey(jwkOf(encodeBase64Url(publicKey)), async (message) => {
+    native ??= importNatively(seed);
+    const key = await native;
+    return key === undefined
+      ? nacl.sign.detached(message, secretKey)
+      : new Uint8Array(await crypto.subtle.sign("Ed25519", key, message));
+  });
+}
+
+function lockedKey(x: string): PlayerKey {
+  return new PlayerKey(jwkOf(x), async (message) => {
+    return (await import("./later/locked-key.ts")).signLocked(x, message);
+  });
+}
+
+/** A public key as a JWK. */
+export function jwkOf(x: string): PublicKeyJwk {
+  return { kty: "OKP", crv: "Ed25519", x };
+}
+
+/** Signs as a private key does. */
+export type Sign = (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
 
 /** RFC 7638. */
 export async function thumbprintOf({ crv, kty, x }: PublicKeyJwk): Promise<string> {
@@ -169,7 +190,8 @@ function claimsOf(use: ProofUse): object {
     : { use: "host", purpose: use.purpose };
 }
 
-async function importNatively(seed: Uint8Array): Promise<CryptoKey | undefined> {
+/** A key in WebCrypto, which does not give it away; undefined where that has no Ed25519, as on `http:`. */
+export async function importNatively(seed: Uint8Array): Promise<CryptoKey | undefined> {
   try {
     const key = new Uint8Array([...PKCS8_HEAD, ...seed]);
     return await crypto.subtle.importKey("pkcs8", key, "Ed25519", false, ["sign"]);

@@ -4,8 +4,25 @@ export interface KeyStorage {
   setItem(key: string, value: string): void;
 }
 
-/** The browser's own storage, where there is one. */
-export function browserStorage(name: "localStorage" | "sessionStorage"): KeyStorage | undefined {
+/**
+ * The storage that an option names; undefined: the browser's own, where there is one; null: none.
+ *
+ * @throws TypeError naming the option for what is no storage.
+ */
+export function storageOf(
+  option: "storage" | "placeStorage",
+  given: KeyStorage | null | undefined,
+  name: "localStorage" | "sessionStorage",
+): KeyStorage | null | undefined {
+  if (given === undefined) return browserStorage(name);
+  const { getItem, setItem } = (given ?? {}) as Partial<KeyStorage>;
+  if (given === null || (typeof getItem === "function" && typeof setItem === "function")) {
+    return given;
+  }
+  throw new TypeError(`${option} must have getItem and setItem, or be null`);
+}
+
+function browserStorage(name: "localStorage" | "sessionStorage"): KeyStorage | undefined {
   try {
     const all = globalThis as {
       localStorage?: KeyStorage | null;
@@ -17,15 +34,4 @@ export function browserStorage(name: "localStorage" | "sessionStorage"): KeyStor
     // Browsers that forbid storage throw on the mere mention.
     return undefined;
   }
-}
-
-/** @throws TypeError naming the option for what is no storage. */
-export function checkedStorage(
-  option: string,
-  storage: KeyStorage | null | undefined,
-): KeyStorage | null | undefined {
-  if (storage === null || storage === undefined) return storage;
-  const { getItem, setItem } = storage as Partial<KeyStorage>;
-  if (typeof getItem === "function" && typeof setItem === "function") return storage;
-  throw new TypeError(`${option} must have getItem and setItem, or be null`);
 }

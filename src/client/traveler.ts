@@ -143,8 +143,7 @@ export class Traveler<Server extends ServerTypes = any> {
    * {@link onStorageTrouble}.
    */
   constructor(home: string | URL, options: TravelerOptions = {}) {
-    const { name, storage, token, placeStorage, comesHome = true } = options;
-    const { silenceSeconds = SILENCE_SECONDS } = options;
+    const { placeStorage, comesHome = true, silenceSeconds = SILENCE_SECONDS } = options;
     if (!(silenceSeconds >= 1 && silenceSeconds <= MAX_SILENCE_SECONDS)) {
       throw new TypeError(`silenceSeconds must be 1 to ${MAX_SILENCE_SECONDS}`);
     }
@@ -155,7 +154,7 @@ export class Traveler<Server extends ServerTypes = any> {
     }
     this.#options = options;
     this.#visit = (options as Visiting)[VISIT];
-    this.#identity = new Identity(home, { name, storage, token, visit: this.#visit });
+    this.#identity = new Identity(home, options, this.#visit);
     this.#places = new PlaceKeeper(this.home, placeStorage);
     this.#comesHome = comesHome !== false;
     if (typeof comesHome === "string") this.#homeRoom = { world: comesHome, options: {} };

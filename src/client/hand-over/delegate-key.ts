@@ -5,6 +5,7 @@
  * player's home and back. Elsewhere its seed is in this tab's `sessionStorage`.
  */
 import type { ProofUse, ProvingKey, PublicKeyJwk } from "../player-key.ts";
+import { type StorePlace, inStore, settled } from "../later/database.ts";
 import { kit } from "../later/kit.ts";
 
 /** Where a key lies: its number in IndexedDB, or its seed. */
@@ -18,8 +19,11 @@ interface StoredPair {
   readonly pair: CryptoKeyPair;
 }
 
-const DATABASE = "aether-federation";
-const KEYS = "delegate-keys";
+const PLACE: StorePlace = {
+  database: "aether-federation",
+  store: "delegate-keys",
+  durability: "relaxed",
+};
 /** Keys of other tabs stay; the oldest go first. */
 const MAX_KEYS = 16;
 
@@ -93,7 +97,7 @@ async function ofPair(
 }
 
 function store(pair: StoredPair): Promise<unknown> {
-  return inDatabase("readwrite", async (keys) => {
+  return inStore(PLACE, "readwrite", async (keys) => {
     const all = (await settled(keys.getAll())) as StoredPair[];
     const old = all.sort((a, b) => b.madeAt - a.madeAt).slice(MAX_KEYS - 1);
     for (const { id } of old) keys.delete(id);
@@ -102,34 +106,6 @@ function store(pair: StoredPair): Promise<unknown> {
 }
 
 async function stored(id: string): Promise<CryptoKeyPair | undefined> {
-  const found = await inDatabase("readonly", (keys) => settled(keys.get(id)));
+  const found = await inStore(PLACE, "readonly", (keys) => settled<unknown>(keys.get(id)));
   return (found as StoredPair | undefined)?.pair;
-}
-
-async function inDatabase<Result>(
-  mode: IDBTransactionMode,
-  work: (keys: IDBObjectStore) => Promise<Result>,
-): Promise<Result> {
-  const opening = indexedDB.open(DATABASE, 1);
-  opening.onupgradeneeded = () => {
-    opening.result.createObjectStore(KEYS, { keyPath: "id" });
-  };
-  await settled(opening);
-  const database = opening.result;
-  try {
-    return await work(database.transaction(KEYS, mode).objectStore(KEYS));
-  } finally {
-    database.close();
-  }
-}
-
-function settled(request: IDBRequest): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => {
-      resolve(request.result as unknown);
-    };
-    request.onerror = () => {
-      reject(request.error ?? new Error("IndexedDB does not answer"));
-    };
-  });
 }

@@ -32,8 +32,7 @@ export class StayKeeper {
   /** @param storage Null keeps nothing, so that a reload leads home. */
   constructor(server: string, storage: KeyStorage | null | undefined) {
     this.#server = server;
-    this.#storage =
-      storage === undefined ? kit.browserStorage("sessionStorage") : (storage ?? undefined);
+    this.#storage = kit.storageOf("placeStorage", storage, "sessionStorage") ?? undefined;
   }
 
   /** The stay kept for this server. */

@@ -8,45 +8,33 @@
  *   show(keys.words());                                   // to be written down
  *   const request = await keys.request("My phone");       // on the new device, shown as text or QR code
  *   await keys.add(request);                              // on the old one
+ *   await keys.lock();                                    // no script reads it any more
  */
 import type { Room } from "@colyseus/sdk";
 import nacl from "tweetnacl/nacl.js";
 import { shownText } from "../../words.ts";
-import { decodeBase64Url, encodeBase64Url, encodeJson } from "../base64url.ts";
+import { decodeBase64Url, encodeBase64Url } from "../base64url.ts";
 import { ask, byTheRightTime } from "../connections.ts";
 import { Identity } from "../identity.ts";
+import { forgetLocked } from "../later/locked-key.ts";
 import { within } from "../patience.ts";
-import { PlayerKey } from "../player-key.ts";
-import { type KeyStorage, browserStorage, checkedStorage } from "../storage.ts";
+import { LOCKED, PlayerKey, STORAGE_KEY } from "../player-key.ts";
+import { type KeyStorage, storageOf } from "../storage.ts";
 import { Whereabouts } from "../whereabouts.ts";
+import {
+  MAX_NAME_LENGTH,
+  type PlayerDevices,
+  type RotatedDevices,
+  devicesOf,
+  refusalOf,
+} from "./devices.ts";
+import { deviceRequest, lockedSigner, seedSigner } from "./device-request.ts";
+import { lockSeed } from "./lock.ts";
 import { SEED_BYTES, openKey, sealKey, seedOfWords, wordsOf } from "./sealed-key.ts";
 
-/** One of a player's keys, as home lists it. */
-export interface PlayerDevice {
-  /** Thumbprint of its key (RFC 7638): what it is removed by. */
-  readonly jkt: string;
-  /** What the player has called it. */
-  readonly name: string | undefined;
-  /** Unix seconds; 0 for the key that the player began with. */
-  readonly addedAt: number;
-  /** Whether it is this one. */
-  readonly current: boolean;
-}
+export type { PlayerDevice, PlayerDevices, RotatedDevices } from "./devices.ts";
 
-/** A player and its keys, as home knows them. */
-export interface PlayerDevices {
-  /** `<local id>@<home authority>`. */
-  readonly player: string;
-  readonly keys: readonly PlayerDevice[];
-}
-
-/** Where the key is kept: the place that `Traveler` has it, too. */
-const STORAGE_KEY = "aether-federation:player-key";
 const ANSWER_MILLISECONDS = 15_000;
-/** A person carries a request from one screen to the other. */
-const REQUEST_SECONDS = 590;
-const MAX_KEYS = 8;
-const MAX_NAME_LENGTH = 64;
 
 /** The keys of the player in this browser. */
 export class PlayerKeys {
@@ -60,7 +48,7 @@ export class PlayerKeys {
    * @throws TypeError naming the option that is wrong, or where there is no storage.
    */
   constructor(home: string | URL, options: { readonly storage?: KeyStorage } = {}) {
-    const storage = checkedStorage("storage", options.storage) ?? browserStorage("localStorage");
+    const storage = storageOf("storage", options.storage, "localStorage") ?? undefined;
     if (storage === undefined)
       throw new TypeError("storage: this browser has none to keep keys in");
     this.#home = home;
@@ -70,7 +58,7 @@ export class PlayerKeys {
   /**
    * The key as 24 English words (BIP 39), for paper. Who reads them is the player.
    *
-   * @throws TypeError when none is kept here.
+   * @throws TypeError when none is kept here, and when it is locked.
    */
   words(): string {
     return wordsOf(this.#seed());
@@ -80,14 +68,40 @@ export class PlayerKeys {
    * The key as the text of a file, sealed by a passphrase of at least 8 characters. Takes a second or so. Needs
    * WebCrypto: `https:`.
    *
-   * @throws TypeError when none is kept here, and for a shorter passphrase.
+   * @throws TypeError when none is kept here, when it is locked, and for a shorter passphrase.
    */
   file(passphrase: string): Promise<string> {
     return sealKey(this.#seed(), passphrase);
   }
 
+  /** Whether the key that is kept here is locked: see {@link lock}. */
+  get isLocked(): boolean {
+    return this.#lockedKey() !== undefined;
+  }
+
   /**
-   * Keeps the key of 24 words, or of a file, in this browser. Make a new `Traveler` then: it is that player.
+   * Has the browser keep the key so that no script can read it, and takes it out of storage. For good: its words and its
+   * file are made before, or never. Whatever a page does with the key, it does as ever; pages that are open have it
+   * until they are loaded again. A script that means harm can use it for as long as its page is open, but not take it
+   * along. Locked already, it stays so.
+   *
+   * @throws Error with a sentence for the player where the browser cannot: without Ed25519 in WebCrypto (which `http:` has
+   * not), without IndexedDB, or where that does not answer for 5 s. The key stays as it was.
+   * @throws TypeError when none is kept here.
+   */
+  async lock(): Promise<void> {
+    if (this.isLocked) return;
+    const kept = this.#storage.getItem(STORAGE_KEY);
+    const x = await lockSeed(this.#seed());
+    if (this.#storage.getItem(STORAGE_KEY) !== kept) {
+      throw new Error("Another page has put another key here meanwhile: try again.");
+    }
+    this.#storage.setItem(STORAGE_KEY, markOf(x));
+  }
+
+  /**
+   * Keeps the key of 24 words, or of a file, in this browser. Leave the room, and make a new `Traveler` then: it is that
+   * player. The key is not locked, whether the one before was or not.
    *
    * @param options `passphrase`: the file's. `replace`: also where another key is kept here, which is lost with all
    * that is its alone.
@@ -103,10 +117,14 @@ export class PlayerKeys {
     const seed = isFile ? await openKey(from, passphrase) : seedOfWords(from);
     const text = encodeBase64Url(seed);
     const kept = this.#storage.getItem(STORAGE_KEY);
-    if (kept !== null && kept !== text && !replace) {
+    const former = this.#lockedKey();
+    const isSame = kept === text || former === seedSigner(seed).jwk.x;
+    if (kept !== null && !isSame && !replace) {
       throw new TypeError("another key is kept here: replace: true puts this one in its place");
     }
     this.#storage.setItem(STORAGE_KEY, text);
+    // Pages that are open sign by the same one still.
+    if (!isSame) await forget(former);
   }
 
   /** The player whose key this is, and all its keys. Rejects with an error whose message begins with a code. */
@@ -126,7 +144,8 @@ export class PlayerKeys {
     }
     const identity = this.#identity();
     const home = await this.#findHome(identity);
-    return deviceRequest(this.#seed(), home, name);
+    const x = this.#lockedKey();
+    return deviceRequest(x === undefined ? seedSigner(this.#seed()) : lockedSigner(x), home, name);
   }
 
   /**
@@ -150,19 +169,27 @@ export class PlayerKeys {
 
   /**
    * Puts a new key in the place of this one, which counts no more: the player stays the same. Make a new `Traveler`
-   * then.
+   * then. Where this one is locked the new one is, too, and its words are in the answer: show them. Where that does not
+   * come, rotate again.
+   *
+   * @throws Error as {@link lock}, where this one is locked and the new one cannot be: nothing has changed.
    */
-  async rotate(): Promise<PlayerDevices> {
+  async rotate(): Promise<RotatedDevices> {
     const identity = this.#identity();
     const home = await this.#findHome(identity);
     const former = (await identity.key?.thumbprint()) ?? "";
     const { keys } = await this.list();
     const fresh = nacl.randomBytes(SEED_BYTES);
+    const locked = this.#lockedKey();
+    const mark = locked === undefined ? encodeBase64Url(fresh) : markOf(await lockSeed(fresh));
     const name = keys.find(({ current }) => current)?.name;
-    await this.add(deviceRequest(fresh, home, name));
+    await this.add(await deviceRequest(seedSigner(fresh), home, name));
     // Home knows both by now: whatever happens in between, one of them is kept here.
-    this.#storage.setItem(STORAGE_KEY, encodeBase64Url(fresh));
-    return this.remove(former);
+    this.#storage.setItem(STORAGE_KEY, mark);
+    const devices = await this.remove(former);
+    if (locked === undefined) return devices;
+    await forget(locked);
+    return { ...devices, words: wordsOf(fresh) };
   }
 
   /**
@@ -183,7 +210,17 @@ export class PlayerKeys {
     });
   }
 
+  /** `x` of the JWK of the key that is locked here. */
+  #lockedKey(): string | undefined {
+    return LOCKED.exec(this.#storage.getItem(STORAGE_KEY) ?? "")?.[1];
+  }
+
   #seed(): Uint8Array {
+    if (this.isLocked) {
+      throw new TypeError(
+        "this key is locked: the words or the file made before are the copy of it",
+      );
+    }
     const kept = this.#storage.getItem(STORAGE_KEY);
     const seed = kept === null ? undefined : decodeBase64Url(kept);
     if (seed?.length === SEED_BYTES) return seed;
@@ -224,43 +261,12 @@ export class PlayerKeys {
   }
 }
 
-function deviceRequest(seed: Uint8Array, home: string, name: string | undefined): string {
-  const { secretKey, publicKey } = nacl.sign.keyPair.fromSeed(seed);
-  const jwk = { kty: "OKP", crv: "Ed25519", x: encodeBase64Url(publicKey) };
-  const iat = Math.floor(Date.now() / 1000);
-  const claims = { aud: home, ...(name && { name }), iat, exp: iat + REQUEST_SECONDS };
-  const header = { alg: "EdDSA", typ: "aether-device+jwt", jwk };
-  const input = `${encodeJson(header)}.${encodeJson(claims)}`;
-  const signature = nacl.sign.detached(new TextEncoder().encode(input), secretKey);
-  return `${input}.${encodeBase64Url(signature)}`;
+/** What storage has in the place of a locked key. */
+function markOf(x: string): string {
+  return `locked:${x}`;
 }
 
-function refusalOf(code: unknown, sentence: unknown): Error {
-  const known = typeof code === "string" && /^ERR_FED_[A-Z_]{1,40}$/u.test(code);
-  return new Error(
-    `${known ? code : "ERR_FED_UNAVAILABLE"}: ${shownText(sentence, 300) ?? "try again"}`,
-  );
-}
-
-/** What home says, as it can be shown. */
-function devicesOf({ player, keys }: Readonly<Record<string, unknown>>): PlayerDevices {
-  const list = Array.isArray(keys) ? (keys as readonly unknown[]).slice(0, MAX_KEYS) : undefined;
-  if (typeof player !== "string" || player.length > 400 || list === undefined) {
-    throw new Error("ERR_FED_BAD_RESPONSE: home answered in another form than the protocol's.");
-  }
-  return {
-    player,
-    keys: list.flatMap((key) => {
-      const { jkt, name, addedAt, current } = (key ?? {}) as Readonly<Record<string, unknown>>;
-      if (typeof jkt !== "string" || !/^[\w-]{43}$/u.test(jkt)) return [];
-      return [
-        {
-          jkt,
-          name: shownText(name, MAX_NAME_LENGTH),
-          addedAt: typeof addedAt === "number" ? addedAt : 0,
-          current: current === true,
-        },
-      ];
-    }),
-  };
+/** Where it cannot be forgotten, nobody can read it either. */
+async function forget(x: string | undefined): Promise<void> {
+  if (x !== undefined) await forgetLocked(x).catch(() => undefined);
 }
