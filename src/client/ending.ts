@@ -21,7 +21,7 @@ const CODE = /ERR_FED_[A-Z_]+/u;
 const SENTENCES: ReadonlyMap<number, string> = new Map([
   [CloseCode.CONSENTED, "You have left."],
   [CloseCode.SERVER_SHUTDOWN, "The server has stopped."],
-  [CloseCode.WITH_ERROR, "The server has ended the connection because something failed there."],
+  [CloseCode.WITH_ERROR, "The server has ended the connection: something failed there."],
   [
     CloseCode.FAILED_TO_RECONNECT,
     "The connection is lost, and the server has not kept your place.",
@@ -38,7 +38,7 @@ export function codeAndSentence(text: string): { code: string | undefined; sente
 /** Why, for the player. */
 export function sentenceOf({ code, reason, recall }: Ending): string {
   // Of a connection that was cut, the reason is the SDK's own word, for programmers.
-  const said = code === CloseCode.ABNORMAL_CLOSURE ? "" : reason;
+  const said = code === 1006 ? "" : reason;
   const { sentence } = codeAndSentence(recall?.message ?? said);
   if (sentence !== "") return sentence;
   return SENTENCES.get(code) ?? "The connection is lost.";
