@@ -131,7 +131,7 @@ const journey: Journey = new Journey(homeWorld, {
   party: (progress) => {
     company.progress(progress);
   },
-  goes: ({ origin, world }) => {
+  goes: ({ from, origin, world }) => {
     const to = uriOf(origin, world ?? "");
     const { me } = view ?? {};
     const isAtGate = view?.portals.some(
@@ -141,7 +141,7 @@ const journey: Journey = new Journey(homeWorld, {
     if (wishes.has(to) || isAtGate === true || origin === journey.home) return true;
     return confirmed(
       `Go to ${world ?? "another world"}?`,
-      `This world sends you to ${new URL(origin).host}. You can stay.`,
+      `${from === undefined ? "A gate" : capital(new URL(from).host)} sends you to ${new URL(origin).host}. You can stay.`,
       "Go",
       "Stay",
     );
@@ -446,7 +446,7 @@ byId("wave").addEventListener("click", () => {
   view?.room.send("wave", {});
 });
 byId("talk").addEventListener("click", () => {
-  talk(byId("say").hidden);
+  talk(byId("say").hidden !== false);
 });
 byId("say").addEventListener("keydown", ({ key }) => {
   if (key === "Escape") talk(false);

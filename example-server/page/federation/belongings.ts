@@ -42,7 +42,7 @@ export function inWords({ coins, things, hatName }: Belongings): string {
     coins.length > 0 ? counted(coins.length, "coin", "coins") : "",
     hatName.split(" from ")[0] ?? "",
     ...[...kinds].map(([kind, count]) =>
-      counted(count, kind, `${kind === "fish" ? "fish" : `${kind}s`}`),
+      counted(count, kind, kind === "fish" ? "fish" : `${kind}s`),
     ),
   ].filter((part) => part !== "");
   return parts.length === 0 ? "nothing yet" : parts.join(", ");

@@ -30,7 +30,11 @@ export interface Companion {
   agrees(proposal: GiftProposal): boolean | Promise<boolean>;
   party(progress: PartyProgress): void;
   /** Whether the player goes where a visited server sends it, without its having asked. */
-  goes(to: { origin: string; world: string | undefined }): boolean | Promise<boolean>;
+  goes(to: {
+    from: string | undefined;
+    origin: string;
+    world: string | undefined;
+  }): boolean | Promise<boolean>;
 }
 
 /** Where a portal URI leads. */
@@ -100,7 +104,7 @@ export class Journey {
       ...(name === undefined ? {} : { name }),
       // Pages of this very game are at `/`, whoever runs them: whatever they can play, this one can.
       plays: ({ client }) => new URL(client).pathname === "/",
-      confirm: ({ to, world }) => this.#companion.goes({ origin: to, world }),
+      confirm: ({ from, to, world }) => this.#companion.goes({ from, origin: to, world }),
     };
   }
 

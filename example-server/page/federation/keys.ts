@@ -5,6 +5,10 @@ import { PlayerKeys } from "aether-federation/client/keys";
 export interface KeyDeeds {
   /** The key as 24 words. */
   words(): Promise<string>;
+  /** Whether no script can read it any more. */
+  readonly isLocked: boolean;
+  /** Keeps it so that no script can read it: the words must be on paper by then. */
+  lock(): Promise<string>;
   /** Makes this browser the player of those words, in the place of who it is now. */
   restore(words: string): Promise<void>;
   /** This device's request to be one of a player's. */
@@ -18,6 +22,13 @@ export function keyDeeds(home: string): KeyDeeds {
   const keys = new PlayerKeys(home);
   return {
     words: () => Promise.resolve().then(() => keys.words()),
+    get isLocked() {
+      return keys.isLocked;
+    },
+    lock: async () => {
+      await keys.lock();
+      return "It is locked in this browser: no script can read it. The words on paper are your copy.";
+    },
     restore: (words) => keys.restore(words, { replace: true }),
     request: () => keys.request(deviceName()),
     add: async (request) => {

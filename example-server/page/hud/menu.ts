@@ -16,7 +16,7 @@ export interface Self {
   readonly place: string;
   /** Whether it is at home now. */
   readonly isAtHome: boolean;
-  rename(name: string): void;
+  readonly rename: (name: string) => void;
 }
 
 /** Opens the menu. */
@@ -119,6 +119,16 @@ function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
       );
     });
   };
+  const lock = button(
+    "I have them: lock the key here",
+    run(async () => {
+      const told = await deeds.lock();
+      shown.hidden = true;
+      lock.hidden = true;
+      return told;
+    }),
+  );
+  lock.hidden = true;
   const text = make("input", {
     id: "key-text",
     autocomplete: "off",
@@ -133,14 +143,20 @@ function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
     make(
       "div",
       { className: "row" },
-      button(
-        "Show its 24 words",
-        run(async () => {
-          shown.textContent = await deeds.words();
-          shown.hidden = false;
-          return "Whoever has these words is you.";
-        }),
-      ),
+      ...(deeds.isLocked
+        ? []
+        : [
+            button(
+              "Show its 24 words",
+              run(async () => {
+                shown.textContent = await deeds.words();
+                shown.hidden = false;
+                lock.hidden = false;
+                return "Whoever has these words is you.";
+              }),
+            ),
+            lock,
+          ]),
       button(
         "Ask to join my player",
         run(async () => {

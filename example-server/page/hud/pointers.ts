@@ -40,10 +40,12 @@ export class Pointers {
     onScreen: OnScreen,
     clear: Clear,
   ): void {
-    const hidden =
-      at === undefined ? [] : portals.filter((portal) => isOut(onScreen(portal), clear));
-    const near = hidden
-      .map((portal) => ({ portal, far: Math.hypot(portal.x - at!.x, portal.y - at!.y) }))
+    const near = (at === undefined ? [] : portals)
+      .filter((portal) => isOut(onScreen(portal), clear))
+      .map((portal) => ({
+        portal,
+        far: Math.hypot(portal.x - (at?.x ?? 0), portal.y - (at?.y ?? 0)),
+      }))
       .sort((a, b) => a.far - b.far)
       .slice(0, MAX_SIGNS);
     const keys = new Set(near.map(({ portal }) => portal.key));
