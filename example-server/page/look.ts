@@ -1,13 +1,11 @@
 /** What the page knows, for tests and the curious: `aether` in the console. */
-import type { Belongings } from "./federation/belongings.ts";
+import type { Game } from "./game.ts";
 import type { View } from "./view.ts";
 
 /** Makes it known. */
-export function showForTests(
-  now: () => { readonly view: View | undefined; readonly belongings: Belongings },
-): void {
+export function showForTests(game: Game): void {
   const of = <Told>(tell: (view: View) => Told): Told | undefined => {
-    const { view } = now();
+    const { view } = game;
     return view === undefined ? undefined : tell(view);
   };
   Object.defineProperty(globalThis, "aether", {
@@ -25,13 +23,13 @@ export function showForTests(
         return of(({ me }) => me?.name);
       },
       get coins() {
-        return [...now().belongings.coins];
+        return [...game.belongings.coins];
       },
       get things() {
-        return [...now().belongings.things];
+        return [...game.belongings.things];
       },
       get stamps() {
-        return [...now().belongings.stamps];
+        return [...game.belongings.stamps];
       },
       get x() {
         return of(({ me }) => me?.x);

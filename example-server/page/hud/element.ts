@@ -32,3 +32,8 @@ export function button(label: string, act: () => void, className = ""): HTMLButt
 export function say(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/** With a capital at its beginning, as names of places have. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

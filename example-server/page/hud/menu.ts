@@ -2,7 +2,7 @@
 import { type Belongings, inWords } from "../federation/belongings.ts";
 import { type KeyDeeds, keyDeeds } from "../federation/keys.ts";
 import { type Travel, travels } from "../federation/travels.ts";
-import { button, byId, make } from "./element.ts";
+import { button, byId, capital, make } from "./element.ts";
 
 /** Who opens it. */
 export interface Self {
@@ -221,8 +221,4 @@ function elsewhere(place: string): Node[] {
 
 function hostOf(origin: string): string {
   return URL.canParse(origin) ? new URL(origin).host : origin;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

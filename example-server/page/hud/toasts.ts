@@ -67,6 +67,7 @@ export function stopped(title: string, text: string, label: string): Promise<voi
       () => {
         dialog.removeEventListener("cancel", stay);
         dialog.removeEventListener("keydown", keydown);
+        dialog.close();
         resolve();
       },
       { once: true },
