@@ -9,6 +9,14 @@ export function textOf(value: unknown, maxLength: number): string | undefined {
   return typeof value === "string" && value !== "" && value.length <= maxLength ? value : undefined;
 }
 
+/** Where to, of length 1 at most; undefined: the message does not say. */
+export function directionOf(message: unknown): { dx: number; dy: number } | undefined {
+  const { dx, dy } = membersOf(message);
+  if (typeof dx !== "number" || typeof dy !== "number") return undefined;
+  const length = Math.max(1, Math.hypot(dx, dy));
+  return Number.isFinite(length) ? { dx: dx / length, dy: dy / length } : undefined;
+}
+
 /** One line as others can be shown it, without what takes no room or turns text round; undefined: nothing is left. */
 export function spokenLine(value: unknown, maxLength: number): string | undefined {
   if (typeof value !== "string") return undefined;

@@ -4,6 +4,7 @@
  */
 import { type Client, Room, definePlugins } from "@colyseus/core";
 import type { Federation } from "aether-federation";
+import { placeOfCoin } from "./coins.ts";
 import { type WorldArt, giveHat, showHat } from "./federation/assets.ts";
 import { Belongings } from "./federation/belongings.ts";
 import { Gallery } from "./federation/gallery.ts";
@@ -13,22 +14,17 @@ import { MAX_PLAYERS } from "./federation/server.ts";
 import { stamp, stampsOf, visitedBy } from "./federation/stamps.ts";
 import { Together } from "./federation/together.ts";
 import {
-  PICTURE_PLACES,
   PORTAL_RADIUS,
   SQUARE,
   type Size,
   type Solid,
   besidePortal,
-  isFree,
-  picturePlace,
-  portalPlace,
-  portalPlacesIn,
   solidsOf,
   spawnPlace,
   step,
   worldSize,
 } from "./layout.ts";
-import { Pace, membersOf, spokenLine } from "./messages.ts";
+import { Pace, directionOf, membersOf, spokenLine } from "./messages.ts";
 import { CoinState, PlayerState, WorldState } from "./state.ts";
 import { themeOf } from "./theme.ts";
 
@@ -36,7 +32,6 @@ const TICK_MILLISECONDS = 1000 / 30;
 const PICK_UP_DISTANCE = 34;
 const COINS_ON_GROUND = 14;
 const COIN_COMES_AGAIN_MILLISECONDS = 8_000;
-const COIN_TRIES = 200;
 const GATES_UPDATE_MILLISECONDS = 500;
 const GALLERY_UPDATE_MILLISECONDS = 2_000;
 const MAX_SAID_LENGTH = 80;
@@ -141,11 +136,8 @@ export function defineWorldRoom(
     override messages = {
       move: (client: Client, message: unknown): void => {
         const body = this.#bodies.get(client.sessionId);
-        const { dx, dy } = membersOf(message);
-        if (body === undefined || typeof dx !== "number" || typeof dy !== "number") return;
-        if (!Number.isFinite(dx) || !Number.isFinite(dy)) return;
-        const length = Math.max(1, Math.hypot(dx, dy));
-        [body.dx, body.dy] = [dx / length, dy / length];
+        const direction = directionOf(message);
+        if (body !== undefined && direction !== undefined) Object.assign(body, direction);
       },
       wave: ({ sessionId }: Client): void => {
         if (this.#paces.wave.allows(sessionId)) this.broadcast("waved", { from: sessionId });
@@ -242,9 +234,7 @@ export function defineWorldRoom(
 
     #setCrossing(client: Client, crossing: boolean): void {
       const player = this.state.players.get(client.sessionId);
-      if (player === undefined) return;
-      player.crossing = crossing;
-      player.moving = false;
+      if (player !== undefined) Object.assign(player, { crossing, moving: false });
     }
 
     #tick(seconds: number): void {
@@ -284,29 +274,25 @@ export function defineWorldRoom(
       const [origin, portal] = inside ?? [];
       if (origin === body.inPortal) return;
       body.inPortal = origin;
-      if (portal === undefined || portal.target === "") return;
-      void this.plugins.federation.enter(client, portal.target);
+      const { target = "" } = portal ?? {};
+      if (target !== "") void this.plugins.federation.enter(client, target);
     }
 
-    /** Somewhere on the square, and never where a gate or a picture is or may come to be. */
     #dropCoin(): void {
-      const portals = Array.from({ length: portalPlacesIn(SQUARE) }, (_, at) => portalPlace(at));
-      const pictures = Array.from({ length: PICTURE_PLACES }, (_, at) => picturePlace(at));
-      for (let tries = 0; tries < COIN_TRIES; tries += 1) {
-        const place = { x: Math.random() * SQUARE.width, y: Math.random() * SQUARE.height };
-        if (!isFree(place, SQUARE, portals, this.#solids, pictures)) continue;
-        this.#serial += 1;
-        this.state.coins.set(`${world}-${this.#serial}`, Object.assign(new CoinState(), place));
-        return;
-      }
+      const place = placeOfCoin(this.#solids);
+      if (place === undefined) return;
+      this.#serial += 1;
+      this.state.coins.set(`${world}-${this.#serial}`, Object.assign(new CoinState(), place));
     }
 
     /** A world of more gates is a larger one; it does not grow smaller around its players. */
     #updateGates(): void {
       this.#gates.update(this.plugins.federation.destinations());
       const size = worldSize(this.#gates.count);
-      if (size.height >= this.#size.height) this.#size = size;
-      this.#solids = solidsOf(centrepiece, this.#size);
+      if (size.height > this.#size.height) {
+        this.#size = size;
+        this.#solids = solidsOf(centrepiece, size);
+      }
       Object.assign(this.state, this.#size);
     }
   };

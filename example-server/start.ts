@@ -52,9 +52,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 }
 
 if (taken.length > 0) {
-  console.log(
-    `Port${taken.length === 1 ? "" : "s"} ${inWords(taken)} ${taken.length === 1 ? "is" : "are"} taken: this time from ${first} on, with data in ${folder}/.`,
-  );
+  console.log(`Taken: ${inWords(taken)}. So from ${first} on, with data in ${folder}/.`);
 }
 console.log(`Starting ${inWords(servers.map(({ name }) => name))}, each a server of its own …`);
 for (const server of servers) launch(server);
