@@ -105,7 +105,7 @@ function hills(): SVGElement {
 function lighthouse(): SVGElement {
   return svg(
     "g",
-    { transform: "translate(352 296)" },
+    { transform: "translate(424 296)" },
     svg("path", { class: "beam", d: "M0-83l250-34v72z", fill: "url(#beam)" }),
     svg("path", { d: "M-42 6q8-16 24-16l36-2q22 2 30 18z", fill: "#3a2850" }),
     svg("path", { d: "M-9-8l4-64H5L9-8z", fill: "#f3dccb" }),

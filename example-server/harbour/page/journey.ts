@@ -17,6 +17,8 @@ export interface Journey {
   /** Nobody plays the player for the moment. */
   lost(title: string, text: string, seconds?: number): void;
   back(): void;
+  /** Nobody plays the player here any more, and it is not on its way either. */
+  ended(message: string, code: string): void;
   /** Something the player should know. */
   told(title: string, text: string, code: string): void;
 }
@@ -86,7 +88,7 @@ function follow(traveler: Traveler, journey: Journey): void {
   traveler.onRecalled(({ message, code }) => journey.told("You are called away.", message, code));
   traveler.onLeave(({ comesHome, message, reason }) => {
     if (comesHome) journey.lost("Your place is gone.", `You are on your way home. ${message}`);
-    else journey.told("You are not on the pier any more.", message, reason);
+    else journey.ended(message, reason);
   });
   traveler.onKept(({ from, lost, more }) => {
     const text = `Not all that you had at ${hostOf(from)} was kept: ${lost.length + more} things.`;

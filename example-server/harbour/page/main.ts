@@ -7,7 +7,7 @@ import { showBasket, showBoard, showCrew } from "./cards.ts";
 import { by, say } from "./dom.ts";
 import { Gates } from "./gates.ts";
 import { type Journey, goHome, hostOf, isFirstVisit, setOut } from "./journey.ts";
-import { Banner, Cover, Notice, askName, offerAgain } from "./over.ts";
+import { Banner, Cover, Notice, askName } from "./over.ts";
 import { PierScene } from "./pier.ts";
 
 const NAME = "harbour:name";
@@ -50,7 +50,7 @@ const journey: Journey = {
     say(by("rod-label"), BUTTON.ashore.label);
     rod.focus({ preventScroll: true });
     const welcome = isGuest ? `Welcome from ${hostOf(home)}!` : "Good evening!";
-    announce(`${welcome} Cast, and wait for a bite.`);
+    announce(`${welcome} Cast your line.`);
     there.onStateChange((pier: Pier) => {
       if (room === there) showPier(pier, there);
     });
@@ -72,7 +72,14 @@ const journey: Journey = {
   },
   back() {
     rod.disabled = false;
+    if (document.activeElement === document.body) rod.focus({ preventScroll: true });
     banner.back();
+  },
+  ended(message, code) {
+    rod.disabled = true;
+    cover.over();
+    banner.hide();
+    notice.show("You are not on the pier any more.", message, code, true);
   },
   told: (title, text, code) => notice.show(title, text, code),
 };
@@ -98,8 +105,7 @@ try {
 } catch (error) {
   const said = error instanceof Error ? error.message : String(error);
   const [, code = said, sentence = ""] = /^(ERR_FED_\w+): (.*)$/su.exec(said) ?? [];
-  notice.show("The pier cannot be reached.", sentence || "Perhaps in a minute?", code);
-  offerAgain();
+  notice.show("The pier cannot be reached.", sentence || "Perhaps in a minute?", code, true);
 }
 
 async function nameOf(): Promise<string> {
@@ -133,6 +139,7 @@ function wordsOf(landed: Landed): string {
     return landed.why === "early" ? "Too early: nothing had bitten." : "Too late: it is gone.";
   }
   const { name, isKept, isStamped } = landed;
-  const where = isKept ? "It is in your basket." : "Your basket is full: it swims again.";
-  return `${name}. ${where}${isStamped ? " And you have the stamp of the harbour!" : ""}`;
+  if (isStamped && isKept) return `${name}. It is yours, and so is the harbour's stamp!`;
+  if (isStamped) return `${name}. Your basket is full, but the harbour's stamp is yours!`;
+  return `${name}. ${isKept ? "It is in your basket." : "Your basket is full: it swims again."}`;
 }

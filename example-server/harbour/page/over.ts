@@ -1,5 +1,5 @@
 /** What comes over the evening: a lost connection, a word from the harbour, the ship that sails, the name box. */
-import { by, make, say } from "./dom.ts";
+import { by, say } from "./dom.ts";
 
 const BACK_MILLISECONDS = 4_000;
 /** Whoever has only just gone aboard does not turn round by mistake. */
@@ -23,14 +23,14 @@ export class Banner {
     if (this.#element.hidden) return;
     clearInterval(this.#timer);
     say(by("banner-title"), "You are back.");
-    say(by("banner-text"), "Nothing was lost.");
+    say(by("banner-text"), "You sit on the pier again.");
     say(by("banner-time"), "");
     this.#timer = setInterval(() => {
-      this.#hide();
+      this.hide();
     }, BACK_MILLISECONDS);
   }
 
-  #hide(): void {
+  hide(): void {
     clearInterval(this.#timer);
     this.#element.hidden = true;
   }
@@ -48,15 +48,23 @@ export class Banner {
 
 export class Notice {
   readonly #element = by("notice");
+  readonly #again = by("notice-again");
 
   constructor() {
+    this.#again.addEventListener("click", () => {
+      location.reload();
+    });
     by("notice-close").addEventListener("click", () => {
       this.hide();
     });
   }
 
-  /** @param code For whoever is asked for help. */
-  show(title: string, text: string, code = ""): void {
+  /**
+   * @param code For whoever is asked for help.
+   * @param isOver Nobody plays here any more: what is left is to try again.
+   */
+  show(title: string, text: string, code = "", isOver = false): void {
+    this.#again.hidden = !isOver;
     this.#element.hidden = false;
     say(by("notice-title"), title);
     say(by("notice-text"), text);
@@ -121,14 +129,4 @@ export async function askName(): Promise<string> {
     box.addEventListener("close", resolve, { once: true });
   });
   return field.value.trim() || "Wren";
-}
-
-/** Nobody can play here now: what a player can do about it is to try again. */
-export function offerAgain(): void {
-  const again = make("button", "Try again");
-  again.type = "button";
-  again.addEventListener("click", () => {
-    location.reload();
-  });
-  by("notice").append(again);
 }

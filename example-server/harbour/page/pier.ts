@@ -12,7 +12,7 @@ export interface Seen {
 
 const SPACING = 66;
 const DECK = 392;
-const WATER = 496;
+const WATER = 452;
 const LAST = SEATS * SPACING;
 const COATS = ["#c8574c", "#3f7f8c", "#d99a4e", "#6f6bb0", "#7d9a5b", "#b06a8f"];
 const MAX_NAME = 12;
@@ -91,7 +91,7 @@ function planks(): SVGElement[] {
     );
   }
   const lamps: SVGElement[] = [];
-  for (let x = from + 38; x < from + long; x += SPACING * 6) {
+  for (let x = from + 137; x < from + long; x += SPACING * 6) {
     lamps.push(
       svg("path", { d: `M${x - 2} ${DECK}v-104h4v104z`, fill: "#241a38" }),
       svg("circle", { class: "lamp", cx: x, cy: DECK - 112, r: 46, fill: "url(#lamp)" }),
@@ -120,7 +120,7 @@ function figureOf({ name, seat }: Seen, isMe: boolean): SVGElement {
   // Neighbours' names stand in two rows, so that each can be read.
   const label = svg("text", { y: seat % 2 === 0 ? -74 : -92 });
   label.textContent = isMe ? "You" : shown;
-  const mark = svg("text", { class: "mark", x: 30, y: 84 });
+  const mark = svg("text", { class: "mark", x: 48, y: 52 });
   mark.textContent = "!";
   return svg(
     "g",
