@@ -96,7 +96,12 @@ export function spawnPlace(): Place {
 /** In front of a gate, facing away from it: where one stands who came through. */
 export function besidePortal(portal: Place, size: Size): Place & { readonly facing: 1 | -1 } {
   const facing = portal.x > size.width / 2 ? -1 : 1;
-  return { ...within({ x: portal.x + facing * 44, y: portal.y + 84 }, size), facing };
+  return { ...within({ x: portal.x + facing * 64, y: portal.y + 116 }, size), facing };
+}
+
+/** A gate that leads nowhere is a wall. */
+export function wallAt({ x, y }: Place): Solid {
+  return { x, y, rx: PORTAL_RADIUS, ry: PORTAL_RADIUS - 16 };
 }
 
 /** Where pictures stand: two in front, the others along the sides. */

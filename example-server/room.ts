@@ -8,7 +8,7 @@ import { placeOfCoin } from "./coins.ts";
 import { type WorldArt, giveHat, showHat } from "./federation/assets.ts";
 import { Belongings } from "./federation/belongings.ts";
 import { Gallery } from "./federation/gallery.ts";
-import { Gates } from "./federation/gates.ts";
+import { Gates, isOpen } from "./federation/gates.ts";
 import { Gifts, giveFlower } from "./federation/gifts.ts";
 import { MAX_PLAYERS } from "./federation/server.ts";
 import { stamp, stampsOf, visitedBy } from "./federation/stamps.ts";
@@ -22,6 +22,7 @@ import {
   solidsOf,
   spawnPlace,
   step,
+  wallAt,
   worldSize,
 } from "./layout.ts";
 import { Pace, directionOf, membersOf, spokenLine } from "./messages.ts";
@@ -289,10 +290,9 @@ export function defineWorldRoom(
     #updateGates(): void {
       this.#gates.update(this.plugins.federation.destinations());
       const size = worldSize(this.#gates.count);
-      if (size.height > this.#size.height) {
-        this.#size = size;
-        this.#solids = solidsOf(centrepiece, size);
-      }
+      if (size.height > this.#size.height) this.#size = size;
+      const closed = [...this.state.portals.values()].filter(({ status }) => !isOpen(status));
+      this.#solids = [...solidsOf(centrepiece, this.#size), ...closed.map(wallAt)];
       Object.assign(this.state, this.#size);
     }
   };

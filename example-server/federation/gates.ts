@@ -57,6 +57,11 @@ export class Gates {
   }
 }
 
+/** Whether one can walk through a portal of that status. */
+export function isOpen(status: string): boolean {
+  return status === "up" || status === "slow";
+}
+
 function statusOf({ trust, status }: PeerSummary): string {
   if (trust !== "trusted") return "not approved";
   if (status === "online") return "up";

@@ -1,7 +1,7 @@
 /** What the page knows of a room, smoothed for the eye. */
 import type { Room } from "@colyseus/sdk";
 import type { Destination } from "aether-federation/client";
-import { PORTAL_RADIUS, type Solid, solidsOf, step } from "../layout.ts";
+import { type Solid, solidsOf, step, wallAt } from "../layout.ts";
 import { themeOf } from "../theme.ts";
 import { gateLook } from "./gate-look.ts";
 import type { AssetImages } from "./images.ts";
@@ -93,8 +93,6 @@ type AvatarState = Omit<
 
 const WORDS_MILLISECONDS = 6_000;
 const WAVE_MILLISECONDS = 2_200;
-/** A gate that leads nowhere is a wall. */
-const DEAD_GATE = { rx: PORTAL_RADIUS, ry: PORTAL_RADIUS - 16 };
 /** How fast drawings follow what the server says, per second. */
 const FOLLOW_OTHERS = 12;
 const FOLLOW_ME = 5;
@@ -209,7 +207,7 @@ export class View {
     const { width, height } = this;
     this.#solids = [
       ...solidsOf(themeOf(this.world).centrepiece, { width, height }),
-      ...dead.map(({ x, y }) => ({ x, y, ...DEAD_GATE })),
+      ...dead.map(wallAt),
     ];
   }
 

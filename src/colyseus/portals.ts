@@ -190,10 +190,20 @@ export class FederationPortals extends core.RoomPlugin {
     this.#stopTelling = this.#host.destinations.onChange((change) => {
       this.room.broadcast("federation:destinations", { whole: false, ...change });
     });
+    const { room } = this;
+    const onReconnect = room.onReconnect?.bind(room);
+    // A page that was reloaded knows nothing any more, and Colyseus tells plugins nothing of it.
+    room.onReconnect = async (client: Client) => {
+      await onReconnect?.(client);
+      this.#tell(client);
+    };
   }
 
   protected override onJoin(client: Client): void {
-    if (this.#options.destinations !== true) return;
+    if (this.#options.destinations === true) this.#tell(client);
+  }
+
+  #tell(client: Client): void {
     const destinations = this.destinations();
     client.send("federation:destinations", { whole: true, destinations, removed: [] });
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Room, definePlugins } from "@colyseus/core";
+import { type Client, Room, definePlugins } from "@colyseus/core";
 import { Traveler } from "../../src/client/traveler.ts";
 import type { Destination } from "../../src/client/later/destinations.ts";
 import { verifyServerList } from "../../src/discovery/server-list.ts";
@@ -15,11 +15,15 @@ import { type BootedServer, boot } from "../support/boot.ts";
 import { coded } from "../support/coded.ts";
 import { eventually } from "../support/eventually.ts";
 import { quietLogger } from "../support/loggers.ts";
+import { memoryStorage } from "../support/memory-storage.ts";
 
 let federation: Federation;
 
 class Plaza extends Room {
   override plugins = definePlugins([federation.portals({ destinations: true })]);
+  override onDrop(client: Client): void {
+    this.allowReconnection(client, 20).catch(() => undefined);
+  }
 }
 
 const PIT = { kind: "racing", worlds: [{ name: "pit", capacity: 8 }] };
@@ -143,6 +147,27 @@ describe("discovery between servers", function () {
     assert.ok(others.some(({ origin }) => origin === peer.origin));
     assert.ok(!others.some(({ origin }) => origin === hidden.origin));
     await assert.rejects(federation.serverList(59), TypeError);
+  });
+
+  it("tells a player whose page was reloaded all of it again", async () => {
+    const options = {
+      ...{ storage: memoryStorage(), placeStorage: memoryStorage() },
+      comesHome: false,
+    };
+    const before = new Traveler(federation.origin, options);
+    const former = await before.join("plaza");
+    former.reconnection.enabled = false;
+    former.connection.close(4010);
+    const traveler = new Traveler(federation.origin, options);
+    const room = await traveler.resume("plaza");
+    try {
+      assert.equal(room.sessionId, former.sessionId, "in its place");
+      await eventually(() => {
+        assert.ok(traveler.destinations.some(({ origin }) => origin === peer.origin));
+      });
+    } finally {
+      await traveler.leave();
+    }
   });
 
   it("tells players where they could go, and what changes", async () => {

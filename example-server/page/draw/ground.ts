@@ -1,4 +1,5 @@
 /** The ground of a world, drawn once. */
+import { SQUARE } from "../../layout.ts";
 import type { Theme } from "../../theme.ts";
 import { noise } from "./noise.ts";
 
@@ -73,7 +74,7 @@ function stones(g: CanvasRenderingContext2D, width: number, height: number, them
     }
   }
   const x = width / 2;
-  const y = height / 2;
+  const y = SQUARE.height / 2;
   for (const [radius, colour] of [
     [178, "rgb(0 0 0 / 0.10)"],
     [170, theme.ground[2]],
@@ -87,7 +88,7 @@ function stones(g: CanvasRenderingContext2D, width: number, height: number, them
 
 function sand(g: CanvasRenderingContext2D, width: number, height: number, theme: Theme): void {
   const x = width / 2;
-  const y = height / 2;
+  const y = SQUARE.height / 2;
   const light = g.createRadialGradient(x, y, 40, x, y, width * 0.62);
   light.addColorStop(0, theme.ground[2]);
   light.addColorStop(0.6, theme.ground[1]);
@@ -158,11 +159,11 @@ function marble(g: CanvasRenderingContext2D, width: number, height: number, them
   g.save();
   g.globalAlpha = 0.9;
   g.fillStyle = "#2f5f7c";
-  rounded(g, width / 2 - 90, 60, 180, height - 120, 18);
+  rounded(g, width / 2 - 90, 60, 180, SQUARE.height - 120, 18);
   g.fill();
   g.strokeStyle = "#d8b45a";
   g.lineWidth = 5;
-  rounded(g, width / 2 - 78, 72, 156, height - 144, 12);
+  rounded(g, width / 2 - 78, 72, 156, SQUARE.height - 144, 12);
   g.stroke();
   g.restore();
 }
