@@ -316,6 +316,17 @@ describe("custody/trades", () => {
     assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
   });
 
+  it("is undecided when the answer is lost, and what the room has then cannot be said", async () => {
+    await goToArena();
+    servers.tamper = (path, answer) => {
+      if (path !== "/custody/offer") return answer;
+      ada.carried = Array.from({ length: 40 }).reduce<JsonValue>((inner) => [inner], 0);
+      throw new Error("lost on its way");
+    };
+    assert.equal((await give(arena)).kind, "undecided");
+    assert.deepEqual(await idsAt(home, "ada"), ["cap"]);
+  });
+
   it("is kept when the first try is refused at the door", async () => {
     await goToArena();
     servers.refuses = (path) => (path === "/custody/offer" ? "ERR_FED_NOT_TRUSTED" : undefined);

@@ -66,13 +66,10 @@ function isPassing(code: FederationErrorCode): boolean {
 }
 
 /**
- * Refusals that hold for every copy of the question, also for one that is still on its way: the epoch has gone on, or
- * it is no question. Any other may be over by the time that a copy comes whose answer was not heard.
+ * Holds for every copy of the question, also for one that is still on its way: the epoch has gone on. Any other refusal
+ * may be over by the time that a copy comes whose answer was not heard, or be of what the player carries by now.
  */
-const FINAL: ReadonlySet<FederationErrorCode> = new Set([
-  "ERR_FED_STALE_CUSTODY",
-  "ERR_FED_MALFORMED",
-]);
+const FINAL: FederationErrorCode = "ERR_FED_STALE_CUSTODY";
 
 /** Asks the player's home. Never rejects. */
 export async function give(
@@ -105,7 +102,7 @@ export async function give(
       const request = { ...gift, player, epoch, ...(state === undefined ? {} : { state }) };
       const answer = await homeAt(session.home).offer(request);
       if (!answer.ok && isPassing(answer.code)) throw new FederationError(answer.code);
-      if (!answer.ok && isUnanswered && !FINAL.has(answer.code)) break;
+      if (!answer.ok && isUnanswered && answer.code !== FINAL) break;
       if (!answer.ok) {
         return kept(answer.code, SENTENCES[answer.code] ?? "Your home does not let you give that.");
       }
