@@ -171,7 +171,7 @@ export class Game {
     this.#scene.jump();
     showPlace(view.world, origin);
     follow(this.here, this.#ownUri, this.#isFirst);
-    this.wishes.clear();
+    this.wishes.reached(this.here);
     this.company.over();
     say(byId("lead"), `${themeOf(view.world).motto}. ${howToPlay()}`);
     this.#greet(view, from);

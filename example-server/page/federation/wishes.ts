@@ -32,6 +32,11 @@ export class Wishes {
     this.#keep([{ uri, until: Date.now() + MILLISECONDS }]);
   }
 
+  /** The player is there. */
+  reached(uri: string): void {
+    if (this.has(uri)) this.#keep(this.#present().filter((wish) => wish.uri !== uri));
+  }
+
   clear(): void {
     if (this.#wishes.length > 0) this.#keep([]);
   }
