@@ -64,5 +64,6 @@ async function menu(): Promise<void> {
     ...{ belongings: game.belongings, place: game.here },
     isAtHome: game.view?.origin === journey.home,
     rename: (name) => void entry.rename(name),
+    leave: () => journey.leave(),
   });
 }

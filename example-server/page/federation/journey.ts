@@ -89,6 +89,11 @@ export class Journey {
     await traveler.join(this.#world);
   }
 
+  /** Leaves the room for good: no place is kept. */
+  async leave(): Promise<void> {
+    await this.#traveler?.leave();
+  }
+
   /** Asks the room to let the player through to another world. */
   enter(uri: string): void {
     this.#traveler?.enter(uri);

@@ -17,16 +17,13 @@ export interface Self {
   /** Whether it is at home now. */
   readonly isAtHome: boolean;
   readonly rename: (name: string) => void;
+  /** Leaves the room for good. */
+  readonly leave: () => Promise<void>;
 }
 
 /** Opens the menu. */
 export function openMenu(self: Self): void {
   const menu = byId<HTMLDialogElement>("menu");
-  const status = make("p", { role: "status" });
-  const tell = (words: string): void => {
-    status.textContent = words;
-    status.scrollIntoView({ block: "nearest" });
-  };
   menu.replaceChildren(
     button("Close", () => menu.close(), "close plain"),
     make("h2", { id: "menu-title", textContent: self.name }),
@@ -37,12 +34,11 @@ export function openMenu(self: Self): void {
       make("code", { textContent: self.id }),
       ".",
     ),
-    status,
     ...(self.isOwn ? nameOf(self, menu) : []),
     ...carrying(self.belongings),
     ...been(travels()),
     ...(self.isOwn
-      ? [...keyOf(keyDeeds(self.home), tell), ...elsewhere(self.place)]
+      ? [...keyOf(keyDeeds(self.home), self.leave), ...elsewhere(self.place)]
       : [
           make("h3", { textContent: "Your key" }),
           make("p", {
@@ -110,7 +106,12 @@ function been(all: readonly Travel[]): Node[] {
   ];
 }
 
-function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
+function keyOf(deeds: KeyDeeds, leave: () => Promise<void>): Node[] {
+  const status = make("p", { role: "status" });
+  const tell = (words: string): void => {
+    status.textContent = words;
+    status.scrollIntoView({ block: "nearest" });
+  };
   const shown = make("p", { className: "words", hidden: true });
   const run = (work: () => Promise<string>) => (): void => {
     work().then(tell, (error: unknown) => {
@@ -166,6 +167,7 @@ function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
         }),
       ),
     ),
+    status,
     shown,
     make("label", { htmlFor: text.id, textContent: "From another device" }),
     make("div", { className: "row" }, text),
@@ -176,6 +178,8 @@ function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
         "Be the player of these words",
         run(async () => {
           await deeds.restore(text.value);
+          // The place that is kept for a reload is the former player's.
+          await leave();
           location.reload();
           return "You are that player now.";
         }),
