@@ -39,6 +39,15 @@ export const PORTALS_ON_SQUARE = 8;
 /** The square, which every world has: props and coins are here. */
 export const SQUARE: Size = { width: 1600, height: 1000 };
 const CENTRE: Place = { x: SQUARE.width / 2, y: SQUARE.height / 2 };
+const SPAWN: Place = { x: CENTRE.x, y: 760 };
+/** How far from each other newcomers stand. */
+const APART = { x: 70, y: 50 } as const;
+/** From the middle outwards. */
+const SPAWN_PLACES: readonly Place[] = [0, 1, 2, 3].flatMap((row) =>
+  [0, 1, -1, 2, -2, 3, -3].map((column) => {
+    return { x: SPAWN.x + column * APART.x, y: SPAWN.y + row * APART.y };
+  }),
+);
 /** To the right and to the left of the middle. */
 const PORTAL_PAIRS = [
   { aside: 230, y: 650 },
@@ -88,9 +97,15 @@ export function portalPlace(index: number): Place {
   return { x: HALL.left + column * HALL.acrossEach, y: HALL.top + row * HALL.downEach };
 }
 
-/** Where newcomers stand: two portals are in view, also on a phone. */
-export function spawnPlace(): Place {
-  return { x: CENTRE.x, y: 760 };
+/**
+ * Where newcomers stand: two portals are in view, also on a phone.
+ *
+ * @param others Who stands about: as long as there is room nearby, nobody is put into anybody.
+ */
+export function spawnPlace(others: readonly Place[] = []): Place {
+  const isTaken = ({ x, y }: Place): boolean =>
+    others.some((other) => Math.abs(other.x - x) < APART.x && Math.abs(other.y - y) < APART.y);
+  return SPAWN_PLACES.find((place) => !isTaken(place)) ?? SPAWN;
 }
 
 /** In front of a gate, facing away from it: where one stands who came through. */

@@ -66,6 +66,8 @@ export async function servePage(world: string, origin: string): Promise<Router> 
       serve(basename(path), "js", Buffer.from(contents)),
     ),
   );
+  const iconBytes = Buffer.from(iconOf(world));
+  const icon = await serve(named("icon", "svg", iconBytes), "svg", iconBytes);
   const values: Readonly<Record<string, string>> = {
     world,
     host: new URL(origin).host,
@@ -73,7 +75,7 @@ export async function servePage(world: string, origin: string): Promise<Router> 
     motto: theme.motto,
     script: scripts.find((path) => path.startsWith("/page/main-")) ?? "",
     style: await serve(named("style", "css", style), "css", style),
-    icon: await serve("icon.svg", "svg", Buffer.from(iconOf(world))),
+    icon,
     preview: `${origin}${await serve(named("preview", "jpg", preview), "jpg", preview)}`,
   };
   const index = await compressed(
@@ -84,7 +86,7 @@ export async function servePage(world: string, origin: string): Promise<Router> 
     send(request, response, index, "no-cache");
   });
   router.get("/favicon.ico", (_request, response) => {
-    response.redirect(301, "/page/icon.svg");
+    response.redirect(302, icon);
   });
   return router;
 }

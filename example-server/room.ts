@@ -175,7 +175,7 @@ export function defineWorldRoom(
       const gate = who.from === undefined ? undefined : this.state.portals.get(who.from);
       const at =
         gate === undefined
-          ? { ...spawnPlace(), facing: 1 }
+          ? { ...spawnPlace([...this.state.players.values()]), facing: 1 }
           : besidePortal({ x: gate.x, y: gate.y }, this.#size);
       const player = new PlayerState();
       Object.assign(player, {

@@ -41,9 +41,9 @@ export class Game {
   /** Where the player said that it wants to go; also while another page asks this one for its word. */
   readonly wishes = new Wishes();
   readonly input: Input;
+  readonly scene: Scene;
   belongings: Belongings = NOTHING;
   readonly #ownUri: string;
-  readonly #scene: Scene;
   readonly #images = new AssetImages();
   readonly #pointers = new Pointers();
   readonly #around: Around;
@@ -60,7 +60,7 @@ export class Game {
   constructor(ownUri: string, deeds: Deeds) {
     this.#ownUri = ownUri;
     const canvas = byId<HTMLCanvasElement>("view");
-    this.#scene = new Scene(canvas);
+    this.scene = new Scene(canvas);
     this.#around = new Around(deeds);
     this.input = new Input(canvas, ({ dx, dy }) => {
       if (this.#view?.room.connection.isOpen === true) this.send("move", { dx, dy });
@@ -107,7 +107,7 @@ export class Game {
   close(uri: string): void {
     const { host, world } = placeOf(uri);
     const portal = this.#view?.portals.find(({ target }) => target === uri);
-    const gate = portal && this.#scene.onScreen({ x: portal.x, y: portal.y - 40 });
+    const gate = portal && this.scene.onScreen({ x: portal.x, y: portal.y - 40 });
     this.trouble.over();
     this.passage.close({ world, host }, gate);
   }
@@ -121,7 +121,7 @@ export class Game {
       const coins = more.coins.length - this.belongings.coins.length;
       this.belongings = more;
       if (coins <= 0 || this.#view !== next || next.me === undefined) return;
-      this.#scene.spark(next.me.x, next.me.y, `+${coins}`);
+      this.scene.spark(next.me.x, next.me.y, `+${coins}`);
     });
     room.onMessage("stamped", ({ name }: { readonly name?: unknown }) => {
       if (typeof name === "string") this.#stamped = name.slice(0, 60);
@@ -147,8 +147,8 @@ export class Game {
     const view = this.#view;
     if (view !== undefined) {
       view.update(seconds, this.input.direction);
-      this.#scene.clear = clearPart();
-      this.#scene.draw(view, this.input);
+      this.scene.clear = clearPart();
+      this.scene.draw(view, this.input);
       this.#watch(view, now);
       // Drawn at least once: what is behind the cover is the new world.
       if (this.#coming === undefined && view.me?.crossing !== true) this.passage.open();
@@ -168,7 +168,7 @@ export class Game {
     if (from !== undefined) this.input.release();
     this.#view = view;
     this.#wasCrossing = false;
-    this.#scene.jump();
+    this.scene.jump();
     showPlace(view.world, origin);
     follow(this.here, this.#ownUri, this.#isFirst);
     this.wishes.reached(this.here);
@@ -200,7 +200,7 @@ export class Game {
 
   #watch(view: View, now: number): void {
     const { me, portals } = view;
-    this.#pointers.show(portals, me, (place) => this.#scene.onScreen(place), this.#scene.clear);
+    this.#pointers.show(portals, me, (place) => this.scene.onScreen(place), this.scene.clear);
     if (me === undefined) return;
     const near = gateNear(view);
     if (me.crossing !== this.#wasCrossing) {

@@ -1,4 +1,5 @@
 /** What the page knows, for tests and the curious: `aether` in the console. */
+import { gateBox } from "./draw/portal.ts";
 import type { Game } from "./game.ts";
 import type { View } from "./view.ts";
 
@@ -68,8 +69,27 @@ export function showForTests(game: Game): void {
       },
       get portals() {
         return of(({ portals }) =>
-          portals.map(({ x, y, label, status, target }) => ({ x, y, label, status, target })),
+          portals.map(({ x, y, label, status, target }) => {
+            return { x, y, label, status, target, screen: game.scene.boxOf(gateBox({ x, y })) };
+          }),
         );
+      },
+      get people() {
+        const now = performance.now();
+        return of(({ avatars }) =>
+          avatars.map(({ name, words, wordsUntil, wavesUntil, crossing }) => {
+            return { name, crossing, words: wordsUntil > now ? words : "", waves: wavesUntil > now };
+          }),
+        );
+      },
+      get tags() {
+        return [...game.scene.tags];
+      },
+      get solids() {
+        return of(({ solids }) => [...solids]);
+      },
+      get clear() {
+        return game.scene.clear;
       },
     }),
   });

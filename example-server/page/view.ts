@@ -144,6 +144,11 @@ export class View {
     return this.portals.filter(({ target }) => target !== "").length + 1;
   }
 
+  /** What stands in the way of a walker. */
+  get solids(): readonly Solid[] {
+    return this.#solids;
+  }
+
   get me(): Avatar | undefined {
     return this.#byKey.get(this.room.sessionId);
   }

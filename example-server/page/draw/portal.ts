@@ -3,9 +3,26 @@ import { gateLook } from "../gate-look.ts";
 import { disc, rounded } from "./ground.ts";
 
 const TURN = Math.PI * 2;
+const FONT = "ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
+/** Letters so much larger than the world leave room for few of them. */
+const SMALL_WORLD = 1.15;
 
-/** Draws a gate of two pillars and an arch around a swirl. */
-export function drawPortal(g: CanvasRenderingContext2D, portal: Portal, time: number): void {
+/** What a gate takes of the world as it is drawn, with its sign. */
+export function gateBox({ x, y }: { readonly x: number; readonly y: number }) {
+  return { x: x - 58, y: y - 112, width: 116, height: 178 };
+}
+
+/**
+ * Draws a gate of two pillars and an arch around a swirl.
+ *
+ * @param letters How much larger than the world those of its sign are.
+ */
+export function drawPortal(
+  g: CanvasRenderingContext2D,
+  portal: Portal,
+  time: number,
+  letters: number,
+): void {
   const { hue, alive } = gateLook(portal.status);
   g.save();
   g.translate(portal.x, portal.y);
@@ -22,7 +39,7 @@ export function drawPortal(g: CanvasRenderingContext2D, portal: Portal, time: nu
   arch(g, hue, alive);
   if (!alive) boards(g);
   g.restore();
-  sign(g, portal);
+  sign(g, portal, letters);
 }
 
 function disk(g: CanvasRenderingContext2D, hue: number, alive: boolean, time: number): void {
@@ -122,33 +139,35 @@ function boards(g: CanvasRenderingContext2D): void {
   g.restore();
 }
 
-function sign(g: CanvasRenderingContext2D, portal: Portal): void {
+function sign(g: CanvasRenderingContext2D, portal: Portal, letters: number): void {
   const { word, alive, colour } = gateLook(portal.status);
   const name = portal.label === "" ? portal.host : portal.label;
   const title = name.charAt(0).toUpperCase() + name.slice(1);
   const { population } = portal;
-  const detail = `${portal.host} · ${
-    alive && population !== undefined ? `${population} inside` : (word.split(":")[0] ?? word)
-  }`;
-  const font = "ui-rounded, 'SF Pro Rounded', system-ui, sans-serif";
+  const state =
+    alive && population !== undefined ? `${population} inside` : (word.split(":")[0] ?? word);
+  // The host is in the list, too.
+  const detail = letters > SMALL_WORLD ? state : `${portal.host} · ${state}`;
+  g.save();
+  g.translate(portal.x, portal.y + 20);
+  g.scale(letters, letters);
   g.textAlign = "center";
   g.textBaseline = "middle";
-  g.font = `700 19px ${font}`;
+  g.font = `700 19px ${FONT}`;
   const titleWidth = g.measureText(title).width;
-  g.font = `500 13px ${font}`;
+  g.font = `500 13px ${FONT}`;
   const detailWidth = g.measureText(detail).width + 16;
-  const width = Math.min(172, Math.max(titleWidth, detailWidth) + 24);
-  const x = portal.x;
-  const y = portal.y + 42;
+  const width = Math.min(172 / letters, Math.max(titleWidth, detailWidth) + 24);
   g.fillStyle = "rgb(20 24 29 / 0.9)";
-  rounded(g, x - width / 2, y - 22, width, 46, 13);
+  rounded(g, -width / 2, 0, width, 46, 13);
   g.fill();
   g.fillStyle = "#fff";
-  g.font = `700 19px ${font}`;
-  g.fillText(title, x, y - 8, width - 16);
-  g.font = `500 13px ${font}`;
+  g.font = `700 19px ${FONT}`;
+  g.fillText(title, 0, 15, width - 16);
+  g.font = `500 13px ${FONT}`;
   g.fillStyle = "#d3dae1";
-  g.fillText(detail, x + 7, y + 11, width - 30);
+  g.fillText(detail, 7, 34, width - 30);
   g.fillStyle = colour;
-  disc(g, x - Math.min(width - 30, detailWidth - 16) / 2 - 5, y + 11, 4.4);
+  disc(g, -Math.min(width - 30, detailWidth - 16) / 2 - 5, 34, 4.4);
+  g.restore();
 }

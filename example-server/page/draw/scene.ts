@@ -3,16 +3,22 @@ import { type Theme, themeOf } from "../../theme.ts";
 import type { Input } from "../input.ts";
 import type { Coin, View } from "../view.ts";
 import { drawAvatar } from "./avatar.ts";
-import { drawTags, drawWords } from "./tags.ts";
+import { type Tag, drawTags, drawWords } from "./tags.ts";
 import { type Ground, disc, drawGround } from "./ground.ts";
 import { drawPicture } from "./picture.ts";
 import { drawPortal } from "./portal.ts";
 import { type Prop, propsOf } from "./props.ts";
 
 const TURN = Math.PI * 2;
-/** How much of the world is seen across the shorter side, at least. */
-const SHORT_SIDE = 620;
-const ZOOM = { least: 0.5, most: 1.5 } as const;
+/** How much of the world is seen across the shorter side, at least: a gate on either side of who comes in. */
+const SHORT_SIDE = 650;
+/** How much is seen from top to bottom of what nothing covers, at least: the player, and a gate behind it. */
+const CLEAR_HEIGHT = 380;
+const ZOOM = { least: 0.49, most: 1.5 } as const;
+/** Letters are at least so large, as a share of their size, however small the world is drawn. */
+const LEAST_LETTERS = 0.85;
+/** Above its feet is the middle of a player. */
+const MIDDLE = 45;
 /** A larger picture of the ground would take more memory than it is worth. */
 const MAX_GROUND_PIXELS = 12_000_000;
 
@@ -21,6 +27,13 @@ interface Spark {
   readonly y: number;
   readonly from: number;
   readonly text: string;
+}
+
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 export class Scene {
@@ -34,6 +47,8 @@ export class Scene {
   #sparks: Spark[] = [];
   #camera: { x: number; y: number } | undefined;
   #zoom = 1;
+  /** The names that were drawn last, in the world. */
+  tags: readonly Tag[] = [];
   /** The part of the canvas that nothing covers, in pixels: the player is in its middle. */
   clear = { left: 0, top: 0, right: innerWidth, bottom: innerHeight };
 
@@ -67,7 +82,9 @@ export class Scene {
     }
     this.#prepare(view, ratio);
     const g = this.#g;
-    const zoom = Math.max(ZOOM.least, Math.min(ZOOM.most, Math.min(width, height) / SHORT_SIDE));
+    const wanted = Math.min(Math.min(width, height) / SHORT_SIDE, (bottom - top) / CLEAR_HEIGHT);
+    const aim = Math.max(ZOOM.least, Math.min(ZOOM.most, wanted));
+    const zoom = this.#camera === undefined ? aim : this.#zoom + (aim - this.#zoom) * 0.14;
     this.#zoom = zoom;
     const { x, y } = this.#follow(view, (right - left) / zoom, (bottom - top) / zoom);
     g.setTransform(1, 0, 0, 1, 0, 0);
@@ -110,6 +127,14 @@ export class Scene {
     };
   }
 
+  /** As {@link onScreen}, of a part of the world. */
+  boxOf({ x, y, width, height }: Box): Box {
+    return {
+      ...this.onScreen({ x, y }),
+      ...{ width: width * this.#zoom, height: height * this.#zoom },
+    };
+  }
+
   #prepare(view: View, ratio: number): void {
     const key = `${view.world} ${view.width} ${view.height}`;
     if (key === this.#groundKey || view.world === "") return;
@@ -130,7 +155,7 @@ export class Scene {
     };
     const target = {
       x: limit(me?.x ?? view.width / 2, view.width, width),
-      y: limit((me?.y ?? view.height / 2) - 20, view.height, height),
+      y: limit((me?.y ?? view.height / 2) - MIDDLE, view.height, height),
     };
     const camera = this.#camera ?? target;
     this.#camera = {
@@ -142,6 +167,7 @@ export class Scene {
 
   #drawStanding(view: View, time: number): void {
     const g = this.#g;
+    const letters = Math.max(1, LEAST_LETTERS / this.#zoom);
     const standing: { y: number; draw: () => void }[] = [
       ...this.#props.map((prop) => ({
         y: prop.y,
@@ -152,7 +178,7 @@ export class Scene {
       ...view.portals.map((portal) => ({
         y: portal.y,
         draw: () => {
-          drawPortal(g, portal, time);
+          drawPortal(g, portal, time, letters);
         },
       })),
       ...view.pictures.map((picture) => ({
@@ -170,9 +196,9 @@ export class Scene {
     ];
     standing.sort((a, b) => a.y - b.y);
     for (const thing of standing) thing.draw();
-    drawTags(g, view.avatars);
+    this.tags = drawTags(g, view.avatars, letters);
     const now = performance.now();
-    for (const avatar of view.avatars) if (avatar.wordsUntil > now) drawWords(g, avatar);
+    for (const avatar of view.avatars) if (avatar.wordsUntil > now) drawWords(g, avatar, letters);
   }
 
   #drawSparks(): void {

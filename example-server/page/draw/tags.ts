@@ -8,28 +8,41 @@ const MAX_NAME_WIDTH = 150;
 const MAX_WORDS_WIDTH = 220;
 const LINE = 18;
 
-interface Box {
+/** A name that is drawn, and where. */
+export interface Tag {
+  readonly name: string;
   readonly x: number;
   readonly y: number;
   readonly width: number;
+  readonly height: number;
 }
 
-/** One's own first, then the nearest: a name that would lie on another one is left out, and is in the list still. */
-export function drawTags(g: CanvasRenderingContext2D, avatars: readonly Avatar[]): void {
+/**
+ * One's own first, then the nearest: a name that would lie on another one is left out, and is in the list still.
+ *
+ * @param letters How much larger than the world they are.
+ */
+export function drawTags(
+  g: CanvasRenderingContext2D,
+  avatars: readonly Avatar[],
+  letters: number,
+): Tag[] {
   const me = avatars.find((avatar) => avatar.me);
-  const far = ({ x, y }: Avatar): number => (me === undefined ? 0 : Math.hypot(x - me.x, y - me.y));
-  const taken: Box[] = [];
+  const far = (avatar: Avatar): number =>
+    avatar.me || me === undefined ? -1 : Math.hypot(avatar.x - me.x, avatar.y - me.y);
+  const taken: Tag[] = [];
   g.textAlign = "center";
   g.textBaseline = "middle";
   for (const avatar of [...avatars].sort((a, b) => far(a) - far(b))) {
-    g.font = `600 14px ${FONT}`;
-    const name = fitting(g, avatar.name, MAX_NAME_WIDTH);
-    const width = g.measureText(name).width + 18;
-    const box = { x: avatar.x - width / 2, y: top(avatar) - HEIGHT, width };
-    if (taken.some((other) => overlaps(box, other))) continue;
-    taken.push(box);
+    g.font = `600 ${14 * letters}px ${FONT}`;
+    const name = fitting(g, avatar.name, MAX_NAME_WIDTH * letters);
+    const width = g.measureText(name).width + 18 * letters;
+    const height = HEIGHT * letters;
+    const tag = { name, x: avatar.x - width / 2, y: top(avatar) - height, width, height };
+    if (taken.some((other) => overlaps(tag, other))) continue;
+    taken.push(tag);
     g.fillStyle = avatar.me ? "rgb(20 24 29 / 0.92)" : "rgb(20 24 29 / 0.78)";
-    rounded(g, box.x, box.y, width, HEIGHT, HEIGHT / 2);
+    rounded(g, tag.x, tag.y, width, height, height / 2);
     g.fill();
     if (avatar.me) {
       g.strokeStyle = avatar.colour;
@@ -37,39 +50,43 @@ export function drawTags(g: CanvasRenderingContext2D, avatars: readonly Avatar[]
       g.stroke();
     }
     g.fillStyle = "#fff";
-    g.fillText(name, avatar.x, box.y + HEIGHT / 2 + 0.5);
+    g.fillText(name, avatar.x, tag.y + height / 2 + 0.5);
   }
+  return taken;
 }
 
 /** A bubble with what somebody says. */
-export function drawWords(g: CanvasRenderingContext2D, avatar: Avatar): void {
+export function drawWords(g: CanvasRenderingContext2D, avatar: Avatar, letters: number): void {
+  g.save();
+  g.translate(avatar.x, top(avatar) - HEIGHT * letters - 12);
+  g.scale(letters, letters);
   g.font = `500 15px ${FONT}`;
   g.textAlign = "center";
   g.textBaseline = "middle";
   const lines = wrapped(g, avatar.words);
   const width = Math.max(...lines.map((line) => g.measureText(line).width)) + 24;
   const height = lines.length * LINE + 14;
-  const y = top(avatar) - HEIGHT - 12 - height;
   g.fillStyle = "#fffdf6";
-  rounded(g, avatar.x - width / 2, y, width, height, 12);
+  rounded(g, -width / 2, -height, width, height, 12);
   g.fill();
   g.beginPath();
-  g.moveTo(avatar.x - 7, y + height - 1);
-  g.lineTo(avatar.x, y + height + 8);
-  g.lineTo(avatar.x + 7, y + height - 1);
+  g.moveTo(-7, -1);
+  g.lineTo(0, 8);
+  g.lineTo(7, -1);
   g.fill();
   g.fillStyle = "#1b1f24";
   lines.forEach((line, index) => {
-    g.fillText(line, avatar.x, y + 7 + LINE * (index + 0.5));
+    g.fillText(line, 0, 7 - height + LINE * (index + 0.5));
   });
+  g.restore();
 }
 
 function top({ y, hatImage }: Avatar): number {
   return y - (hatImage === undefined ? 57 : 81);
 }
 
-function overlaps(a: Box, b: Box): boolean {
-  return a.x < b.x + b.width && b.x < a.x + a.width && Math.abs(a.y - b.y) < HEIGHT;
+function overlaps(a: Tag, b: Tag): boolean {
+  return a.x < b.x + b.width && b.x < a.x + a.width && Math.abs(a.y - b.y) < a.height;
 }
 
 function fitting(g: CanvasRenderingContext2D, text: string, width: number): string {

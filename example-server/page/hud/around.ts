@@ -55,7 +55,7 @@ export class Around {
               this.#deeds.gather(portal);
             });
             along.disabled = !alive;
-            along.ariaLabel = `Ask who comes along to ${label}`;
+            along.ariaLabel = `Together to ${label}: ask who comes along`;
             const state = make("small", { className: "state", textContent: `${word}${crowd}` });
             state.style.setProperty("--state", gateLook(portal.status).colour);
             return make(
