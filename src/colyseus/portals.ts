@@ -190,12 +190,17 @@ export class FederationPortals extends core.RoomPlugin {
     this.#stopTelling = this.#host.destinations.onChange((change) => {
       this.room.broadcast("federation:destinations", { whole: false, ...change });
     });
+    // A page that was reloaded has forgotten what it was told; Colyseus' plugins have no hook for its coming back.
+    const { room } = this;
+    const onReconnect = room.onReconnect?.bind(room);
+    room.onReconnect = async (client) => {
+      this.#tellDestinations(client);
+      await onReconnect?.(client);
+    };
   }
 
   protected override onJoin(client: Client): void {
-    if (this.#options.destinations !== true) return;
-    const destinations = this.destinations();
-    client.send("federation:destinations", { whole: true, destinations, removed: [] });
+    if (this.#options.destinations === true) this.#tellDestinations(client);
   }
 
   protected override onDispose(): void {
@@ -390,5 +395,10 @@ export class FederationPortals extends core.RoomPlugin {
   /** @internal Whether the plugin was made by this federation. */
   belongsTo(host: PortalsHost): boolean {
     return this.#host === host;
+  }
+
+  #tellDestinations(client: Client): void {
+    const destinations = this.destinations();
+    client.send("federation:destinations", { whole: true, destinations, removed: [] });
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Room, definePlugins } from "@colyseus/core";
+import { type Client, Room, definePlugins } from "@colyseus/core";
 import { Traveler } from "../../src/client/traveler.ts";
 import type { Destination } from "../../src/client/later/destinations.ts";
 import { verifyServerList } from "../../src/discovery/server-list.ts";
@@ -15,11 +15,16 @@ import { type BootedServer, boot } from "../support/boot.ts";
 import { coded } from "../support/coded.ts";
 import { eventually } from "../support/eventually.ts";
 import { quietLogger } from "../support/loggers.ts";
+import { memoryStorage } from "../support/memory-storage.ts";
 
 let federation: Federation;
 
 class Plaza extends Room {
   override plugins = definePlugins([federation.portals({ destinations: true })]);
+
+  override onDrop(client: Client): void {
+    this.allowReconnection(client, 5).catch(() => undefined);
+  }
 }
 
 const PIT = { kind: "racing", worlds: [{ name: "pit", capacity: 8 }] };
@@ -143,6 +148,24 @@ describe("discovery between servers", function () {
     assert.ok(others.some(({ origin }) => origin === peer.origin));
     assert.ok(!others.some(({ origin }) => origin === hidden.origin));
     await assert.rejects(federation.serverList(59), TypeError);
+  });
+
+  it("tells whoever comes back after a reload where it could go, too", async () => {
+    const kept = { storage: memoryStorage(), placeStorage: memoryStorage() };
+    const before = new Traveler(federation.origin, { ...kept, comesHome: false });
+    const { sessionId, reconnection, connection } = await before.join("plaza");
+    reconnection.enabled = false;
+    connection.close(4010);
+    await eventually(() => assert.equal(before.room, undefined));
+    const after = new Traveler(federation.origin, kept);
+    assert.equal((await after.resume("plaza")).sessionId, sessionId, "the same place");
+    try {
+      await eventually(() => {
+        assert.ok(after.destinations.some(({ origin }) => origin === peer.origin));
+      });
+    } finally {
+      await after.leave();
+    }
   });
 
   it("tells players where they could go, and what changes", async () => {
