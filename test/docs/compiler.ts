@@ -63,6 +63,7 @@ function virtualFiles({ name, given, files: whole, blocks }: Page): Map<string, 
   files.set(`${FOLDER}/given.d.ts`, { code: declarations, place: `${name}:given`, line: -1 });
   for (const [file, code] of whole) files.set(pathOf(file), { code, place: name, line: 0 });
   for (const [index, block] of blocks.entries()) {
+    if (block.extension === "html") continue;
     const path = pathOf(block.file ?? `block-${index}.${extensionOf(block)}`);
     const line = Number(block.place.slice(block.place.lastIndexOf(":") + 1)) + 1;
     // A module each, so that one may declare what another takes for granted.

@@ -2,7 +2,7 @@
  * The code blocks of README.md and docs/, as their readers would take them over.
  *
  * A block's language says what is done with it: `ts`, `mts`, `cts`, `js`, `mjs` and `cjs` compile
- * against the package's own name. Words behind it say more:
+ * against the package's own name; `html` with a name is one of a page's files. Words behind it say more:
  *
  * - `run`: it is run, too, and prints what its lines `console.log(…); // → …` say;
  * - `file=NAME`: other blocks of its page import it by that name; those of mocha (`*.test.ts`) are run.
@@ -58,7 +58,7 @@ interface Fence {
   readonly called: string | undefined;
 }
 
-const EXTENSIONS = new Set(["ts", "mts", "cts", "js", "mjs", "cjs"]);
+const EXTENSIONS = new Set(["ts", "mts", "cts", "js", "mjs", "cjs", "html"]);
 
 /** Every page with code. */
 export function pages(): Page[] {

@@ -9,7 +9,7 @@ export function install(folder: string): void {
   const modules = join(folder, "node_modules");
   mkdirSync(modules, { recursive: true });
   symlinkSync(ROOT, join(modules, "aether-federation"));
-  for (const name of ["@colyseus", "express"]) {
+  for (const name of ["@colyseus", "esbuild", "express"]) {
     symlinkSync(join(ROOT, "node_modules", name), join(modules, name));
   }
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
