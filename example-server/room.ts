@@ -186,8 +186,9 @@ export function defineWorldRoom(
       });
       this.state.players.set(client.sessionId, player);
       this.#bodies.set(client.sessionId, { belongings, dx: 0, dy: 0, inPortal: undefined });
-      this.#tellBelongings(client);
+      // The page greets the player once it hears what it has.
       if (isNew) this.#tellOfStamp(client, player);
+      this.#tellBelongings(client);
       void showHat(federation, belongings.hat, player);
     }
 

@@ -32,7 +32,7 @@ export function companionOf(options: CompanionOptions): Companion {
       game().close(to);
       passage.step(step, share);
       if (transferId === undefined) return;
-      passage.mayTurnBack(() => {
+      passage.mayGiveUp(() => {
         journey().turnBack(transferId);
       });
     },
@@ -40,9 +40,9 @@ export function companionOf(options: CompanionOptions): Companion {
       const { wishes, company, passage, here } = game();
       wishes.clear();
       company.over();
+      const hasTurnedBack = passage.turnsBack || code === "ERR_FED_CROSSING_ABANDONED";
       passage.open(true);
       putBack(here, ownUri);
-      const hasTurnedBack = code === "ERR_FED_CROSSING_ABANDONED";
       toast(
         hasTurnedBack ? "You turned back" : "You stay here",
         hasTurnedBack ? "" : `${capital(placeOf(to).world)}: ${message}`,
