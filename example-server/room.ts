@@ -276,8 +276,8 @@ export function defineWorldRoom(
       const [origin, portal] = inside ?? [];
       if (origin === body.inPortal) return;
       body.inPortal = origin;
-      const { target = "" } = portal ?? {};
-      if (target !== "") void this.plugins.federation.enter(client, target);
+      const { target = "", status = "" } = portal ?? {};
+      if (target !== "" && isOpen(status)) void this.plugins.federation.enter(client, target);
     }
 
     #dropCoin(): void {

@@ -64,5 +64,9 @@ async function menu(): Promise<void> {
     ...{ belongings: game.belongings, place: game.here },
     isAtHome: game.view?.origin === journey.home,
     rename: (name) => void entry.rename(name),
+    comeAgain: async () => {
+      await journey.leave();
+      location.reload();
+    },
   });
 }

@@ -68,7 +68,7 @@ describe("the worlds' page on the way", function () {
       await told.getByText("You are in Arena").waitFor();
       assert.match(
         await told.innerText(),
-        /with you came \d+ coins?, .*1 flower, 2 stamps. New: the stamp of Arena/u,
+        /with you came \d+ coins?, 1 flower, 2 stamps, [\w ]+ on your head. New: the stamp of Arena/u,
       );
       assert.equal(await told.getAttribute("aria-live"), "polite", "told aloud, too");
       await shot(page, `${size}-5-arrived`);

@@ -35,11 +35,12 @@ export class Entry {
   /** Comes in, and goes where the address says. */
   async start(): Promise<void> {
     const { game, journey, ownUri, enter } = this.#options;
+    // The address follows the player as soon as it is somewhere.
+    const to = addressed();
     await this.#comeIn(() => journey.begin(this.#wish()));
     onAddress(ownUri, (uri) => {
       if (uri !== game.here) enter(uri);
     });
-    const to = addressed();
     if (to !== undefined && to !== game.here) enter(to);
     // Whom another page hands over has its name from its home.
     else if (this.#name === undefined && journey.isOwn) await this.#welcome();

@@ -2,6 +2,7 @@
 import { type Belongings, inWords } from "../federation/belongings.ts";
 import { type KeyDeeds, keyDeeds } from "../federation/keys.ts";
 import { type Travel, travels } from "../federation/travels.ts";
+import { confirmed } from "./choose.ts";
 import { button, byId, capital, make } from "./element.ts";
 
 /** Who opens it. */
@@ -17,6 +18,8 @@ export interface Self {
   /** Whether it is at home now. */
   readonly isAtHome: boolean;
   readonly rename: (name: string) => void;
+  /** Comes in again, as whoever this browser's key is now. */
+  readonly comeAgain: () => Promise<void>;
 }
 
 /** Opens the menu. */
@@ -42,7 +45,7 @@ export function openMenu(self: Self): void {
     ...carrying(self.belongings),
     ...been(travels()),
     ...(self.isOwn
-      ? [...keyOf(keyDeeds(self.home), tell), ...elsewhere(self.place)]
+      ? [...keyOf(keyDeeds(self.home), tell, self.comeAgain), ...elsewhere(self.place)]
       : [
           make("h3", { textContent: "Your key" }),
           make("p", {
@@ -110,7 +113,11 @@ function been(all: readonly Travel[]): Node[] {
   ];
 }
 
-function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
+function keyOf(
+  deeds: KeyDeeds,
+  tell: (words: string) => void,
+  comeAgain: () => Promise<void>,
+): Node[] {
   const shown = make("p", { className: "words", hidden: true });
   const run = (work: () => Promise<string>) => (): void => {
     work().then(tell, (error: unknown) => {
@@ -129,6 +136,8 @@ function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
     }),
   );
   lock.hidden = true;
+  const added = button("It is added: be that player", () => void comeAgain(), "first");
+  added.hidden = true;
   const text = make("input", {
     id: "key-text",
     autocomplete: "off",
@@ -162,11 +171,13 @@ function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
         run(async () => {
           shown.textContent = await deeds.request();
           shown.hidden = false;
+          added.hidden = false;
           return "Show this text to the device that you play on already: “Add a device” there. Good for ten minutes.";
         }),
       ),
     ),
     shown,
+    added,
     make("label", { htmlFor: text.id, textContent: "From another device" }),
     make("div", { className: "row" }, text),
     make(
@@ -176,16 +187,25 @@ function keyOf(deeds: KeyDeeds, tell: (words: string) => void): Node[] {
         "Be the player of these words",
         run(async () => {
           await deeds.restore(text.value);
-          location.reload();
+          await comeAgain();
           return "You are that player now.";
         }),
       ),
       button(
         "Add a device",
-        run(() => deeds.add(text.value)),
+        run(() => deeds.add(text.value, isSure)),
       ),
     ),
   ];
+}
+
+function isSure(): Promise<boolean> {
+  return confirmed(
+    "Leave that one behind?",
+    "The device has played as somebody of its own. It is you from now on, and what that one has stays behind.",
+    "Leave it behind",
+    "Do not add it",
+  );
 }
 
 function elsewhere(place: string): Node[] {
