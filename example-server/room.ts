@@ -186,8 +186,9 @@ export function defineWorldRoom(
       });
       this.state.players.set(client.sessionId, player);
       this.#bodies.set(client.sessionId, { belongings, dx: 0, dy: 0, inPortal: undefined });
-      this.#tellBelongings(client);
+      // The page greets the player once it hears what it has.
       if (isNew) this.#tellOfStamp(client, player);
+      this.#tellBelongings(client);
       void showHat(federation, belongings.hat, player);
     }
 
@@ -275,8 +276,8 @@ export function defineWorldRoom(
       const [origin, portal] = inside ?? [];
       if (origin === body.inPortal) return;
       body.inPortal = origin;
-      const { target = "" } = portal ?? {};
-      if (target !== "") void this.plugins.federation.enter(client, target);
+      const { target = "", status = "" } = portal ?? {};
+      if (target !== "" && isOpen(status)) void this.plugins.federation.enter(client, target);
     }
 
     #dropCoin(): void {

@@ -25,6 +25,8 @@ const AT_GATE = 130;
 const NEAR_GATE = 220;
 const LISTS_MILLISECONDS = 400;
 const LONGEST_FRAME_SECONDS = 0.1;
+/** How long a room has to say what the player has, before the player is greeted. */
+const TELLING_MILLISECONDS = 1_500;
 
 /** A world whose first state has not come yet. */
 interface Coming {
@@ -32,6 +34,8 @@ interface Coming {
   readonly origin: string;
   /** Where the player comes from; undefined: from nowhere. */
   readonly from: string | undefined;
+  /** When the room has said what the player has, or it is not waited for any more; `performance.now()`. */
+  toldAt: number;
 }
 
 export class Game {
@@ -115,11 +119,13 @@ export class Game {
   /** A room is there: what it shows is drawn once its first state has come. */
   show(room: Room, origin: string, from: string | undefined): void {
     const next = new View(room, origin, this.#images);
-    this.#coming = { view: next, origin, from };
+    const coming = { view: next, origin, from, toldAt: performance.now() + TELLING_MILLISECONDS };
+    this.#coming = coming;
     room.onMessage("belongings", (message: unknown) => {
       const more = readBelongings(message);
       const coins = more.coins.length - this.belongings.coins.length;
       this.belongings = more;
+      coming.toldAt = 0;
       if (coins <= 0 || this.#view !== next || next.me === undefined) return;
       this.scene.spark(next.me.x, next.me.y, `+${coins}`);
     });
@@ -161,6 +167,7 @@ export class Game {
   /** The new world's first state is here: it takes the place of the former, name and all. */
   #settle(): void {
     if (this.#coming === undefined || !this.#coming.view.isReady) return;
+    if (performance.now() < this.#coming.toldAt) return;
     if (this.passage.isClosed && !this.passage.hidesAll) return;
     const { view, origin, from } = this.#coming;
     this.#coming = undefined;

@@ -64,6 +64,9 @@ async function menu(): Promise<void> {
     ...{ belongings: game.belongings, place: game.here },
     isAtHome: game.view?.origin === journey.home,
     rename: (name) => void entry.rename(name),
-    leave: () => journey.leave(),
+    comeAgain: async () => {
+      await journey.leave();
+      location.reload();
+    },
   });
 }

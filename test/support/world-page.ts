@@ -153,8 +153,9 @@ export async function stands(page: Page, world?: string): Promise<Aether> {
 export function gate(page: Page, label: string, status = "up"): Promise<Aether["portals"][number]> {
   return eventually(
     async () => {
-      const found = (await look(page)).portals.find((portal) => portal.label === label);
-      assert.equal(found?.status, status, `the gate to ${label}`);
+      const { world, portals } = await look(page);
+      const found = portals.find((portal) => portal.label === label);
+      assert.equal(found?.status, status, `the gate from ${world} to ${label}`);
       return found as Aether["portals"][number];
     },
     { timeoutMilliseconds: 30_000, what: `the gate to ${label} is ${status}` },
@@ -187,13 +188,51 @@ export async function violations(page: Page): Promise<string[]> {
       };
     };
     const rules = Object.fromEntries(
-      axe.getRules().map(({ ruleId }) => [ruleId, { enabled: ruleId !== "color-contrast-enhanced" }]),
+      axe
+        .getRules()
+        .map(({ ruleId }) => [ruleId, { enabled: ruleId !== "color-contrast-enhanced" }]),
     );
     const found = await axe.run({ rules });
     return found.violations.map(
       ({ id, nodes }) => `${id}: ${nodes[0]?.html ?? ""} ${nodes[0]?.failureSummary ?? ""}`,
     );
   });
+}
+
+/** The page's connections, to be cut and led astray; before the page is opened. */
+export async function cable(page: Page): Promise<{
+  /** Ends those that are open. */
+  cut(): Promise<void>;
+  /** Whatever is opened from now on leads there instead; undefined: where it should. */
+  leads(to: string | undefined): Promise<void>;
+}> {
+  await page.addInitScript(() => {
+    const sockets: WebSocket[] = [];
+    const wire = { to: undefined as string | undefined, sockets };
+    const Real = WebSocket;
+    class Cable extends Real {
+      constructor(url: string, protocols?: string[]) {
+        super(wire.to ?? url, protocols);
+        sockets.push(this);
+      }
+    }
+    Object.assign(globalThis, { wire, WebSocket: Cable });
+  });
+  interface Wired {
+    wire: { to: string | undefined; sockets: WebSocket[] };
+  }
+  return {
+    cut: () =>
+      page.evaluate(() => {
+        for (const socket of (globalThis as unknown as Wired).wire.sockets.splice(0)) {
+          socket.close(4010);
+        }
+      }),
+    leads: (to) =>
+      page.evaluate((where) => {
+        (globalThis as unknown as Wired).wire.to = where;
+      }, to),
+  };
 }
 
 /** Walks by real key presses, or by a finger, until there or until `until` holds. */

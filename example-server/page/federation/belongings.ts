@@ -40,10 +40,10 @@ export function inWords({ coins, things, hatName }: Belongings): string {
   for (const { kind, count } of things) kinds.set(kind, (kinds.get(kind) ?? 0) + count);
   const parts = [
     coins.length > 0 ? counted(coins.length, "coin", "coins") : "",
-    hatName.split(" from ")[0] ?? "",
     ...[...kinds].map(([kind, count]) =>
       counted(count, kind, kind === "fish" ? "fish" : `${kind}s`),
     ),
+    hatName === "" ? "" : `${hatName.split(" from ")[0] ?? ""} on your head`,
   ].filter((part) => part !== "");
   return parts.length === 0 ? "nothing yet" : parts.join(", ");
 }

@@ -22,9 +22,15 @@ export interface CompanionOptions {
 
 export function companionOf(options: CompanionOptions): Companion {
   const { game, journey, ownUri, given, lost } = options;
+  /** Until when the place is kept; each try that fails is another drop. */
+  let keptUntil: number | undefined;
   return {
-    lost,
+    lost: (why) => {
+      keptUntil = undefined;
+      lost(why);
+    },
     arrived: ({ room, origin, from }) => {
+      keptUntil = undefined;
       game().show(room, origin, from);
     },
     onTheWay: (to, step, share, transferId) => {
@@ -32,7 +38,7 @@ export function companionOf(options: CompanionOptions): Companion {
       game().close(to);
       passage.step(step, share);
       if (transferId === undefined) return;
-      passage.mayTurnBack(() => {
+      passage.mayGiveUp(() => {
         journey().turnBack(transferId);
       });
     },
@@ -40,9 +46,9 @@ export function companionOf(options: CompanionOptions): Companion {
       const { wishes, company, passage, here } = game();
       wishes.clear();
       company.over();
+      const hasTurnedBack = passage.turnsBack || code === "ERR_FED_CROSSING_ABANDONED";
       passage.open(true);
       putBack(here, ownUri);
-      const hasTurnedBack = code === "ERR_FED_CROSSING_ABANDONED";
       toast(
         hasTurnedBack ? "You turned back" : "You stay here",
         hasTurnedBack ? "" : `${capital(placeOf(to).world)}: ${message}`,
@@ -61,14 +67,17 @@ export function companionOf(options: CompanionOptions): Companion {
       else if (!passage.isClosed) trouble.ill({ title: "One moment", text: message, safe: SAFE });
     },
     dropped: () => {
+      if (keptUntil !== undefined) return;
+      keptUntil = Date.now() + PLACE_KEPT_SECONDS * 1000;
       game().trouble.ill({
         title: "The connection is lost",
         text: "Looking for the way back to your place, which is kept for you.",
         safe: SAFE,
-        until: Date.now() + PLACE_KEPT_SECONDS * 1000,
+        until: keptUntil,
       });
     },
     reconnected: () => {
+      keptUntil = undefined;
       game().trouble.well("You are back.");
     },
     destinations: (all) => {

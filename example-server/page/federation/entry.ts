@@ -35,6 +35,7 @@ export class Entry {
   /** Comes in, and goes where the address says. */
   async start(): Promise<void> {
     const { game, journey, ownUri, enter } = this.#options;
+    // The address follows the player as soon as it is somewhere.
     const to = addressed();
     await this.#comeIn(() => journey.begin(this.#wish()));
     onAddress(ownUri, (uri) => {

@@ -48,6 +48,9 @@ export function uriOf(origin: string, world: string): string {
   return `aether://${new URL(origin).host}/${world}`;
 }
 
+/** A connection that is lost in the first seconds is looked for, too, and often as long as the place is kept. */
+const LOOKS_FOR_IT = { minUptime: 0, maxDelay: 1_500 } as const;
+
 export class Journey {
   readonly #world: string;
   readonly #companion: Companion;
@@ -83,15 +86,15 @@ export class Journey {
 
   /** Goes home, into this page's world; by another name where one is given. */
   async goHome(name: string | undefined): Promise<void> {
-    await this.#traveler?.leave().catch(() => undefined);
+    await this.leave();
     const traveler = new Traveler(location.origin, this.#options(name));
     this.#follow(traveler);
     await traveler.join(this.#world);
   }
 
-  /** Leaves the room for good: no place is kept. */
+  /** Leaves for good: whoever comes next does not go on as this one. */
   async leave(): Promise<void> {
-    await this.#traveler?.leave();
+    await this.#traveler?.leave().catch(() => undefined);
   }
 
   /** Asks the room to let the player through to another world. */
@@ -119,6 +122,7 @@ export class Journey {
     const hears = this.#companion;
     this.#stops = [
       traveler.onArrive(({ room, origin, world, from }) => {
+        Object.assign(room.reconnection, LOOKS_FOR_IT);
         room.onDrop(() => {
           hears.dropped();
         });

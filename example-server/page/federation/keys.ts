@@ -13,8 +13,8 @@ export interface KeyDeeds {
   restore(words: string): Promise<void>;
   /** This device's request to be one of a player's. */
   request(): Promise<string>;
-  /** Adds the device of a request. */
-  add(request: string): Promise<string>;
+  /** Adds the device of a request; who it was before is left behind where the player is sure of that. */
+  add(request: string, isSure: () => Promise<boolean>): Promise<string>;
 }
 
 /** @param home Origin of the player's home. */
@@ -31,8 +31,12 @@ export function keyDeeds(home: string): KeyDeeds {
     },
     restore: (words) => keys.restore(words, { replace: true }),
     request: () => keys.request(deviceName()),
-    add: async (request) => {
-      const { keys: all } = await keys.add(request);
+    add: async (request, isSure) => {
+      const { keys: all } = await keys.add(request).catch(async (error: unknown) => {
+        const isSomebody = error instanceof Error && error.message.includes("ERR_FED_KEY_IN_USE");
+        if (!isSomebody || !(await isSure())) throw error;
+        return keys.add(request, { leaveBehind: true });
+      });
       return `Done: ${all.length} devices are you now.`;
     },
   };

@@ -29,6 +29,7 @@ export function showBelongings({ coins, stamps }: Belongings, worlds: number): v
   const count = byId("coins");
   const before = Number(count.textContent);
   say(count, String(coins.length));
+  say(byId("coins-word"), coins.length === 1 ? "coin" : "coins");
   const box = count.closest(".what");
   if (coins.length > before && box instanceof HTMLElement) {
     box.classList.remove("got");

@@ -2,6 +2,7 @@
 import { type Belongings, inWords } from "../federation/belongings.ts";
 import { type KeyDeeds, keyDeeds } from "../federation/keys.ts";
 import { type Travel, travels } from "../federation/travels.ts";
+import { confirmed } from "./choose.ts";
 import { button, byId, capital, make } from "./element.ts";
 
 /** Who opens it. */
@@ -17,8 +18,8 @@ export interface Self {
   /** Whether it is at home now. */
   readonly isAtHome: boolean;
   readonly rename: (name: string) => void;
-  /** Leaves the room for good. */
-  readonly leave: () => Promise<void>;
+  /** Comes in again, as whoever this browser's key is now. */
+  readonly comeAgain: () => Promise<void>;
 }
 
 /** Opens the menu. */
@@ -38,7 +39,7 @@ export function openMenu(self: Self): void {
     ...carrying(self.belongings),
     ...been(travels()),
     ...(self.isOwn
-      ? [...keyOf(keyDeeds(self.home), self.leave), ...elsewhere(self.place)]
+      ? [...keyOf(keyDeeds(self.home), self.comeAgain), ...elsewhere(self.place)]
       : [
           make("h3", { textContent: "Your key" }),
           make("p", {
@@ -106,7 +107,7 @@ function been(all: readonly Travel[]): Node[] {
   ];
 }
 
-function keyOf(deeds: KeyDeeds, leave: () => Promise<void>): Node[] {
+function keyOf(deeds: KeyDeeds, comeAgain: () => Promise<void>): Node[] {
   const status = make("p", { role: "status" });
   const tell = (words: string): void => {
     status.textContent = words;
@@ -130,6 +131,8 @@ function keyOf(deeds: KeyDeeds, leave: () => Promise<void>): Node[] {
     }),
   );
   lock.hidden = true;
+  const added = button("It is added: be that player", () => void comeAgain(), "first");
+  added.hidden = true;
   const text = make("input", {
     id: "key-text",
     autocomplete: "off",
@@ -163,12 +166,14 @@ function keyOf(deeds: KeyDeeds, leave: () => Promise<void>): Node[] {
         run(async () => {
           shown.textContent = await deeds.request();
           shown.hidden = false;
+          added.hidden = false;
           return "Show this text to the device that you play on already: “Add a device” there. Good for ten minutes.";
         }),
       ),
     ),
     status,
     shown,
+    added,
     make("label", { htmlFor: text.id, textContent: "From another device" }),
     make("div", { className: "row" }, text),
     make(
@@ -178,18 +183,25 @@ function keyOf(deeds: KeyDeeds, leave: () => Promise<void>): Node[] {
         "Be the player of these words",
         run(async () => {
           await deeds.restore(text.value);
-          // The place that is kept for a reload is the former player's.
-          await leave();
-          location.reload();
+          await comeAgain();
           return "You are that player now.";
         }),
       ),
       button(
         "Add a device",
-        run(() => deeds.add(text.value)),
+        run(() => deeds.add(text.value, isSure)),
       ),
     ),
   ];
+}
+
+function isSure(): Promise<boolean> {
+  return confirmed(
+    "Leave that one behind?",
+    "The device has played as somebody of its own. It is you from now on, and what that one has stays behind.",
+    "Leave it behind",
+    "Do not add it",
+  );
 }
 
 function elsewhere(place: string): Node[] {

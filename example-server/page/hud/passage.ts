@@ -28,14 +28,18 @@ export class Passage {
   #at = -1;
   #shown = "";
   #closedAt = -Infinity;
-  #mayTurnBack: (() => void) | undefined;
+  #isCrossing = false;
+  #turnsBack = false;
+  #giveUp: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #focused: Element | null = null;
 
   constructor() {
     this.#turnBack.addEventListener("click", () => {
       this.#turnBack.disabled = true;
-      this.#mayTurnBack?.();
+      say(this.#turnBack, "Turning back …");
+      this.#turnsBack = true;
+      this.#giveUp?.();
     });
   }
 
@@ -47,6 +51,11 @@ export class Passage {
   /** Whether nothing of the world is seen: what is behind the cover can be changed. */
   get hidesAll(): boolean {
     return this.isClosed && performance.now() - this.#closedAt > GROWS_MILLISECONDS;
+  }
+
+  /** Whether the player has said that it turns back. */
+  get turnsBack(): boolean {
+    return this.#turnsBack;
   }
 
   /**
@@ -77,7 +86,9 @@ export class Passage {
     this.#steps.replaceChildren();
     this.#focused = document.activeElement;
     this.#element.dataset["state"] = "closed";
-    this.#mayTurnBack = undefined;
+    this.#isCrossing = false;
+    this.#turnsBack = false;
+    this.#giveUp = undefined;
     this.#turnBack.hidden = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
@@ -88,6 +99,8 @@ export class Passage {
 
   /** A step has begun; one that comes late is not told. */
   step(step: Step, share?: number): void {
+    this.#isCrossing = true;
+    this.#offer();
     const at = ORDER.indexOf(step);
     if (at < this.#at) return;
     const part = share === undefined || share === 0 ? "" : ` (${Math.round(share * 100)} %)`;
@@ -100,10 +113,10 @@ export class Passage {
     this.#steps.append(make("li", { textContent: text }));
   }
 
-  /** The crossing can be given up from now on: the player is told after two seconds. */
-  mayTurnBack(turnBack: () => void): void {
-    this.#mayTurnBack = turnBack;
-    this.#offer();
+  /** The crossing can be given up from now on: at once, where the player has said so already. */
+  mayGiveUp(giveUp: () => void): void {
+    this.#giveUp = giveUp;
+    if (this.#turnsBack) giveUp();
   }
 
   /** Opens on what is drawn by now, once it has been held for a moment; `atOnce`: the player stays where it was. */
@@ -111,7 +124,7 @@ export class Passage {
     if (!this.isClosed) return;
     if (!atOnce && performance.now() - this.#closedAt < HELD_MILLISECONDS) return;
     clearTimeout(this.#timer);
-    this.#mayTurnBack = undefined;
+    this.#giveUp = undefined;
     this.#turnBack.hidden = true;
     this.#element.dataset["state"] = "open";
     const back =
@@ -121,10 +134,13 @@ export class Passage {
     }
   }
 
+  /** After two seconds on the way, and once. */
   #offer(): void {
-    if (this.#timer !== undefined || this.#mayTurnBack === undefined || !this.isClosed) return;
+    const isOffered = !this.#turnBack.hidden;
+    if (this.#timer !== undefined || !this.#isCrossing || !this.isClosed || isOffered) return;
     this.#turnBack.hidden = false;
     this.#turnBack.disabled = false;
+    say(this.#turnBack, "Turn back");
     this.#turnBack.focus({ preventScroll: true });
   }
 }

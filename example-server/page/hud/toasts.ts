@@ -21,6 +21,10 @@ export function toast(
     text,
     detail === undefined ? undefined : details(detail),
   );
+  // What is said again is said once.
+  for (const other of box?.children ?? []) {
+    if (other.firstChild?.textContent === title && other.textContent.includes(text)) other.remove();
+  }
   box?.append(shown);
   while ((box?.childElementCount ?? 0) > 2) box?.firstElementChild?.remove();
   const leave = (): void => {
