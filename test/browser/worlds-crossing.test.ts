@@ -258,9 +258,7 @@ async function record(page: Page): Promise<void> {
 }
 
 function recorded(page: Page): Promise<Frame[]> {
-  return page.evaluate(() =>
-    (globalThis as unknown as { takeFrames(): Frame[] }).takeFrames(),
-  );
+  return page.evaluate(() => (globalThis as unknown as { takeFrames(): Frame[] }).takeFrames());
 }
 
 /** One cover, of the place that one goes to; under it the world and its name change, at once. */
@@ -278,7 +276,9 @@ function assertOneWay(all: readonly Frame[], from: string, to: string): void {
   const changedAt = frames.findIndex(({ world }) => world === to);
   assert.ok(changedAt > 0 && frames.slice(0, changedAt).every(({ world }) => world === from));
   assert.equal(frames[changedAt]?.cover, "closed", "what changes is covered");
-  assert.ok(frames.filter(({ cover }) => cover === "closed").every(({ covered }) => covered === to));
+  assert.ok(
+    frames.filter(({ cover }) => cover === "closed").every(({ covered }) => covered === to),
+  );
   const steps = frames.map((frame) => frame.steps);
   for (const [index, shown] of steps.entries()) {
     const ranks = shown.map((step) => ORDER.findIndex((words) => words.test(step)));

@@ -156,7 +156,7 @@ export function gate(page: Page, label: string, status = "up"): Promise<Aether["
       const { world, portals } = await look(page);
       const found = portals.find((portal) => portal.label === label);
       assert.equal(found?.status, status, `the gate from ${world} to ${label}`);
-      return found as Aether["portals"][number];
+      return found;
     },
     { timeoutMilliseconds: 30_000, what: `the gate to ${label} is ${status}` },
   );
