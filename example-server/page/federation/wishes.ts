@@ -32,6 +32,11 @@ export class Wishes {
     this.#keep([{ uri, until: Date.now() + MILLISECONDS }]);
   }
 
+  /** It is there. Where it wishes to go on to, as an address has it, it still does. */
+  done(uri: string): void {
+    this.#keep(this.#present().filter((wish) => wish.uri !== uri));
+  }
+
   clear(): void {
     if (this.#wishes.length > 0) this.#keep([]);
   }

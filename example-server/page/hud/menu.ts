@@ -25,11 +25,6 @@ export interface Self {
 /** Opens the menu. */
 export function openMenu(self: Self): void {
   const menu = byId<HTMLDialogElement>("menu");
-  const status = make("p", { role: "status" });
-  const tell = (words: string): void => {
-    status.textContent = words;
-    status.scrollIntoView({ block: "nearest" });
-  };
   menu.replaceChildren(
     button("Close", () => menu.close(), "close plain"),
     make("h2", { id: "menu-title", textContent: self.name }),
@@ -40,12 +35,11 @@ export function openMenu(self: Self): void {
       make("code", { textContent: self.id }),
       ".",
     ),
-    status,
     ...(self.isOwn ? nameOf(self, menu) : []),
     ...carrying(self.belongings),
     ...been(travels()),
     ...(self.isOwn
-      ? [...keyOf(keyDeeds(self.home), tell, self.comeAgain), ...elsewhere(self.place)]
+      ? [...keyOf(keyDeeds(self.home), self.comeAgain), ...elsewhere(self.place)]
       : [
           make("h3", { textContent: "Your key" }),
           make("p", {
@@ -113,12 +107,14 @@ function been(all: readonly Travel[]): Node[] {
   ];
 }
 
-function keyOf(
-  deeds: KeyDeeds,
-  tell: (words: string) => void,
-  comeAgain: () => Promise<void>,
-): Node[] {
+function keyOf(deeds: KeyDeeds, comeAgain: () => Promise<void>): Node[] {
+  const status = make("p", { role: "status" });
   const shown = make("p", { className: "words", hidden: true });
+  const tell = (words: string): void => {
+    status.textContent = words;
+    const last = [added, shown, status].find(({ hidden }) => !hidden);
+    last?.scrollIntoView({ block: "nearest" });
+  };
   const run = (work: () => Promise<string>) => (): void => {
     work().then(tell, (error: unknown) => {
       tell(
@@ -176,6 +172,7 @@ function keyOf(
         }),
       ),
     ),
+    status,
     shown,
     added,
     make("label", { htmlFor: text.id, textContent: "From another device" }),
