@@ -178,7 +178,7 @@ export class Game {
     this.scene.jump();
     showPlace(view.world, origin);
     follow(this.here, this.#ownUri, this.#isFirst);
-    this.wishes.reached(this.here);
+    this.wishes.done(this.here);
     this.company.over();
     say(byId("lead"), `${themeOf(view.world).motto}. ${howToPlay()}`);
     this.#greet(view, from);
@@ -214,6 +214,8 @@ export class Game {
       this.#wasCrossing = me.crossing;
       const uri = this.wishes.last ?? near?.target;
       if (me.crossing && uri !== undefined) {
+        // Whoever walks into a gate has said where to, also to the page that is asked on the way.
+        if (this.isAtGate(uri)) this.wishes.add(uri);
         this.close(uri);
         this.passage.step("asking");
       }

@@ -34,7 +34,8 @@ export function companionOf(options: CompanionOptions): Companion {
       game().show(room, origin, from);
     },
     onTheWay: (to, step, share, transferId) => {
-      const { passage } = game();
+      const { passage, wishes } = game();
+      if (game().isAtGate(to)) wishes.add(to);
       game().close(to);
       passage.step(step, share);
       if (transferId === undefined) return;

@@ -32,9 +32,9 @@ export class Wishes {
     this.#keep([{ uri, until: Date.now() + MILLISECONDS }]);
   }
 
-  /** The player is there. */
-  reached(uri: string): void {
-    if (this.has(uri)) this.#keep(this.#present().filter((wish) => wish.uri !== uri));
+  /** It is there. Where it wishes to go on to, as an address has it, it still does. */
+  done(uri: string): void {
+    this.#keep(this.#present().filter((wish) => wish.uri !== uri));
   }
 
   clear(): void {

@@ -109,11 +109,12 @@ function been(all: readonly Travel[]): Node[] {
 
 function keyOf(deeds: KeyDeeds, comeAgain: () => Promise<void>): Node[] {
   const status = make("p", { role: "status" });
+  const shown = make("p", { className: "words", hidden: true });
   const tell = (words: string): void => {
     status.textContent = words;
-    status.scrollIntoView({ block: "nearest" });
+    const last = [added, shown, status].find(({ hidden }) => !hidden);
+    last?.scrollIntoView({ block: "nearest" });
   };
-  const shown = make("p", { className: "words", hidden: true });
   const run = (work: () => Promise<string>) => (): void => {
     work().then(tell, (error: unknown) => {
       tell(
