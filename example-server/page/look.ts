@@ -78,7 +78,12 @@ export function showForTests(game: Game): void {
         const now = performance.now();
         return of(({ avatars }) =>
           avatars.map(({ name, words, wordsUntil, wavesUntil, crossing }) => {
-            return { name, crossing, words: wordsUntil > now ? words : "", waves: wavesUntil > now };
+            return {
+              name,
+              crossing,
+              words: wordsUntil > now ? words : "",
+              waves: wavesUntil > now,
+            };
           }),
         );
       },

@@ -114,10 +114,15 @@ describe("the worlds' page in a crowd", function () {
       }
       const { solids } = await look(page);
       const isIn = ({ x, y }: { x: number; y: number }): boolean =>
-        solids.some((solid) => Math.hypot((x - solid.x) / solid.rx, (y - solid.y) / solid.ry) < 0.97);
+        solids.some(
+          (solid) => Math.hypot((x - solid.x) / solid.rx, (y - solid.y) / solid.ry) < 0.97,
+        );
       for (const room of rooms) {
         const all = (room.state as { players: Map<string, { x: number; y: number }> }).players;
-        assert.ok([...all.values()].every((player) => !isIn(player)), "nobody stands in a solid");
+        assert.ok(
+          [...all.values()].every((player) => !isIn(player)),
+          "nobody stands in a solid",
+        );
       }
       assert.deepEqual(await violations(page), []);
       assert.deepEqual(complaints, []);

@@ -61,10 +61,10 @@ describe("the worlds' page and who one is", function () {
     const there = await openMenu(other, "Nobody");
     await there.getByLabel("From another device").fill(words);
     await there.getByRole("button", { name: "Be the player of these words" }).click();
-    await eventually(
-      async () => assert.equal((await look(other)).playerId, playerId),
-      { timeoutMilliseconds: 20_000, what: "the other device is the same player" },
-    );
+    await eventually(async () => assert.equal((await look(other)).playerId, playerId), {
+      timeoutMilliseconds: 20_000,
+      what: "the other device is the same player",
+    });
     assert.deepEqual(complaints, []);
   });
 
@@ -87,10 +87,10 @@ describe("the worlds' page and who one is", function () {
     await question.getByRole("button", { name: "Leave it behind" }).click();
     await menu.getByText("Done: 2 devices are you now.").waitFor();
     await asks.getByRole("button", { name: "It is added: be that player" }).click();
-    await eventually(
-      async () => assert.equal((await look(other)).playerId, playerId),
-      { timeoutMilliseconds: 20_000, what: "the device is the same player" },
-    );
+    await eventually(async () => assert.equal((await look(other)).playerId, playerId), {
+      timeoutMilliseconds: 20_000,
+      what: "the device is the same player",
+    });
   });
 
   it("says in words why a key cannot be restored", async () => {
@@ -117,7 +117,10 @@ describe("the worlds' page and who one is", function () {
     const here = await stands(page, "plaza");
     assert.equal(new URL(page.url()).origin, at.arena.origin, "by the page of that home");
     assert.match(here.playerId, new RegExp(`@${at.arena.authority}$`, "u"));
-    assert.equal(new URL(page.url()).searchParams.get("to"), `aether://${at.plaza.authority}/plaza`);
+    assert.equal(
+      new URL(page.url()).searchParams.get("to"),
+      `aether://${at.plaza.authority}/plaza`,
+    );
   });
 });
 

@@ -33,7 +33,11 @@ describe("the worlds' page and its address", function () {
     const after = await stands(page, "arena");
     assert.equal(after.playerId, playerId);
     assert.ok(Math.hypot(after.x - before.x, after.y - before.y) < 40, "on the same spot");
-    assert.equal(await page.getByTestId("toast").innerText(), "", "nothing is lost, nothing is said");
+    assert.equal(
+      await page.getByTestId("toast").innerText(),
+      "",
+      "nothing is lost, nothing is said",
+    );
     assert.equal(page.url(), abroad);
     await gate(page, "plaza");
     await page.goBack();
@@ -62,7 +66,10 @@ describe("the worlds' page and its address", function () {
     assert.equal(there.origin, at.arena.origin);
     await eventually(async () => {
       const { people } = await look(friends);
-      assert.ok(people.some(({ name }) => name === "Ada"), "beside who has invited it");
+      assert.ok(
+        people.some(({ name }) => name === "Ada"),
+        "beside who has invited it",
+      );
     });
     const people = friends.getByTestId("people");
     await people.getByText(`from ${at.plaza.authority}`).first().waitFor();

@@ -62,7 +62,9 @@ describe("the worlds' page in trouble", function () {
     const portal = await gate(page, "gallery");
     await gone.kill("SIGKILL");
     // Sooner than the world hears of it.
-    await walk(page, portal, { until: () => page.getByTestId("toast").getByText("You stay here").isVisible() });
+    await walk(page, portal, {
+      until: () => page.getByTestId("toast").getByText("You stay here").isVisible(),
+    });
     const toast = page.getByTestId("toast");
     assert.match(await toast.innerText(), /You stay here\n*Gallery: \S/u);
     const code = toast.locator("details code");
