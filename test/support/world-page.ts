@@ -271,6 +271,13 @@ export async function walkThrough(page: Page, label: string, touch = false): Pro
   return stands(page, label);
 }
 
+/** Through a gate, by the button of the list. */
+export async function goThrough(page: Page, label: string): Promise<Aether> {
+  await gate(page, label);
+  await page.getByRole("button", { name: `Go to ${label} on` }).click();
+  return stands(page, label);
+}
+
 interface Steering {
   towards(dx: number, dy: number): Promise<void>;
   stop(): Promise<void>;
@@ -311,8 +318,18 @@ async function finger(page: Page): Promise<Steering> {
       touchPoints: type === "touchEnd" ? [] : [{ x, y }],
     });
   await touch("touchStart", origin.x, origin.y);
+  let last = 0;
+  let standing = 0;
   return {
     towards: async (dx, dy) => {
+      standing = Math.abs(Math.hypot(dx, dy) - last) < 1 ? standing + 1 : 0;
+      last = Math.hypot(dx, dy);
+      if (standing > 40) {
+        // The page has let go of the finger, as it does of all input when it loses the focus.
+        standing = 0;
+        await touch("touchEnd", 0, 0);
+        await touch("touchStart", origin.x, origin.y);
+      }
       const length = Math.hypot(dx, dy) || 1;
       const reach = Math.min(70, 12 + length / 2);
       await touch("touchMove", origin.x + (dx / length) * reach, origin.y + (dy / length) * reach);

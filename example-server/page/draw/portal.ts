@@ -1,5 +1,6 @@
 import type { Portal } from "../view.ts";
 import { gateLook } from "../gate-look.ts";
+import { capital } from "../hud/element.ts";
 import { disc, rounded } from "./ground.ts";
 
 const TURN = Math.PI * 2;
@@ -142,7 +143,7 @@ function boards(g: CanvasRenderingContext2D): void {
 function sign(g: CanvasRenderingContext2D, portal: Portal, letters: number): void {
   const { word, alive, colour } = gateLook(portal.status);
   const name = portal.label === "" ? portal.host : portal.label;
-  const title = name.charAt(0).toUpperCase() + name.slice(1);
+  const title = capital(name);
   const { population } = portal;
   const state =
     alive && population !== undefined ? `${population} inside` : (word.split(":")[0] ?? word);

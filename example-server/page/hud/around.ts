@@ -1,7 +1,7 @@
 /** What is on the canvas, as lists with buttons: the gates and the people, for whoever does not see or point. */
 import type { Avatar, Portal } from "../view.ts";
 import { gateLook } from "../gate-look.ts";
-import { byId, button, make, say } from "./element.ts";
+import { byId, button, capital, make, say } from "./element.ts";
 
 /** What the buttons do. */
 export interface Deeds {
@@ -61,7 +61,7 @@ export class Around {
             return make(
               "li",
               {},
-              make("span", { className: "world", textContent: label || host }),
+              make("span", { className: "world", textContent: capital(label || host) }),
               make("small", { textContent: `${host}${kind}` }),
               state,
               make("span", { className: "acts" }, go, people.length > 1 ? along : undefined),
@@ -90,7 +90,8 @@ export class Around {
               "li",
               {},
               make("span", { textContent: me ? `${name} (you)` : name }),
-              make("small", { textContent: `${from} · ${count}` }),
+              make("small", { textContent: from }),
+              make("small", { textContent: count }),
               make("span", { className: "acts" }, me ? undefined : give),
             );
           },

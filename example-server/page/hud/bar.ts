@@ -37,12 +37,7 @@ export function showBelongings({ coins, stamps }: Belongings, worlds: number): v
     box.classList.add("got");
   }
   const all = Math.max(worlds, stamps.length);
-  say(
-    byId("goal"),
-    stamps.length < all
-      ? `Stamps of ${stamps.length} of ${all} worlds`
-      : `A stamp of every world: all ${all}!`,
-  );
+  say(byId("goal"), goalIn(stamps.length, all));
   const list = byId("stamps");
   if (list.childElementCount === all && list.dataset["count"] === String(stamps.length)) return;
   const had = Number(list.dataset["count"] ?? stamps.length);
@@ -58,4 +53,11 @@ export function showBelongings({ coins, stamps }: Belongings, worlds: number): v
       return spot;
     }),
   );
+}
+
+function goalIn(count: number, all: number): string {
+  if (all < 2) return "No other world is open yet";
+  return count < all
+    ? `Stamps of ${count} of ${all} worlds`
+    : `A stamp of every world: all ${all}!`;
 }

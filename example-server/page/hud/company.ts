@@ -1,7 +1,7 @@
 /** Who comes along: somebody asks, the others say so, and all go together or nobody does (docs/parties.md). */
 import type { PartyProgress } from "aether-federation/client";
 import type { Room } from "@colyseus/sdk";
-import { byId, button, make } from "./element.ts";
+import { byId, button, capital, make } from "./element.ts";
 
 const STAGES: Readonly<Record<PartyProgress["members"][number]["stage"], string>> = {
   departing: "asks home",
@@ -67,7 +67,7 @@ export class Company {
   #ask(by: string, label: string, seconds: number, along: () => void): void {
     this.#say(
       `${by} asks: who comes along?`,
-      `To ${label}, all together or nobody.`,
+      `To ${capital(label)}, all together or nobody.`,
       [
         button("Come along", along, "first"),
         button("Stay", () => {

@@ -33,7 +33,8 @@ export function say(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** With a capital at its beginning, as names of places have. */
+/** With a capital at its beginning, as names of places have; a host's has none. */
 export function capital(text: string): string {
+  if (/[.:]/u.test(text)) return text;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

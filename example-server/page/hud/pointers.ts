@@ -1,7 +1,7 @@
 /** Signs at the edges of the screen, to gates that are out of sight: name, state, how far. */
 import type { Portal } from "../view.ts";
 import { gateLook } from "../gate-look.ts";
-import { byId, make, say } from "./element.ts";
+import { byId, capital, make, say } from "./element.ts";
 
 /** Where a place of the world is on the screen. */
 export type OnScreen = (place: { readonly x: number; readonly y: number }) => {
@@ -17,8 +17,9 @@ export interface Clear {
   readonly bottom: number;
 }
 
-/** More would hide the world. */
-const MAX_SIGNS = 6;
+/** More would hide the world: on a wide screen, and on a narrow one. */
+const MAX_SIGNS = { wide: 6, narrow: 3 } as const;
+const WIDE = 620;
 const UNITS_PER_STEP = 60;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -46,8 +47,8 @@ export class Pointers {
         portal,
         far: Math.hypot(portal.x - (at?.x ?? 0), portal.y - (at?.y ?? 0)),
       }))
-      .sort((a, b) => a.far - b.far)
-      .slice(0, MAX_SIGNS);
+      .sort((a, b) => rank(a.portal) - rank(b.portal) || a.far - b.far)
+      .slice(0, clear.right - clear.left > WIDE ? MAX_SIGNS.wide : MAX_SIGNS.narrow);
     const keys = new Set(near.map(({ portal }) => portal.key));
     for (const [key, { element }] of this.#signs) {
       if (keys.has(key)) continue;
@@ -58,7 +59,7 @@ export class Pointers {
     for (const { portal, far } of near) {
       const sign = this.#signs.get(portal.key) ?? this.#make(portal.key);
       const { colour, word } = gateLook(portal.status);
-      say(sign.name, portal.label === "" ? portal.host : portal.label);
+      say(sign.name, capital(portal.label === "" ? portal.host : portal.label));
       say(
         sign.far,
         `${word.split(":")[0] ?? word} · ${Math.max(1, Math.round(far / UNITS_PER_STEP))} steps`,
@@ -98,6 +99,11 @@ export class Pointers {
     this.#signs.set(key, sign);
     return sign;
   }
+}
+
+/** Gates that one can walk through first. */
+function rank({ status }: Portal): number {
+  return gateLook(status).alive ? 0 : 1;
 }
 
 function isOut({ x, y }: { readonly x: number; readonly y: number }, clear: Clear): boolean {
