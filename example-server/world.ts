@@ -18,7 +18,7 @@ if (process.env["AETHER_STOPS_WITH_PARENT"] !== undefined) stopWithParent();
 const origin = originOf(options);
 const federation = federationOf(options);
 
-const page = await servePage(options.name, origin);
+const page = servePage(options.name, origin);
 let art: WorldArt | undefined;
 const http = createServer();
 const server = new Server({

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { brotliCompress, gzip } from "node:zlib";
+import { brotliCompress, constants, gzip } from "node:zlib";
 import { build } from "esbuild";
 import { type Response, Router } from "express";
 
@@ -63,7 +63,8 @@ export async function harbourPage(): Promise<Router> {
 async function serve(type: string, contents: Uint8Array): Promise<Served> {
   const identity = Buffer.from(contents);
   const [br, zipped] = await Promise.all([
-    promisify(brotliCompress)(identity),
+    // Nearly as small as the best, in a tenth of the time.
+    promisify(brotliCompress)(identity, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
     promisify(gzip)(identity),
   ]);
   return { type, identity, br, gzip: zipped };
