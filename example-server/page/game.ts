@@ -142,7 +142,8 @@ export class Game {
     this.company.listen(room, (uri) => {
       this.wishes.add(uri);
     });
-    room.send("move", this.input.direction);
+    // Whoever comes through a gate stands still, until the new world is seen.
+    if (from === undefined) room.send("move", this.input.direction);
   }
 
   #frame(now: number): void {
@@ -171,9 +172,10 @@ export class Game {
     if (this.passage.isClosed && !this.passage.hidesAll) return;
     const { view, origin, from } = this.#coming;
     this.#coming = undefined;
+    this.#view = view;
     // Whoever still walks would step right back through the gate behind it.
     if (from !== undefined) this.input.release();
-    this.#view = view;
+    this.passage.arrive();
     this.#wasCrossing = false;
     this.scene.jump();
     showPlace(view.world, origin);
@@ -212,6 +214,7 @@ export class Game {
     const near = gateNear(view);
     if (me.crossing !== this.#wasCrossing) {
       this.#wasCrossing = me.crossing;
+      if (!me.crossing) this.passage.arrive();
       const uri = this.wishes.last ?? near?.target;
       if (me.crossing && uri !== undefined) {
         // Whoever walks into a gate has said where to, also to the page that is asked on the way.

@@ -31,6 +31,7 @@ describe("the worlds' page and another game's", function () {
       const portal = await gate(page, "harbour");
       await walk(page, portal, {
         touch,
+        near: 0,
         until: () => Promise.resolve(page.url().startsWith(at.harbour.origin)),
       });
       await page.waitForURL(`${at.harbour.origin}/play`);
@@ -57,6 +58,7 @@ describe("the worlds' page and another game's", function () {
       const back = await gate(page, "plaza");
       await walk(page, back, {
         touch,
+        near: 0,
         until: async () => (await look(page)).world === "plaza",
       });
       const home = await stands(page, "plaza");

@@ -141,7 +141,10 @@ export async function stands(page: Page, world?: string): Promise<Aether> {
     async () => {
       const seen = await look(page);
       assert.ok(seen.playerId !== undefined, "nobody is there");
-      if (world !== undefined) assert.equal(seen.world, world);
+      if (world !== undefined) {
+        const told = await page.getByTestId("toast").innerText();
+        assert.equal(seen.world, world, `in ${seen.world}: ${told}`);
+      }
       assert.equal(await page.locator("#passage").getAttribute("data-state"), "open");
       return seen;
     },
@@ -241,8 +244,9 @@ export async function walk(
   to: At,
   {
     touch = false,
+    near = 14,
     until = () => Promise.resolve(false),
-  }: { touch?: boolean; until?: () => Promise<boolean> } = {},
+  }: { touch?: boolean; near?: number; until?: () => Promise<boolean> } = {},
 ): Promise<void> {
   const steer = touch ? await finger(page) : keys(page);
   try {
@@ -250,7 +254,7 @@ export async function walk(
       async () => {
         const { x, y } = await look(page);
         const [dx, dy] = [to.x - x, to.y - y];
-        if ((await until()) || Math.hypot(dx, dy) < 14) return;
+        if ((await until()) || Math.hypot(dx, dy) < near) return;
         await steer.towards(dx, dy);
         throw new Error(`still ${Math.round(Math.hypot(dx, dy))} away`);
       },
@@ -266,6 +270,7 @@ export async function walkThrough(page: Page, label: string, touch = false): Pro
   const portal = await gate(page, label);
   await walk(page, portal, {
     touch,
+    near: 0,
     until: async () => (await look(page)).world === label || page.url().includes("/play"),
   });
   return stands(page, label);

@@ -119,11 +119,17 @@ export class Passage {
     if (this.#turnsBack) giveUp();
   }
 
+  /** The way is over: what is drawn by now may be shown. */
+  arrive(): void {
+    this.#isCrossing = false;
+  }
+
   /** Opens on what is drawn by now, once it has been held for a moment; `atOnce`: the player stays where it was. */
   open(atOnce = false): void {
-    if (!this.isClosed) return;
+    if (!this.isClosed || (this.#isCrossing && !atOnce)) return;
     if (!atOnce && performance.now() - this.#closedAt < HELD_MILLISECONDS) return;
     clearTimeout(this.#timer);
+    this.#isCrossing = false;
     this.#giveUp = undefined;
     this.#turnBack.hidden = true;
     this.#element.dataset["state"] = "open";
