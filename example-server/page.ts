@@ -56,8 +56,9 @@ export function servePage(world: string, origin: string): Router {
     if (part === undefined) next();
     else send(request, response, part, FOR_EVER);
   });
+  // For who asks without having read the page, which names its icon.
   router.get("/favicon.ico", (_request, response) => {
-    response.redirect(301, "/page/icon.svg");
+    response.set("Cache-Control", "no-cache").type("svg").send(iconOf(world));
   });
   return router;
 }
@@ -85,9 +86,10 @@ async function buildPage(world: string, origin: string): Promise<Page> {
   ]);
   // In the world's colours before any script has run.
   const style = Buffer.from(`${css}:root{--accent:${theme.accent};--beyond:${theme.beyond}}`);
+  const icon = Buffer.from(iconOf(world));
   const files = {
     style: { name: named("style", "css", style), type: "css", bytes: style },
-    icon: { name: "icon.svg", type: "svg", bytes: Buffer.from(iconOf(world)) },
+    icon: { name: named("icon", "svg", icon), type: "svg", bytes: icon },
     preview: { name: named("preview", "jpg", preview), type: "jpg", bytes: preview },
   };
   const scripts = bundle.outputFiles.map(({ path, contents }) => {
