@@ -44,7 +44,7 @@ const SPAWN: Place = { x: CENTRE.x, y: 760 };
 const APART = { x: 70, y: 50 } as const;
 /** From the middle outwards. */
 const SPAWN_PLACES: readonly Place[] = [0, 1, 2, 3].flatMap((row) =>
-  [0, 1, -1, 2, -2, 3, -3].map((column) => {
+  [0, 1, -1, 2, -2].map((column) => {
     return { x: SPAWN.x + column * APART.x, y: SPAWN.y + row * APART.y };
   }),
 );

@@ -56,6 +56,22 @@ describe("the layout of a world", () => {
     assert.deepEqual(seen.map(Math.sign), [1, -1]);
   });
 
+  it("puts newcomers beside each other, never into a gate, a picture or a solid", () => {
+    const standing: Place[] = [];
+    for (let count = 0; count < 20; count += 1) standing.push(spawnPlace(standing));
+    for (const [index, place] of standing.entries()) {
+      assert.ok(standing.slice(index + 1).every((other) => apart(place, other) >= 50));
+      assert.ok([...SIXTY, ...PICTURES].every((other) => apart(place, other) > PORTAL_RADIUS + 40));
+      for (const kind of KINDS) {
+        assert.ok(
+          solidsOf(kind, size).every((solid) => !isIn(place, solid)),
+          kind,
+        );
+      }
+    }
+    assert.deepEqual(spawnPlace(standing), spawnPlace(), "where there is no room, in the middle");
+  });
+
   for (const kind of KINDS) {
     describe(`around a ${kind}`, () => {
       const solids = solidsOf(kind, size);
