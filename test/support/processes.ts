@@ -11,6 +11,9 @@ import { keptBytes } from "./inspector.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+/** Many servers and browsers start at once on two cores. */
+const START_MILLISECONDS = 40_000;
+
 /** The example: a world with coins and portals. */
 export const WORLD = "example-server/world.ts";
 /** One room of every kind. */
@@ -131,7 +134,7 @@ export class ServerProcess {
         if (this.#child.exitCode !== null) throw new Error(`it exited: ${this.output}`);
         await this.peers();
       },
-      { timeoutMilliseconds: 15_000, what: `${this.spec.name} listens` },
+      { timeoutMilliseconds: START_MILLISECONDS, what: `${this.spec.name} listens` },
     );
   }
 
@@ -160,7 +163,7 @@ export class ServerProcess {
           }
         }
       },
-      { timeoutMilliseconds: 15_000, what: `${this.spec.name} knows its peers` },
+      { timeoutMilliseconds: START_MILLISECONDS, what: `${this.spec.name} knows its peers` },
     );
   }
 
