@@ -13,6 +13,7 @@ import { eventually } from "../support/eventually.ts";
 import { type ServerProcess, Servers } from "../support/processes.ts";
 import { requireProgram } from "../support/requirements.ts";
 import { ledgerRow } from "../support/stored.ts";
+import { inTurn } from "../support/turns.ts";
 
 interface Item {
   readonly kind?: string;
@@ -44,7 +45,7 @@ const SIZES = [
   { size: "zoomed", width: 640, height: 400, hasTouch: false },
 ] as const;
 
-describe("the harbour's page", function () {
+inTurn(5)("the harbour's page", function () {
   this.timeout(90_000);
   const servers = new Servers();
   let browser: Browser;

@@ -19,8 +19,9 @@ import {
   walk,
   walkThrough,
 } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
-describe("the worlds' page on the way", function () {
+inTurn(1)("the worlds' page on the way", function () {
   this.timeout(90_000);
   const at = worlds("plaza", "arena");
   const browser = browsing();

@@ -13,11 +13,12 @@ import {
   violations,
   walk,
 } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
 const GATES = 60;
 const PLAYERS = 50;
 
-describe("the worlds' page in a crowd", function () {
+inTurn(4)("the worlds' page in a crowd", function () {
   this.timeout(90_000);
   const servers = new Servers();
   const browser = browsing();

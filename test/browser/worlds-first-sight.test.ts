@@ -13,6 +13,7 @@ import {
   stands,
   violations,
 } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
 interface Box {
   readonly x: number;
@@ -21,7 +22,7 @@ interface Box {
   readonly height: number;
 }
 
-describe("the worlds' page at first sight", function () {
+inTurn(0)("the worlds' page at first sight", function () {
   this.timeout(90_000);
   const at = worlds("plaza", "arena", "gallery");
   const browser = browsing();

@@ -13,8 +13,9 @@ import {
   stepIn,
   walk,
 } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
-describe("the worlds' page and another game's", function () {
+inTurn(4)("the worlds' page and another game's", function () {
   this.timeout(90_000);
   const at = running({
     plaza: { script: WORLD },

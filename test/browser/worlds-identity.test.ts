@@ -14,8 +14,9 @@ import {
   violations,
   walkThrough,
 } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
-describe("the worlds' page and who one is", function () {
+inTurn(3)("the worlds' page and who one is", function () {
   this.timeout(90_000);
   const at = worlds("plaza", "arena");
   const browser = browsing();

@@ -12,8 +12,9 @@ import {
   walk,
   walkThrough,
 } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
-describe("the worlds' page and its address", function () {
+inTurn(2)("the worlds' page and its address", function () {
   this.timeout(90_000);
   const at = worlds("plaza", "arena");
   const browser = browsing();

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { pageHeap } from "../support/page-heap.ts";
 import { worlds } from "../support/running.ts";
 import { browsing, goThrough, stepIn } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
-describe("the memory of the worlds' page", function () {
+inTurn(4)("the memory of the worlds' page", function () {
   this.timeout(90_000);
   const at = worlds("plaza", "arena");
   const browser = browsing();

@@ -5,8 +5,9 @@ import { eventually } from "../support/eventually.ts";
 import { WORLD } from "../support/processes.ts";
 import { running } from "../support/running.ts";
 import { SCREENS, browsing, look, shot, stepIn, walk } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
-describe("the worlds' page and pictures", function () {
+inTurn(4)("the worlds' page and pictures", function () {
   this.timeout(90_000);
   const at = running({
     gallery: { script: WORLD, flags: ["--gallery"] },

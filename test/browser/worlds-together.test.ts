@@ -13,8 +13,9 @@ import {
   violations,
   walkThrough,
 } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
-describe("the worlds' page among others", function () {
+inTurn(3)("the worlds' page among others", function () {
   this.timeout(90_000);
   const at = worlds("plaza", "arena");
   const browser = browsing();

@@ -16,8 +16,9 @@ import {
   violations,
   walk,
 } from "../support/world-page.ts";
+import { inTurn } from "../support/turns.ts";
 
-describe("the worlds' page in trouble", function () {
+inTurn(2)("the worlds' page in trouble", function () {
   this.timeout(90_000);
   const at = worlds("plaza", "arena");
   const browser = browsing();
