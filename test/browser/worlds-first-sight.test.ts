@@ -84,8 +84,11 @@ inTurn(0)("the worlds' page at first sight", function () {
       await welcome.waitFor({ state: "hidden" });
       assert.equal((await look(page)).name, suggested, "walking on takes the name suggested");
       assert.match(await page.getByTestId("lead").innerText(), /A sunlit square|Walk in to go/u);
+      // The camera comes after.
+      await eventually(async () => {
+        assertGateInView(await look(page));
+      });
       await shot(page, `${screen}-2-playing`);
-      assertGateInView(await look(page));
       await assertPointersToAllOthers(page);
       await assertApart(page, [".chip", ".lead", ".deeds button"]);
       assert.deepEqual(await violations(page), [], "while one plays");
