@@ -62,11 +62,12 @@ inTurn(2)("the worlds' page in trouble", function () {
     await stepIn(page, hall.origin, "Alan");
     const portal = await gate(page, "gallery");
     await gone.kill("SIGKILL");
-    // Sooner than the world hears of it.
-    await walk(page, portal, {
-      near: 0,
-      until: () => page.getByTestId("toast").getByText("You stay here").isVisible(),
-    });
+    // By an address, whatever the world has heard of it: a gate is a wall by then.
+    await page.evaluate((uri) => {
+      history.pushState(null, "", `/?to=${uri}`);
+      dispatchEvent(new PopStateEvent("popstate"));
+    }, `aether://${gone.authority}/gallery`);
+    await page.getByTestId("toast").getByText("You stay here").waitFor();
     const toast = page.getByTestId("toast");
     assert.match(await toast.innerText(), /You stay here\n*Gallery: \S/u);
     const code = toast.locator("details code");

@@ -38,7 +38,7 @@ describe("README.md", () => {
       assert.match(row, /\]\(docs\/[^)]+\)/u);
     }
     for (const folder of ["example-server/federation", "example-server/page/federation"]) {
-      for (const name of readdirSync(`${ROOT}${folder}`)) {
+      for (const name of readdirSync(`${ROOT}${folder}`).filter((each) => each.endsWith(".ts"))) {
         assert.ok(table.includes(`(${folder}/${name})`), `${folder}/${name}`);
       }
     }
