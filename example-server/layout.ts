@@ -40,11 +40,11 @@ export const PORTALS_ON_SQUARE = 8;
 export const SQUARE: Size = { width: 1600, height: 1000 };
 const CENTRE: Place = { x: SQUARE.width / 2, y: SQUARE.height / 2 };
 const SPAWN: Place = { x: CENTRE.x, y: 760 };
-/** How far from each other newcomers stand. */
-const APART = { x: 70, y: 50 } as const;
+/** How far from each other newcomers stand; every other row stands in the gaps of the one before. */
+const APART = { x: 70, y: 28 } as const;
 /** From the middle outwards. */
 const SPAWN_PLACES: readonly Place[] = [0, 1, 2, 3].flatMap((row) =>
-  [0, 1, -1, 2, -2].map((column) => {
+  (row % 2 === 0 ? [0, 1, -1, 2, -2] : [0.5, -0.5, 1.5, -1.5]).map((column) => {
     return { x: SPAWN.x + column * APART.x, y: SPAWN.y + row * APART.y };
   }),
 );
@@ -104,7 +104,7 @@ export function portalPlace(index: number): Place {
  */
 export function spawnPlace(others: readonly Place[] = []): Place {
   const isTaken = ({ x, y }: Place): boolean =>
-    others.some((other) => Math.abs(other.x - x) < APART.x && Math.abs(other.y - y) < APART.y);
+    others.some((other) => Math.abs(other.x - x) < APART.x / 2 && Math.abs(other.y - y) < APART.y);
   return SPAWN_PLACES.find((place) => !isTaken(place)) ?? SPAWN;
 }
 

@@ -13,7 +13,7 @@ const TURN = Math.PI * 2;
 /** How much of the world is seen across the shorter side, at least: a gate on either side of who comes in. */
 const SHORT_SIDE = 650;
 /** How much is seen from top to bottom of what nothing covers, at least: the player, and a gate behind it. */
-const CLEAR_HEIGHT = 380;
+const CLEAR_HEIGHT = 420;
 const ZOOM = { least: 0.49, most: 1.5 } as const;
 /** Letters are at least so large, as a share of their size, however small the world is drawn. */
 const LEAST_LETTERS = 0.85;
