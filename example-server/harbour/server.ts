@@ -2,9 +2,9 @@
 import { createServer } from "node:http";
 import { defineRoom, defineServer, matchMaker } from "@colyseus/core";
 import { monitor } from "@colyseus/monitor";
-import { WebSocketTransport } from "@colyseus/ws-transport";
 import { WORLD, harbourFederation } from "./federation.ts";
 import { type HarbourOptions, USAGE, readOptions } from "./options.ts";
+import { Door } from "../door.ts";
 import { harbourPage } from "./page.ts";
 import { pierRoom } from "./room.ts";
 
@@ -20,7 +20,7 @@ const http = createServer();
 const server = federation.attach(
   defineServer({
     greet: false,
-    transport: new WebSocketTransport({ server: http }),
+    transport: new Door(http, openPier),
     logger: quietLogger(),
     rooms: { [WORLD]: defineRoom(pierRoom(federation)) },
     express: (app) => {
@@ -45,14 +45,17 @@ http.once("error", (error: NodeJS.ErrnoException) => {
 });
 try {
   await server.listen(options.port);
-  // The pier is there before its first angler, and stays.
-  const { roomId } = await matchMaker.createRoom(WORLD, {});
-  matchMaker.getLocalRoomById(roomId).autoDispose = false;
   console.log(`${options.name}  ${origin}/play  (monitor ${origin}/monitor)`);
 } catch (error) {
   // Stopped while starting: Colyseus ends the process once all is put away.
   const stopping = matchMaker.state === matchMaker.MatchMakerState.SHUTTING_DOWN;
   if (!stopping) fail(error instanceof Error ? error.message : String(error));
+}
+
+/** The pier is there before its first angler, who would make a second one, and stays. */
+async function openPier(): Promise<void> {
+  const { roomId } = await matchMaker.createRoom(WORLD, {});
+  matchMaker.getLocalRoomById(roomId).autoDispose = false;
 }
 
 /** `npm start` is gone, however it went: so is the harbour. */
