@@ -25,9 +25,12 @@ const server = federation.attach(
     rooms: { [WORLD]: defineRoom(pierRoom(federation)) },
     express: (app) => {
       app.use("/monitor", monitor());
-      app.get("/status", (_request, response) => {
+      app.get("/status", async (_request, response) => {
         const { name, port } = options;
-        response.json({ name, origin, port, peers: federation.peers.list() });
+        const rooms = (await matchMaker.query({ name: WORLD })).map(({ roomId, clients }) => {
+          return { name: WORLD, roomId, clients };
+        });
+        response.json({ name, origin, port, peers: federation.peers.list(), rooms });
       });
       app.use(page);
     },

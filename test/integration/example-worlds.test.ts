@@ -259,33 +259,38 @@ describe("the example's worlds", function () {
     await leave(ada, bob);
   });
 
-  it("have one room each, also after a restart at which players wait", async () => {
-    const own = await at.servers.start([{ name: "lonely", script: WORLD }]);
-    let [lonely] = own;
-    assert.ok(lonely !== undefined);
-    const { origin } = lonely;
-    await lonely.kill("SIGKILL");
-    const rooms: Room[] = [];
-    const waiting = Array.from({ length: WAITING }, async (_, index) => {
-      const traveler = new Traveler(origin, { name: `Player ${index}`, comesHome: false });
-      for (;;) {
-        const room = await traveler.join("lonely").catch(() => undefined);
-        if (room !== undefined) return rooms.push(room);
-        await sleep(5);
-      }
+  const alone = [
+    ["lonely", WORLD],
+    ["harbour", "example-server/harbour/server.ts"],
+  ] as const;
+  for (const [name, script] of alone)
+    it(`have one room: ${name}, after a restart at which players wait`, async () => {
+      const own = await at.servers.start([{ name, script }]);
+      let [lonely] = own;
+      assert.ok(lonely !== undefined);
+      const { origin } = lonely;
+      await lonely.kill("SIGKILL");
+      const rooms: Room[] = [];
+      const waiting = Array.from({ length: WAITING }, async (_, index) => {
+        const traveler = new Traveler(origin, { name: `Player ${index}`, comesHome: false });
+        for (;;) {
+          const room = await traveler.join(name).catch(() => undefined);
+          if (room !== undefined) return rooms.push(room);
+          await sleep(5);
+        }
+      });
+      lonely = await at.servers.restart(lonely);
+      await Promise.all(waiting);
+      // What is made at the start has been made by then.
+      await sleep(1_000);
+      const all: RoomStatus[] = await lonely.rooms(name);
+      assert.deepEqual(
+        all.map(({ clients }) => clients),
+        [WAITING],
+      );
+      assert.equal(new Set(rooms.map(({ roomId }) => roomId)).size, 1);
+      await lonely.kill();
     });
-    lonely = await at.servers.restart(lonely);
-    await Promise.all(waiting);
-    // What is made at the start has been made by then.
-    await sleep(1_000);
-    const all: RoomStatus[] = await lonely.rooms("lonely");
-    assert.deepEqual(
-      all.map(({ clients }) => clients),
-      [WAITING],
-    );
-    assert.equal(new Set(rooms.map(({ roomId }) => roomId)).size, 1);
-    await lonely.kill();
-  });
 });
 
 interface State {
