@@ -8,6 +8,7 @@ import { type SignedMessageParts, signResponse } from "../../identity/http-signa
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock, Random } from "../../ports.ts";
 import { type Problem, problem } from "./problem.ts";
+import { sayUnread } from "./raw-body.ts";
 
 /** An answer on its way out. */
 export interface Answer {
@@ -157,6 +158,7 @@ export function send(
     list.push("Retry-After", String(Math.ceil(retryAfterSeconds)));
   }
   for (const [name, value] of Object.entries(headers)) list.push(name, value);
+  sayUnread(response.req, response);
   response.writeHead(status, list);
   // Of a text, Node makes one piece with the head, and one write; of one in ASCII it does so fastest.
   response.end(text, length === text.length ? "latin1" : "utf8");

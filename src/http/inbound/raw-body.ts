@@ -15,9 +15,30 @@ const LINGER_MILLISECONDS = 500;
  */
 export function hangUpUnread(request: IncomingMessage, response: ServerResponse): void {
   if (hasNoBody(request)) return;
-  // Node reads to its end, and throws away, what nobody has begun to read; begun, it waits for a reader.
-  if (!isShort(request)) request.read(0);
+  if (!isShort(request)) {
+    // Node reads to its end, and throws away, what nobody has begun to read; begun, it waits for a reader.
+    request.read(0);
+    if (request.method !== "POST" || !isChunked(request)) sayLast(request, response);
+  }
   response.on("finish", hangUp);
+}
+
+/**
+ * Says that no further request is taken on the connection, if more is on its way than anybody will read: a
+ * client that keeps it would lose its next request to the end of the connection. Call it before the head is
+ * sent; what {@link hangUpUnread} knows from the request's head it has said already.
+ */
+export function sayUnread(request: IncomingMessage, response: ServerResponse): void {
+  if (isChunked(request) && !request.complete) sayLast(request, response);
+}
+
+/** RFC 9112, section 9.6: closed in stages, as the answer would be lost otherwise. */
+function sayLast({ socket }: IncomingMessage, response: ServerResponse): void {
+  response.shouldKeepAlive = false;
+  // Node ends a connection that is not kept with the answer's last byte; `hangUp` ends this one.
+  socket.destroySoon = () => {
+    socket.end();
+  };
 }
 
 function hangUp(this: ServerResponse): void {
@@ -39,6 +60,10 @@ function hangUp(this: ServerResponse): void {
 function isHere({ headers, readableLength }: IncomingMessage): boolean {
   const length = Number(headers["content-length"]);
   return readableLength > 0 && readableLength === length;
+}
+
+function isChunked({ headers }: IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined;
 }
 
 function hasNoBody({ headers }: IncomingMessage): boolean {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { refusal, send } from "../../../src/http/inbound/answers.ts";
 import { hangUpUnread, mayAnswerUnread, readRawBody } from "../../../src/http/inbound/raw-body.ts";
 import { coded } from "../../support/coded.ts";
 import { hangUp, listen } from "../../support/loopback.ts";
@@ -85,6 +86,61 @@ describe("http/raw-body", () => {
     one.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     await one.answer();
     assert.deepEqual(verdicts, [false, false]);
+  });
+
+  const long = "x".repeat(64 * 1024 + 1);
+  const chunk = (bytes: string): string => `${bytes.length.toString(16)}\r\n${bytes}\r\n`;
+  const answering = (): void => {
+    seen = (request, response) => {
+      hangUpUnread(request, response);
+      readRawBody(request).then(
+        () => send(response, { status: 200, body: {} }),
+        () => send(response, refusal("ERR_FED_BODY_TOO_LARGE")),
+      );
+    };
+  };
+  const lengths = {
+    "whose length it is told": `Content-Length: ${long.length}\r\n\r\n${long}`,
+    "of which it is not told how long it is": `Transfer-Encoding: chunked\r\n\r\n${chunk(long)}`,
+  };
+  for (const [kind, rest] of Object.entries(lengths)) {
+    it(`says that the connection ends with the answer to a long body ${kind}, and ends it`, async () => {
+      answering();
+      one.write(`POST / HTTP/1.1\r\nHost: a\r\n${rest}`);
+      const { status, headers } = await one.answer();
+      assert.equal(status, 413);
+      assert.equal(headers["connection"], "close");
+      await one.closed;
+    });
+
+    it(`has the answer to a long body ${kind} arrive while its sender is still writing`, async () => {
+      answering();
+      one.write(`POST / HTTP/1.1\r\nHost: a\r\n${rest}`);
+      for (let each = 0; each < 50; each += 1) one.write(chunk(long));
+      assert.equal((await one.answer()).status, 413);
+    });
+  }
+
+  it("says that the connection ends with the answer to a method that has no body, and one without end", async () => {
+    seen = (request, response) => {
+      hangUpUnread(request, response);
+      refuse(response);
+    };
+    one.write(`GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunk("some")}`);
+    assert.equal((await one.answer()).headers["connection"], "close");
+    await one.closed;
+  });
+
+  it("keeps a connection whose body of untold length was read whole", async () => {
+    answering();
+    for (let each = 0; each < 2; each += 1) {
+      one.write(
+        `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunk("{}")}0\r\n\r\n`,
+      );
+      const { status, headers } = await one.answer();
+      assert.equal(status, 200);
+      assert.notEqual(headers["connection"], "close");
+    }
   });
 
   it("does not wait for a sender that is gone before anybody reads", async () => {
