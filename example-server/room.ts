@@ -230,6 +230,8 @@ export function defineWorldRoom(
     }
 
     #tellOfStamp(client: Client, { stamps }: PlayerState): void {
+      // How many there are is said once: of a world that was met a moment ago, too.
+      this.#updateGates();
       const gates = [...this.state.portals.values()].filter(({ target }) => target !== "");
       client.send("stamped", { name: world, count: stamps, of: gates.length + 1 });
     }
