@@ -3,27 +3,13 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { brotliCompress, constants, gzip } from "node:zlib";
 import { build } from "esbuild";
-import { type Request, type Response, Router } from "express";
+import { Router } from "express";
 import { iconOf } from "./art/icon.ts";
+import { CACHE, type Served, send, served } from "./served.ts";
 import { themeOf } from "./theme.ts";
 
 const folder = fileURLToPath(new URL("./page/", import.meta.url));
-const CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/** Nearly as small as the best, in a tenth of the time. */
-const BROTLI_QUALITY = 9;
-const FOR_EVER = "public, max-age=31536000, immutable";
-
-/** One file as it is sent, in each way that a browser may ask for it. */
-interface Served {
-  readonly type: string;
-  readonly plain: Buffer;
-  readonly br: Buffer;
-  readonly gzip: Buffer;
-}
 
 /** The page of one world, ready to be sent. */
 interface Page {
@@ -48,13 +34,13 @@ export function servePage(world: string, origin: string): Router {
     });
     return page;
   };
-  router.get("/", async (request, response) => {
-    send(request, response, (await built()).index, "no-cache");
+  router.get("/", async (_request, response) => {
+    send(response, (await built()).index, CACHE.asks);
   });
   router.get("/page/:name", async (request, response, next) => {
     const part = (await built()).parts.get(request.params.name);
     if (part === undefined) next();
-    else send(request, response, part, FOR_EVER);
+    else send(response, part, CACHE.forEver);
   });
   // For who asks without having read the page, which names its icon.
   router.get("/favicon.ico", (_request, response) => {
@@ -107,30 +93,10 @@ async function buildPage(world: string, origin: string): Promise<Page> {
   const index = html.replace(/\{\{(\w+)\}\}/gu, (_, key: string) => values[key] ?? "");
   const parts = await Promise.all(
     [...scripts, ...Object.values(files)].map(
-      async ({ name, type, bytes }) => [name, await compressed(type, bytes)] as const,
+      async ({ name, type, bytes }) => [name, await served(type, bytes)] as const,
     ),
   );
-  return { index: await compressed("html", Buffer.from(index)), parts: new Map(parts) };
-}
-
-function send(request: Request, response: Response, file: Served, cache: string): void {
-  const coding = request.acceptsEncodings("br", "gzip") || "identity";
-  response.set({
-    ...{ "Content-Security-Policy": CSP, "Cache-Control": cache, Vary: "Accept-Encoding" },
-    ...(coding === "identity" ? {} : { "Content-Encoding": coding }),
-  });
-  const body = coding === "br" ? file.br : coding === "gzip" ? file.gzip : file.plain;
-  response.type(file.type).send(body);
-}
-
-async function compressed(type: string, plain: Buffer): Promise<Served> {
-  const [br, gz] = await Promise.all([
-    promisify(brotliCompress)(plain, {
-      params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY },
-    }),
-    promisify(gzip)(plain, { level: 9 }),
-  ]);
-  return { type, plain, br, gzip: gz };
+  return { index: await served("html", Buffer.from(index)), parts: new Map(parts) };
 }
 
 function named(name: string, ending: string, bytes: Buffer): string {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { type Federation, createFederation, policy } from "aether-federation";
 import { picturesOf } from "../art/pictures.ts";
 import type { WorldOptions } from "../options.ts";
+import { federationLogger } from "../process.ts";
 import { SVG } from "./assets.ts";
 
 /** Players that one room takes. */
@@ -43,18 +44,7 @@ export function federationOf(options: WorldOptions): Federation {
     // For a play on one machine: without TLS, quick to notice, and all requests from one address.
     ...{ allowInsecure: true, healthCheckIntervalSeconds: 3, leaseSeconds: 15 },
     maxRequestsPerMinutePerAddress: 60_000,
-    logger: {
-      debug: (message) => {
-        if (process.env["AETHER_DEBUG"] !== undefined) console.error(`debug: ${message}`);
-      },
-      info: () => undefined,
-      warn: (message) => {
-        console.error(`warning: ${message}`);
-      },
-      error: (message, cause) => {
-        console.error(`error: ${message}`, cause instanceof Error ? `(${cause.message})` : "");
-      },
-    },
+    logger: federationLogger,
   });
 }
 

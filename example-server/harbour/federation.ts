@@ -1,5 +1,6 @@
 /** The harbour's part of the federation: who it is, which page is its own, whom it trusts. */
 import { type Federation, createFederation } from "aether-federation";
+import { federationLogger } from "../process.ts";
 import { SEATS } from "./messages.ts";
 import type { HarbourOptions } from "./options.ts";
 
@@ -23,17 +24,6 @@ export function harbourFederation({ name, port, data, trust, peers }: HarbourOpt
     healthCheckIntervalSeconds: 3,
     leaseSeconds: 15,
     maxRequestsPerMinutePerAddress: 60_000,
-    logger: {
-      debug: (message) => {
-        if (process.env["AETHER_DEBUG"] !== undefined) console.error(`debug: ${message}`);
-      },
-      info: () => undefined,
-      warn: (message) => {
-        console.error(`warning: ${message}`);
-      },
-      error: (message, cause) => {
-        console.error(`error: ${message}`, cause instanceof Error ? `(${cause.message})` : "");
-      },
-    },
+    logger: federationLogger,
   });
 }

@@ -39,7 +39,7 @@ interface Coming {
 }
 
 export class Game {
-  readonly passage = new Passage();
+  readonly passage: Passage;
   readonly trouble = new Trouble();
   readonly company = new Company();
   /** Where the player said that it wants to go; also while another page asks this one for its word. */
@@ -61,11 +61,12 @@ export class Game {
   #listedAt = 0;
 
   /** @param ownUri Of the world of this page's own server. */
-  constructor(ownUri: string, deeds: Deeds) {
+  constructor(ownUri: string, deeds: Deeds & { readonly turnBack: () => void }) {
     this.#ownUri = ownUri;
     const canvas = byId<HTMLCanvasElement>("view");
     this.scene = new Scene(canvas);
     this.#around = new Around(deeds);
+    this.passage = new Passage(deeds.turnBack);
     this.input = new Input(canvas, ({ dx, dy }) => {
       if (this.#view?.room.connection.isOpen === true) this.send("move", { dx, dy });
     });

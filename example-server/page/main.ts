@@ -22,6 +22,9 @@ const game = new Game(ownUri, {
     game.send("gather", { to: target });
   },
   give: ({ key, name }) => void give(key, name),
+  turnBack: () => {
+    journey.turnBack();
+  },
 });
 const journey: Journey = new Journey(
   world,

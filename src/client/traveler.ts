@@ -426,11 +426,13 @@ export class Traveler<Server extends ServerTypes = any> {
   }
 
   /**
-   * Gives a crossing up, as a player who turns round; {@link Progress} names it. It ends in
-   * {@link onFailed} with `ERR_FED_CROSSING_ABANDONED`, or in an arrival where it is too late.
+   * Gives a crossing up, as a player who turns round. It ends in {@link onFailed} with
+   * `ERR_FED_CROSSING_ABANDONED`, or in an arrival where it is too late.
+   *
+   * @param transferId Which one, as {@link Progress} names it. Default: the one that the player is on.
    */
-  cancel(transferId: string): void {
-    this.#room?.send("federation:cancel", { transferId });
+  cancel(transferId?: string): void {
+    this.#room?.send("federation:cancel", transferId && { transferId });
   }
 
   /** Leaves the current room for good, and calls off whatever attempt is under way. */

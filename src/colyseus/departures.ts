@@ -122,10 +122,10 @@ export class Departures {
     telemetry.note({ kind: "crossing", startedAt: clock.now(), ending, hasSpan: false });
   }
 
-  /** The player changed its mind, or could not get in. */
-  abandon(player: string, transferId: string): void {
+  /** The player changed its mind, or could not get in. Without an id, what it is on now ends. */
+  abandon(player: string, transferId: string | undefined): void {
     const sending = this.#sendingAhead.get(player);
-    if (sending?.transferId === transferId) sending.abort.abort();
+    if ([undefined, sending?.transferId].includes(transferId)) sending?.abort.abort();
     const { custody } = this.#options.runtime;
     custody.crossings.abandon(player, transferId);
     const session = custody.sessions.get(player);
@@ -135,7 +135,7 @@ export class Departures {
       "ERR_FED_CROSSING_ABANDONED",
       "You did not get into the other room.",
     ] as const;
-    session?.body.failed({ transferId, to: promised.to, code, message });
+    session?.body.failed({ transferId: promised.transferId, to: promised.to, code, message });
   }
 
   /**

@@ -258,7 +258,7 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     return this.sessions.get(room, client.sessionId)?.receipt;
   }
 
-  abandon(room: Room, client: Client, transferId: string): void {
+  abandon(room: Room, client: Client, transferId: string | undefined): void {
     const session = this.sessions.get(room, client.sessionId)?.session;
     if (session !== undefined) this.#departures.abandon(session.player, transferId);
   }

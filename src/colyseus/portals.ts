@@ -107,7 +107,7 @@ export interface PortalsHost {
     uri: string,
     ifSomeCannot: IfSomeCannot,
   ): Promise<PartyOutcome>;
-  abandon(room: Room, client: Client, transferId: string): void;
+  abandon(room: Room, client: Client, transferId: string | undefined): void;
   handedOver(room: Room, client: Client, transferId: string): void;
   player(room: Room, client: Client): FederatedPlayer | undefined;
   isFrozen(room: Room, client: Client): boolean;
@@ -145,8 +145,9 @@ const PARTY_OPTIONS = optionsSchema(
 
 const enterSchema = z.object({ to: z.string().max(2048) });
 const keepSchema = z.object({ proof: z.string().max(2048) });
-/** Of `federation:cancel` and `federation:handed-over`. */
-const cancelSchema = z.object({ transferId: z.string().max(64) });
+/** Of `federation:handed-over`; of `federation:cancel`, where the crossing is told of. */
+const transferSchema = z.object({ transferId: z.string().max(64) });
+const cancelSchema = transferSchema.partial().nullish();
 
 /** Previews that one player may ask for in a minute, in whatever rooms of this process. */
 const PREVIEWS_PER_MINUTE = 30;
@@ -277,10 +278,10 @@ export class FederationPortals extends core.RoomPlugin {
     },
     "federation:cancel": (client: Client, message: unknown): void => {
       const request = cancelSchema.safeParse(message);
-      if (request.success) this.#host.abandon(this.room, client, request.data.transferId);
+      if (request.success) this.#host.abandon(this.room, client, request.data?.transferId);
     },
     "federation:handed-over": (client: Client, message: unknown): void => {
-      const request = cancelSchema.safeParse(message);
+      const request = transferSchema.safeParse(message);
       if (request.success) this.#host.handedOver(this.room, client, request.data.transferId);
     },
   };

@@ -74,10 +74,12 @@ export class RoomMoves {
     this.#promises.set(session, open.slice(-MAX_PROMISES));
   }
 
-  /** Takes a promise back; undefined when there is none. */
-  takeBack(session: PlayerSession, transferId: string): PromisedSeat | undefined {
+  /** Takes a promise back, without an id the last one; undefined when there is none. */
+  takeBack(session: PlayerSession, transferId: string | undefined): PromisedSeat | undefined {
     const open = this.#promises.get(session) ?? [];
-    const taken = open.find((promised) => promised.transferId === transferId);
+    const taken = open.findLast(
+      (promised) => transferId === undefined || promised.transferId === transferId,
+    );
     if (taken !== undefined) {
       const rest = open.filter((promised) => promised !== taken);
       this.#promises.set(session, rest);

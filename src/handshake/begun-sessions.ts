@@ -20,6 +20,8 @@ interface BegunSession {
   /** On the monotonic clock. */
   readonly begunAt: number;
   readonly isOver: boolean;
+  /** Whether this side began the handshake: the peer had the session before it was heard of here. */
+  readonly isOurs: boolean;
 }
 
 /** Ids of sessions by peer, in memory. All end when the wall clock is set back: what was said in them may count again. */
@@ -33,14 +35,14 @@ export class BegunSessions {
     this.#clock = clock;
   }
 
-  /** A handshake has ended in this session; `expiresAt` in Unix seconds. */
-  add(origin: string, sessionId: string, expiresAt: number): void {
+  /** A handshake has ended in this session; `expiresAt` in Unix seconds, `isOurs`: this side began it. */
+  add(origin: string, sessionId: string, expiresAt: number, isOurs = false): void {
     this.#endAllWhenSetBack();
     const sessions = this.#sessions.get(origin) ?? new Map<string, BegunSession>();
     this.#sessions.delete(origin);
     this.#sessions.set(origin, sessions);
     sessions.delete(sessionId);
-    sessions.set(sessionId, { expiresAt, begunAt: this.#clock.monotonic(), isOver: false });
+    sessions.set(sessionId, { expiresAt, begunAt: this.#clock.monotonic(), isOver: false, isOurs });
     forgetOldest(sessions, MAX_SESSIONS_OF_PEER);
     forgetOldest(this.#sessions, MAX_PEERS);
   }
@@ -68,6 +70,15 @@ export class BegunSessions {
       .map(([sessionId, { expiresAt }]) => ({ sessionId, expiresAt }))
       .sort((one, other) => (one.sessionId < other.sessionId ? -1 : 1));
     return recent[0];
+  }
+
+  /**
+   * The last session of a handshake that this side began. Of one that the peer began, the peer hears only once it has
+   * been made here: whoever speaks in it at once may be ahead of that.
+   */
+  lastOfOurs(origin: string): string | undefined {
+    const ours = [...(this.#sessions.get(origin) ?? [])].findLast(([, { isOurs }]) => isOurs)?.[0];
+    return ours !== undefined && this.has(origin, ours) ? ours : undefined;
   }
 
   /** Whether a session was begun in this run, and has not ended. */

@@ -177,7 +177,7 @@ export class HandshakeService {
       if (decision === "refused") throw new FederationError("ERR_FED_NOT_TRUSTED");
       await registry.register(fetched.descriptor, { trust: decision });
     }
-    await recordSession(this.#options, origin, session.data, session.data.keys);
+    await recordSession(this.#options, origin, session.data, { seen: session.data.keys });
     const waits = session.data.trust === "pending";
     await registry.noteRefusal(origin, waits ? "ERR_FED_NOT_TRUSTED" : undefined);
     this.#refusedBy.delete(origin);

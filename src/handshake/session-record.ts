@@ -20,14 +20,14 @@ const SHORTEST_SECONDS = 60;
 
 /**
  * Records the session that a handshake ended in. Two servers that shake hands at once make two; both
- * sides keep the one whose id sorts first, so that they end with the same. `seen`: which of our keys the
- * other side has said that it knows.
+ * sides keep the one whose id sorts first, so that they end with the same. `ours`: where this side began the
+ * handshake; `seen` are those of our keys that the other side says it knows.
  */
 export async function recordSession(
   { registry, clock, manager, begun, shared = false }: SessionRecording,
   origin: string,
   session: HandshakeSession,
-  seen?: readonly string[],
+  ours?: { readonly seen: readonly string[] | undefined },
 ): Promise<void> {
   const { sessionId, protocol } = session;
   const now = Math.floor(clock.now() / 1000);
@@ -35,8 +35,8 @@ export async function recordSession(
     Math.max(session.expiresAt, now + SHORTEST_SECONDS),
     now + SESSION_SECONDS,
   );
-  begun?.add(origin, sessionId, expiresAt);
-  if (seen !== undefined) await registry.noteSeenKeys(origin, seen);
+  begun?.add(origin, sessionId, expiresAt, ours !== undefined);
+  if (ours?.seen !== undefined) await registry.noteSeenKeys(origin, ours.seen);
   // Of all that were begun at once, also where one of them was over for this side meanwhile.
   const first = begun?.firstOfLast(origin, manager.handshakeTimeoutSeconds);
   const kept = first ?? { sessionId, expiresAt };

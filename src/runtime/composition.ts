@@ -148,16 +148,15 @@ export function composeParts(from: CompositionOptions): Parts {
         }),
       })
     : undefined;
+  const begun = new BegunSessions(clock);
   const peers = new PeerClient({
-    ...{ origin, signingKey, registry, fetch, clock, random, links, telemetry },
+    ...{ origin, signingKey, registry, fetch, clock, random, links, begun, telemetry },
   });
   const manager = new HandshakeManager({
     ...{ origin, signingKey, clock, random, allowInsecure },
     ownDescriptor: async () => (await descriptor.document()).jws,
     handshakeTimeoutSeconds: options.handshakeTimeoutSeconds,
   });
-  const begun = new BegunSessions(clock);
-
   // Whom others introduce.
   const isBlocked = (peer: string, kid?: string): boolean => registry.isBlocked(peer, kid);
   const listings = new ListingReader({

@@ -6,6 +6,7 @@ import {
   browsing,
   gate,
   look,
+  rests,
   shot,
   stands,
   stepIn,
@@ -29,7 +30,7 @@ inTurn(2)("the worlds' page and its address", function () {
     assert.equal(await page.title(), `arena · ${at.arena.authority}`);
     const { x, y } = await look(page);
     await walk(page, { x: x + 100, y });
-    const before = await look(page);
+    const before = await rests(page);
     await page.reload();
     const after = await stands(page, "arena");
     assert.equal(after.playerId, playerId);

@@ -17,6 +17,12 @@ import { seededRandom } from "../support/seeded-random.ts";
 const MINUTE = 60_000;
 const CALL = "/custody/renew";
 
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}
+
 describe("handshake: restarts, processes and clocks", () => {
   let clock: ManualClock;
   let network: TestNetwork;
@@ -77,6 +83,37 @@ describe("handshake: restarts, processes and clocks", () => {
       assert.equal(heard, 2);
       assert.equal(await codeOf(b, captured), "ERR_FED_HANDSHAKE_REQUIRED");
     });
+
+    for (const when of ["before it is called", "while it refuses the call"] as const) {
+      it(`hears a call, though it has shaken hands by itself ${when} and has not heard the end`, async () => {
+        for (let round = 0; round < 8; round += 1) {
+          clock.advance(20_000);
+          b = await start();
+          const [finished, heardOf] = [deferred(), deferred()];
+          let met: Promise<unknown> | undefined;
+          const meet = (): Promise<void> => {
+            met = b.handshake.connect(A);
+            return finished.promise;
+          };
+          network.tamper = async ({ url }, response) => {
+            if (url === `${A}/federation/handshake/complete`) {
+              finished.resolve();
+              await heardOf.promise;
+            }
+            if (url.endsWith(CALL) && met === undefined) await meet();
+            return response;
+          };
+          if (when === "before it is called") await meet();
+          const before = calls().length;
+          assert.ok((await a.peers.call(B, CALL, {})).ok, `round ${round}`);
+          assert.ok(calls().length - before <= 3, `${calls().length - before} calls`);
+          heardOf.resolve();
+          await met;
+          assert.ok((await a.peers.call(B, CALL, {})).ok, `round ${round}, afterwards`);
+          assert.ok((await b.peers.call(A, CALL, {})).ok, `round ${round}, the other way`);
+        }
+      });
+    }
 
     it("is met anew by one handshake, however many calls wait for it, and hears each once", async () => {
       const before = challenges();

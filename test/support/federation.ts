@@ -131,7 +131,9 @@ export class TestServer {
       named: options.named ?? [],
     });
     const signingKey = () => this.ring.current;
+    const begun = new BegunSessions(clock);
     this.peers = new PeerClient({
+      begun,
       origin,
       signingKey,
       registry: this.registry,
@@ -140,7 +142,6 @@ export class TestServer {
       random,
     });
     const { shared = false, maxOpenHandshakes = 1024 } = options;
-    const begun = new BegunSessions(clock);
     this.#nonces = new Nonces({ store: this.store, clock, sessions: shared ? undefined : begun });
     this.#refreshPeers = shared ? () => this.registry.refresh() : undefined;
     this.handshake = new HandshakeService({

@@ -265,6 +265,22 @@ export async function walk(
   }
 }
 
+/** Looks in a row, 20 ms apart, in which who rests has not moved: longer than the room waits between two patches. */
+const LOOKS_AT_REST = 10;
+
+/** The player, once the room has heard that it stands still. */
+export async function rests(page: Page): Promise<Aether> {
+  let last = await look(page);
+  let same = 0;
+  await eventually(async () => {
+    const before = last;
+    last = await look(page);
+    same = last.x === before.x && last.y === before.y ? same + 1 : 0;
+    assert.ok(same >= LOOKS_AT_REST, "it walks");
+  });
+  return last;
+}
+
 /** Through a gate, on foot. */
 export async function walkThrough(page: Page, label: string, touch = false): Promise<Aether> {
   const portal = await gate(page, label);

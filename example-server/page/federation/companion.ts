@@ -33,15 +33,11 @@ export function companionOf(options: CompanionOptions): Companion {
       keptUntil = undefined;
       game().show(room, origin, from);
     },
-    onTheWay: (to, step, share, transferId) => {
+    onTheWay: (to, step, share) => {
       const { passage, wishes } = game();
       if (game().isAtGate(to)) wishes.add(to);
       game().close(to);
       passage.step(step, share);
-      if (transferId === undefined) return;
-      passage.mayGiveUp(() => {
-        journey().turnBack(transferId);
-      });
     },
     stays: ({ to, code, message }) => {
       const { wishes, company, passage, here } = game();

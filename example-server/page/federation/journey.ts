@@ -11,8 +11,8 @@ import type { Step } from "../hud/passage.ts";
 export interface Companion {
   /** The player stands in a room. */
   arrived(at: { room: Room; origin: string; world: string; from: string | undefined }): void;
-  /** A crossing has got so far; `transferId`: it can be given up by. */
-  onTheWay(to: string, step: Step, share?: number, transferId?: string): void;
+  /** A crossing has got so far. */
+  onTheWay(to: string, step: Step, share?: number): void;
   /** The player stays where it is. */
   stays(why: { to: string; code: string; message: string }): void;
   /** What home did not take back as another server had it. */
@@ -102,9 +102,9 @@ export class Journey {
     this.#traveler?.enter(uri);
   }
 
-  /** Gives a crossing up. */
-  turnBack(transferId: string): void {
-    this.#traveler?.cancel(transferId);
+  /** Gives the crossing up that the player is on. */
+  turnBack(): void {
+    this.#traveler?.cancel();
   }
 
   #options(name: string | undefined): Omit<ArriveOptions<Traveler>, "world"> {
@@ -132,10 +132,10 @@ export class Journey {
         hears.arrived({ room, origin, world, from });
         void this.#keepReceipt(traveler, from);
       }),
-      traveler.onProgress(({ to, stage, receivedBytes = 0, totalBytes = 0, transferId }) => {
+      traveler.onProgress(({ to, stage, receivedBytes = 0, totalBytes = 0 }) => {
         if (stage === "arrived") return;
         const share = totalBytes > 0 ? receivedBytes / totalBytes : undefined;
-        hears.onTheWay(to, stage, share, transferId);
+        hears.onTheWay(to, stage, share);
       }),
       traveler.onFailed((failure) => {
         hears.stays(failure);

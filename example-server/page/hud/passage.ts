@@ -30,16 +30,16 @@ export class Passage {
   #closedAt = -Infinity;
   #isCrossing = false;
   #turnsBack = false;
-  #giveUp: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #focused: Element | null = null;
 
-  constructor() {
+  /** @param turnBack Gives the crossing up, wherever it is. */
+  constructor(turnBack: () => void) {
     this.#turnBack.addEventListener("click", () => {
       this.#turnBack.disabled = true;
       say(this.#turnBack, "Turning back …");
       this.#turnsBack = true;
-      this.#giveUp?.();
+      turnBack();
     });
   }
 
@@ -88,7 +88,6 @@ export class Passage {
     this.#element.dataset["state"] = "closed";
     this.#isCrossing = false;
     this.#turnsBack = false;
-    this.#giveUp = undefined;
     this.#turnBack.hidden = true;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
@@ -113,12 +112,6 @@ export class Passage {
     this.#steps.append(make("li", { textContent: text }));
   }
 
-  /** The crossing can be given up from now on: at once, where the player has said so already. */
-  mayGiveUp(giveUp: () => void): void {
-    this.#giveUp = giveUp;
-    if (this.#turnsBack) giveUp();
-  }
-
   /** The way is over: what is drawn by now may be shown. */
   arrive(): void {
     this.#isCrossing = false;
@@ -130,7 +123,6 @@ export class Passage {
     if (!atOnce && performance.now() - this.#closedAt < HELD_MILLISECONDS) return;
     clearTimeout(this.#timer);
     this.#isCrossing = false;
-    this.#giveUp = undefined;
     this.#turnBack.hidden = true;
     this.#element.dataset["state"] = "open";
     const back =

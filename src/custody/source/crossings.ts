@@ -123,8 +123,8 @@ interface OpenCrossing {
   turning: boolean;
   /** Whether home has cancelled the last departure of a player of its own. */
   cancelled: boolean;
-  /** The seat that was asked for while home's decision went to disk. */
-  early: { readonly pass: string; readonly seat: Promise<ReservedSeat> } | undefined;
+  /** The seat that was asked for, perhaps while home's decision went to disk. */
+  asked: { readonly pass: string; readonly seat: Promise<ReservedSeat> } | undefined;
 }
 
 /** Options of {@link Crossings}. */
@@ -305,7 +305,7 @@ export class Crossings implements CrossingsUnderWay {
       settled: undefined,
       turning: false,
       cancelled: false,
-      early: undefined,
+      asked: undefined,
     };
     this.#open.set(session.player, crossing);
     session.freeze("crossing");
@@ -415,7 +415,7 @@ export class Crossings implements CrossingsUnderWay {
     crossing.destination = next;
     crossing.settled = undefined;
     crossing.cancelled = false;
-    crossing.early = undefined;
+    crossing.asked = undefined;
     return true;
   }
 
@@ -499,11 +499,11 @@ export class Crossings implements CrossingsUnderWay {
   }
 
   /** The client could not get into the other world, or the player changed its mind. */
-  abandon(player: string, transferId: string): void {
+  abandon(player: string, transferId?: string): void {
     const crossing = this.#open.get(player);
     if (crossing === undefined) return;
     const { transferId: present, firstTransferId } = crossing;
-    if (transferId === present || transferId === firstTransferId) crossing.decide("abandoned");
+    if ([undefined, present, firstTransferId].includes(transferId)) crossing.decide("abandoned");
   }
 
   /** The party of this departure does not go. What home has decided of it stands. */
@@ -534,15 +534,17 @@ export class Crossings implements CrossingsUnderWay {
       this.#progress(crossing, "departing");
       const ahead = (early: string): void => {
         const seat = this.#reserve(crossing, early);
-        crossing.early = { pass: early, seat };
+        crossing.asked = { pass: early, seat };
         // Whoever waits for it hears of it: first of all it has to be decided.
         seat.catch(() => undefined);
       };
       const pass = await this.#telemetry.run({ kind: "depart" }, () =>
         depart(this.#options, crossing, crossing.party === undefined ? ahead : () => undefined),
       );
+      if (crossing.decided) return this.#endedBy(crossing, await verdict);
       this.#progress(crossing, "reserving");
-      const seat = await this.#seat(crossing, pass);
+      const seat = await this.#seatUnless(verdict, this.#seat(crossing, pass));
+      if (typeof seat === "string") return this.#endedBy(crossing, seat);
       this.#progress(crossing, "transit");
       crossing.told = true;
       crossing.session.body.transit({
@@ -565,8 +567,7 @@ export class Crossings implements CrossingsUnderWay {
         () => verdict,
       );
       clock.clearTimeout(timer);
-      if (what === "departed") return "departed";
-      return what === "broken" ? (crossing.party?.broken ?? REFUSED_AS[what]) : REFUSED_AS[what];
+      return this.#endedBy(crossing, what);
     } catch (cause) {
       if (cause instanceof Stay) return cause;
       this.#undecided(crossing, cause);
@@ -577,13 +578,29 @@ export class Crossings implements CrossingsUnderWay {
     }
   }
 
+  /** The seat, or what became of the crossing while it was asked for: a player who turns round waits for no server. */
+  #seatUnless(
+    verdict: Promise<Verdict>,
+    seat: Promise<ReservedSeat>,
+  ): Promise<ReservedSeat | Verdict> {
+    seat.catch(() => undefined);
+    return Promise.race([seat, verdict]);
+  }
+
+  #endedBy({ party }: OpenCrossing, verdict: Verdict): "departed" | Refused {
+    if (verdict === "departed") return "departed";
+    return verdict === "broken" ? (party?.broken ?? REFUSED_AS.broken) : REFUSED_AS[verdict];
+  }
+
   /** Told of nobody before the departure is on disk: a claim of it would not be heard after a crash. */
   async #seat(crossing: OpenCrossing, pass: string): Promise<ReservedSeat> {
     if (crossing.party !== undefined) return crossing.party.seat(crossing.transferId, pass);
-    if (crossing.early?.pass === pass) return crossing.early.seat;
+    if (crossing.asked?.pass === pass) return crossing.asked.seat;
     // One transfer has one seat: that of the other pass goes first.
-    if (crossing.early !== undefined) await this.#freeSeat(crossing);
-    return this.#reserve(crossing, pass);
+    if (crossing.asked !== undefined) await this.#freeSeat(crossing);
+    const seat = this.#reserve(crossing, pass);
+    crossing.asked = { pass, seat };
+    return seat;
   }
 
   #reserve(crossing: OpenCrossing, pass: string): Promise<ReservedSeat> {
@@ -671,9 +688,9 @@ export class Crossings implements CrossingsUnderWay {
   }
 
   /** Best effort: the seat lapses by itself anyway. Never rejects. */
-  async #freeSeat({ transferId, destination, early }: OpenCrossing): Promise<void> {
+  async #freeSeat({ transferId, destination, asked }: OpenCrossing): Promise<void> {
     // While it is being asked for, there is nothing to free yet.
-    await early?.seat.catch(() => undefined);
+    await asked?.seat.catch(() => undefined);
     await this.#options.peers
       .call(destination.origin, "/reservations/cancel", { transferId })
       .catch(() => undefined);

@@ -8,6 +8,7 @@ import {
   isFederationErrorCode,
   isTrustRefusal,
 } from "../../errors.ts";
+import type { BegunSessions } from "../../handshake/begun-sessions.ts";
 import type { HandshakeTransport } from "../../handshake/transport.ts";
 import { NoHealthError } from "../../health/health-cause.ts";
 import {
@@ -42,6 +43,8 @@ export interface PeerClientOptions {
   readonly random: Random;
   /** Links that calls go over where there are any. Default: all go by HTTP. */
   readonly links?: Links | undefined;
+  /** Knows which sessions this side began. Default: none is known. */
+  readonly begun?: Pick<BegunSessions, "lastOfOurs"> | undefined;
   /** Default: none. */
   readonly telemetry?: Telemetry | undefined;
 }
@@ -185,24 +188,32 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
   ): Promise<PeerAnswer> {
     const { registry } = this.#options;
     const text = JSON.stringify(body);
+    /** Not the live session, which the peer may not have heard of yet, but one that it has made itself. */
+    let known: string | undefined;
     for (let attempt = 1; ; attempt += 1) {
       const server = registry.get(origin);
-      const session = registry.liveSession(origin)?.sessionId;
+      const live = registry.liveSession(origin)?.sessionId;
+      const session = known ?? live;
       if (server === undefined || session === undefined) {
         if (attempt > 1) throw new FederationError("ERR_FED_HANDSHAKE_REQUIRED");
         await this.#reconnect(origin);
         continue;
       }
-      const answer = await this.#ask(origin, path, text, options.timeoutMilliseconds);
+      const { timeoutMilliseconds } = options;
+      const answer = await this.#ask(origin, path, text, { session, timeoutMilliseconds });
       const { status } = answer;
       const code = problemCode(answer.body);
-      // A peer that has just started shakes hands by itself: its session may replace what this call began.
-      const isReplaced = registry.liveSession(origin)?.sessionId !== session;
-      const again = attempt === 1 || (attempt === 2 && isReplaced);
-      if (code === "ERR_FED_HANDSHAKE_REQUIRED" && status === 401 && again) {
-        // Nothing is decided on this word: a new handshake proves itself.
-        await this.#reconnect(origin, session);
-        continue;
+      if (code === "ERR_FED_HANDSHAKE_REQUIRED" && status === 401 && attempt <= 2) {
+        // A peer that has just started shakes hands by itself: its session may replace what this call began.
+        const isReplaced = registry.liveSession(origin)?.sessionId !== session;
+        if (attempt === 1 || isReplaced) {
+          // Nothing is decided on this word: a new handshake proves itself.
+          await this.#reconnect(origin, session);
+          continue;
+        }
+        // The peer may not have heard yet that its handshake has ended.
+        known = this.#options.begun?.lastOfOurs(origin);
+        if (known !== undefined && known !== session) continue;
       }
       if (!answer.verified) throw unverified(origin, status, code);
       if (status >= 200 && status < 300) return { ok: true, status, body: answer.body };
@@ -215,7 +226,10 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     origin: string,
     path: string,
     text: string,
-    timeoutMilliseconds = CALL_TIMEOUT_MILLISECONDS,
+    {
+      session,
+      timeoutMilliseconds = CALL_TIMEOUT_MILLISECONDS,
+    }: { readonly session: string; readonly timeoutMilliseconds: number | undefined },
   ): Promise<{ readonly status: number; readonly body: unknown; readonly verified: boolean }> {
     const { registry, links } = this.#options;
     const trace = TRACED_CALLS.has(path) ? this.#telemetry.outgoing() : undefined;
@@ -228,7 +242,7 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     }
     const url = this.#below(origin, path);
     const { response, request } = await this.#send(origin, url, text, {
-      ...{ timeoutMilliseconds, trace },
+      ...{ session, timeoutMilliseconds, trace },
     });
     const verified = await this.#verify(response, request, origin, (kid) =>
       registry.keyFor(origin, kid),
@@ -271,7 +285,10 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     keyFor: (kid: string) => VerifyKey | undefined,
   ): Promise<{ status: number; body: unknown; kid: string }> {
     const trace = this.#telemetry.outgoing();
-    const { response, request } = await this.#send(origin, url, JSON.stringify(body), { trace });
+    const { response, request } = await this.#send(origin, url, JSON.stringify(body), {
+      session: this.#options.registry.liveSession(origin)?.sessionId,
+      trace,
+    });
     const verified = await verifyResponse(response, request, {
       clock: this.#options.clock,
       origin,
@@ -367,12 +384,16 @@ export class PeerClient implements PeerCalls, HandshakeTransport {
     url: string,
     text: string,
     {
+      session,
       timeoutMilliseconds = CALL_TIMEOUT_MILLISECONDS,
       trace,
-    }: { readonly timeoutMilliseconds?: number; readonly trace: TraceContext | undefined },
+    }: {
+      readonly session: string | undefined;
+      readonly timeoutMilliseconds?: number;
+      readonly trace: TraceContext | undefined;
+    },
   ): Promise<{ response: FetchResponse; request: SignedMessageParts }> {
-    const { clock, random, fetch, signingKey, registry } = this.#options;
-    const session = registry.liveSession(origin)?.sessionId;
+    const { clock, random, fetch, signingKey } = this.#options;
     const bytes = Buffer.from(text);
     const signed = await signRequest(
       {

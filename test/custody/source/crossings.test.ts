@@ -334,3 +334,92 @@ describe("custody/source, a player whose crossings fail again and again", () => 
     }
   });
 });
+
+describe("custody/source, a player who turns round", () => {
+  let servers: CustodyServers;
+  let home: CustodyServer;
+  let arena: CustodyServer;
+  let body: TestBody;
+  let session: PlayerSession;
+  const toArena = { uri: "aether://arena.example/w", origin: ARENA, world: "w", options: {} };
+
+  beforeEach(async () => {
+    servers = new CustodyServers();
+    [home, arena] = [servers.add(HOME), servers.add(ARENA)];
+    body = bodyThatCarries({ gold: 1 });
+    const known = { name: "ada", jkt: undefined, guest: false };
+    const login = await home.custody.login("ada", known, body);
+    assert.ok(login.ok);
+    session = login.session;
+  });
+
+  afterEach(() => {
+    home.custody.stop();
+    arena.custody.stop();
+  });
+
+  const calls = (path: string) => servers.calls.filter((call) => call.path === path);
+
+  it("waits for no server that says nothing, and takes back the seat that it may yet make", async () => {
+    servers.hang = (path) => path === "/reservations";
+    const outcome = home.custody.crossings.cross(session, toArena);
+    await eventually(() => {
+      assert.equal(calls("/reservations").length, 1);
+    });
+    home.custody.crossings.abandon(session.player);
+    const ended = await outcome;
+    assert.ok(ended.kind === "stayed");
+    assert.equal(ended.code, "ERR_FED_CROSSING_ABANDONED");
+    assert.equal(session.frozen, false);
+    servers.clock.advance(5_000);
+    await eventually(() => {
+      assert.equal(calls("/reservations/cancel").length, 1);
+    });
+    const row = await home.custody.ledger.row("ada");
+    assert.deepEqual([row?.holder, row?.transfer, row?.state], [HOME, undefined, { gold: 1 }]);
+  });
+
+  it("is on its way all the same where the other server has claimed it by then", async () => {
+    servers.hang = (path) => path === "/reservations";
+    const outcome = home.custody.crossings.cross(session, toArena);
+    await eventually(() => {
+      assert.equal(calls("/reservations").length, 1);
+    });
+    const transferId = home.custody.crossings.transferOf(session.player);
+    assert.ok((await home.custody.answer(ARENA, "claim", { transferId }, 0)).ok);
+    home.custody.crossings.abandon(session.player);
+    assert.equal((await outcome).kind, "arrived");
+    assert.equal((await home.custody.ledger.row("ada"))?.holder, ARENA);
+  });
+
+  it("gets no seat where it turns round before its home has answered", async () => {
+    const arrived = home.custody.crossings.cross(session, toArena);
+    const there = bodyThatCarries({ gold: 7 });
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    const visitor = await arena.arrive(there);
+    assert.ok(visitor !== undefined);
+    await arrived;
+    const before = calls("/reservations").length;
+    servers.tamper = (path, answer) => {
+      if (path === "/custody/depart") arena.custody.crossings.abandon(visitor.player);
+      return answer;
+    };
+    const outcome = await arena.custody.crossings.cross(visitor, PORTAL);
+    assert.ok(outcome.kind === "stayed");
+    assert.equal(outcome.code, "ERR_FED_CROSSING_ABANDONED");
+    assert.equal(calls("/reservations").length, before);
+    assert.equal(visitor.frozen, false);
+  });
+
+  it("ends no crossing by the id of another", async () => {
+    const outcome = home.custody.crossings.cross(session, toArena);
+    await eventually(() => {
+      assert.equal(body.transits.length, 1);
+    });
+    home.custody.crossings.abandon(session.player, "00000000-0000-4000-8000-000000000000");
+    assert.ok((await arena.arrive(bodyThatCarries(undefined))) !== undefined);
+    assert.equal((await outcome).kind, "arrived");
+  });
+});
