@@ -20,16 +20,20 @@ const SHAPES = {
 /** A player of the host goes to the peer and comes back, with what it was given. */
 async function thereAndBack(host: ServerProcess, peer: ServerProcess): Promise<void> {
   const traveler = new Traveler(host.origin, { name: "Ada" });
+  const failed: string[] = [];
+  traveler.onFailed(({ code, message }) => failed.push(`${code}: ${message}`));
+  const isAt = (server: ServerProcess): Promise<void> =>
+    eventually(() => {
+      assert.equal(traveler.origin, server.origin, failed.join(", "));
+    });
   try {
     await traveler.join("plain");
     traveler.room?.send("take", "lamp");
     const player = traveler.playerId;
     traveler.enter(portal(peer));
-    await eventually(() => {
-      assert.equal(traveler.origin, peer.origin);
-    });
+    await isAt(peer);
     traveler.enter(portal(host));
-    await eventually(() => assert.equal(traveler.origin, host.origin));
+    await isAt(host);
     assert.deepEqual(await ask(traveler.room!, "items"), ["lamp"]);
     assert.equal(traveler.playerId, player);
   } finally {
