@@ -316,7 +316,8 @@ export class Traveller {
         if (place.server.custody !== place.custody || place.server.hung) return;
         const { player } = place.session;
         if (!stage.open.has(outcome) || crossings.transferOf(player) === undefined) return;
-        crossings.abandon(player, transferId);
+        // By its id, or whatever it is on.
+        crossings.abandon(player, world.now % 2 === 0 ? transferId : undefined);
         stage.turnedRound.add(turned);
       });
     }
