@@ -165,7 +165,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "3.8",
+    seed: "1.10",
   },
   recallEnds: {
     rule: "a player that home has called back, and that comes home through a portal, may leave again",
@@ -578,7 +578,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { outage: 0.003, partition: 0.02 },
     crossings: 150,
-    seed: "3.1",
+    seed: "1.22",
   },
   settleOnRefusal: {
     rule: "a return is repeated after a refusal that is not home's word on custody",
@@ -718,7 +718,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { stop: 0.03, slow: 0.1 },
     crossings: 250,
-    seed: "2.4",
+    seed: "1.2",
   },
   seatOnce: {
     rule: "one transfer has one seat, however often it is asked for",
@@ -835,7 +835,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
-    seed: "1.3.12.14",
+    seed: "1.10",
   },
   handedOn: {
     rule: "what a server brought stays its own while home's rooms only hand it on",
@@ -903,7 +903,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 600,
-    seed: "5",
+    seed: "9.12",
   },
   refusedState: {
     rule: "a state that home refuses for its form is kept aside, and its player goes home",
@@ -992,7 +992,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { fickle: 0.5, outage: 0.02, fail: 0.02, crash: 0, stop: 0 },
     crossings: 400,
-    seed: "10.10",
+    seed: "1.10",
   },
   claimGivenUp: {
     rule: "a claim that could not be written down is given up: its player goes home",
