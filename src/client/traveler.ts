@@ -432,7 +432,7 @@ export class Traveler<Server extends ServerTypes = any> {
    * @param transferId Which one, as {@link Progress} names it. Default: the one that the player is on.
    */
   cancel(transferId?: string): void {
-    this.#room?.send("federation:cancel", transferId && { transferId });
+    this.#room?.send("federation:cancel", { transferId });
   }
 
   /** Leaves the current room for good, and calls off whatever attempt is under way. */

@@ -147,7 +147,7 @@ const enterSchema = z.object({ to: z.string().max(2048) });
 const keepSchema = z.object({ proof: z.string().max(2048) });
 /** Of `federation:handed-over`; of `federation:cancel`, where the crossing is told of. */
 const transferSchema = z.object({ transferId: z.string().max(64) });
-const cancelSchema = transferSchema.partial().nullish();
+const cancelSchema = z.object({ transferId: z.string().max(64).nullish() }).nullish();
 
 /** Previews that one player may ask for in a minute, in whatever rooms of this process. */
 const PREVIEWS_PER_MINUTE = 30;
@@ -278,7 +278,8 @@ export class FederationPortals extends core.RoomPlugin {
     },
     "federation:cancel": (client: Client, message: unknown): void => {
       const request = cancelSchema.safeParse(message);
-      if (request.success) this.#host.abandon(this.room, client, request.data?.transferId);
+      if (request.success)
+        this.#host.abandon(this.room, client, request.data?.transferId ?? undefined);
     },
     "federation:handed-over": (client: Client, message: unknown): void => {
       const request = transferSchema.safeParse(message);

@@ -4,7 +4,7 @@ import { eventually } from "../support/eventually.ts";
 import { memoryStorage } from "../support/memory-storage.ts";
 import { type Player, RoomWatch, playerIn } from "../support/player.ts";
 import { worlds } from "../support/running.ts";
-import { askTransit, portal, sdkClient, takeSeat } from "../support/sdk.ts";
+import { askTransit, nextMessage, portal, sdkClient, takeSeat } from "../support/sdk.ts";
 
 describe("crossing between two live servers", function () {
   this.timeout(60_000);
@@ -71,6 +71,17 @@ describe("crossing between two live servers", function () {
     assert.match(await left, /ERR_FED_SUPERSEDED/u);
     assert.deepEqual(home.at.belongings, carried);
     await home.leave();
+  });
+
+  it("is turned back from by a client that names no crossing, however it says so", async () => {
+    const room = await sdkClient(at.plaza).joinOrCreate("plaza", { name: "Alan" });
+    for (const message of [undefined, null, {}, { transferId: undefined }, { transferId: null }]) {
+      await askTransit(room, portal(at.arena, "arena"));
+      const failed = nextMessage<{ code: string }>(room, "federation:failed");
+      room.send("federation:cancel", message);
+      assert.equal((await failed).code, "ERR_FED_CROSSING_ABANDONED");
+    }
+    await room.leave();
   });
 
   it("takes a plain SDK client there and back, as a guest", async () => {
