@@ -13,6 +13,7 @@ import type { AdmissionPolicy } from "./destination/admission.ts";
 import { type Arrival, Arrivals } from "./destination/arrivals.ts";
 import { Crowd, type VisitorLimit } from "./destination/crowd.ts";
 import { Gatherings } from "./destination/gatherings.ts";
+import { ownSeats } from "./destination/own-seats.ts";
 import { PartySeats } from "./destination/party-seats.ts";
 import { Preflight } from "./destination/preflight.ts";
 import type { SeatHost } from "./destination/seat-host.ts";
@@ -92,6 +93,8 @@ export interface CustodyOptions {
   readonly takesPlayersOf?: ((home: string) => boolean) | undefined;
   /** Whether a server, or a home, knows parties. Default: every one does. */
   readonly knowsParties?: ((origin: string) => boolean) | undefined;
+  /** Whether a home gives a player who comes home its seat with the departure. Default: none does. */
+  readonly givesSeats?: ((home: string) => boolean) | undefined;
   /** Whether an asset is here, for whoever asks ahead of a player. */
   readonly hasAsset?: ((hash: string) => Promise<boolean>) | undefined;
   /** Default 30. */
@@ -224,6 +227,7 @@ export class Custody {
     // Source: whoever leaves.
     const crossings = new Crossings({
       ...{ sessions, visitors, settlement, homeAt, peers, clock, random, logger, telemetry },
+      givesSeats: options.givesSeats,
       enrol: async ({ player, name }) => {
         const localId = ledger.localId(player);
         if (localId !== undefined) await ledger.admit(localId, { name, jkt: undefined });
@@ -306,7 +310,7 @@ export class Custody {
     });
 
     this.#calls = {
-      ...homeCalls(answers, trades),
+      ...homeCalls(answers, trades, { origin, clock, seats: ownSeats(seats) }),
       ...holderCalls({ visitors, sessions, stays, crossings, siblings, moves: moved, nameHere }),
       ...sourceCalls({ visitors, crossings, siblings, moves: moved, nameHere }),
     };

@@ -10,6 +10,7 @@ import { MANIFEST_MEDIA_TYPE } from "../assets/verify/manifest.ts";
 import { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
 import { PARTY_CAPABILITY } from "../custody/shared/party.ts";
+import { WAY_HOME_CAPABILITY } from "../custody/shared/reservation.ts";
 import { TRADE_CAPABILITY } from "../identity/trade.ts";
 import type { Moves } from "../custody/shared/moves.ts";
 import { Discovery } from "../discovery/discovery.ts";
@@ -267,6 +268,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ issuerKey, mayGoTo, takesPlayersOf: trust.takesPlayersOf },
     knowsTrades: (peer) => registry.get(peer)?.protocols.includes(TRADE_CAPABILITY) === true,
     knowsParties: (peer) => registry.get(peer)?.protocols.includes(PARTY_CAPABILITY) === true,
+    givesSeats: (peer) => registry.get(peer)?.protocols.includes(WAY_HOME_CAPABILITY) === true,
     hasAsset: async (hash) => (await files.stat(hash)) !== undefined,
     ...{ leaseSeconds: options.leaseSeconds, onAway: options.onAway, siblings: processes, moves },
     ...{ accept: options.accept, admit: options.admit, gifts: options.gifts, telemetry },

@@ -1,5 +1,6 @@
 /** Our descriptor (PROTOCOL 2), signed anew every hour and whenever the keys change. */
 import { PARTY_CAPABILITY } from "../custody/shared/party.ts";
+import { WAY_HOME_CAPABILITY } from "../custody/shared/reservation.ts";
 import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
 import { TRUST_CAPABILITY } from "../handshake/trust-words.ts";
 import { LINK_CAPABILITY } from "../http/link/opening.ts";
@@ -60,6 +61,7 @@ export class OwnDescriptor {
             TRUST_CAPABILITY,
             PARTY_CAPABILITY,
             TRADE_CAPABILITY,
+            WAY_HOME_CAPABILITY,
             ...(links ? [LINK_CAPABILITY] : []),
           ],
           worlds: Object.keys(worlds),

@@ -75,6 +75,7 @@ const base = {
         faults: faultsOf(mutant),
         links: mutant.links ?? false,
         failover: mutant.failover ?? false,
+        wayHome: mutant.wayHome ?? false,
         parties: mutant.parties ?? false,
         trades: mutant.trades ?? false,
         traceLength: TRACED_LINES,

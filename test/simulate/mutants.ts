@@ -22,6 +22,8 @@ export interface Mutant {
   readonly links?: boolean;
   /** Whether crossings name other servers to try. Default false. */
   readonly failover?: boolean;
+  /** Whether homes give seats with departures. Default false. */
+  readonly wayHome?: boolean;
   /** Whether players also cross together. Default false. */
   readonly parties?: boolean;
   /** Whether players also give each other things. Default false. */
@@ -770,10 +772,22 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     edits: [
       {
         file: answers,
-        find: "    if (early !== undefined) ahead?.(early.answer.pass);",
-        put: "    if (early !== undefined) {\n      ahead?.(early.answer.pass);\n      return { ok: true, body: early.answer };\n    }",
+        find: "    if (early !== undefined) ahead?.(early.answer.pass, early.claims);",
+        put: "    if (early !== undefined) {\n      ahead?.(early.answer.pass, early.claims);\n      return { ok: true, body: early.answer };\n    }",
       },
     ],
+  },
+  wayHomeAhead: {
+    rule: "a source is told of the seat that home gives once the departure is on disk",
+    edits: [
+      {
+        file: answers,
+        find: "    if (early !== undefined) ahead?.(early.answer.pass, early.claims);",
+        put: "    if (early !== undefined) {\n      ahead?.(early.answer.pass, early.claims);\n      if (by !== this.#options.origin) return { ok: true, body: early.answer };\n    }",
+      },
+    ],
+    wayHome: true,
+    seed: "7.1",
   },
   passForged: {
     rule: "a pass needs its issuer's signature, but from the issuer itself",

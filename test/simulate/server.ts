@@ -59,6 +59,8 @@ export interface Neighbourhood {
   readonly links: boolean;
   /** Whether two servers have links with each other; the others call each other by HTTP alone. */
   linked(one: string, other: string): boolean;
+  /** Whether homes give seats with departures. */
+  readonly wayHome: boolean;
   readonly tape: Tape;
   /** Calls and answers on links. */
   readonly book: Book;
@@ -217,6 +219,7 @@ export class SimulatedServer implements PeerCalls {
       },
       leaseSeconds: LEASE_SECONDS,
       ...this.#hood.trading?.options,
+      givesSeats: () => this.#hood.wayHome,
       onEvent: (event) => {
         if (event.type !== "progress" || event.progress.stage !== "departing") return;
         this.#hood.departing(this, event.progress.player);
@@ -752,6 +755,9 @@ export class SimulatedServer implements PeerCalls {
     const result = answered as Awaited<ReturnType<Custody["answer"]>>;
     if (result.ok) {
       if (path === "/reservations") this.#hood.seated(caller, body, this);
+      if (path === "/custody/depart" && Object.hasOwn(result.body as object, "seat")) {
+        this.#hood.seated(caller, { ...(body as object), ...(result.body as object) }, this);
+      }
       if (path === "/parties") this.#hood.partySeated(body as PartyAsked);
       const text = JSON.stringify(result.body);
       return { ok: true, status: 200, body: JSON.parse(text) as unknown };

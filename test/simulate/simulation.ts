@@ -25,6 +25,8 @@ export interface SimulationOptions {
   readonly links?: boolean;
   /** Whether crossings name other servers to try where the first does not take the player. Default true. */
   readonly failover?: boolean;
+  /** Whether homes give the seats of players who come home with their departures. Default true. */
+  readonly wayHome?: boolean;
   /** Whether players also cross together. Default true. */
   readonly parties?: boolean;
   /** Whether players also give each other things. Default true. */
@@ -164,6 +166,10 @@ class Simulation implements Stage {
 
   get failover(): boolean {
     return this.#options.failover ?? true;
+  }
+
+  get wayHome(): boolean {
+    return this.#options.wayHome ?? true;
   }
 
   get parties(): boolean {

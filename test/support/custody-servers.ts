@@ -74,6 +74,8 @@ export class CustodyServers {
   /** Whether a server is known to know parties. */
   knowsParties: (origin: string) => boolean = () => true;
   knowsTrades: (origin: string) => boolean = () => true;
+  /** Whether a home gives seats with departures. */
+  givesSeats: (origin: string) => boolean = () => false;
   /** Why a server has no room with so many places; undefined: it has one. */
   full: (places: number) => FederationErrorCode | undefined = () => undefined;
   /** Whether players of the servers that are added next are given things. Default: they are. */
@@ -238,6 +240,7 @@ export class CustodyServers {
       },
       knowsParties: (known) => this.knowsParties(known),
       knowsTrades: (known) => this.knowsTrades(known),
+      givesSeats: (known) => this.givesSeats(known),
       leaseSeconds: 30,
       ...{ siblings, moves: this.#moves },
       accept: this.accept,

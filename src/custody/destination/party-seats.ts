@@ -7,14 +7,15 @@ import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { MAX_PARTY_MEMBERS } from "../shared/party.ts";
 import type { SeatRecord, SeatedParty } from "./seat-book.ts";
 import type { SeatHost } from "./seat-host.ts";
-import { type NamedPlayer, type Seats, type ToldSeat, optionsSchema } from "./seats.ts";
+import { portalOptionsSchema } from "../shared/reservation.ts";
+import { type NamedPlayer, type Seats, type ToldSeat } from "./seats.ts";
 
 type Refused = Exclude<CallAnswer, { ok: true }>;
 
 const partySchema = z.strictObject({
   partyId: transferIdSchema,
   world: worldSchema,
-  options: optionsSchema.optional(),
+  options: portalOptionsSchema.optional(),
   ifSomeCannot: z.enum(["nobody", "others"]),
   members: z
     .array(z.strictObject({ transferId: transferIdSchema, pass: z.string().max(4096) }))

@@ -13,6 +13,7 @@ import type { Telemetry } from "../../telemetry/telemetry.ts";
 import { malformed, refusal } from "../shared/calls.ts";
 import { transferIdSchema, worldSchema } from "../shared/messages.ts";
 import { type Moves, NOBODY_MOVED, idsOf } from "../shared/moves.ts";
+import { portalOptionsSchema } from "../shared/reservation.ts";
 import { type AdmissionPolicy, admitted } from "./admission.ts";
 import type { Crowd } from "./crowd.ts";
 import { SeatBook, type SeatRecord, type SeatedParty } from "./seat-book.ts";
@@ -41,16 +42,11 @@ export interface NamedPlayer {
   readonly home: string;
 }
 
-/** What a room is told by its portal. */
-export const optionsSchema = z
-  .record(z.string().max(64), z.string().max(256))
-  .refine((options) => Object.keys(options).length <= 16, "more than 16 options");
-
 const reservationSchema = z.strictObject({
   transferId: transferIdSchema,
   pass: z.string().max(4096),
   world: worldSchema,
-  options: optionsSchema.optional(),
+  options: portalOptionsSchema.optional(),
 });
 const reservationCancelSchema = z.strictObject({ transferId: transferIdSchema });
 

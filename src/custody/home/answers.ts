@@ -2,7 +2,7 @@
  * What home answers to holders and destinations (PROTOCOL 6): the ledger decides, and the answer
  * leaves only after the decision is durable.
  */
-import { issuePass } from "../../identity/pass.ts";
+import { type PassClaims, issuePass } from "../../identity/pass.ts";
 import { digestOfState } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import { type JsonValue, type StateFault, sameJson } from "../../json.ts";
@@ -109,11 +109,11 @@ export class HomeAnswers {
     this.#passSeconds = passSeconds;
   }
 
-  /** Rule 1: opens a transfer and gives the pass for it. `ahead`: as {@link Home.depart}. */
+  /** Rule 1: opens a transfer and gives the pass for it. `ahead`: as {@link Home.depart}; it hears what the pass says, too. */
   async depart(
     by: string,
     request: DepartRequest,
-    ahead?: (pass: string) => void,
+    ahead?: (pass: string, claims: PassClaims) => void,
   ): Promise<HomeAnswer<DepartAnswer>> {
     const localId = this.#ledger.localId(request.player);
     if (localId === undefined) return unknownPlayer();
@@ -168,8 +168,8 @@ export class HomeAnswers {
     const early =
       ahead === undefined || opening === undefined
         ? undefined
-        : { of: opening, answer: await this.#departAnswer(opening, by, request) };
-    if (early !== undefined) ahead?.(early.answer.pass);
+        : { of: opening, ...(await this.#departAnswer(opening, by, request)) };
+    if (early !== undefined) ahead?.(early.answer.pass, early.claims);
     const [index, decision] = await written;
     if (!decision.ok) {
       if (index === "noted") await this.#transfers.drop(request.transferId, localId);
@@ -186,7 +186,7 @@ export class HomeAnswers {
     const body =
       early?.of.name === row.name && early.of.jkt === row.jkt
         ? early.answer
-        : await this.#departAnswer(row, by, request);
+        : (await this.#departAnswer(row, by, request)).answer;
     return { ok: true, body };
   }
 
@@ -430,27 +430,30 @@ export class HomeAnswers {
       : importFrom(transitions.keptOf(row), state, by, this.#options.accept);
   }
 
-  async #departAnswer(row: LedgerRow, by: string, request: DepartRequest): Promise<DepartAnswer> {
+  async #departAnswer(
+    row: LedgerRow,
+    by: string,
+    request: DepartRequest,
+  ): Promise<{ readonly answer: DepartAnswer; readonly claims: PassClaims }> {
     const { origin, random } = this.#options;
     const passSeconds = this.#passSeconds;
     const iat = this.#seconds();
-    const pass = await issuePass(
-      {
-        iss: origin,
-        sub: row.localId,
-        aud: request.to,
-        iat,
-        exp: iat + passSeconds,
-        jti: Buffer.from(random.bytes(16)).toString("base64url"),
-        xfer: request.transferId,
-        src: by,
-        world: row.transfer?.world ?? request.world,
-        name: row.name,
-        ...(row.jkt === undefined ? {} : { cnf: { jkt: row.jkt } }),
-      },
-      this.#options.signingKey(),
-    );
-    return { transferId: request.transferId, pass, deadline: iat + passSeconds };
+    const claims: PassClaims = {
+      iss: origin,
+      sub: row.localId,
+      aud: request.to,
+      iat,
+      exp: iat + passSeconds,
+      jti: Buffer.from(random.bytes(16)).toString("base64url"),
+      xfer: request.transferId,
+      src: by,
+      world: row.transfer?.world ?? request.world,
+      name: row.name,
+      ...(row.jkt === undefined ? {} : { cnf: { jkt: row.jkt } }),
+    };
+    const pass = await issuePass(claims, this.#options.signingKey());
+    const { transferId } = request;
+    return { answer: { transferId, pass, deadline: iat + passSeconds }, claims };
   }
 
   #answered(by: string, row: LedgerRow): void {

@@ -15,12 +15,15 @@ import {
 } from "../shared/messages.ts";
 import type { HomeAnswers } from "./answers.ts";
 import type { Trades } from "./trades.ts";
+import { type WayHome, departForHome } from "./way-home.ts";
 
 /** Each call about a player of this home, by name. */
-export function homeCalls(answers: HomeAnswers, trades: Trades): CallTable {
+export function homeCalls(answers: HomeAnswers, trades: Trades, wayHome: WayHome): CallTable {
   const { pledges } = answers;
   return {
-    depart: handler(departSchema, (request, { origin }) => answers.depart(origin, request)),
+    depart: handler(departSchema, (request, { origin }) =>
+      departForHome({ ...wayHome, answers }, origin, request),
+    ),
     claim: handler(claimSchema, ({ transferId }, { origin }) => answers.claim(origin, transferId)),
     cancel: handler(cancelSchema, (request, { origin }) => answers.cancel(origin, request)),
     return: handler(returnSchema, (request, { origin }) => answers.giveBack(origin, request)),

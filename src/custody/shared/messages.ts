@@ -5,6 +5,7 @@ import { shownText } from "../../words.ts";
 import { WORLD_NAME } from "../../identity/descriptor.ts";
 import { AUTHORITY } from "../../identity/origin.ts";
 import { type JsonValue, type StateFault, checkState, stateSchema } from "../../json.ts";
+import { portalOptionsSchema, reservationAnswerSchema } from "./reservation.ts";
 
 /** `<local id>@<home authority>` (PROTOCOL 1). */
 export const playerIdSchema = z
@@ -39,6 +40,8 @@ export const departSchema = z.strictObject({
   to: originSchema,
   world: worldSchema,
   state: stateSchema.optional(),
+  /** To home itself: it is asked for the seat, too. An addition to PROTOCOL 6 that a peer may lack. */
+  seat: z.strictObject({ options: portalOptionsSchema.optional() }).optional(),
 });
 export const claimSchema = z.strictObject({ transferId: transferIdSchema });
 export const cancelSchema = z.strictObject({
@@ -123,6 +126,7 @@ export const departedAnswerSchema = z.strictObject({
   transferId: transferIdSchema,
   pass: tokenSchema,
   deadline: z.int().nonnegative(),
+  seat: reservationAnswerSchema.optional(),
 });
 export const claimAnswerSchema = z.strictObject({
   player: playerIdSchema,

@@ -18,10 +18,11 @@ import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { PeerCalls } from "../../ports.ts";
 import type { CancelRequest } from "../shared/messages.ts";
 import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";
+import type { ReservedSeat } from "../shared/reservation.ts";
 import type { CrossingsUnderWay } from "../shared/under-way.ts";
 import type { CancelOutcome, SettledDeparture, Settlement } from "../holder/settlement.ts";
 import type { VisitorBook } from "../holder/visitors.ts";
-import { type CrossingDestination, type ReservedSeat, Stay, depart, reserve } from "./departing.ts";
+import { type CrossingDestination, Stay, depart, reserve } from "./departing.ts";
 import { Failover, type OtherWays, type TriedDestination } from "./failover.ts";
 
 /** How a crossing ended. */
@@ -141,6 +142,8 @@ export interface CrossingsOptions {
   readonly enrol: (session: PlayerSession) => Promise<unknown>;
   /** Ends the stay of a visitor whose client has gone. What the store does not take goes on by itself. */
   readonly giveBack: (session: PlayerSession) => Promise<unknown>;
+  /** As of asking to depart: whether a home gives its player's seat with the departure. */
+  readonly givesSeats?: ((home: string) => boolean) | undefined;
   /** Stores what a player at home carries. */
   readonly store: (session: PlayerSession) => Promise<unknown>;
   readonly onProgress?: ((progress: CrossingProgress) => void) | undefined;
@@ -538,9 +541,10 @@ export class Crossings implements CrossingsUnderWay {
         // Whoever waits for it hears of it: first of all it has to be decided.
         seat.catch(() => undefined);
       };
-      const pass = await this.#telemetry.run({ kind: "depart" }, () =>
+      const { pass, seat: given } = await this.#telemetry.run({ kind: "depart" }, () =>
         depart(this.#options, crossing, crossing.party === undefined ? ahead : () => undefined),
       );
+      if (given !== undefined) crossing.asked = { pass, seat: Promise.resolve(given) };
       if (crossing.decided) return this.#endedBy(crossing, await verdict);
       this.#progress(crossing, "reserving");
       const seat = await this.#seatUnless(verdict, this.#seat(crossing, pass));

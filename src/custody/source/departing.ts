@@ -3,7 +3,6 @@
  *
  * A refusal of either is a {@link Stay}; anything else that is thrown is this server's own failure.
  */
-import { z } from "zod";
 import {
   type FederationErrorCode,
   failureOf,
@@ -18,6 +17,7 @@ import type { PeerCalls } from "../../ports.ts";
 import { shownText } from "../../words.ts";
 import { departSchema } from "../shared/messages.ts";
 import type { PlayerSession } from "../shared/player-session.ts";
+import { type ReservedSeat, reservationAnswerSchema } from "../shared/reservation.ts";
 
 /** Where a crossing goes. */
 export interface CrossingDestination {
@@ -35,6 +35,8 @@ export interface Departure {
   readonly transferId: string;
   readonly session: PlayerSession;
   readonly destination: CrossingDestination;
+  /** Default: the player goes alone. */
+  readonly party?: object | undefined;
 }
 
 /** What asking needs. */
@@ -46,6 +48,8 @@ export interface DepartingOptions {
   readonly logger: Logger;
   /** Writes a guest of this home down, before it departs for the first time. */
   readonly enrol: (session: PlayerSession) => Promise<unknown>;
+  /** Whether a home gives a player who comes home its seat with the departure. Default: none does. */
+  readonly givesSeats?: ((home: string) => boolean) | undefined;
 }
 
 /** Why the player stays where it is: said to its client. */
@@ -82,38 +86,24 @@ const HOME_REFUSES =
 /** A player waits no longer for a seat to be taken, whatever the destination says. */
 const MAX_SEAT_SECONDS = 60;
 
-/** A destination's answer to `reservations`. */
-export const reservationAnswerSchema = z.strictObject({
-  reservation: z.strictObject({
-    name: z.string().max(128),
-    sessionId: z.string().min(1).max(128),
-    roomId: z.string().min(1).max(128),
-    processId: z.string().min(1).max(128),
-    publicAddress: z.string().max(256).optional(),
-    protocol: z.string().max(32).optional(),
-    fingerprint: z.string().max(256).optional(),
-    devMode: z.boolean().optional(),
-  }),
-  origin: z.string().max(300),
-  expiresAt: z.int().nonnegative(),
-  /** The destination's word for the client, which verifies it. */
-  seat: z.string().max(2048).optional(),
-});
-
-/** A seat at the destination. */
-export type ReservedSeat = z.infer<typeof reservationAnswerSchema>;
-
 /**
- * Freezes the player durably, then asks its home. Returns the pass. `ahead`: as {@link Home.depart}.
+ * Freezes the player durably, then asks its home. Returns the pass, and the seat where home is the destination and has
+ * given one with it: who goes with a party has it from elsewhere. `ahead`: as {@link Home.depart}.
  *
  * @throws Stay when the player stays.
  */
 export async function depart(
-  { visitors, homeAt, enrol }: DepartingOptions,
-  { session, destination, transferId }: Departure,
+  { visitors, homeAt, enrol, clock, givesSeats }: DepartingOptions,
+  { session, destination, transferId, party }: Departure,
   ahead: (pass: string) => void,
-): Promise<string> {
+): Promise<{ readonly pass: string; readonly seat: ReservedSeat | undefined }> {
   const state = session.carry();
+  const { origin, options } = destination;
+  const asksForSeat =
+    party === undefined &&
+    !session.atHome &&
+    session.home === origin &&
+    givesSeats?.(origin) === true;
   const request = {
     transferId,
     player: session.player,
@@ -121,6 +111,7 @@ export async function depart(
     to: destination.origin,
     world: destination.world,
     ...(state === undefined ? {} : { state }),
+    ...(asksForSeat ? { seat: { options } } : {}),
   };
   if (session.atHome && session.guest) await enrol(session);
   const sayable = departSchema.safeParse(request);
@@ -150,7 +141,9 @@ export async function depart(
       answer.code === "ERR_FED_NOT_TRUSTED",
     );
   }
-  return answer.body.pass;
+  const { pass, seat } = answer.body;
+  // One that makes no sense is asked for once more, as one that home has not given.
+  return { pass, seat: seat?.origin === origin ? reservedUntil(seat, clock) : undefined };
 }
 
 /** What home could not read is not sent to it. */

@@ -19,13 +19,12 @@ import {
   type PartyRefusal,
 } from "../shared/party.ts";
 import type { PlayerSession } from "../shared/player-session.ts";
+import { type ReservedSeat, reservationAnswerSchema } from "../shared/reservation.ts";
 import type { CrossingOutcome, Crossings, PartyTicket } from "./crossings.ts";
 import {
   type CrossingDestination,
   NO_ANSWER,
-  type ReservedSeat,
   Stay,
-  reservationAnswerSchema,
   reserve,
   reservedUntil,
   seatRefusal,
