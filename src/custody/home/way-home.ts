@@ -29,20 +29,28 @@ export async function departForHome(
   { seat: asked, ...request }: DepartRequest,
 ): Promise<HomeAnswer<DepartAnswer>> {
   if (asked === undefined || request.to !== origin) return answers.depart(by, request);
-  let early:
-    { readonly pass: string; readonly seat: Promise<ReservedSeat | undefined> } | undefined;
-  const answer = await answers.depart(by, request, (pass, claims) => {
-    // Whoever gets no seat hears why when it asks for one.
-    const seat = seats.reserve(by, claims, asked.options ?? {}).catch(() => undefined);
-    early = { pass, seat };
-  });
-  if (early === undefined) return answer;
-  const { pass, seat } = early as { pass: string; seat: Promise<ReservedSeat | undefined> };
-  if (!answer.ok || answer.body.pass !== pass) {
-    // Nobody was told of it.
-    void seat.then(() => seats.free(by, request.transferId)).catch(() => undefined);
+  const made: { pass?: string; seat?: Promise<ReservedSeat | undefined> } = {};
+  const takeBack = async (): Promise<void> => {
+    if (made.seat === undefined) return;
+    await made.seat;
+    await seats.free(by, request.transferId);
+  };
+  let answer: HomeAnswer<DepartAnswer>;
+  try {
+    answer = await answers.depart(by, request, (pass, claims) => {
+      made.pass = pass;
+      // Whoever gets no seat hears why when it asks for one.
+      made.seat = seats.reserve(by, claims, asked.options ?? {}).catch(() => undefined);
+    });
+  } catch (cause) {
+    // Nobody is told of it, whatever was decided.
+    takeBack().catch(() => undefined);
+    throw cause;
+  }
+  if (!answer.ok || answer.body.pass !== made.pass) {
+    takeBack().catch(() => undefined);
     return answer;
   }
-  const given = await withinMilliseconds(clock, SEAT_MILLISECONDS, seat);
-  return given === undefined ? answer : { ok: true, body: { ...answer.body, seat: given } };
+  const seat = made.seat && (await withinMilliseconds(clock, SEAT_MILLISECONDS, made.seat));
+  return seat === undefined ? answer : { ok: true, body: { ...answer.body, seat } };
 }

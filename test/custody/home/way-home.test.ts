@@ -1,6 +1,8 @@
 /** A player who goes home: its departure and its seat in one call. */
 import assert from "node:assert/strict";
+import { FederationError } from "../../../src/errors.ts";
 import type { PlayerSession } from "../../../src/custody/shared/player-session.ts";
+import { coded } from "../../support/coded.ts";
 import {
   type CustodyServer,
   CustodyServers,
@@ -113,6 +115,27 @@ describe("custody/home, the way home in one call", () => {
     const answer = await home.custody.answer(ARENA, "depart", request, 0);
     assert.ok(!answer.ok);
     assert.equal(answer.code, "ERR_FED_STALE_CUSTODY");
+    await eventually(async () => {
+      assert.equal(home.released.length, 1);
+      assert.deepEqual(await home.custody.seats.of(player), []);
+    });
+  });
+
+  it("takes the seat back where nobody knows whether the departure is on disk", async () => {
+    const { ledger } = home.custody;
+    const decide = ledger.decide.bind(ledger);
+    ledger.decide = async (...asked) => {
+      const decision = await decide(...asked);
+      if (asked[1] === "departing") throw new FederationError("ERR_FED_STORE_UNAVAILABLE");
+      return decision;
+    };
+    const { player, epoch } = visitor;
+    const transferId = crypto.randomUUID();
+    const request = { transferId, player, epoch, to: HOME, world: "w", seat: {} };
+    await assert.rejects(
+      home.custody.answer(ARENA, "depart", request, 0),
+      coded("ERR_FED_STORE_UNAVAILABLE"),
+    );
     await eventually(async () => {
       assert.equal(home.released.length, 1);
       assert.deepEqual(await home.custody.seats.of(player), []);
