@@ -10,7 +10,7 @@ import type { Clock, Logger } from "../ports.ts";
 import type { OwnKeys } from "./own-keys.ts";
 import type { ResolvedOptions } from "./settings.ts";
 
-type Told = "origin" | "name" | "endpoint" | "worlds" | "links" | "listing" | "game";
+type Told = "origin" | "name" | "endpoint" | "worlds" | "links" | "givesSeats" | "listing" | "game";
 
 const LIFE_SECONDS = 24 * 3600;
 const REFRESH_SECONDS = 3600;
@@ -50,7 +50,8 @@ export class OwnDescriptor {
   async document(): Promise<DescriptorDocument> {
     const now = this.#clock.now();
     if (this.#signed === undefined || now - this.#signed.at > REFRESH_SECONDS * 1000) {
-      const { origin, name, endpoint, worlds, links, listing, game } = this.#options;
+      const { origin, name, endpoint, worlds, listing, game } = this.#options;
+      const { links, givesSeats = true } = this.#options;
       const document = await signDescriptor(
         {
           origin,
@@ -61,7 +62,7 @@ export class OwnDescriptor {
             TRUST_CAPABILITY,
             PARTY_CAPABILITY,
             TRADE_CAPABILITY,
-            WAY_HOME_CAPABILITY,
+            ...(givesSeats ? [WAY_HOME_CAPABILITY] : []),
             ...(links ? [LINK_CAPABILITY] : []),
           ],
           worlds: Object.keys(worlds),

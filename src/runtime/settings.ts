@@ -48,6 +48,8 @@ export interface ResolvedOptions {
   readonly allowInsecure: boolean;
   readonly allowPrivateNetwork: boolean;
   readonly links: boolean;
+  /** False: says that players who come home ask for their seats by themselves. Default true. */
+  readonly givesSeats?: boolean | undefined;
   readonly maxPeers: number;
   readonly handshakeTimeoutSeconds: number;
   readonly moveGraceSeconds: number;

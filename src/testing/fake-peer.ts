@@ -87,6 +87,7 @@ export class FakePeer {
       ...{ origin, name, logger, allowInsecure: true, trust: "open" },
       // What a test is to hear, or to have treated otherwise, comes by HTTP.
       links: false,
+      givesSeats: false,
       worlds: Object.fromEntries(worlds.map((world) => [world, world])),
       ...(options.listing === undefined ? {} : { listing: options.listing }),
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
