@@ -13,6 +13,9 @@ import { type Host, type Landscape, threeServers, wait } from "./landscape.ts";
 import { ChaosParty, type PartyFigures, judgeParties } from "./party.ts";
 import { ChaosPlayer } from "./player.ts";
 
+/** What has happened in a run that goes on. */
+export type SoFar = Readonly<Record<"arrived" | "kills" | "outages", number>>;
+
 /** How much of it, and from which seed. */
 export interface ChaosOptions {
   readonly crossings: number;
@@ -28,6 +31,8 @@ export interface ChaosOptions {
   readonly progressSeconds?: number;
   /** Begins crossings for so long; `crossings` is the most then. */
   readonly seconds?: number;
+  /** Goes on beyond `seconds` until so much has happened, for four times as long at most. Default: it does not. */
+  readonly enough?: (soFar: SoFar) => boolean;
   /** Parties of four from three homes that go so many times, instead of players who go alone. */
   readonly parties?: number;
   /** Servers that are never killed, nor told to stop. */
@@ -75,6 +80,7 @@ const PARTIES = 3;
 const PARTY_SIZE = 4;
 /** How soon it is noticed that all is over. */
 const LOOKS_MILLISECONDS = 250;
+const CALM_CHECK_MILLISECONDS = 50;
 const STUCK_MILLISECONDS = 60_000;
 /** How soon after a hang a server must have frozen whose lease is over. */
 const SOON_NANOSECONDS = 200_000_000n;
@@ -118,11 +124,18 @@ class Chaos {
       : twoClusters(this.#servers, cluster));
     this.#landscape = landscape;
     const { origins } = landscape;
-    const { seconds = Infinity, progressSeconds = 5 } = this.#options;
+    const { seconds = Infinity, progressSeconds = 5, enough = () => true } = this.#options;
     this.#options.onRunning?.(() =>
       this.#hosts.map(({ spec, process }) => ({ name: spec.name, pid: process.pid })),
     );
-    const until = performance.now() + seconds * 1000;
+    const begunAt = performance.now();
+    const goesOn = (): boolean => {
+      const spent = performance.now() - begunAt;
+      if (spent < seconds * 1000) return true;
+      const arrived = players.reduce((total, player) => total + player.arrived, 0);
+      const soFar = { arrived, kills: this.#kills, outages: this.#outages };
+      return spent < 4 * seconds * 1000 && !enough(soFar);
+    };
     let left = this.#options.crossings;
     const { parties: times } = this.#options;
     const count = times === undefined ? (this.#options.players ?? 8) : PARTIES * PARTY_SIZE;
@@ -167,16 +180,16 @@ class Chaos {
       );
     }, progressSeconds * 1_000);
     // Whoever is under way then has no more trouble: else nobody would ever be done.
-    const calm = setTimeout(() => (this.#over = true), Math.min(seconds * 1_000, 2 ** 31 - 1));
-    const mayCross = (): boolean => performance.now() < until && left-- > 0;
-    const mayGo = (): boolean => performance.now() < until && gone() < (times ?? 0);
+    const calm = setInterval(() => (this.#over ||= !goesOn()), CALM_CHECK_MILLISECONDS);
+    const mayCross = (): boolean => !this.#over && goesOn() && left-- > 0;
+    const mayGo = (): boolean => !this.#over && goesOn() && gone() < (times ?? 0);
     await Promise.all(
       times === undefined
         ? players.map((player) => player.live(mayCross))
         : parties.map((party) => party.live(mayGo)),
     );
     clearInterval(report);
-    clearTimeout(calm);
+    clearInterval(calm);
     this.#over = true;
     await trouble;
     for (const host of this.#hosts) this.#startAgain(host);
