@@ -122,20 +122,26 @@ export class Departures {
     telemetry.note({ kind: "crossing", startedAt: clock.now(), ending, hasSpan: false });
   }
 
-  /** The player changed its mind, or could not get in. Without an id, what it is on now ends. */
-  abandon(player: string, transferId: string | undefined): void {
+  /** The player changed its mind, or could not get in. Without an id, the one way that it is on now ends. */
+  abandon(player: string, named: string | undefined): void {
     const sending = this.#sendingAhead.get(player);
-    if ([undefined, sending?.transferId].includes(transferId)) sending?.abort.abort();
     const { custody } = this.#options.runtime;
-    custody.crossings.abandon(player, transferId);
     const session = custody.sessions.get(player);
+    const transferId =
+      named ??
+      sending?.transferId ??
+      custody.crossings.transferOf(player) ??
+      (session && custody.moves.transferOf(session));
+    if (transferId === undefined) return;
+    if (sending?.transferId === transferId) sending.abort.abort();
+    custody.crossings.abandon(player, transferId);
     const promised = session && custody.moves.takeBack(session, transferId);
     if (promised === undefined) return;
     const [code, message] = [
       "ERR_FED_CROSSING_ABANDONED",
       "You did not get into the other room.",
     ] as const;
-    session?.body.failed({ transferId: promised.transferId, to: promised.to, code, message });
+    session?.body.failed({ transferId, to: promised.to, code, message });
   }
 
   /**
@@ -291,7 +297,7 @@ export class Departures {
     const { reservation, expiresAt } = seat;
     const vouched = await seats.vouch(reservation);
     if (session.ended) return stay("ERR_FED_NOT_A_PLAYER", "You are not here any more.");
-    custody.moves.promise(session, { seat: sessionId, transferId, to });
+    custody.moves.promise(session, { seat: sessionId, transferId, to, expiresAt });
     session.body.transit({
       ...{ transferId, to, origin, reservation, world, expiresAt },
       ...(vouched === undefined ? {} : { seat: vouched }),

@@ -42,6 +42,8 @@ export interface PromisedSeat {
   readonly transferId: string;
   /** The portal's URI. */
   readonly to: string;
+  /** Unix seconds. */
+  readonly expiresAt: number;
 }
 
 /** Promises one session may have open: rooms may offer several doors, and clients ask again. */
@@ -74,17 +76,22 @@ export class RoomMoves {
     this.#promises.set(session, open.slice(-MAX_PROMISES));
   }
 
-  /** Takes a promise back, without an id the last one; undefined when there is none. */
-  takeBack(session: PlayerSession, transferId: string | undefined): PromisedSeat | undefined {
+  /** Takes a promise back; undefined when there is none. */
+  takeBack(session: PlayerSession, transferId: string): PromisedSeat | undefined {
     const open = this.#promises.get(session) ?? [];
-    const taken = open.findLast(
-      (promised) => transferId === undefined || promised.transferId === transferId,
-    );
+    const taken = open.find((promised) => promised.transferId === transferId);
     if (taken !== undefined) {
       const rest = open.filter((promised) => promised !== taken);
       this.#promises.set(session, rest);
     }
     return taken;
+  }
+
+  /** The transfer of the last promise whose seat is still good; undefined: there is none. */
+  transferOf(session: PlayerSession): string | undefined {
+    const seconds = this.#options.clock.now() / 1000;
+    return this.#promises.get(session)?.findLast(({ expiresAt }) => expiresAt > seconds)
+      ?.transferId;
   }
 
   /** Whether a seat of that transfer is promised to a session. */

@@ -185,7 +185,12 @@ describe("attack: a source that takes all the room", () => {
         const session = one.custody.sessions.get(player);
         assert.ok(session !== undefined);
         const transferId = crypto.randomUUID();
-        one.custody.moves.promise(session, { seat, transferId, to: "aether://victim.example/w" });
+        one.custody.moves.promise(session, {
+          seat,
+          transferId,
+          to: "aether://victim.example/w",
+          expiresAt: 9e9,
+        });
       };
       walks("first");
       assert.ok(one.custody.move(player, "first", bodyThatCarries({})) !== undefined);

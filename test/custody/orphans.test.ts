@@ -100,7 +100,7 @@ describe("custody, and visitors whose home is gone", () => {
       const body = bodyThatCarries({ gold: 1 });
       const session = await walk.login(arena, KEY, body);
       assert.deepEqual([session.player, session.orphanOf], [ORPHAN, [FORMER]]);
-      const promised = { seat: "s", transferId: "t", to: "aether://arena/other" };
+      const promised = { seat: "s", transferId: "t", to: "aether://arena/other", expiresAt: 9e9 };
       arena.custody.moves.promise(session, promised);
       const next = bodyThatCarries({ gold: 1 });
       const moved = arena.custody.move(ORPHAN, "s", next);

@@ -4,7 +4,7 @@ import { eventually } from "../support/eventually.ts";
 import { memoryStorage } from "../support/memory-storage.ts";
 import { type Player, RoomWatch, playerIn } from "../support/player.ts";
 import { worlds } from "../support/running.ts";
-import { askTransit, nextMessage, portal, sdkClient, takeSeat } from "../support/sdk.ts";
+import { ask, askTransit, nextMessage, portal, sdkClient, takeSeat } from "../support/sdk.ts";
 
 describe("crossing between two live servers", function () {
   this.timeout(60_000);
@@ -81,6 +81,11 @@ describe("crossing between two live servers", function () {
       room.send("federation:cancel", message);
       assert.equal((await failed).code, "ERR_FED_CROSSING_ABANDONED");
     }
+    let more = 0;
+    room.onMessage("federation:failed", () => (more += 1));
+    room.send("federation:cancel");
+    await ask(room, "federation:receipt");
+    assert.equal(more, 0, "nobody is on the way any more");
     await room.leave();
   });
 

@@ -317,7 +317,10 @@ export class Traveller {
         const { player } = place.session;
         if (!stage.open.has(outcome) || crossings.transferOf(player) === undefined) return;
         // By its id, or whatever it is on.
-        crossings.abandon(player, world.now % 2 === 0 ? transferId : undefined);
+        crossings.abandon(
+          player,
+          world.now % 2 === 0 ? transferId : (crossings.transferOf(player) ?? transferId),
+        );
         stage.turnedRound.add(turned);
       });
     }

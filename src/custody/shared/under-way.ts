@@ -8,8 +8,8 @@ export interface CrossingsUnderWay {
   sessionOf(player: string): PlayerSession | undefined;
   /** Whether this very session is leaving. */
   isCrossing(session: PlayerSession): boolean;
-  /** Ends a crossing whose client could not get in, or whose player has to stay; without an id, the present one. */
-  abandon(player: string, transferId?: string): void;
+  /** Ends a crossing whose client could not get in, or whose player has to stay. */
+  abandon(player: string, transferId: string): void;
   /** Gives up whatever crossing the player is on and waits until it is over. */
   giveUp(player: string): Promise<void>;
 }

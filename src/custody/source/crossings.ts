@@ -502,11 +502,11 @@ export class Crossings implements CrossingsUnderWay {
   }
 
   /** The client could not get into the other world, or the player changed its mind. */
-  abandon(player: string, transferId?: string): void {
+  abandon(player: string, transferId: string): void {
     const crossing = this.#open.get(player);
     if (crossing === undefined) return;
     const { transferId: present, firstTransferId } = crossing;
-    if ([undefined, present, firstTransferId].includes(transferId)) crossing.decide("abandoned");
+    if (transferId === present || transferId === firstTransferId) crossing.decide("abandoned");
   }
 
   /** The party of this departure does not go. What home has decided of it stands. */

@@ -142,8 +142,9 @@ export async function depart(
     );
   }
   const { pass, seat } = answer.body;
-  // One that makes no sense is asked for once more, as one that home has not given.
-  return { pass, seat: seat?.origin === origin ? reservedUntil(seat, clock) : undefined };
+  // Home speaks for its own seats alone. One that makes no sense is asked for, as one that home has not given.
+  const isHomes = asksForSeat && seat?.origin === origin;
+  return { pass, seat: isHomes ? reservedUntil(seat, clock) : undefined };
 }
 
 /** What home could not read is not sent to it. */

@@ -35,9 +35,10 @@ export function sayUnread(request: IncomingMessage, response: ServerResponse): v
 /** RFC 9112, section 9.6: closed in stages, as the answer would be lost otherwise. */
 function sayLast({ socket }: IncomingMessage, response: ServerResponse): void {
   response.shouldKeepAlive = false;
-  // Node ends a connection that is not kept with the answer's last byte; `hangUp` ends this one.
+  // Node calls it with the answer's last byte.
   socket.destroySoon = () => {
     socket.end();
+    setTimeout(() => socket.destroy(), LINGER_MILLISECONDS).unref();
   };
 }
 

@@ -184,6 +184,18 @@ describe("custody/home, the way home in one call", () => {
     assert.equal((await outcome).kind, "arrived");
   });
 
+  it("takes no seat at another server from home, which does not speak for that one", async () => {
+    servers.tamper = (path, body) => {
+      const reservation = { sessionId: "s", roomId: "r", processId: "p", name: "forged" };
+      const seat = { reservation, origin: OTHER, expiresAt: 9e9 };
+      return path === "/custody/depart" ? { ...(body as object), seat } : body;
+    };
+    void arena.custody.crossings.cross(visitor, { ...homewards, origin: OTHER });
+    await isTold();
+    assert.deepEqual(paths(), ["/custody/depart", "/reservations"]);
+    assert.notDeepEqual((there.transits[0]?.reservation as { name?: string }).name, "forged");
+  });
+
   it("reads a seat that waits for hours as one that waits for a minute", async () => {
     servers.tamper = (path, body) => {
       const { seat, ...rest } = body as { seat?: object };
@@ -198,7 +210,8 @@ describe("custody/home, the way home in one call", () => {
   it("has the seat taken back by a player who turns round", async () => {
     const outcome = goHome();
     await isTold();
-    arena.custody.crossings.abandon(visitor.player);
+    const { crossings } = arena.custody;
+    crossings.abandon(visitor.player, crossings.transferOf(visitor.player) ?? "");
     assert.equal((await outcome).kind, "stayed");
     await eventually(async () => {
       assert.deepEqual(await home.custody.seats.of(visitor.player), []);

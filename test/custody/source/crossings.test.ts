@@ -360,13 +360,18 @@ describe("custody/source, a player who turns round", () => {
 
   const calls = (path: string) => servers.calls.filter((call) => call.path === path);
 
+  const turnRound = (): void => {
+    const { crossings } = home.custody;
+    crossings.abandon(session.player, crossings.transferOf(session.player) ?? "");
+  };
+
   it("waits for no server that says nothing, and takes back the seat that it may yet make", async () => {
     servers.hang = (path) => path === "/reservations";
     const outcome = home.custody.crossings.cross(session, toArena);
     await eventually(() => {
       assert.equal(calls("/reservations").length, 1);
     });
-    home.custody.crossings.abandon(session.player);
+    turnRound();
     const ended = await outcome;
     assert.ok(ended.kind === "stayed");
     assert.equal(ended.code, "ERR_FED_CROSSING_ABANDONED");
@@ -387,7 +392,7 @@ describe("custody/source, a player who turns round", () => {
     });
     const transferId = home.custody.crossings.transferOf(session.player);
     assert.ok((await home.custody.answer(ARENA, "claim", { transferId }, 0)).ok);
-    home.custody.crossings.abandon(session.player);
+    turnRound();
     assert.equal((await outcome).kind, "arrived");
     assert.equal((await home.custody.ledger.row("ada"))?.holder, ARENA);
   });
@@ -403,7 +408,9 @@ describe("custody/source, a player who turns round", () => {
     await arrived;
     const before = calls("/reservations").length;
     servers.tamper = (path, answer) => {
-      if (path === "/custody/depart") arena.custody.crossings.abandon(visitor.player);
+      const { crossings } = arena.custody;
+      const transferId = crossings.transferOf(visitor.player) ?? "";
+      if (path === "/custody/depart") crossings.abandon(visitor.player, transferId);
       return answer;
     };
     const outcome = await arena.custody.crossings.cross(visitor, PORTAL);
@@ -411,6 +418,20 @@ describe("custody/source, a player who turns round", () => {
     assert.equal(outcome.code, "ERR_FED_CROSSING_ABANDONED");
     assert.equal(calls("/reservations").length, before);
     assert.equal(visitor.frozen, false);
+  });
+
+  it("is on its way to another room as long as the seat there is good", () => {
+    const { moves } = home.custody;
+    assert.equal(moves.transferOf(session), undefined);
+    const now = Math.floor(servers.clock.now() / 1000);
+    const to = "aether://home.example/w";
+    moves.promise(session, { seat: "one", transferId: "first", to, expiresAt: now + 15 });
+    moves.promise(session, { seat: "two", transferId: "second", to, expiresAt: now + 5 });
+    assert.equal(moves.transferOf(session), "second");
+    servers.clock.advance(6_000);
+    assert.equal(moves.transferOf(session), "first");
+    servers.clock.advance(10_000);
+    assert.equal(moves.transferOf(session), undefined);
   });
 
   it("ends no crossing by the id of another", async () => {

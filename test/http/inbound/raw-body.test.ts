@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { refusal, send } from "../../../src/http/inbound/answers.ts";
 import { hangUpUnread, mayAnswerUnread, readRawBody } from "../../../src/http/inbound/raw-body.ts";
 import { coded } from "../../support/coded.ts";
@@ -129,6 +130,23 @@ describe("http/raw-body", () => {
     one.write(`GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${chunk("some")}`);
     assert.equal((await one.answer()).headers["connection"], "close");
     await one.closed;
+  });
+
+  it("ends a connection that it has said is the last, also where the client does not and all of it has come", async () => {
+    seen = (request, response) => {
+      hangUpUnread(request, response);
+      refuse(response);
+    };
+    const ended = new Promise<void>((resolve) => {
+      server.once("connection", (socket) => socket.once("close", () => resolve()));
+    });
+    const { port } = server.address() as AddressInfo;
+    const halfOpen = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    halfOpen
+      .resume()
+      .write("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    await ended;
+    halfOpen.destroy();
   });
 
   it("keeps a connection whose body of untold length was read whole", async () => {
