@@ -11,6 +11,7 @@ import type { FederationErrorCode } from "../errors.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { MAX_DESTINATIONS, type TriedDestination } from "../custody/source/failover.ts";
 import { type Forecast, preflight } from "../custody/source/preflight.ts";
+import { orderedId } from "../custody/shared/ordered-id.ts";
 import type { PlayerSession } from "../custody/shared/player-session.ts";
 import type { ResolvedDestination } from "../routing/routing-table.ts";
 import type { EntryForecast } from "./entry-forecast.ts";
@@ -52,7 +53,7 @@ export class Departures {
   /** Sends the player of a connection through a portal. Tells the client how it ended. */
   async enter(room: Room, client: Client, uri: string): Promise<CrossingOutcome> {
     const { runtime, sessions } = this.#options;
-    const transferId = runtime.random.uuid();
+    const transferId = orderedId(runtime.random, runtime.clock);
     const entry = sessions.get(room, client.sessionId);
     const session = entry?.session;
     const stay: Stay = (code, message) => {
@@ -293,7 +294,7 @@ export class Departures {
       ...(life === undefined ? {} : { life }),
     });
     if (!seat.ok) return stay(seat.code, seat.reason);
-    const transferId = runtime.random.uuid();
+    const transferId = orderedId(runtime.random, runtime.clock);
     const { reservation, expiresAt } = seat;
     const vouched = await seats.vouch(reservation);
     if (session.ended) return stay("ERR_FED_NOT_A_PLAYER", "You are not here any more.");

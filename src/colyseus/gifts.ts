@@ -5,6 +5,7 @@
 import type { Client, Room } from "@colyseus/core";
 import { z } from "zod";
 import type { GiftOutcome } from "../custody/holder/giving.ts";
+import { orderedId } from "../custody/shared/ordered-id.ts";
 import type { FederationErrorCode } from "../errors.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
 import { shownText } from "../words.ts";
@@ -36,8 +37,8 @@ export class Gifts {
 
   /** Asks the giver's client, then its home. Never rejects. */
   async give(room: Room, client: Client, { item, to }: GiftOptions): Promise<GiftOutcome> {
-    const { custody, random } = this.#runtime;
-    const tradeId = random.uuid();
+    const { custody, random, clock } = this.#runtime;
+    const tradeId = orderedId(random, clock);
     const kept = (code: FederationErrorCode, message: string): GiftOutcome => ({
       ...{ kind: "kept", tradeId, code, message },
     });

@@ -1,4 +1,5 @@
 /** `POST {endpoint}/travel` (PROTOCOL 8): a player goes through a portal without being in a room. */
+import { orderedId } from "../custody/shared/ordered-id.ts";
 import type { PlayerBody } from "../custody/shared/player-session.ts";
 import type { TravelAnswer, TravelRequest } from "../http/inbound/travel.ts";
 import type { FederationRuntime } from "../runtime/federation-runtime.ts";
@@ -56,9 +57,14 @@ export async function travelWithoutRoom(
       }
       const { session } = login;
       const destination = { uri: to, origin, world, options };
-      const outcome = await custody.crossings.cross(session, destination, runtime.random.uuid(), {
-        ...{ next, skipped },
-      });
+      const outcome = await custody.crossings.cross(
+        session,
+        destination,
+        orderedId(runtime.random, runtime.clock),
+        {
+          ...{ next, skipped },
+        },
+      );
       if (outcome.kind === "stayed") resolve(refusal(outcome.code, outcome.message));
       await custody.leave(session, undefined);
     };

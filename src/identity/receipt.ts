@@ -1,5 +1,5 @@
 /** Signed receipts of crossings (PROTOCOL 6): home's word that a player changed hands. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { z } from "zod";
 import { type Refusal, refuse } from "../errors.ts";
 import { type DatedKey, countedAt } from "./dated-key.ts";
@@ -37,7 +37,7 @@ export type ReceiptClaims = z.infer<typeof receiptSchema>;
  */
 export function digestOfState(state: unknown): string {
   const text = state === undefined ? "" : JSON.stringify(state);
-  return `sha-256=${createHash("sha256").update(text).digest("base64url")}`;
+  return `sha-256=${hash("sha256", text, "base64url")}`;
 }
 
 /** Signs a receipt. */

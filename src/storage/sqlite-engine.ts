@@ -324,6 +324,8 @@ export class SqliteEngine extends EventEmitter {
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
+  PRAGMA cache_size = -16384;
+  PRAGMA wal_autocheckpoint = 4000;
   CREATE TABLE IF NOT EXISTS entries (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL,

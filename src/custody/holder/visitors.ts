@@ -6,6 +6,7 @@ import { z } from "zod";
 import { FederationError } from "../../errors.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Logger, Store } from "../../ports.ts";
+import { RowCache } from "../../rows/row-cache.ts";
 import { type RowKind, RowReader } from "../../rows/rows.ts";
 
 /** Custody of a visiting player, as its holder keeps it. */
@@ -107,6 +108,12 @@ const REFUSED_ROW: RowKind<RefusedState> = {
   advice: "Nobody's custody hangs on it",
 };
 
+/** A row and the text that it stands in. */
+interface StoredVisitor {
+  readonly text: string;
+  readonly row: VisitorRow;
+}
+
 /** The durable rows of visiting players. */
 export class VisitorBook {
   readonly #store: Store;
@@ -114,6 +121,8 @@ export class VisitorBook {
   readonly #refused: RowReader<RefusedState>;
   /** Rows that are being written for the first time, by player: whoever asks for one waits. */
   readonly #recording = new Map<string, Promise<unknown>>();
+  /** As this process has written them last: for changes, which show by themselves whether that is old. */
+  readonly #written = new RowCache<StoredVisitor>();
 
   constructor(store: Store, logger?: Pick<Logger, "error">) {
     this.#store = store;
@@ -123,7 +132,7 @@ export class VisitorBook {
 
   /** The row as it is. */
   async get(player: string): Promise<VisitorRow | undefined> {
-    return (await this.#read(player)).row;
+    return (await this.#read(player))?.row;
   }
 
   /**
@@ -133,12 +142,8 @@ export class VisitorBook {
    * @param jkt Thumbprint of the player's own key; undefined: it has none.
    */
   hold(player: string, home: string, held: HeldCustody, jkt?: string): Promise<boolean> {
-    const first: VisitorRow = { player, home, held, ...(jkt === undefined ? {} : { jkt }) };
-    const recording = this.#read(player).then(({ row }) =>
-      row === undefined
-        ? this.#store.compareAndSet(visitorKey(player), undefined, JSON.stringify(first))
-        : false,
-    );
+    const row: VisitorRow = { player, home, held, ...(jkt === undefined ? {} : { jkt }) };
+    const recording = this.#record({ text: JSON.stringify(row), row });
     const over = recording
       .catch(() => undefined)
       .finally(() => {
@@ -146,6 +151,14 @@ export class VisitorBook {
       });
     this.#recording.set(player, over);
     return recording;
+  }
+
+  async #record(first: StoredVisitor): Promise<boolean> {
+    const { player } = first.row;
+    if (await this.#write(player, undefined, first)) return true;
+    // A damaged row is nobody's to write over, and is told of.
+    await this.#stored(player);
+    return false;
   }
 
   /** Whether {@link hold} is under way for a player. */
@@ -196,16 +209,15 @@ export class VisitorBook {
     change: (row: VisitorRow) => { readonly next: VisitorRow | undefined } | undefined,
   ): Promise<boolean> {
     for (let tries = 0; tries < COMPARE_AND_SET_TRIES; tries += 1) {
-      const { text, row } = await this.#read(player);
-      const changed = row && change(row);
-      if (changed === undefined) return false;
-      const { next } = changed;
-      const written = await this.#store.compareAndSet(
-        visitorKey(player),
-        text,
-        next && JSON.stringify(next),
-      );
-      if (written) return true;
+      const stored = await this.#read(player, { known: true });
+      const changed = stored && change(stored.row);
+      if (changed !== undefined) {
+        const { next: row } = changed;
+        const next = row && { text: JSON.stringify(row), row };
+        if (await this.#write(player, stored?.text, next)) return true;
+      } else if (stored === undefined || stored !== this.#written.get(player)) return false;
+      // What was known may have been old.
+      this.#written.drop(player);
     }
     throw new FederationError(
       "ERR_FED_STORE_UNAVAILABLE",
@@ -213,11 +225,34 @@ export class VisitorBook {
     );
   }
 
-  async #read(player: string): Promise<{ text: string | undefined; row: VisitorRow | undefined }> {
+  /** `known`: as this process has written it last, where it knows, without a look at the store. */
+  async #read(
+    player: string,
+    { known = false }: { readonly known?: boolean } = {},
+  ): Promise<StoredVisitor | undefined> {
     await this.#recording.get(player);
+    return (known ? this.#written.get(player) : undefined) ?? this.#stored(player);
+  }
+
+  async #stored(player: string): Promise<StoredVisitor | undefined> {
     const text = await this.#store.get(visitorKey(player));
-    if (text === undefined) return { text, row: undefined };
+    if (text === undefined) return undefined;
     return { text, row: await this.#reader.read(visitorKey(player), text) };
+  }
+
+  async #write(
+    player: string,
+    expected: string | undefined,
+    next: StoredVisitor | undefined,
+  ): Promise<boolean> {
+    this.#written.drop(player);
+    const key = visitorKey(player);
+    const written = await this.#store.compareAndSet(key, expected, next?.text);
+    // A state is the host's own object, and may be another one by the next change.
+    if (written && next !== undefined && next.row.held.state === undefined) {
+      this.#written.set(player, next, next.text.length);
+    }
+    return written;
   }
 
   /**

@@ -181,6 +181,11 @@ export class LedgerRows {
     return (await this.#read(localId))?.row;
   }
 
+  /** The row as this process has written it last, where it still knows: it may be another one by now. */
+  known(localId: string): LedgerRow | undefined {
+    return this.#cached(localId)?.row;
+  }
+
   /**
    * Applies `change` in one durable step and returns the row it left; undefined removes it. `change`
    * may run several times; returning its argument writes nothing. What it is given and returns is not to
@@ -193,11 +198,7 @@ export class LedgerRows {
     localId: string,
     change: (row: LedgerRow | undefined) => Row,
   ): Promise<Row> {
-    if (this.#movesSeen !== this.#moves.version) {
-      this.#movesSeen = this.#moves.version;
-      this.#cache = new RowCache<StoredRow>();
-    }
-    const cached = this.#cache.get(localId);
+    const cached = this.#cached(localId);
     const next = cached === undefined ? undefined : change(cached.row);
     // What is not written is not proved: the row may be another one by now.
     if (cached === undefined || next === undefined || next === cached.row) {
@@ -206,6 +207,14 @@ export class LedgerRows {
     return this.#write(localId, cached, next).then((written) =>
       written ? next : this.updateAsRead(localId, change),
     );
+  }
+
+  #cached(localId: string): StoredRow | undefined {
+    if (this.#movesSeen !== this.#moves.version) {
+      this.#movesSeen = this.#moves.version;
+      this.#cache = new RowCache<StoredRow>();
+    }
+    return this.#cache.get(localId);
   }
 
   /**

@@ -99,6 +99,11 @@ export class CustodyLedger {
     return this.#rows.get(localId);
   }
 
+  /** The row as this process has written it last, where it still knows. What is decided by it is to be decided again. */
+  known(localId: string): LedgerRow | undefined {
+    return this.#rows.known(localId);
+  }
+
   /**
    * Every row whose local id begins so (default: every one) and whose player is away, or has a transfer
    * open, or whose last crossing may not be in the history.

@@ -1,5 +1,6 @@
 /** Whose departure a transfer is: a claim names only the transfer. */
 import type { Store } from "../../ports.ts";
+import { RowCache } from "../../rows/row-cache.ts";
 
 const KEPT_MILLISECONDS = 7 * 24 * 3600 * 1000;
 
@@ -8,6 +9,8 @@ const transferKey = (transferId: string): string => `transfer/${transferId.toLow
 /** Durable, for a week. */
 export class TransferIndex {
   readonly #store: Store;
+  /** As this process has noted them. Whose a transfer is never changes; whether it is open its player's row says. */
+  readonly #noted = new RowCache<string>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -17,17 +20,23 @@ export class TransferIndex {
   async note(transferId: string, localId: string): Promise<"noted" | "known" | "another's"> {
     const key = transferKey(transferId);
     const made = await this.#store.compareAndSet(key, undefined, localId, KEPT_MILLISECONDS);
-    if (made) return "noted";
+    if (made) {
+      this.#noted.set(key, localId, key.length + localId.length);
+      return "noted";
+    }
     return (await this.#store.get(key)) === localId ? "known" : "another's";
   }
 
   /** Forgets a transfer that was never opened. */
   async drop(transferId: string, localId: string): Promise<void> {
-    await this.#store.compareAndSet(transferKey(transferId), localId, undefined);
+    const key = transferKey(transferId);
+    this.#noted.drop(key);
+    await this.#store.compareAndSet(key, localId, undefined);
   }
 
   /** The player that a transfer is of, or undefined for one never seen. */
-  playerOf(transferId: string): Promise<string | undefined> {
-    return this.#store.get(transferKey(transferId));
+  async playerOf(transferId: string): Promise<string | undefined> {
+    const key = transferKey(transferId);
+    return this.#noted.get(key) ?? (await this.#store.get(key));
   }
 }

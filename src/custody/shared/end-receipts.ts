@@ -62,17 +62,18 @@ export class EndReceipts {
   }
 
   /**
-   * Files the receipt, countersigns it and files what the other end has signed, as far as home knows.
+   * Files the receipt, countersigns it and files what the other end has signed, as far as home knows. It is done when
+   * records are written: neither the player who arrives waits for it, nor whoever comes next.
    * `receipt`: what home has said already; otherwise it is asked. Never rejects.
    */
   async keep(end: CrossingEnd, receipt: string | undefined): Promise<void> {
     const { history, homeAt, logger, peerKey } = this.#options;
     const { home, transferId } = end;
     try {
-      const told = receipt === undefined ? undefined : await this.#read(end, receipt);
-      if (receipt !== undefined && told === undefined) return;
-      const word = await this.#sign(told === undefined ? this.#named(end) : asIn(end, told.claims));
-      if (told !== undefined) await this.#file(end, told, word);
+      const own = await history.later(() => this.#own(end, receipt));
+      if (own === undefined) return;
+      const { told, word, filed } = own;
+      await filed;
       let answer = await homeAt(home).receipt({ transferId, countersignature: word });
       // A home without this addition refuses what it does not know.
       if (!answer.ok && told === undefined) answer = await homeAt(home).receipt({ transferId });
@@ -90,6 +91,25 @@ export class EndReceipts {
       const why = cause instanceof Error ? cause.message : "unknown";
       logger.debug(`the receipt of ${transferId} is not complete: ${why}`, { transferId });
     }
+  }
+
+  /** What this end knows by itself; undefined where what home has said is not its word on this crossing. */
+  async #own(
+    end: CrossingEnd,
+    receipt: string | undefined,
+  ): Promise<
+    | {
+        readonly told: ReadReceipt | undefined;
+        readonly word: string;
+        /** Resolves when both are in the store. */
+        readonly filed: Promise<void> | undefined;
+      }
+    | undefined
+  > {
+    const told = receipt === undefined ? undefined : await this.#read(end, receipt);
+    if (receipt !== undefined && told === undefined) return undefined;
+    const word = await this.#sign(told === undefined ? this.#named(end) : asIn(end, told.claims));
+    return { told, word, filed: told && this.#file(end, told, word) };
   }
 
   /** This end's own word. */

@@ -52,9 +52,9 @@ const CROSSING_ROW: RowKind<Crossing> = {
 };
 
 /** Nobody's custody hangs on a record, so it waits for others: many are one commit. */
-const GATHER_MILLISECONDS = 25;
+const GATHER_MILLISECONDS = 100;
 /** So many wait for no others. */
-const GATHERED_AT_MOST = 64;
+const GATHERED_AT_MOST = 256;
 
 /** A record that is not in the store yet. */
 interface Gathered {
@@ -77,6 +77,8 @@ export class CrossingHistory {
   readonly #gathered = new Map<string, Gathered>();
   /** Of them, those that nobody has begun to write. */
   #waiting: Gathered[] = [];
+  /** What is to be done before the next records are written. */
+  #due: (() => Promise<void>)[] = [];
   #timer: TimerHandle | undefined;
   #stopped = false;
 
@@ -92,14 +94,25 @@ export class CrossingHistory {
 
   /** Writes what is gathered. Resolves once it is in the store, or the store has refused it. */
   async flush(): Promise<void> {
-    this.#write();
+    await this.#write();
     await Promise.allSettled([...this.#gathered.values()].map(({ written }) => written));
   }
 
   /** Writes what is gathered, and gathers no more. */
   stop(): void {
     this.#stopped = true;
-    this.#write();
+    void this.#write();
+  }
+
+  /**
+   * Does `work`, which files records, just before records are written or looked through: it can wait as long as
+   * they can. It is not to wait for what it files.
+   */
+  later<Result>(work: () => Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#due.push(() => work().then(resolve, reject));
+      this.#schedule();
+    });
   }
 
   /** Writes a crossing of a player of this home down; the first word stays. */
@@ -187,20 +200,29 @@ export class CrossingHistory {
     const gathered = { text, written, write };
     this.#gathered.set(key, gathered);
     this.#waiting.push(gathered);
-    if (this.#clock === undefined || this.#stopped || this.#waiting.length >= GATHERED_AT_MOST) {
-      this.#write();
-    } else {
-      this.#timer ??= this.#clock.setTimeout(() => {
-        this.#write();
-      }, GATHER_MILLISECONDS);
-    }
+    this.#schedule();
     return written;
   }
 
+  #schedule(): void {
+    const most = Math.max(this.#waiting.length, this.#due.length);
+    if (this.#clock === undefined || this.#stopped || most >= GATHERED_AT_MOST) {
+      void this.#write();
+    } else {
+      this.#timer ??= this.#clock.setTimeout(() => {
+        void this.#write();
+      }, GATHER_MILLISECONDS);
+    }
+  }
+
   /** Asked for together, so that an engine with group commit makes them durable as one. */
-  #write(): void {
+  async #write(): Promise<void> {
     if (this.#timer !== undefined) this.#clock?.clearTimeout(this.#timer);
     this.#timer = undefined;
+    const due = this.#due.splice(0);
+    for (const { write } of this.#waiting.splice(0)) write();
+    if (due.length === 0) return;
+    await Promise.all(due.map((work) => work()));
     for (const { write } of this.#waiting.splice(0)) write();
   }
 

@@ -18,6 +18,7 @@ import { type Home, isDecidedElsewhere } from "../shared/home.ts";
 import type { PeerCalls } from "../../ports.ts";
 import type { CancelRequest } from "../shared/messages.ts";
 import type { PlayerSession, PlayerSessions } from "../shared/player-session.ts";
+import { orderedId } from "../shared/ordered-id.ts";
 import type { ReservedSeat } from "../shared/reservation.ts";
 import type { CrossingsUnderWay } from "../shared/under-way.ts";
 import type { CancelOutcome, SettledDeparture, Settlement } from "../holder/settlement.ts";
@@ -250,7 +251,7 @@ export class Crossings implements CrossingsUnderWay {
   cross(
     session: PlayerSession,
     destination: CrossingDestination,
-    transferId: string = this.#options.random.uuid(),
+    transferId: string = orderedId(this.#options.random, this.#options.clock),
     ways: CrossingWays = {},
   ): Promise<CrossingOutcome> {
     const details = { [Attribute.Peer]: destination.origin, [Attribute.Transfer]: transferId };
@@ -414,7 +415,7 @@ export class Crossings implements CrossingsUnderWay {
       `${destination.origin} does not take ${session.player} to ${destination.uri} (${code}): ${next.origin} is asked`,
       { peer: destination.origin, player: session.player, transferId, code },
     );
-    crossing.transferId = this.#options.random.uuid();
+    crossing.transferId = orderedId(this.#options.random, this.#options.clock);
     crossing.destination = next;
     crossing.settled = undefined;
     crossing.cancelled = false;

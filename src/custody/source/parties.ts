@@ -18,6 +18,7 @@ import {
   type PartyMemberProgress,
   type PartyRefusal,
 } from "../shared/party.ts";
+import { orderedId } from "../shared/ordered-id.ts";
 import type { PlayerSession } from "../shared/player-session.ts";
 import { type ReservedSeat, reservationAnswerSchema } from "../shared/reservation.ts";
 import type { CrossingOutcome, Crossings, PartyTicket } from "./crossings.ts";
@@ -228,7 +229,7 @@ class PartyCrossing implements PartyTicket {
     this.#destination = destination;
     this.#others = others;
     this.#members = sessions.map((session) => ({
-      ...{ session, transferId: options.random.uuid(), stage: "departing" },
+      ...{ session, transferId: orderedId(options.random, options.clock), stage: "departing" },
       ...{ pass: undefined, out: undefined },
     }));
     this.#seating = new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { VisitorBook } from "../../../src/custody/holder/visitors.ts";
+import { VisitorBook, inPhase } from "../../../src/custody/holder/visitors.ts";
 import type { Store } from "../../../src/ports.ts";
 import { MemoryStore } from "../../../src/storage/memory-store.ts";
 
@@ -48,6 +48,81 @@ describe("custody/holder/visitors", () => {
     await assert.rejects(book.hold(ADA, HOME, HELD), { code: "ERR_FED_STORE_UNAVAILABLE" });
     store.failing = false;
     assert.equal(await book.hold(ADA, HOME, HELD), true);
+  });
+
+  it("changes a row that another process has written meanwhile", async () => {
+    const store = new MemoryStore();
+    const [here, elsewhere] = [new VisitorBook(store), new VisitorBook(store)];
+    await here.hold(ADA, HOME, HELD);
+    await elsewhere.changeHeld(
+      ADA,
+      () => true,
+      (held) => inPhase(held, "frozen", { transferId: "theirs" }),
+    );
+    const seen: unknown[] = [];
+    const changed = await here.changeHeld(
+      ADA,
+      ({ phase }) => phase === "frozen",
+      (held) => {
+        seen.push(held.transferId);
+        return inPhase(held, "returning");
+      },
+    );
+    assert.equal(changed, true);
+    assert.deepEqual(seen, ["theirs"]);
+  });
+
+  it("changes nothing of a row that is no more", async () => {
+    const store = new MemoryStore();
+    const [here, elsewhere] = [new VisitorBook(store), new VisitorBook(store)];
+    await here.hold(ADA, HOME, HELD);
+    await elsewhere.changeHeld(
+      ADA,
+      () => true,
+      () => undefined,
+    );
+    const changed = await here.changeHeld(
+      ADA,
+      () => true,
+      (held) => held,
+    );
+    assert.equal(changed, false);
+    assert.equal(await here.get(ADA), undefined);
+  });
+
+  it("reads no row again that it has written itself", async () => {
+    const store = new MemoryStore();
+    const book = new VisitorBook(store);
+    await book.hold(ADA, HOME, HELD);
+    store.get = () => Promise.reject(new Error("it was read"));
+    const frozen = await book.changeHeld(
+      ADA,
+      () => true,
+      (held) => inPhase(held, "frozen", { transferId: "t" }),
+    );
+    assert.equal(frozen, true);
+  });
+
+  it("gives back what a player carried when it was written, whatever its room did to it since", async () => {
+    const book = new VisitorBook(new MemoryStore());
+    await book.hold(ADA, HOME, HELD);
+    const state = { coins: ["one"] };
+    await book.changeHeld(
+      ADA,
+      () => true,
+      (held) => inPhase(held, "returning", { state }),
+    );
+    state.coins.push("two");
+    let given: unknown;
+    await book.changeHeld(
+      ADA,
+      () => true,
+      (held) => {
+        given = structuredClone(held.state);
+        return undefined;
+      },
+    );
+    assert.deepEqual(given, { coins: ["one"] });
   });
 
   it("remembers a visitor's key through every phase", async () => {

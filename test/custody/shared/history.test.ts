@@ -36,18 +36,18 @@ describe("custody/shared/history, with a clock", () => {
 
   it("gathers records, and asks the store for all of them in one turn", async () => {
     const written = Promise.all(["a", "b", "c"].map((id) => history.keep(crossing(id))));
-    clock.advance(24);
+    clock.advance(99);
     assert.deepEqual(turns, []);
     clock.advance(1);
     await written;
     assert.deepEqual(turns, [3]);
   });
 
-  it("waits for no others once there are 64", async () => {
-    const ids = Array.from({ length: 65 }, (_, index) => `t${index}`);
+  it("waits for no others once there are 256", async () => {
+    const ids = Array.from({ length: 257 }, (_, index) => `t${index}`);
     const written = ids.map((id) => history.keep(crossing(id)));
-    await Promise.all(written.slice(0, 64));
-    assert.deepEqual(turns, [64]);
+    await Promise.all(written.slice(0, 256));
+    assert.deepEqual(turns, [256]);
     history.stop();
     await Promise.all(written);
   });
