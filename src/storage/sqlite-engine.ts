@@ -2,8 +2,10 @@
  * The embedded engine: `node:sqlite` in WAL mode with `synchronous=FULL`.
  *
  * What it costs: one `fsync` for all the writes asked for in one turn of the event loop (group
- * commit), on the calling thread. Several processes may open one file; who finds it locked tries
- * again, for five seconds at most, while the event loop goes on.
+ * commit), on the calling thread; up to 16 MiB of memory for pages of the file; and a log (`-wal`) of
+ * 4,000 pages, 16 MB, before they are copied into the file, so that a page which many writes change is
+ * copied once. Several processes may open one file; who finds it locked tries again, for five seconds at
+ * most, while the event loop goes on.
  */
 import { EventEmitter } from "node:events";
 import { closeSync, constants, mkdirSync, openSync } from "node:fs";

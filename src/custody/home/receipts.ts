@@ -1,6 +1,7 @@
 /** Home's signed word on each crossing, what the ends have signed beside it, and its place in the history. */
 import { type Refusal, refuse } from "../../errors.ts";
 import {
+  type ReceiptClaims,
   type ReceiptKeys,
   issueReceipt,
   readReceipt,
@@ -8,9 +9,13 @@ import {
 } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { Clock } from "../../ports.ts";
+import { RowCache } from "../../rows/row-cache.ts";
 import type { Crossing, CrossingHistory } from "../shared/history.ts";
 import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import type { LedgerRow } from "./ledger-row.ts";
+
+/** Crossings remembered until their ends have countersigned. */
+const MAX_ISSUED = 1_024;
 
 /** Options of {@link ReceiptBook}. */
 export interface ReceiptBookOptions {
@@ -27,11 +32,19 @@ export interface ReceiptBookOptions {
   readonly moves?: Moves | undefined;
 }
 
+/** A crossing, and what its receipt says. */
+interface Issued {
+  readonly crossing: Crossing;
+  readonly claims: ReceiptClaims;
+}
+
 /** Issues receipts and files countersignatures (PROTOCOL 6). */
 export class ReceiptBook {
   readonly #options: ReceiptBookOptions;
   /** Crossings that are not in the history yet, by local id. */
   readonly #unrecorded = new Map<string, number>();
+  /** What this process has issued last, by transfer: its ends countersign within moments. */
+  readonly #issued = new RowCache<Issued>({ maxRows: MAX_ISSUED });
 
   constructor(options: ReceiptBookOptions) {
     this.#options = options;
@@ -49,22 +62,26 @@ export class ReceiptBook {
     // Whoever asks again hears what it was told before this home moved.
     const { moves = NOBODY_MOVED } = this.#options;
     const told =
-      moves.formerOrigins(origin).length === 0 ? undefined : await this.crossing(transferId);
+      moves.formerOrigins(origin).length === 0 ? undefined : await this.#recorded(transferId);
     if (told?.epoch === epoch) return told.receipt;
     this.#count(localId, 1);
     const at = last?.at ?? Math.floor(clock.now() / 1000);
     const from = last?.from ?? origin;
     const player = `${localId}@${new URL(origin).host}`;
-    const receipt = await issueReceipt(
-      {
-        ...{ iss: origin, xfer: transferId, player, epoch, from, to, iat: at },
-        ...(last?.digest === undefined ? {} : { digest: last.digest }),
-        ...(last?.handed === undefined ? {} : { handed: last.handed }),
-      },
-      signingKey(),
-    );
+    const claims: ReceiptClaims = {
+      ...{ iss: origin, xfer: transferId, player, epoch, from, to, iat: at },
+      ...(last?.digest === undefined ? {} : { digest: last.digest }),
+      ...(last?.handed === undefined ? {} : { handed: last.handed }),
+    };
+    const receipt = await issueReceipt(claims, signingKey());
+    const crossing = { transferId, home: origin, from, to, epoch, at, receipt };
+    const key = transferId.toLowerCase();
+    // Of two, the history keeps the first.
+    if (this.#issued.get(key) === undefined) {
+      this.#issued.set(key, { crossing, claims }, receipt.length);
+    }
     // Nobody's custody hangs on it, so nobody waits for it; the next start makes up for a crash.
-    history.record(localId, { transferId, home: origin, from, to, epoch, at, receipt }).then(() => {
+    history.record(localId, crossing).then(() => {
       this.#count(localId, -1);
     }, onHistoryLost);
     return receipt;
@@ -83,7 +100,8 @@ export class ReceiptBook {
     word: string,
   ): Promise<{ readonly verified: true; readonly all: readonly string[] } | Refusal> {
     const { history, peerKey } = this.#options;
-    const claims = readReceipt(crossing.receipt);
+    const issued = this.#issued.get(crossing.transferId.toLowerCase());
+    const claims = issued?.crossing === crossing ? issued.claims : readReceipt(crossing.receipt);
     if (claims === undefined) return refuse("ERR_FED_UNAVAILABLE", "the receipt cannot be read");
     const { transferId, home } = crossing;
     const verified = await verifyCountersignature(word, claims, peerKey);
@@ -95,6 +113,11 @@ export class ReceiptBook {
 
   /** A crossing of one of this home's players, whatever its origin was then. */
   async crossing(transferId: string): Promise<Crossing | undefined> {
+    const issued = this.#issued.get(transferId.toLowerCase());
+    return issued?.crossing ?? this.#recorded(transferId);
+  }
+
+  async #recorded(transferId: string): Promise<Crossing | undefined> {
     const { history, origin, moves = NOBODY_MOVED } = this.#options;
     for (const home of [origin, ...moves.formerOrigins(origin)]) {
       const crossing = await history.crossing(transferId, home);
@@ -108,7 +131,7 @@ export class ReceiptBook {
     const { last } = row;
     await this.#options.history.flush();
     const unwritten =
-      last?.kind === "claim" && (await this.crossing(last.transferId)) === undefined;
+      last?.kind === "claim" && (await this.#recorded(last.transferId)) === undefined;
     if (unwritten) await this.issue({ ...row, epoch: last.epoch }, last.transferId, last.to);
   }
 }

@@ -4,13 +4,16 @@ import { RowCache } from "../../rows/row-cache.ts";
 
 const KEPT_MILLISECONDS = 7 * 24 * 3600 * 1000;
 
+/** Transfers remembered until they are claimed; whoever comes later is looked up. */
+const MAX_NOTED = 4_096;
+
 const transferKey = (transferId: string): string => `transfer/${transferId.toLowerCase()}`;
 
 /** Durable, for a week. */
 export class TransferIndex {
   readonly #store: Store;
   /** As this process has noted them. Whose a transfer is never changes; whether it is open its player's row says. */
-  readonly #noted = new RowCache<string>();
+  readonly #noted = new RowCache<string>({ maxRows: MAX_NOTED });
 
   constructor(store: Store) {
     this.#store = store;
