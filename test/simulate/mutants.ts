@@ -284,7 +284,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.4, duplication: 0.4, partition: 0, crash: 0 },
     crossings: 400,
-    seed: "1.13",
+    seed: "1",
   },
   renewOrder: {
     rule: "home takes no state from a renewal that was overtaken",
@@ -849,7 +849,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
-    seed: "7",
+    seed: "1",
   },
   handedOn: {
     rule: "what a server brought stays its own while home's rooms only hand it on",
@@ -917,7 +917,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 600,
-    seed: "9.12",
+    seed: "2",
   },
   refusedState: {
     rule: "a state that home refuses for its form is kept aside, and its player goes home",
@@ -953,7 +953,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "11",
+    seed: "5",
   },
   joinLimit: {
     rule: "a room's `onJoin` has an end",
