@@ -84,6 +84,8 @@ describe("a hostile peer and others' receipts", () => {
       await walk.cross(mallory, arena, "eve@mallory.example", evil, TRANSFER);
       assert.ok(arena.custody.sessions.get("eve@mallory.example") !== undefined);
       await eventually(() => {
+        // It is looked at when records are written.
+        servers.clock.advance(100);
         assert.match(arena.said.join("\n"), /receipt .*mallory\.example.* does not verify/u);
       });
       assert.deepEqual(await filed(arena), []);
