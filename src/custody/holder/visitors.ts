@@ -211,13 +211,15 @@ export class VisitorBook {
     for (let tries = 0; tries < COMPARE_AND_SET_TRIES; tries += 1) {
       const stored = await this.#read(player, { known: true });
       const changed = stored && change(stored.row);
-      if (changed !== undefined) {
-        const { next: row } = changed;
-        const next = row && { text: JSON.stringify(row), row };
-        if (await this.#write(player, stored?.text, next)) return true;
-      } else if (stored === undefined || stored !== this.#written.get(player)) return false;
-      // What was known may have been old.
-      this.#written.drop(player);
+      if (changed === undefined) {
+        // What is known may be old, and nothing is written that would show it.
+        if (stored === undefined || stored !== this.#written.get(player)) return false;
+        this.#written.drop(player);
+        continue;
+      }
+      const { next: row } = changed;
+      const next = row && { text: JSON.stringify(row), row };
+      if (await this.#write(player, stored?.text, next)) return true;
     }
     throw new FederationError(
       "ERR_FED_STORE_UNAVAILABLE",
