@@ -60,7 +60,7 @@ async function visited(curves: Curves, of: string, count: number, homes: number)
   const visitors = new VisitorBook(store);
   const leases = new Leases({
     ...{ sessions, visitors, clock, logger: quietLogger() },
-    homeAt: (origin) => remoteHome({ call }, origin),
+    homeAt: (origin) => remoteHome({ call }, origin, true),
   });
   try {
     const bodies = [];

@@ -137,7 +137,6 @@ export class Connections {
     );
     if (jkt !== undefined) entry.jkt = jkt;
     entry.carriedAtLeave = arrival.state;
-    entry.receipt = arrival.receipt;
     entry.session = this.#runtime.custody.arrivals.begin(arrival, this.#sessions.body(entry));
     bringAssets(this.#runtime, entry, [arrival.from, arrival.home]);
     return entry;

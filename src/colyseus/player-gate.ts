@@ -254,8 +254,8 @@ export class PlayerGate implements AuthHost, JoinHost, PortalsHost {
     return this.#departures.canEnter(room, client, uri);
   }
 
-  receipt(room: Room, client: Client): string | undefined {
-    return this.sessions.get(room, client.sessionId)?.receipt;
+  async receipt(room: Room, client: Client): Promise<string | undefined> {
+    return this.sessions.get(room, client.sessionId)?.session?.receipt;
   }
 
   abandon(room: Room, client: Client, transferId: string | undefined): void {

@@ -113,7 +113,7 @@ export interface PortalsHost {
   isFrozen(room: Room, client: Client): boolean;
   preview(room: Room, client: Client): Promise<ImportPreview | undefined>;
   canEnter(room: Room, client: Client, uri: string): Promise<EntryForecast>;
-  receipt(room: Room, client: Client): string | undefined;
+  receipt(room: Room, client: Client): Promise<string | undefined>;
   give(room: Room, client: Client, gift: GiftOptions): Promise<GiftOutcome>;
   gives(client: Client, message: unknown): void;
   keep(room: Room, client: Client, token: unknown): Promise<{ ok: true } | JoinRefusal>;
@@ -176,6 +176,8 @@ export class FederationPortals extends core.RoomPlugin {
   readonly #asking = new Set<string>();
   /** Session ids of guests who are getting a key. */
   readonly #keeping = new Set<string>();
+  /** Session ids of clients that are about to be told their receipt. */
+  readonly #telling = new Set<string>();
   #stopTelling: (() => void) | undefined;
 
   /** @throws TypeError naming the option that is wrong. */
@@ -257,7 +259,13 @@ export class FederationPortals extends core.RoomPlugin {
       }
     },
     "federation:receipt": (client: Client): void => {
-      client.send("federation:receipt", { receipt: this.receipt(client) ?? null });
+      if (this.#telling.has(client.sessionId)) return;
+      this.#telling.add(client.sessionId);
+      void this.receipt(client)
+        .then((receipt) => {
+          client.send("federation:receipt", { receipt: receipt ?? null });
+        })
+        .finally(() => this.#telling.delete(client.sessionId));
     },
     "federation:keep": (client: Client, message: unknown): void => {
       const request = keepSchema.safeParse(message);
@@ -359,8 +367,11 @@ export class FederationPortals extends core.RoomPlugin {
     return this.#host.canEnter(this.room, client, uri);
   }
 
-  /** Home's signed receipt (PROTOCOL 6) of the crossing by which the player came; a JWS. */
-  receipt(client: Client): string | undefined {
+  /**
+   * Home's signed receipt (PROTOCOL 6) of the crossing by which the player came, a JWS: home gives it some tenths
+   * of a second after the arrival. Undefined after a login, or in time, where home does not give it. Never rejects.
+   */
+  receipt(client: Client): Promise<string | undefined> {
     return this.#host.receipt(this.room, client);
   }
 

@@ -43,8 +43,6 @@ export interface RoomPlayer {
   joined: boolean;
   /** Thumbprint of the key whose login the seat was for. */
   jkt?: string;
-  /** Home's signed receipt of the crossing it came by. */
-  receipt?: string;
   /** The transfer by which another page takes the player into another room of this server. */
   handedOver?: string;
   /** Lets go of the assets it brought. */

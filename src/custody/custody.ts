@@ -40,6 +40,7 @@ import type { ImportRules } from "./home/import-rules.ts";
 import type { LateReturn, LateReturns } from "./home/late-returns.ts";
 import type { CustodyLedger, LedgerDecision } from "./home/ledger.ts";
 import { PLEDGE_SECONDS } from "./home/ledger-row.ts";
+import type { ReceiptBook } from "./home/receipts.ts";
 import { settleHome } from "./home/settle-home.ts";
 import { tellSource } from "./home/tell-source.ts";
 import { type MovedPlayer, RoomMoves } from "./room-move.ts";
@@ -89,6 +90,8 @@ export interface CustodyOptions {
   readonly peerKey?: ReceiptKeys | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** Whether a server has `RECEIPTS_CAPABILITY`. Default: every one. */
+  readonly knowsReceipts?: ((origin: string) => boolean) | undefined;
   /** Whether players of a home are taken here. Default: of every home whose passes verify. */
   readonly takesPlayersOf?: ((home: string) => boolean) | undefined;
   /** Whether a server, or a home, knows parties. Default: every one does. */
@@ -170,6 +173,8 @@ export class Custody {
   readonly #atHome: HomeSessions;
   /** Players who change rooms on this very server. */
   readonly moves: RoomMoves;
+  readonly #endReceipts: EndReceipts;
+  readonly #receipts: ReceiptBook;
   readonly #calls: CallTable;
   #draining = false;
   #stopped = false;
@@ -178,6 +183,7 @@ export class Custody {
   constructor(options: CustodyOptions) {
     const { origin, store, clock, random, logger, peers } = options;
     const { signingKey, issuerKey, peerKey = issuerKey, siblings, onEvent, telemetry } = options;
+    const { knowsReceipts = () => true } = options;
     const { sessions } = this;
     const { moves: moved = NOBODY_MOVED } = options;
     this.#movedServers = moved;
@@ -188,7 +194,7 @@ export class Custody {
     const { history, granted, ledger, receipts, late, answers, trades } = composeHome({
       ...{ origin, store, clock, random, logger, signingKey, life, peerKey },
       ...{ leaseSeconds: options.leaseSeconds, accept: options.accept, mayGoTo: options.mayGoTo },
-      ...{ peers, gifts: options.gifts, knowsTrades: options.knowsTrades },
+      ...{ peers, gifts: options.gifts, knowsTrades: options.knowsTrades, knowsReceipts },
       tradeSeconds: options.tradeSeconds,
       onTraded: (trade) => onEvent?.({ type: "trade", trade }),
       moves: moved,
@@ -205,7 +211,7 @@ export class Custody {
     const here = localHome(answers, trades, origin);
     const homeAt = (named: string): Home => {
       const home = moved.currentOrigin(named);
-      return home === origin ? here : remoteHome(peers, home);
+      return home === origin ? here : remoteHome(peers, home, knowsReceipts(home));
     };
 
     // Holder: visitors who play here.
@@ -253,7 +259,8 @@ export class Custody {
     });
 
     const endReceipts = new EndReceipts({
-      ...{ origin, history, homeAt, clock, logger, signingKey, peerKey, moves: moved },
+      ...{ origin, history, homeAt, clock, logger, signingKey, peerKey, knowsReceipts },
+      moves: moved,
     });
 
     // Destination: whoever comes.
@@ -343,6 +350,8 @@ export class Custody {
 
     this.late = late;
     this.trades = trades;
+    this.#endReceipts = endReceipts;
+    this.#receipts = receipts;
     this.#stays = stays;
     this.#options = options;
     this.#homeAt = homeAt;
@@ -429,7 +438,11 @@ export class Custody {
           if (!session.atHome) await this.settlement.settle(session.player);
         },
         whenStored: () =>
-          Promise.all([this.#stays.whenStored(), this.#atHome.whenStored(), this.history.flush()]),
+          Promise.all([
+            this.#stays.whenStored(),
+            this.#atHome.whenStored(),
+            this.#endReceipts.whenAsked().then(() => this.history.flush()),
+          ]),
         hurry: () => {
           this.wake();
         },
@@ -472,6 +485,8 @@ export class Custody {
     this.#stays.stop();
     this.#atHome.stop();
     this.settlement.stop();
+    this.#endReceipts.stop();
+    this.#receipts.stop();
     this.history.stop();
     this.trades.stop();
   }

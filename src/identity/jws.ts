@@ -3,6 +3,7 @@ import type { FederationErrorCode } from "../errors.ts";
 import { type Refusal, refuse } from "../errors.ts";
 import type { VerifyKey } from "./ed25519.ts";
 import type { SigningKey } from "./server-keys.ts";
+import { MAX_TREE_SIZE, TREE_ALGORITHM, signTree, verifyTree } from "./tree-signature.ts";
 
 /** Tokens longer than this are refused unread. */
 export const MAX_TOKEN_LENGTH = 16 * 1024;
@@ -11,9 +12,36 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Signs `payload` as a compact JWS. */
 export async function signJws(payload: object, typ: string, key: SigningKey): Promise<string> {
-  const header = encode({ alg: "EdDSA", typ, kid: key.kid });
-  const signed = `${header}.${encode(payload)}`;
-  const signature = key.sign(Buffer.from(signed, "latin1"));
+  const signed = `${encode({ alg: "EdDSA", typ, kid: key.kid })}.${encode(payload)}`;
+  return joined(signed, key.sign(Buffer.from(signed, "latin1")));
+}
+
+/**
+ * Signs each of `payloads` as a compact JWS, many with one Ed25519 operation (PROTOCOL 6): one that is alone as
+ * {@link signJws} does.
+ */
+export async function signAllJws(
+  payloads: readonly object[],
+  typ: string,
+  key: SigningKey,
+): Promise<string[]> {
+  const [only, ...others] = payloads;
+  if (only === undefined) return [];
+  if (others.length === 0) return [await signJws(only, typ, key)];
+  const header = encode({ alg: TREE_ALGORITHM, typ, kid: key.kid });
+  const tokens: string[] = [];
+  for (let from = 0; from < payloads.length; from += MAX_TREE_SIZE) {
+    const texts = payloads.slice(from, from + MAX_TREE_SIZE).map((each) => `${header}.${encode(each)}`);
+    const signatures = signTree(
+      texts.map((text) => Buffer.from(text, "latin1")),
+      key,
+    );
+    tokens.push(...texts.map((text, index) => joined(text, signatures[index] ?? Buffer.alloc(0))));
+  }
+  return tokens;
+}
+
+function joined(signed: string, signature: Uint8Array): string {
   return `${signed}.${Buffer.from(signature).toString("base64url")}`;
 }
 
@@ -66,6 +94,8 @@ export function verifyJws(
     readonly sender?: string | undefined;
     /** Characters. Default {@link MAX_TOKEN_LENGTH}. */
     readonly maxLength?: number;
+    /** Whether it may be one of many under one signature ({@link signAllJws}). Default: it may not. */
+    readonly trees?: boolean;
     readonly keyFor: (
       header: Readonly<Record<string, unknown>>,
       payload: Readonly<Record<string, unknown>>,
@@ -90,7 +120,8 @@ export function verifyJws(
     return refuse(invalid, "not three parts of canonical base64url");
   }
   if (header["typ"] !== typ) return refuse(invalid, `typ must be ${typ}`);
-  if (header["alg"] !== "EdDSA") return refuse(invalid, "alg must be EdDSA");
+  const inTree = options.trees === true && header["alg"] === TREE_ALGORITHM;
+  if (!inTree && header["alg"] !== "EdDSA") return refuse(invalid, "alg must be EdDSA");
   if (header["crit"] !== undefined) return refuse(invalid, "no critical extension is understood");
   const payload = peekPayload(token);
   if (payload === undefined) return refuse(invalid, "the payload is not a JSON object");
@@ -100,7 +131,8 @@ export function verifyJws(
     return { verified: true, payload, header, key };
   }
   const signed = Buffer.from(`${protectedPart}.${payloadPart}`, "latin1");
-  if (!key.verify(signed, Buffer.from(signaturePart, "base64url"))) {
+  const signature = Buffer.from(signaturePart, "base64url");
+  if (!(inTree ? verifyTree(signed, signature, key) : key.verify(signed, signature))) {
     return refuse(invalid, "the signature does not verify");
   }
   return { verified: true, payload, header, key };

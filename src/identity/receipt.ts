@@ -4,8 +4,11 @@ import { z } from "zod";
 import { type Refusal, refuse } from "../errors.ts";
 import { type DatedKey, countedAt } from "./dated-key.ts";
 import { type VerifyKey, importVerifyKey } from "./ed25519.ts";
-import { peekHeader, peekPayload, signJws, verifyJws } from "./jws.ts";
+import { peekHeader, peekPayload, signAllJws, signJws, verifyJws } from "./jws.ts";
 import type { SigningKey } from "./server-keys.ts";
+
+/** Of a server that reads and signs many receipts at once (PROTOCOL 6). */
+export const RECEIPTS_CAPABILITY = "aether-receipts/1";
 
 const RECEIPT_TYPE = "aether-receipt+jwt";
 
@@ -45,6 +48,14 @@ export function issueReceipt(claims: ReceiptClaims, key: SigningKey): Promise<st
   return signJws(claims, RECEIPT_TYPE, key);
 }
 
+/** Signs many with one Ed25519 operation, for ends that have {@link RECEIPTS_CAPABILITY}. In their order. */
+export function issueReceipts(
+  claims: readonly ReceiptClaims[],
+  key: SigningKey,
+): Promise<string[]> {
+  return signAllJws(claims, RECEIPT_TYPE, key);
+}
+
 /**
  * The key of an issuer, as {@link verifyReceipt} is told of it: one that is in use, or one with its
  * dates; undefined when it is not known.
@@ -62,7 +73,7 @@ export async function verifyReceipt(
   token: unknown,
   keyFor: ReceiptKeys,
 ): Promise<{ verified: true; claims: ReceiptClaims } | Refusal> {
-  const result = await verifyDatedJws(token, RECEIPT_TYPE, keyFor);
+  const result = await verifyDatedJws(token, RECEIPT_TYPE, keyFor, true);
   if (!result.verified) return result;
   const shape = receiptSchema.safeParse(result.payload);
   if (!shape.success) return refuse("ERR_FED_SIGNATURE_INVALID", "the receipt is malformed");
@@ -118,13 +129,21 @@ export function issueCountersignature(
   return signJws(claims, COUNTERSIGNATURE_TYPE, key);
 }
 
+/** Signs many with one Ed25519 operation, for homes that have {@link RECEIPTS_CAPABILITY}. In their order. */
+export function issueCountersignatures(
+  claims: readonly CountersignatureClaims[],
+  key: SigningKey,
+): Promise<string[]> {
+  return signAllJws(claims, COUNTERSIGNATURE_TYPE, key);
+}
+
 /** Verifies the word of an end of the crossing that `receipt`, verified already, is of. */
 export async function verifyCountersignature(
   token: unknown,
   receipt: ReceiptClaims,
   keyFor: ReceiptKeys,
 ): Promise<({ verified: true } & Countersigned) | Refusal> {
-  const result = await verifyDatedJws(token, COUNTERSIGNATURE_TYPE, keyFor);
+  const result = await verifyDatedJws(token, COUNTERSIGNATURE_TYPE, keyFor, true);
   if (!result.verified) return result;
   const shape = countersignatureSchema.safeParse(result.payload);
   if (!shape.success) {
@@ -168,11 +187,15 @@ function outOfUse(): Refusal {
   return refuse("ERR_FED_UNKNOWN_KEY", "the key was retired or revoked before it was issued");
 }
 
-/** Verifies a JWS of an issuer that is not asked itself: `countsAt` tells whether its key was in use then. */
+/**
+ * Verifies a JWS of an issuer that is not asked itself: `countsAt` tells whether its key was in use then,
+ * `trees` whether it may be one of many under one signature.
+ */
 export async function verifyDatedJws(
   token: unknown,
   typ: string,
   keyFor: ReceiptKeys,
+  trees = false,
 ): Promise<
   | {
       readonly verified: true;
@@ -187,8 +210,7 @@ export async function verifyDatedJws(
   const found =
     typeof kid === "string" && typeof issuer === "string" ? await keyFor(issuer, kid) : undefined;
   const result = verifyJws(token, {
-    typ,
-    invalid: "ERR_FED_SIGNATURE_INVALID",
+    ...{ typ, trees, invalid: "ERR_FED_SIGNATURE_INVALID" },
     keyFor: () =>
       found === undefined ? unknown : "verify" in found ? found : importVerifyKey(found.jwk),
   });

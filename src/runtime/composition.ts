@@ -11,6 +11,7 @@ import { Custody } from "../custody/custody.ts";
 import type { SeatHost } from "../custody/destination/seat-host.ts";
 import { PARTY_CAPABILITY } from "../custody/shared/party.ts";
 import { WAY_HOME_CAPABILITY } from "../custody/shared/reservation.ts";
+import { RECEIPTS_CAPABILITY } from "../identity/receipt.ts";
 import { TRADE_CAPABILITY } from "../identity/trade.ts";
 import type { Moves } from "../custody/shared/moves.ts";
 import { Discovery } from "../discovery/discovery.ts";
@@ -267,6 +268,7 @@ export function composeParts(from: CompositionOptions): Parts {
     ...{ origin, store, transient, clock, random, logger, peers: calls, seats, signingKey },
     ...{ issuerKey, mayGoTo, takesPlayersOf: trust.takesPlayersOf },
     knowsTrades: (peer) => registry.get(peer)?.protocols.includes(TRADE_CAPABILITY) === true,
+    knowsReceipts: (peer) => registry.get(peer)?.protocols.includes(RECEIPTS_CAPABILITY) === true,
     knowsParties: (peer) => registry.get(peer)?.protocols.includes(PARTY_CAPABILITY) === true,
     givesSeats: (peer) => registry.get(peer)?.protocols.includes(WAY_HOME_CAPABILITY) === true,
     hasAsset: async (hash) => (await files.stat(hash)) !== undefined,

@@ -5,6 +5,7 @@ import { SUPPORTED_PROTOCOLS } from "../handshake/messages.ts";
 import { TRUST_CAPABILITY } from "../handshake/trust-words.ts";
 import { LINK_CAPABILITY } from "../http/link/opening.ts";
 import { type DescriptorDocument, signDescriptor } from "../identity/descriptor.ts";
+import { RECEIPTS_CAPABILITY } from "../identity/receipt.ts";
 import { TRADE_CAPABILITY } from "../identity/trade.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { OwnKeys } from "./own-keys.ts";
@@ -62,6 +63,7 @@ export class OwnDescriptor {
             TRUST_CAPABILITY,
             PARTY_CAPABILITY,
             TRADE_CAPABILITY,
+            RECEIPTS_CAPABILITY,
             ...(givesSeats ? [WAY_HOME_CAPABILITY] : []),
             ...(links ? [LINK_CAPABILITY] : []),
           ],

@@ -36,8 +36,10 @@ export interface Arrival {
   /** Monotonic time at which the claim that won it was sent. */
   readonly sentAt: number;
   readonly leaseSeconds: number;
-  /** Home's signed receipt of the crossing. */
-  readonly receipt: string;
+  /** Home's signed receipt of the crossing, where it came with the claim. */
+  readonly receipt: string | undefined;
+  /** The same, where home is this very server. */
+  readonly issued: Promise<string> | undefined;
   /** Whether the player has neither account nor key. */
   readonly guest: boolean;
   /** As of `PlayerSession`. */
@@ -182,6 +184,7 @@ export class Arrivals {
           sentAt,
           leaseSeconds: body.leaseSeconds,
           receipt: body.receipt,
+          issued: body.issued,
           guest: isGuest(player) && seat.jkt === undefined,
           ...(body.orphanOf === undefined ? {} : { orphanOf: body.orphanOf }),
           ...(isBehind && recorded !== undefined ? { recorded } : {}),
@@ -256,10 +259,11 @@ export class Arrivals {
     void arrival.recorded
       ?.catch(() => false)
       .then((held) => (held ? undefined : this.#unrecorded(session)));
-    if (!atHome) {
+    if (atHome) {
+      session.receipt = Promise.resolve(arrival.issued).catch(() => undefined);
+    } else {
       leases.won(session, arrival.sentAt, arrival.leaseSeconds);
-      // Nobody waits for it.
-      void receipts.keep({ ...arrival, to: origin }, arrival.receipt);
+      session.receipt = receipts.keep({ ...arrival, to: origin }, arrival.receipt);
     }
     onArrival?.(arrival);
     return session;

@@ -20,6 +20,8 @@ import {
   type PreviewRequest,
   type ReceiptAnswer,
   type ReceiptRequest,
+  type ReceiptsAnswer,
+  type ReceiptsRequest,
   type RenewAnswer,
   type RenewRequest,
   type ReturnRequest,
@@ -49,6 +51,8 @@ import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
 import { TransferIndex } from "./transfer-index.ts";
 
 /** The protocol has no lease of no time at all. */
+/** Receipts and words in one answer, which is 64 KiB at most with everything around them. */
+const MAX_RECEIPT_CHARACTERS = 56 * 1024;
 const SHORTEST_LEASE_SECONDS = 0.001;
 
 const MAY_GO_ON: Transition = { ok: false, code: "ERR_FED_UNAVAILABLE", reason: "try again" };
@@ -190,8 +194,8 @@ export class HomeAnswers {
     return { ok: true, body };
   }
 
-  /** Rule 2: the destination takes custody. */
-  async claim(by: string, transferId: string): Promise<HomeAnswer<WonClaim>> {
+  /** Rule 2: the destination takes custody. `later`: it asks for the receipt when it likes. */
+  async claim(by: string, transferId: string, later = false): Promise<HomeAnswer<WonClaim>> {
     const localId = await this.#transfers.playerOf(transferId);
     if (localId === undefined) {
       return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such transfer" };
@@ -219,24 +223,27 @@ export class HomeAnswers {
     if (!decision.ok) return decision;
     const { row } = decision;
     this.#answered(by, row);
-    const receipt = await this.#options.receipts.issue(row, transferId, by);
+    const isOwn = by === this.#options.origin;
+    const issued = this.#options.receipts.issue(row, transferId, by, isOwn || later);
+    const receipt = isOwn || later ? undefined : await issued;
+    const answer = this.#claimAnswer(row, receipt);
+    if (!isOwn) return { ok: true, body: answer };
     // For this server's own rooms: no peer is told.
-    const orphanOf =
-      by === this.#options.origin ? row.orphans?.map(({ formerId }) => formerId) : undefined;
+    const orphanOf = row.orphans?.map(({ formerId }) => formerId);
     return {
       ok: true,
-      body: { ...this.#claimAnswer(row, receipt), ...(orphanOf === undefined ? {} : { orphanOf }) },
+      body: { ...answer, issued, ...(orphanOf === undefined ? {} : { orphanOf }) },
     };
   }
 
-  #claimAnswer(row: LedgerRow, receipt: string): ClaimAnswer {
+  #claimAnswer(row: LedgerRow, receipt: string | undefined): ClaimAnswer {
     return {
       player: `${row.localId}@${new URL(this.#options.origin).host}`,
       name: row.name,
       epoch: row.epoch,
       ...(row.state === undefined ? {} : { state: row.state }),
       leaseSeconds: this.#leaseSeconds(row),
-      receipt,
+      ...(receipt === undefined ? {} : { receipt }),
     };
   }
 
@@ -248,23 +255,29 @@ export class HomeAnswers {
   }
 
   /** The receipt of a crossing, for the server at either end of it. */
-  async receipt(
-    by: string,
-    { transferId, countersignature }: ReceiptRequest,
-  ): Promise<HomeAnswer<ReceiptAnswer>> {
-    const { receipts, moves = NOBODY_MOVED } = this.#options;
-    const crossing = await receipts.crossing(transferId);
-    if (crossing === undefined) {
-      return { ok: false, code: "ERR_FED_TRANSFER_UNKNOWN", reason: "no such crossing" };
+  async receipt(by: string, request: ReceiptRequest): Promise<HomeAnswer<ReceiptAnswer>> {
+    const [answer] = await this.#options.receipts.answer(by, [request]);
+    return answer ?? { ok: false, code: "ERR_FED_UNAVAILABLE", reason: "it has not been looked at" };
+  }
+
+  /** Many of them, each by itself. What there is no room for is not in the answer. */
+  async receipts(by: string, { crossings }: ReceiptsRequest): Promise<HomeAnswer<ReceiptsAnswer>> {
+    const answers = await this.#options.receipts.answer(by, crossings);
+    const receipts: ReceiptsAnswer["receipts"] = [];
+    const refused: ReceiptsAnswer["refused"] = [];
+    let characters = 0;
+    for (const [index, { transferId }] of crossings.entries()) {
+      const answer = answers[index];
+      if (answer?.ok !== true) {
+        refused.push({ transferId, code: answer?.code ?? "ERR_FED_UNAVAILABLE" });
+        continue;
+      }
+      const { receipt, countersignatures = [] } = answer.body;
+      characters += receipt.length + countersignatures.join("").length;
+      if (characters > MAX_RECEIPT_CHARACTERS && receipts.length > 0) break;
+      receipts.push({ transferId, ...answer.body });
     }
-    if (![crossing.from, crossing.to].some((end) => moves.currentOrigin(end) === by)) {
-      return { ok: false, code: "ERR_FED_NOT_DESTINATION", reason: "you are not an end of it" };
-    }
-    const { receipt } = crossing;
-    if (countersignature === undefined) return { ok: true, body: { receipt } };
-    const filed = await receipts.countersign(by, crossing, countersignature);
-    if (!filed.verified) return { ok: false, code: filed.code, reason: filed.reason };
-    return { ok: true, body: { receipt, countersignatures: filed.all.slice(0, 2) } };
+    return { ok: true, body: { receipts, refused } };
   }
 
   /** What home would keep of the state if the holder returned the player with it now. */
@@ -515,6 +528,7 @@ export function localHome(answers: HomeAnswers, trades: Trades, origin: string):
     renew: (request) => answers.renew(origin, request, 0),
     preview: (request) => answers.preview(origin, request),
     receipt: (request) => answers.receipt(origin, request),
+    receipts: (request) => answers.receipts(origin, request),
     pledge: (request) => answers.pledges.pledge(origin, request),
     unpledge: (request) => answers.pledges.unpledge(origin, request),
   };

@@ -8,6 +8,7 @@ import {
   pledgeSchema,
   previewSchema,
   receiptSchema,
+  receiptsSchema,
   renewSchema,
   returnSchema,
   returnsSchema,
@@ -24,7 +25,9 @@ export function homeCalls(answers: HomeAnswers, trades: Trades, wayHome: WayHome
     depart: handler(departSchema, (request, { origin }) =>
       departForHome({ ...wayHome, answers }, origin, request),
     ),
-    claim: handler(claimSchema, ({ transferId }, { origin }) => answers.claim(origin, transferId)),
+    claim: handler(claimSchema, ({ transferId, receiptLater }, { origin }) =>
+      answers.claim(origin, transferId, receiptLater),
+    ),
     cancel: handler(cancelSchema, (request, { origin }) => answers.cancel(origin, request)),
     return: handler(returnSchema, (request, { origin }) => answers.giveBack(origin, request)),
     returns: handler(returnsSchema, (request, { origin }) => answers.giveBackAll(origin, request)),
@@ -33,6 +36,7 @@ export function homeCalls(answers: HomeAnswers, trades: Trades, wayHome: WayHome
     ),
     preview: handler(previewSchema, (request, { origin }) => answers.preview(origin, request)),
     receipt: handler(receiptSchema, (request, { origin }) => answers.receipt(origin, request)),
+    receipts: handler(receiptsSchema, (request, { origin }) => answers.receipts(origin, request)),
     offer: handler(offerSchema, (request, { origin, sentAt }) =>
       trades.offer(origin, request, sentAt),
     ),

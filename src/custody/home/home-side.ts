@@ -34,6 +34,8 @@ export interface HomeSideOptions {
   readonly accept?: ImportPolicy | ImportRules | undefined;
   /** Whether home lets its players go to a server. Default: to every server. */
   readonly mayGoTo?: ((origin: string) => boolean) | undefined;
+  /** Whether a peer has `RECEIPTS_CAPABILITY`. Default: every one. */
+  readonly knowsReceipts?: ((origin: string) => boolean) | undefined;
   /** Whether a peer knows trades. Default: every one. */
   readonly knowsTrades?: ((origin: string) => boolean) | undefined;
   /** Whether players are given things by others. Default: they are. */
@@ -84,6 +86,7 @@ export function composeHome(options: HomeSideOptions): HomeSide {
   });
   const receipts = new ReceiptBook({
     ...{ origin, history, clock, signingKey, peerKey: options.peerKey, moves },
+    knowsReceipts: options.knowsReceipts,
     onHistoryLost: (cause) => {
       logger.error("a crossing could not be written into the history", cause);
     },

@@ -2,23 +2,38 @@
  * What a server keeps of a crossing that it was an end of: home's receipt, once it verifies, and what
  * both ends have signed beside it (PROTOCOL 6). Nobody's custody hangs on any of it.
  */
+import { type FederationErrorCode, isTrustRefusal } from "../../errors.ts";
 import {
+  type CountersignatureClaims,
   type ReceiptClaims,
   type ReceiptKeys,
   digestOfState,
   issueCountersignature,
+  issueCountersignatures,
   verifyCountersignature,
   verifyReceipt,
 } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { JsonValue } from "../../json.ts";
-import type { Clock, Logger } from "../../ports.ts";
-import type { CrossingHistory } from "./history.ts";
-import type { Home } from "./home.ts";
+import type { Clock, Logger, TimerHandle } from "../../ports.ts";
+import { Gathering } from "./gathering.ts";
+import type { CrossingHistory, Words } from "./history.ts";
+import type { Home, HomeAnswer } from "./home.ts";
+import { MAX_RECEIPTS, type ReceiptAnswer } from "./messages.ts";
 import { type Moves, NOBODY_MOVED, currentPlayer } from "./moves.ts";
 
 /** By how much the clocks of two servers may differ. */
 const CLOCKS_SECONDS = 150;
+/** How long a crossing waits for others, so that they are one call and one signature. */
+const GATHER_MILLISECONDS = 100;
+/** So many wait for no others. */
+const GATHERED_AT_MOST = 256;
+/** Characters of words in one call, whose body is 64 KiB at most. */
+const MAX_WORD_CHARACTERS = 48 * 1024;
+/** When home is asked again that has not answered, or does not know the crossing yet. */
+const RETRY_SECONDS = [1, 10, 60] as const;
+/** Crossings of which it is asked again; for more, there is no second time. */
+const MAX_RETRIED = 1_024;
 
 /** Options of {@link EndReceipts}. */
 export interface EndReceiptsOptions {
@@ -30,6 +45,8 @@ export interface EndReceiptsOptions {
   readonly signingKey: () => SigningKey;
   /** A peer's key, this server's own included. */
   readonly peerKey: ReceiptKeys;
+  /** Whether a home has `RECEIPTS_CAPABILITY`. */
+  readonly knowsReceipts: (home: string) => boolean;
   /** Default: nobody has moved. */
   readonly moves?: Moves | undefined;
 }
@@ -53,95 +70,304 @@ interface ReadReceipt {
   readonly claims: ReceiptClaims;
 }
 
+/** A crossing whose receipt is to be kept. */
+interface Task {
+  readonly end: Omit<CrossingEnd, "state">;
+  /** Until it is signed for. */
+  state: JsonValue | undefined;
+  /** What home has said already. */
+  readonly given: string | undefined;
+  told?: ReadReceipt;
+  /** This end's own word. */
+  word?: string;
+  /** How often home has been asked again. */
+  retries: number;
+  readonly done: (receipt: string | undefined) => void;
+}
+
+/** Refusals that are home's last word on a receipt. */
+const FINAL: ReadonlySet<FederationErrorCode> = new Set([
+  "ERR_FED_NOT_FOUND",
+  "ERR_FED_MALFORMED",
+  "ERR_FED_NOT_DESTINATION",
+  "ERR_FED_SIGNATURE_INVALID",
+  "ERR_FED_UNKNOWN_KEY",
+]);
+
 /** The receipts of crossings that this server was an end of and not the home. */
 export class EndReceipts {
   readonly #options: EndReceiptsOptions;
+  readonly #gathered: Gathering<Task>;
+  /** Calls that home has not answered yet. */
+  readonly #asking = new Set<Promise<void>>();
+  readonly #retries = new Map<TimerHandle, readonly Task[]>();
+  #retried = 0;
+  #stopped = false;
 
   constructor(options: EndReceiptsOptions) {
     this.#options = options;
+    const { clock, history } = options;
+    this.#gathered = new Gathering({
+      clock,
+      milliseconds: GATHER_MILLISECONDS,
+      most: GATHERED_AT_MOST,
+      work: (tasks) => this.#begin(tasks),
+    });
+    history.flushFirst(() => this.#gathered.flush());
   }
 
   /**
-   * Files the receipt, countersigns it and files what the other end has signed, as far as home knows. It is done when
-   * records are written: neither the player who arrives waits for it, nor whoever comes next.
-   * `receipt`: what home has said already; otherwise it is asked. Never rejects.
+   * Files the receipt, countersigns it and files what the other end has signed, as far as home knows. Crossings of
+   * {@link GATHER_MILLISECONDS} are done together: neither the player who arrives waits for it, nor whoever comes next.
+   * `receipt`: what home has said already; otherwise it is asked. Resolves with the receipt, once it verifies, or
+   * undefined, once home has not given it and is asked no more; never rejects.
    */
-  async keep(end: CrossingEnd, receipt: string | undefined): Promise<void> {
-    const { history, homeAt, logger, peerKey } = this.#options;
-    const { home, transferId } = end;
+  keep(end: CrossingEnd, receipt: string | undefined): Promise<string | undefined> {
+    const { state, ...rest } = end;
+    return new Promise((done) => {
+      this.#gathered.add({ end: rest, state, given: receipt, retries: 0, done });
+    });
+  }
+
+  /** Asks for what is gathered, and resolves once home has answered, or has not. */
+  async whenAsked(): Promise<void> {
+    await this.#gathered.flush();
+    await Promise.all(this.#asking);
+  }
+
+  /** Files what it has, and asks no more. */
+  stop(): void {
+    this.#stopped = true;
+    for (const [timer, tasks] of this.#retries) {
+      this.#options.clock.clearTimeout(timer);
+      for (const { done } of tasks) done(undefined);
+    }
+    this.#retries.clear();
+    this.#gathered.stop();
+  }
+
+  /** What this end knows by itself is signed and filed; home is asked for the rest. Never rejects. */
+  async #begin(tasks: readonly Task[]): Promise<void> {
+    const { logger } = this.#options;
     try {
-      const own = await history.later(() => this.#own(end, receipt));
-      if (own === undefined) return;
-      const { told, word, filed } = own;
-      await filed;
-      let answer = await homeAt(home).receipt({ transferId, countersignature: word });
-      // A home without this addition refuses what it does not know.
-      if (!answer.ok && told === undefined) answer = await homeAt(home).receipt({ transferId });
-      if (!answer.ok) return;
-      const read = told ?? (await this.#read(end, answer.body.receipt));
-      if (read === undefined) return;
-      if (told === undefined) await this.#file(end, read, word);
-      for (const other of answer.body.countersignatures ?? []) {
-        if (other === word) continue;
-        const verified = await verifyCountersignature(other, read.claims, peerKey);
-        const { iss } = read.claims;
-        if (verified.verified) await history.countersign(transferId, iss, verified.by, other);
+      const own: Task[] = [];
+      for (const task of tasks) {
+        if (task.given !== undefined && task.told === undefined) {
+          const told = await this.#read(task.end, task.given);
+          if (told === undefined) {
+            task.done(undefined);
+            continue;
+          }
+          task.told = told;
+        }
+        own.push(task);
+      }
+      await this.#sign(own);
+      for (const task of own) {
+        if (task.told === undefined || task.retries > 0) continue;
+        this.#file(task, task.told, {});
+        task.done(task.told.receipt);
+      }
+      this.#options.history.write();
+      for (const [home, ofHome] of groupBy(own, ({ end }) => this.#now(end.home))) {
+        const asking = this.#ask(home, ofHome).finally(() => this.#asking.delete(asking));
+        this.#asking.add(asking);
       }
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : "unknown";
-      logger.debug(`the receipt of ${transferId} is not complete: ${why}`, { transferId });
+      logger.error("the receipts of crossings could not be signed for", cause);
+      for (const { done } of tasks) done(undefined);
     }
   }
 
-  /** What this end knows by itself; undefined where what home has said is not its word on this crossing. */
-  async #own(
-    end: CrossingEnd,
-    receipt: string | undefined,
-  ): Promise<
-    | {
-        readonly told: ReadReceipt | undefined;
-        readonly word: string;
-        /** Resolves when both are in the store. */
-        readonly filed: Promise<void> | undefined;
-      }
-    | undefined
-  > {
-    const told = receipt === undefined ? undefined : await this.#read(end, receipt);
-    if (receipt !== undefined && told === undefined) return undefined;
-    const word = await this.#sign(told === undefined ? this.#named(end) : asIn(end, told.claims));
-    return { told, word, filed: told && this.#file(end, told, word) };
+  /** This end's own words, those for homes that read them so under one signature. */
+  async #sign(tasks: readonly Task[]): Promise<void> {
+    const { signingKey, knowsReceipts } = this.#options;
+    const unsigned = tasks.filter(({ word }) => word === undefined);
+    const isJoint = ({ end }: Task): boolean => knowsReceipts(this.#now(end.home));
+    const joint = unsigned.filter(isJoint);
+    const words = await issueCountersignatures(
+      joint.map((task) => this.#claimsOf(task)),
+      signingKey(),
+    );
+    for (const [index, task] of joint.entries()) task.word = words[index] ?? "";
+    for (const task of unsigned) {
+      task.word ??= await issueCountersignature(this.#claimsOf(task), signingKey());
+      task.state = undefined;
+    }
   }
 
-  /** This end's own word. */
-  #sign({ home, transferId, player, epoch, from, to, state }: CrossingEnd): Promise<string> {
-    const { origin, signingKey, clock } = this.#options;
-    const crossing = { home, xfer: transferId, player, epoch, from, to };
+  #claimsOf({ end, told, state }: Task): CountersignatureClaims {
+    const { origin, clock } = this.#options;
+    const named = told === undefined ? this.#named(end) : asIn(end, told.claims);
+    const { home, transferId: xfer, player, epoch, from, to } = named;
     const iat = Math.floor(clock.now() / 1000);
     const digest = digestOfState(state);
-    return issueCountersignature({ iss: origin, ...crossing, iat, digest }, signingKey());
+    return { iss: origin, home, xfer, player, epoch, from, to, iat, digest };
   }
 
-  /** Keeps both; asked for together, so that an engine with group commit writes once. */
-  async #file(end: CrossingEnd, { receipt, claims }: ReadReceipt, word: string): Promise<void> {
+  /** Never rejects. */
+  async #ask(home: string, tasks: readonly Task[]): Promise<void> {
+    const { knowsReceipts, history, logger } = this.#options;
+    if (this.#stopped) {
+      for (const { done } of tasks) done(undefined);
+      return;
+    }
+    const again: Task[] = [];
+    const answered = async (task: Task, answer: HomeAnswer<ReceiptAnswer>): Promise<void> => {
+      if (answer.ok) await this.#answered(task, answer.body);
+      else if (FINAL.has(answer.code) || isTrustRefusal(answer.code)) task.done(undefined);
+      else again.push(task);
+    };
+    try {
+      if (knowsReceipts(home)) {
+        for (const some of chunksOf(tasks)) {
+          const answers = await this.#askTogether(home, some);
+          for (const [index, task] of some.entries()) await answered(task, answers[index] ?? LATER);
+        }
+      } else {
+        await Promise.all(
+          tasks.map(async (task) => answered(task, await this.#askAlone(home, task))),
+        );
+      }
+      history.write();
+    } catch (cause) {
+      logger.error(`receipts of ${home} could not be kept`, cause, { peer: home });
+    }
+    this.#askAgain(home, again);
+  }
+
+  async #askTogether(
+    home: string,
+    tasks: readonly Task[],
+  ): Promise<readonly HomeAnswer<ReceiptAnswer>[]> {
+    const { homeAt } = this.#options;
+    const crossings = tasks.map(({ end: { transferId }, word }) => ({
+      transferId,
+      ...(word === undefined ? {} : { countersignature: word }),
+    }));
+    const answer = await homeAt(home)
+      .receipts({ crossings })
+      .catch(() => LATER);
+    if (!answer.ok) return tasks.map(() => answer);
+    const { receipts, refused } = answer.body;
+    const byTransfer = new Map<string, HomeAnswer<ReceiptAnswer>>();
+    for (const { transferId, code } of refused) {
+      byTransfer.set(transferId.toLowerCase(), { ok: false, code, reason: code });
+    }
+    for (const { transferId, ...body } of receipts) {
+      byTransfer.set(transferId.toLowerCase(), { ok: true, body });
+    }
+    return tasks.map(({ end }) => byTransfer.get(end.transferId.toLowerCase()) ?? LATER);
+  }
+
+  async #askAlone(
+    home: string,
+    { end: { transferId }, word, told }: Task,
+  ): Promise<HomeAnswer<ReceiptAnswer>> {
+    const at = this.#options.homeAt(home);
+    try {
+      const answer =
+        word === undefined
+          ? LATER
+          : await at.receipt({ transferId, countersignature: word });
+      // A home without countersignatures refuses what it does not know.
+      return answer.ok || told !== undefined || answer.code === "ERR_FED_NOT_FOUND"
+        ? answer
+        : await at.receipt({ transferId });
+    } catch {
+      return LATER;
+    }
+  }
+
+  /** Home is asked again after a while, for as often as {@link RETRY_SECONDS} says. */
+  #askAgain(home: string, tasks: readonly Task[]): void {
+    const { clock, logger } = this.#options;
+    const [waiting, over]: [Task[], Task[]] = [[], []];
+    for (const task of tasks) {
+      const isOver = this.#stopped || task.retries >= RETRY_SECONDS.length;
+      (isOver || this.#retried >= MAX_RETRIED ? over : waiting).push(task);
+      if (waiting.at(-1) === task) this.#retried += 1;
+    }
+    for (const { done } of over) done(undefined);
+    if (over.length > 0) {
+      logger.warn(
+        `${home} has not given the receipts of ${over.length} crossings, or not taken what this server has signed: they are not asked for any more`,
+        { peer: home },
+      );
+    }
+    // Those of one call have been asked for as often as each other.
+    for (const [retries, some] of groupBy(waiting, (task) => task.retries)) {
+      const timer = clock.setTimeout(
+        () => {
+          this.#retries.delete(timer);
+          this.#retried -= some.length;
+          for (const task of some) {
+            task.retries += 1;
+            this.#gathered.add(task);
+          }
+        },
+        (RETRY_SECONDS[retries] ?? 1) * 1000,
+      );
+      this.#retries.set(timer, some);
+    }
+  }
+
+  /** Keeps what home has answered, as far as it verifies. */
+  async #answered(task: Task, { receipt, countersignatures = [] }: ReceiptAnswer): Promise<void> {
+    const { history, peerKey } = this.#options;
+    const { end, word, told } = task;
+    const read = told ?? (await this.#read(end, receipt));
+    if (read === undefined) {
+      task.done(undefined);
+      return;
+    }
+    const others: Record<string, string> = {};
+    for (const other of countersignatures) {
+      if (other === word) continue;
+      const verified = await verifyCountersignature(other, read.claims, peerKey);
+      if (verified.verified && verified.by !== this.#options.origin) others[verified.by] = other;
+    }
+    if (told === undefined) {
+      this.#file(task, read, others);
+      task.done(read.receipt);
+      return;
+    }
+    for (const [by, other] of Object.entries(others)) {
+      this.#lost(end, history.countersign(end.transferId, read.claims.iss, by, other));
+    }
+  }
+
+  /** Keeps a receipt, this end's own word and those of others in one record. */
+  #file({ end, word }: Task, { receipt, claims }: ReadReceipt, others: Words): void {
     const { origin, history } = this.#options;
     const { home, transferId, from, to, epoch } = asIn(end, claims);
-    await Promise.all([
-      history.keep({ transferId, home, from, to, epoch, at: claims.iat, receipt }),
-      history.countersign(transferId, home, origin, word),
-    ]);
+    const crossing = { transferId, home, from, to, epoch, at: claims.iat, receipt };
+    const words = { ...others, ...(word === undefined ? {} : { [origin]: word }) };
+    this.#lost(end, history.keep(crossing, words));
+  }
+
+  #lost({ transferId, home: peer }: Task["end"], written: Promise<void>): void {
+    const { logger } = this.#options;
+    written.catch((cause: unknown) => {
+      logger.error(`the receipt of ${transferId} could not be kept`, cause, { peer, transferId });
+    });
+  }
+
+  #now(origin: string): string {
+    const { moves = NOBODY_MOVED } = this.#options;
+    return moves.currentOrigin(origin);
   }
 
   /** The crossing by the names that its servers have now. */
-  #named(end: CrossingEnd): CrossingEnd {
+  #named(end: Task["end"]): Task["end"] {
     const { moves = NOBODY_MOVED } = this.#options;
-    const now = (origin: string): string => moves.currentOrigin(origin);
     const { home, from, to } = end;
     const player = currentPlayer(moves, end.player);
-    return { ...end, player, home: now(home), from: now(from), to: now(to) };
+    return { ...end, player, home: this.#now(home), from: this.#now(from), to: this.#now(to) };
   }
 
   /** A receipt that is home's word on this very crossing. */
-  async #read(end: CrossingEnd, receipt: string): Promise<ReadReceipt | undefined> {
+  async #read(end: Task["end"], receipt: string): Promise<ReadReceipt | undefined> {
     const { peerKey, logger } = this.#options;
     const { home, transferId, epoch } = end;
     const verified = await verifyReceipt(receipt, peerKey);
@@ -171,7 +397,38 @@ export class EndReceipts {
   }
 }
 
+/** As good as no answer: home is asked again. */
+const LATER = { ok: false, code: "ERR_FED_UNREACHABLE", reason: "home has not answered" } as const;
+
 /** The crossing by the names that its receipt says. */
-function asIn(end: CrossingEnd, { iss: home, player, from, to }: ReceiptClaims): CrossingEnd {
+function asIn(end: Task["end"], { iss: home, player, from, to }: ReceiptClaims): Task["end"] {
   return { ...end, home, player, from, to };
+}
+
+function groupBy<Key>(tasks: readonly Task[], keyOf: (task: Task) => Key): Map<Key, Task[]> {
+  const groups = new Map<Key, Task[]>();
+  for (const task of tasks) {
+    const key = keyOf(task);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [task]);
+    else group.push(task);
+  }
+  return groups;
+}
+
+/** As many as one call takes. */
+function chunksOf(tasks: readonly Task[]): Task[][] {
+  const chunks: Task[][] = [];
+  let characters = Infinity;
+  for (const task of tasks) {
+    characters += task.word?.length ?? 0;
+    const last = chunks.at(-1);
+    if (last === undefined || last.length === MAX_RECEIPTS || characters > MAX_WORD_CHARACTERS) {
+      chunks.push([task]);
+      characters = task.word?.length ?? 0;
+    } else {
+      last.push(task);
+    }
+  }
+  return chunks;
 }

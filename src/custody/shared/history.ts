@@ -1,7 +1,8 @@
 /** The crossings of home's players, and those that this server was an end of: kept and readable. */
 import { z } from "zod";
-import type { Clock, Logger, Store, TimerHandle } from "../../ports.ts";
+import type { Clock, Logger, Store } from "../../ports.ts";
 import { type RowKind, RowReader } from "../../rows/rows.ts";
+import { Gathering } from "./gathering.ts";
 
 /** One crossing that a claim has decided. */
 export interface Crossing {
@@ -26,6 +27,11 @@ export interface CrossingRecord extends Crossing {
   readonly countersignatures: readonly string[];
 }
 
+/** A crossing, and what its ends had signed, by origin, when it was written. */
+interface CrossingRow extends Crossing {
+  readonly words?: Readonly<Record<string, string>> | undefined;
+}
+
 /** How long a crossing can be looked up. */
 const KEPT_MILLISECONDS = 90 * 24 * 3600 * 1000;
 const EPOCH_DIGITS = 16;
@@ -36,7 +42,7 @@ const receiptKey = (transferId: string, home: string): string => `${idPrefix(tra
 const wordPrefix = (transferId: string, home: string): string =>
   `countersignature/${transferId.toLowerCase()}/${home} `;
 
-const CROSSING_ROW: RowKind<Crossing> = {
+const CROSSING_ROW: RowKind<CrossingRow> = {
   what: "record of a crossing",
   schema: z.looseObject({
     transferId: z.string().max(64),
@@ -46,6 +52,7 @@ const CROSSING_ROW: RowKind<Crossing> = {
     epoch: z.int().nonnegative(),
     at: z.int(),
     receipt: z.string().max(16_384),
+    words: z.record(z.string().max(300), z.string().max(16_384)).optional(),
   }),
   blocks: false,
   advice: "Nobody's custody hangs on it; its receipt may be in it still",
@@ -55,6 +62,9 @@ const CROSSING_ROW: RowKind<Crossing> = {
 const GATHER_MILLISECONDS = 100;
 /** So many wait for no others. */
 const GATHERED_AT_MOST = 256;
+
+/** What the ends of a crossing have signed, by their origins. */
+export type Words = Readonly<Record<string, string>>;
 
 /** A record that is not in the store yet. */
 interface Gathered {
@@ -71,16 +81,11 @@ interface Gathered {
  */
 export class CrossingHistory {
   readonly #store: Store;
-  readonly #reader: RowReader<Crossing>;
-  readonly #clock: Pick<Clock, "setTimeout" | "clearTimeout"> | undefined;
+  readonly #reader: RowReader<CrossingRow>;
   /** By key, until they are in the store. */
-  readonly #gathered = new Map<string, Gathered>();
-  /** Of them, those that nobody has begun to write. */
-  #waiting: Gathered[] = [];
-  /** What is to be done before the next records are written. */
-  #due: (() => Promise<void>)[] = [];
-  #timer: TimerHandle | undefined;
-  #stopped = false;
+  readonly #unwritten = new Map<string, Gathered>();
+  readonly #gathered: Gathering<Gathered>;
+  readonly #makers: (() => Promise<void>)[] = [];
 
   constructor(
     store: Store,
@@ -88,46 +93,54 @@ export class CrossingHistory {
     clock?: Pick<Clock, "setTimeout" | "clearTimeout">,
   ) {
     this.#store = store;
-    this.#clock = clock;
     this.#reader = new RowReader(store, logger, CROSSING_ROW);
+    this.#gathered = new Gathering({
+      clock,
+      milliseconds: GATHER_MILLISECONDS,
+      most: GATHERED_AT_MOST,
+      // Asked for together, so that an engine with group commit makes them durable as one.
+      work: async (records) => {
+        for (const { write } of records) write();
+        await Promise.allSettled(records.map(({ written }) => written));
+      },
+    });
+  }
+
+  /** Who has records to file has them filed by `flush` before anybody looks through them. */
+  flushFirst(flush: () => Promise<void>): void {
+    this.#makers.push(flush);
   }
 
   /** Writes what is gathered. Resolves once it is in the store, or the store has refused it. */
   async flush(): Promise<void> {
-    await this.#write();
-    await Promise.allSettled([...this.#gathered.values()].map(({ written }) => written));
+    await Promise.all(this.#makers.map((flush) => flush()));
+    await this.#gathered.flush();
+  }
+
+  /** Writes the records that are filed already. */
+  write(): void {
+    this.#gathered.start();
   }
 
   /** Writes what is gathered, and gathers no more. */
   stop(): void {
-    this.#stopped = true;
-    void this.#write();
-  }
-
-  /**
-   * Does `work`, which files records, just before records are written or looked through: it can wait as long as
-   * they can. It is not to wait for what it files.
-   */
-  later<Result>(work: () => Promise<Result>): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      this.#due.push(() => work().then(resolve, reject));
-      this.#schedule();
-    });
+    this.#gathered.stop();
   }
 
   /** Writes a crossing of a player of this home down; the first word stays. */
-  async record(localId: string, crossing: Crossing): Promise<void> {
+  async record(localId: string, crossing: Crossing, words?: Words): Promise<void> {
     const epoch = String(crossing.epoch).padStart(EPOCH_DIGITS, "0");
     const key = `${prefixOf(localId)}${epoch}-${crossing.transferId.toLowerCase()}`;
-    await Promise.all([this.keep(crossing), this.#file(key, crossing.home)]);
+    await Promise.all([this.keep(crossing, words), this.#file(key, crossing.home)]);
   }
 
-  /** Keeps a crossing that this server was an end of, whose receipt it has verified. */
-  async keep(crossing: Crossing): Promise<void> {
-    await this.#file(receiptKey(crossing.transferId, crossing.home), JSON.stringify(crossing));
+  /** Keeps a crossing that this server was an end of, whose receipt and words it has verified. */
+  async keep(crossing: Crossing, words: Words = {}): Promise<void> {
+    const row: CrossingRow = Object.keys(words).length === 0 ? crossing : { ...crossing, words };
+    await this.#file(receiptKey(crossing.transferId, crossing.home), JSON.stringify(row));
   }
 
-  /** Keeps what an end of a crossing has signed, verified already; its first word stays. */
+  /** Keeps what an end of a crossing has signed since that was kept, verified already; its first word stays. */
   async countersign(transferId: string, home: string, by: string, word: string): Promise<void> {
     await this.#file(`${wordPrefix(transferId, home)}${by}`, word);
   }
@@ -161,31 +174,34 @@ export class CrossingHistory {
   /** The crossing of one transfer of one home's player. */
   async find(transferId: string, home: string): Promise<CrossingRecord | undefined> {
     await this.flush();
-    const crossing = await this.crossing(transferId, home);
-    if (crossing === undefined) return undefined;
-    return { ...crossing, countersignatures: await this.words(transferId, home) };
+    const found = await this.crossing(transferId, home);
+    return found === undefined ? undefined : this.#withWords(found);
   }
 
-  /** {@link find}, without what its ends have signed, and though it is not in the store yet. */
-  async crossing(transferId: string, home: string): Promise<Crossing | undefined> {
+  /** {@link find}, though it is not in the store yet, with what its ends had signed when it was filed. */
+  async crossing(
+    transferId: string,
+    home: string,
+  ): Promise<(Crossing & { readonly words?: Words | undefined }) | undefined> {
     const key = receiptKey(transferId, home);
-    const gathered = this.#gathered.get(key)?.text;
+    const unwritten = this.#unwritten.get(key)?.text;
     // Where there is a former word, that stays.
-    const text = (await this.#store.get(key)) ?? gathered;
+    const text = (await this.#store.get(key)) ?? unwritten;
     return text === undefined ? undefined : this.#parse(key, text);
   }
 
-  /** What the ends of a crossing have signed, as far as it is in the store. */
-  async words(transferId: string, home: string): Promise<string[]> {
-    const words: string[] = [];
-    for await (const [, word] of this.#store.entries(wordPrefix(transferId, home))) {
-      words.push(word);
+  /** What the ends of a crossing have signed after it was filed, as far as it is in the store. */
+  async words(transferId: string, home: string): Promise<Words> {
+    const words: Record<string, string> = {};
+    const prefix = wordPrefix(transferId, home);
+    for await (const [key, word] of this.#store.entries(prefix)) {
+      words[key.slice(prefix.length)] = word;
     }
     return words;
   }
 
   #file(key: string, text: string): Promise<void> {
-    const there = this.#gathered.get(key);
+    const there = this.#unwritten.get(key);
     if (there !== undefined) return there.written;
     let write: () => void = () => undefined;
     const written = new Promise<void>((resolve, reject) => {
@@ -193,40 +209,17 @@ export class CrossingHistory {
         this.#store
           .compareAndSet(key, undefined, text, KEPT_MILLISECONDS)
           .then(() => undefined)
-          .finally(() => this.#gathered.delete(key))
+          .finally(() => this.#unwritten.delete(key))
           .then(resolve, reject);
       };
     });
     const gathered = { text, written, write };
-    this.#gathered.set(key, gathered);
-    this.#waiting.push(gathered);
-    this.#schedule();
+    this.#unwritten.set(key, gathered);
+    this.#gathered.add(gathered);
     return written;
   }
 
-  #schedule(): void {
-    const most = Math.max(this.#waiting.length, this.#due.length);
-    if (this.#clock === undefined || this.#stopped || most >= GATHERED_AT_MOST) {
-      void this.#write();
-    } else {
-      this.#timer ??= this.#clock.setTimeout(() => {
-        void this.#write();
-      }, GATHER_MILLISECONDS);
-    }
-  }
-
-  /** Asked for together, so that an engine with group commit makes them durable as one. */
-  async #write(): Promise<void> {
-    if (this.#timer !== undefined) this.#clock?.clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const due = this.#due.splice(0);
-    for (const { write } of this.#waiting.splice(0)) write();
-    if (due.length === 0) return;
-    await Promise.all(due.map((work) => work()));
-    for (const { write } of this.#waiting.splice(0)) write();
-  }
-
-  async #parse(key: string, text: string): Promise<Crossing | undefined> {
+  async #parse(key: string, text: string): Promise<CrossingRow | undefined> {
     const crossing = this.#reader.parse(key, text);
     if (crossing === undefined) await this.#reader.setAside(key, text);
     return crossing;
@@ -234,8 +227,12 @@ export class CrossingHistory {
 
   async #record(key: string, text: string): Promise<CrossingRecord | undefined> {
     const crossing = await this.#parse(key, text);
-    if (crossing === undefined) return undefined;
-    const countersignatures = await this.words(crossing.transferId, crossing.home);
-    return { ...crossing, countersignatures };
+    return crossing === undefined ? undefined : this.#withWords(crossing);
+  }
+
+  async #withWords({ words, ...crossing }: CrossingRow): Promise<CrossingRecord> {
+    const later = await this.words(crossing.transferId, crossing.home);
+    const all = Object.entries({ ...later, ...words }).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return { ...crossing, countersignatures: all.map(([, word]) => word) };
   }
 }

@@ -14,6 +14,8 @@ import {
   type PreviewRequest,
   type ReceiptAnswer,
   type ReceiptRequest,
+  type ReceiptsAnswer,
+  type ReceiptsRequest,
   type RenewAnswer,
   type RenewRequest,
   type ReturnRequest,
@@ -26,6 +28,7 @@ import {
   offerAnswerSchema,
   previewAnswerSchema,
   receiptAnswerSchema,
+  receiptsAnswerSchema,
   renewAnswerSchema,
   returnAnswerSchema,
   returnsAnswerSchema,
@@ -60,6 +63,8 @@ export interface Home {
   preview(request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>>;
   /** Home's receipt of a crossing this server was an end of. As {@link preview}, an addition. */
   receipt(request: ReceiptRequest): Promise<HomeAnswer<ReceiptAnswer>>;
+  /** Many of them in one call, for homes that have `RECEIPTS_CAPABILITY`. */
+  receipts(request: ReceiptsRequest): Promise<HomeAnswer<ReceiptsAnswer>>;
   /** The destination of a party has home promise that nobody takes the player back for now. As {@link preview}. */
   pledge(request: PledgeRequest): Promise<HomeAnswer<PledgeAnswer>>;
   /** Ends a pledge, also one that has not arrived. */
@@ -91,8 +96,8 @@ export function isStateRefused(code: FederationErrorCode): boolean {
   return STATE_REFUSED.has(code);
 }
 
-/** Home when another server is it. */
-export function remoteHome(peers: PeerCalls, home: string): Home {
+/** Home when another server is it. `knowsReceipts`: whether it has `RECEIPTS_CAPABILITY`. */
+export function remoteHome(peers: PeerCalls, home: string, knowsReceipts: boolean): Home {
   const call = async <Body>(
     path: string,
     body: unknown,
@@ -113,7 +118,15 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
   };
   return {
     depart: (request) => call("depart", request, departedAnswerSchema),
-    claim: (transferId) => call("claim", { transferId }, wonClaimSchema),
+    async claim(transferId) {
+      if (knowsReceipts) {
+        const later = { transferId, receiptLater: true };
+        const answer = await call("claim", later, wonClaimSchema);
+        // It has lost the addition since it said that it has it.
+        if (answer.ok || answer.code !== "ERR_FED_MALFORMED") return answer;
+      }
+      return call("claim", { transferId }, wonClaimSchema);
+    },
     cancel: (request) => call("cancel", request, cancelAnswerSchema),
     giveBack: (request) => call("return", request, returnAnswerSchema),
     giveBackAll: (request) => call("returns", request, returnsAnswerSchema),
@@ -127,6 +140,7 @@ export function remoteHome(peers: PeerCalls, home: string): Home {
         : call("preview", request, previewAnswerSchema);
     },
     receipt: (request) => call("receipt", request, receiptAnswerSchema),
+    receipts: (request) => call("receipts", request, receiptsAnswerSchema),
     pledge: (request) => call("pledge", request, pledgeAnswerSchema),
     unpledge: (request) => call("unpledge", request, unpledgeAnswerSchema),
   };

@@ -43,7 +43,11 @@ export const departSchema = z.strictObject({
   /** To home itself: it is asked for the seat, too. An addition to PROTOCOL 6 that a peer may lack. */
   seat: z.strictObject({ options: portalOptionsSchema.optional() }).optional(),
 });
-export const claimSchema = z.strictObject({ transferId: transferIdSchema });
+export const claimSchema = z.strictObject({
+  transferId: transferIdSchema,
+  /** It asks for the receipt later, with others. An addition to PROTOCOL 6 that a peer may lack. */
+  receiptLater: z.literal(true).optional(),
+});
 export const cancelSchema = z.strictObject({
   transferId: transferIdSchema,
   player: playerIdSchema,
@@ -113,6 +117,12 @@ export const receiptSchema = z.strictObject({
   transferId: transferIdSchema,
   countersignature: tokenSchema.optional(),
 });
+/** Crossings in one `receipts`. */
+export const MAX_RECEIPTS = 32;
+/** Many `receipt`s in one call: an addition to PROTOCOL 6 that a peer may lack. */
+export const receiptsSchema = z.strictObject({
+  crossings: z.array(receiptSchema).min(1).max(MAX_RECEIPTS),
+});
 
 /** A transfer of a party: an addition to PROTOCOL 6 that a peer may lack. */
 export const pledgeSchema = z.strictObject({
@@ -134,7 +144,7 @@ export const claimAnswerSchema = z.strictObject({
   epoch: epochSchema,
   state: stateSchema.optional(),
   leaseSeconds: leaseSecondsSchema,
-  receipt: tokenSchema,
+  receipt: tokenSchema.optional(),
 });
 /** What a player is shown as whose name cannot be shown. */
 export const NAMELESS = "Traveler";
@@ -195,6 +205,14 @@ export const receiptAnswerSchema = z.strictObject({
   // One of each end.
   countersignatures: z.array(tokenSchema).max(2).optional(),
 });
+export const receiptsAnswerSchema = z.strictObject({
+  receipts: z
+    .array(receiptAnswerSchema.extend({ transferId: transferIdSchema }))
+    .max(MAX_RECEIPTS),
+  refused: z
+    .array(z.strictObject({ transferId: transferIdSchema, code: codeSchema }))
+    .max(MAX_RECEIPTS),
+});
 
 export const pledgeAnswerSchema = z.strictObject({
   player: playerIdSchema,
@@ -213,6 +231,8 @@ export type ReturnsAnswer = z.infer<typeof returnsAnswerSchema>;
 export type RenewRequest = z.infer<typeof renewSchema>;
 export type PreviewRequest = z.infer<typeof previewSchema>;
 export type ReceiptRequest = z.infer<typeof receiptSchema>;
+export type ReceiptsRequest = z.infer<typeof receiptsSchema>;
+export type ReceiptsAnswer = z.infer<typeof receiptsAnswerSchema>;
 export type RevokeRequest = z.infer<typeof revokeSchema>;
 export type OfferRequest = z.infer<typeof offerSchema>;
 export type TradeRequest = z.infer<typeof tradeSchema>;
@@ -224,6 +244,8 @@ export type ClaimAnswer = z.infer<typeof claimAnswerSchema>;
 export type WonClaim = ClaimAnswer & {
   /** Where what home says that the player carries is no state. */
   readonly stateFault?: StateFault;
+  /** The receipt, where home is this very server and has not signed it yet: in no message. */
+  readonly issued?: Promise<string>;
   /** As of `PlayerSession`, where home is this very server: in no message. */
   readonly orphanOf?: readonly string[];
 };

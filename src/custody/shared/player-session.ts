@@ -66,6 +66,8 @@ export class PlayerSession {
   readonly body: PlayerBody;
   /** Of this server's own player: the ids that homes which are gone knew it by. Undefined: none did. */
   readonly orphanOf: readonly string[] | undefined;
+  /** Home's signed receipt of the crossing it came by: undefined, in time, where home gives none. Never rejects. */
+  receipt: Promise<string | undefined> = Promise.resolve(undefined);
   /** The epoch under which the player is held. */
   epoch: number;
   #guest: boolean;

@@ -197,6 +197,7 @@ export const ROUTES: readonly Route[] = [
   custodyCall("revoke"),
   custodyCall("preview", "peer"),
   custodyCall("receipt", "peer"),
+  custodyCall("receipts", "peer"),
   custodyCall("offer", "crossing"),
   custodyCall("trade", "crossing"),
   custodyCall("pledge"),
