@@ -137,29 +137,34 @@ export function issueCountersignatures(
   return signAllJws(claims, COUNTERSIGNATURE_TYPE, key);
 }
 
+/** Whether a token, unverified, is what an end of the crossing that `receipt` is of would sign. */
+export function isWordOn(token: unknown, receipt: ReceiptClaims): boolean {
+  const said = typeof token === "string" ? countersignatureSchema.safeParse(peekPayload(token)) : undefined;
+  if (said?.success !== true) return false;
+  const { iss, home, xfer, player, epoch, from, to } = said.data;
+  return (
+    (iss === receipt.from || iss === receipt.to) &&
+    home === receipt.iss &&
+    xfer.toLowerCase() === receipt.xfer.toLowerCase() &&
+    player === receipt.player &&
+    epoch === receipt.epoch &&
+    from === receipt.from &&
+    to === receipt.to
+  );
+}
+
 /** Verifies the word of an end of the crossing that `receipt`, verified already, is of. */
 export async function verifyCountersignature(
   token: unknown,
   receipt: ReceiptClaims,
   keyFor: ReceiptKeys,
 ): Promise<({ verified: true } & Countersigned) | Refusal> {
-  const result = await verifyDatedJws(token, COUNTERSIGNATURE_TYPE, keyFor, true);
-  if (!result.verified) return result;
-  const shape = countersignatureSchema.safeParse(result.payload);
-  if (!shape.success) {
-    return refuse("ERR_FED_SIGNATURE_INVALID", "the countersignature is malformed");
-  }
-  const { iss, home, iat, digest, ...crossing } = shape.data;
-  const same =
-    home === receipt.iss &&
-    crossing.xfer.toLowerCase() === receipt.xfer.toLowerCase() &&
-    crossing.player === receipt.player &&
-    crossing.epoch === receipt.epoch &&
-    crossing.from === receipt.from &&
-    crossing.to === receipt.to;
-  if (!same || (iss !== receipt.from && iss !== receipt.to)) {
+  if (!isWordOn(token, receipt)) {
     return refuse("ERR_FED_SIGNATURE_INVALID", "it is not the word of an end of this crossing");
   }
+  const result = await verifyDatedJws(token, COUNTERSIGNATURE_TYPE, keyFor, true);
+  if (!result.verified) return result;
+  const { iss, iat, digest } = countersignatureSchema.parse(result.payload);
   if (!result.countsAt(iat)) return outOfUse();
   const as = iss === receipt.to ? "destination" : "source";
   const homes = as === "destination" ? receipt.digest : receipt.handed;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { peekPayload } from "../../src/identity/jws.ts";
+import { type ReceiptClaims, issueCountersignature, readReceipt } from "../../src/identity/receipt.ts";
 import { type CustodyServer, CustodyServers, bodyThatCarries } from "../support/custody-servers.ts";
 import { Walk } from "../support/walk.ts";
 import { eventually } from "../support/eventually.ts";
@@ -64,6 +65,7 @@ describe("a hostile peer and others' receipts", () => {
     ["a receipt whose digest it has changed", (_: string, own: string) => `${own.slice(0, -2)}AA`],
   ] as const) {
     it(`answers a claim with ${what}: it is not filed, and the player plays`, async () => {
+      servers.knowsReceipts = () => false;
       const body = bodyThatCarries({ gold: 1 });
       await walk.login(mallory, "bob", body);
       await walk.cross(mallory, arena, "bob@mallory.example", body);
@@ -93,4 +95,186 @@ describe("a hostile peer and others' receipts", () => {
       assert.deepEqual(await filed(arena), []);
     });
   }
+
+  /** What Mallory, Eve's home, makes of what it is asked for, knowing the receipt of another crossing. */
+  type Answer = { receipts: Record<string, unknown>[]; refused: unknown[] };
+  for (const [what, forge] of [
+    ["rubbish", ({ receipts }: Answer) => ({ receipts: [{ ...receipts[0], receipt: "a.b.c" }] })],
+    [
+      "the receipt of another crossing",
+      ({ receipts }: Answer, other: string) => ({ receipts: [{ ...receipts[0], receipt: other }] }),
+    ],
+    [
+      "another receipt of the same tree",
+      ({ receipts }: Answer) => ({
+        receipts: receipts.map((each, index) => ({
+          ...each,
+          receipt: receipts[(index + 1) % receipts.length]?.["receipt"],
+        })),
+      }),
+    ],
+    [
+      "a signature that it has changed",
+      ({ receipts }: Answer) => ({
+        receipts: receipts.map((each) => ({
+          ...each,
+          receipt: `${String(each["receipt"]).slice(0, -2)}AA`,
+        })),
+      }),
+    ],
+  ] as const) {
+    it(`answers with ${what} when it is asked for many: they are not filed, and the players play`, async () => {
+      const former = bodyThatCarries({ gold: 1 });
+      await walk.login(mallory, "bob", former);
+      await walk.cross(mallory, arena, "bob@mallory.example", former);
+      await arena.custody.history.flush();
+      const [other] = await mallory.custody.history.of("bob");
+      servers.tamper = (path, answer) =>
+        path === "/custody/receipts"
+          ? { refused: [], ...forge(answer as Answer, other?.receipt ?? "") }
+          : answer;
+      for (const [id, transfer] of [
+        ["eve", TRANSFER],
+        ["mal", TRANSFER.replace("1", "2")],
+      ] as const) {
+        const body = bodyThatCarries({ gold: 1 });
+        await walk.login(mallory, id, body);
+        await walk.cross(mallory, arena, `${id}@mallory.example`, body, transfer);
+      }
+      await eventually(() => {
+        servers.clock.advance(100);
+        assert.match(arena.said.join("\n"), /receipt .*mallory\.example.* does not verify/u);
+      });
+      assert.deepEqual(await filed(arena), []);
+      for (const id of ["eve", "mal"]) {
+        const session = arena.custody.sessions.get(`${id}@mallory.example`);
+        assert.ok(session !== undefined);
+      }
+    });
+  }
+
+  for (const [what, answer] of [
+    ["nothing", { receipts: [], refused: [] }],
+    ["receipts of crossings that it was not asked for", undefined],
+    ["something of another form", { receipts: "all of them" }],
+    ["a code that nobody knows", { refused: [{ transferId: TRANSFER, code: "ERR_FED_PERHAPS" }] }],
+  ] as const) {
+    it(`answers with ${what} when it is asked for many: it is asked four times, and the player plays`, async () => {
+      servers.tamper = (path, body) => {
+        if (path !== "/custody/receipts") return body;
+        if (answer !== undefined) return { receipts: [], refused: [], ...answer };
+        const { receipts } = body as Answer;
+        return {
+          receipts: receipts.map((each) => ({ ...each, transferId: TRANSFER.replace("1", "9") })),
+          refused: [],
+        };
+      };
+      const body = bodyThatCarries({ gold: 1 });
+      await walk.login(mallory, "eve", body);
+      await walk.cross(mallory, arena, "eve@mallory.example", body, TRANSFER);
+      await eventually(() => {
+        servers.clock.advance(1_000);
+        assert.match(arena.said.join("\n"), /mallory\.example has not given the receipts of 1 /u);
+      });
+      assert.equal(servers.calls.filter(({ path }) => path === "/custody/receipts").length, 4);
+      assert.deepEqual(await filed(arena), []);
+    });
+  }
+
+  describe("asks for many", () => {
+    let word: (of: string, by?: string, claims?: Partial<ReceiptClaims>) => Promise<string>;
+    const OTHER = TRANSFER.replace("1", "2");
+
+    beforeEach(async () => {
+      servers.refuses = (path) =>
+        path === "/custody/receipts" ? "ERR_FED_UNAVAILABLE" : undefined;
+      for (const [id, transfer, to] of [
+        ["ada", TRANSFER, mallory],
+        ["bob", OTHER, mallory],
+        ["cleo", TRANSFER.replace("1", "3"), arena],
+      ] as const) {
+        const body = bodyThatCarries({ gold: 1 });
+        await walk.login(home, id, body);
+        await walk.cross(home, to, `${id}@home.example`, body, transfer);
+      }
+      word = async (of, by = MALLORY, changed = {}) => {
+        const [crossing] = await home.custody.history.ofTransfer(of);
+        const claims = readReceipt(crossing?.receipt ?? "");
+        assert.ok(claims !== undefined);
+        const { iss: at, digest = "", handed: _, ...rest } = { ...claims, ...changed };
+        return issueCountersignature({ ...rest, iss: by, home: at, digest }, servers.keyOf(by));
+      };
+    });
+
+    const ask = async (crossings: unknown): Promise<Answer> => {
+      const answer = await home.custody.answer(MALLORY, "receipts", { crossings }, 0);
+      assert.ok(answer.ok, JSON.stringify(answer));
+      return answer.body as Answer;
+    };
+
+    it("and hears nothing of crossings that it is no end of, or that are none", async () => {
+      const { receipts, refused } = await ask([
+        { transferId: TRANSFER.replace("1", "3") },
+        { transferId: TRANSFER.replace("1", "8") },
+        { transferId: TRANSFER },
+      ]);
+      assert.deepEqual(
+        receipts.map(({ transferId }) => transferId),
+        [TRANSFER],
+      );
+      assert.deepEqual(refused, [
+        { transferId: TRANSFER.replace("1", "3"), code: "ERR_FED_NOT_DESTINATION" },
+        { transferId: TRANSFER.replace("1", "8"), code: "ERR_FED_TRANSFER_UNKNOWN" },
+      ]);
+    });
+
+    it("with a signature that does not verify: none after it is looked at, and none is filed", async () => {
+      const [bad, good] = [await word(TRANSFER), await word(OTHER)];
+      const { refused } = await ask([
+        { transferId: TRANSFER, countersignature: `${bad.slice(0, -2)}AA` },
+        { transferId: OTHER, countersignature: good },
+      ]);
+      assert.deepEqual(refused, [
+        { transferId: TRANSFER, code: "ERR_FED_SIGNATURE_INVALID" },
+        { transferId: OTHER, code: "ERR_FED_UNAVAILABLE" },
+      ]);
+      for (const transferId of [TRANSFER, OTHER]) {
+        const [crossing] = await home.custody.history.ofTransfer(transferId);
+        assert.deepEqual(crossing?.countersignatures, []);
+      }
+    });
+
+    it("with words of another crossing, or another's: they cost nothing, and the rest is filed", async () => {
+      const { receipts, refused } = await ask([
+        { transferId: TRANSFER, countersignature: await word(TRANSFER, MALLORY, { epoch: 9 }) },
+        { transferId: OTHER, countersignature: await word(OTHER) },
+      ]);
+      assert.deepEqual(refused, [{ transferId: TRANSFER, code: "ERR_FED_SIGNATURE_INVALID" }]);
+      assert.equal((receipts[0]?.["countersignatures"] as unknown[]).length, 1);
+    });
+
+    it("twice in one call about one crossing: its first word stays", async () => {
+      const [first, second] = [await word(TRANSFER), await word(TRANSFER, MALLORY, { digest: "x" })];
+      await ask([
+        { transferId: TRANSFER, countersignature: first },
+        { transferId: TRANSFER.toUpperCase(), countersignature: second },
+      ]);
+      await ask([{ transferId: TRANSFER, countersignature: second }]);
+      const [crossing] = await home.custody.history.ofTransfer(TRANSFER);
+      assert.deepEqual(crossing?.countersignatures, [first]);
+      assert.deepEqual(await home.custody.history.words(TRANSFER, HOME), {});
+    });
+
+    for (const [what, crossings] of [
+      ["none", []],
+      ["33", Array.from({ length: 33 }, () => ({ transferId: TRANSFER }))],
+      ["what are no ids", [{ transferId: "../../x" }]],
+      ["more than is asked for", [{ transferId: TRANSFER, epoch: 1 }]],
+    ] as const) {
+      it(`and is refused ${what}`, async () => {
+        const answer = await home.custody.answer(MALLORY, "receipts", { crossings }, 0);
+        assert.ok(!answer.ok && answer.code === "ERR_FED_MALFORMED");
+      });
+    }
+  });
 });

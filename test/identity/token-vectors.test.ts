@@ -52,6 +52,22 @@ describe("identity/token vectors", () => {
     });
   }
 
+  for (const { what, token, code } of vectors.receipts) {
+    it(`receipts under one signature: ${what} ${code === undefined ? "verifies" : "is refused"}`, async () => {
+      assert.equal(codeOf(await verifyReceipt(token, keyFor)), code);
+    });
+  }
+
+  it("countersignatures under one signature verify, each of its own crossing alone", async () => {
+    const [first, second] = vectors.countersignatures;
+    const receipt = await verifyReceipt(vectors.receipts[0]?.token, keyFor);
+    assert.ok(receipt.verified);
+    const verdict = async (token?: string): Promise<string | undefined> =>
+      codeOf(await verifyCountersignature(token, receipt.claims, keyFor));
+    assert.equal(await verdict(first?.token), undefined);
+    assert.equal(await verdict(second?.token), "ERR_FED_SIGNATURE_INVALID");
+  });
+
   it("descriptor, receipt and countersignature verify", async () => {
     const { origin } = vectors.home;
     assert.equal(

@@ -7,11 +7,12 @@ import {
   verifyDescriptor,
 } from "../../src/identity/descriptor.ts";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
-import { peekHeader, signJws, verifyJws } from "../../src/identity/jws.ts";
+import { peekHeader, signAllJws, signJws, verifyJws } from "../../src/identity/jws.ts";
 import { type PassClaims, issuePass, verifyPass } from "../../src/identity/pass.ts";
 import { type ProofUse, splitToken, tokenType, verifyProof } from "../../src/identity/proof.ts";
-import { issueReceipt, verifyReceipt } from "../../src/identity/receipt.ts";
+import { issueReceipt, issueReceipts, verifyReceipt } from "../../src/identity/receipt.ts";
 import { type SigningKey, generateSigningKey } from "../../src/identity/server-keys.ts";
+import { verifyTrade, verifyTradeReceipt } from "../../src/identity/trade.ts";
 import { flipBit } from "../support/bits.ts";
 import { descriptorOf, ringOf } from "../support/parties.ts";
 import { seededRandom } from "../support/seeded-random.ts";
@@ -443,6 +444,24 @@ describe("identity/receipt", () => {
   });
   it("refuses an unknown issuer's", async () => {
     await refused(verifyReceipt(await issueReceipt(claims, other), keyFor), "ERR_FED_UNKNOWN_KEY");
+  });
+  it("refuses no one that is many under one signature, and any other token that is", async () => {
+    const second = { ...claims, epoch: 4 };
+    const [one, other] = await issueReceipts([claims, second], key);
+    for (const token of [one, other]) assert.ok((await verifyReceipt(token, keyFor)).verified);
+    const alone = await issueReceipts([claims], key);
+    assert.deepEqual(alone, [await issueReceipt(claims, key)]);
+    assert.deepEqual(await issueReceipts([], key), []);
+    for (const [typ, verify] of [
+      ["aether-pass+jwt", (token: unknown) => verifyPass(token, { now: NOW, audience: B, keyFor })],
+      ["aether-trade+jwt", (token: unknown) => verifyTrade(token, keyFor)],
+      ["aether-trade-receipt+jwt", (token: unknown) => verifyTradeReceipt(token, keyFor)],
+    ] as const) {
+      const [token] = await signAllJws([claims, second], typ, key);
+      const result = await verify(token);
+      assert.ok(!result.verified);
+      assert.match(result.reason, /alg must be EdDSA/u, typ);
+    }
   });
   it("refuses a pass in its place", async () => {
     await refused(

@@ -20,12 +20,12 @@ interface Claimed {
   readonly epoch: number;
   readonly state: Record<string, unknown>;
   readonly leaseSeconds: number;
-  readonly receipt: string;
+  readonly receipt?: string;
 }
 
 for (const [what, flags] of [
-  ["with links", []],
-  ["without links", ["--no-link"]],
+  ["with links, and receipts of many crossings at once", []],
+  ["without additions", ["--plain"]],
 ] as const) {
   describe(`a server written in Python, from the protocol page alone, ${what}`, function () {
     this.timeout(60_000);
@@ -33,7 +33,7 @@ for (const [what, flags] of [
   });
 }
 
-function suite(hasLinks: boolean, flagsOfForeign: readonly string[]): void {
+function suite(hasAdditions: boolean, flagsOfForeign: readonly string[]): void {
   const servers = new Servers();
   let foreign: ForeignServer;
   let ours: ServerProcess;
@@ -60,7 +60,7 @@ function suite(hasLinks: boolean, flagsOfForeign: readonly string[]): void {
     assert.deepEqual([status, body.trust], [200, "trusted"]);
   });
 
-  if (hasLinks) {
+  if (hasAdditions) {
     it("opens a link, and calls over it", async () => {
       assert.deepEqual(await foreign.control("link", { origin: ours.origin }), { usable: true });
       const answer = await foreign.call(ours.origin, "/custody/claim", {
@@ -196,7 +196,7 @@ function suite(hasLinks: boolean, flagsOfForeign: readonly string[]): void {
         [
           {
             caller: ours.origin,
-            linked: hasLinks,
+            linked: hasAdditions,
             path: "/custody/departed",
             body: { transferId: back.transferId, player, epoch },
           },
@@ -205,6 +205,60 @@ function suite(hasLinks: boolean, flagsOfForeign: readonly string[]): void {
     });
     await visitor.leave();
   });
+
+  if (hasAdditions) {
+    it("gets the receipts of many players of ours in one call, all signed at once, as its own words are", async () => {
+      const held: { xfer: string; player: string; epoch: number }[] = [];
+      const visitors = await Promise.all([Visitor.login(ours), Visitor.login(ours)]);
+      for (const visitor of visitors) {
+        const transit = await visitor.transit(portal(foreign, "hall"));
+        const { transferId } = transit;
+        const { body } = await foreign.call(ours.origin, "/custody/claim", {
+          ...{ transferId, receiptLater: true },
+        });
+        const { player, epoch, state, receipt } = body as unknown as Claimed;
+        assert.equal(receipt, undefined);
+        const digest = `sha-256=${createHash("sha256").update(JSON.stringify(state)).digest("base64url")}`;
+        const ends = { from: ours.origin, to: foreign.origin };
+        held.push({ xfer: transferId, player, epoch, ...ends, ...{ digest } });
+      }
+      const answers = await foreign.control<
+        { alg: string; claims: Record<string, unknown>; words: number }[]
+      >("countersign", { origin: ours.origin, held });
+      assert.deepEqual(
+        answers.map(({ claims: { iat, ...claims }, ...answer }) => {
+          assert.equal(typeof iat, "number");
+          return { ...answer, claims };
+        }),
+        held.map((each) => ({
+          ...{ alg: "aether-tree-EdDSA", words: 1, claims: { ...each, iss: ours.origin } },
+        })),
+      );
+      for (const { player, epoch } of held) {
+        const back = await foreign.call(ours.origin, "/custody/return", { player, epoch });
+        assert.equal(back.status, 200);
+      }
+    });
+
+    it("is asked for its own at once by us, and told what we have signed", async () => {
+      const seated = await Promise.all([reserve({}), reserve({})]);
+      const visitors = await Promise.all(seated.map(({ reservation }) => connect(reservation)));
+      await eventually(async () => {
+        const words = await foreign.control<Record<string, unknown>[]>("words");
+        for (const { transferId, player } of seated) {
+          const word = words.find(({ xfer }) => xfer === transferId);
+          assert.deepEqual([word?.["player"], word?.["iss"]], [player, ours.origin]);
+        }
+      });
+      for (const visitor of visitors) {
+        const receipt = (await visitor.receipt()) ?? "";
+        const [header = ""] = receipt.split(".");
+        const { typ } = JSON.parse(Buffer.from(header, "base64url").toString()) as { typ: string };
+        assert.equal(typ, "aether-receipt+jwt");
+        await visitor.leave();
+      }
+    });
+  }
 
   it("gives a player of ours back by return, and is refused what it no longer holds", async () => {
     const visitor = await Visitor.login(ours);

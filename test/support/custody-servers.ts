@@ -74,6 +74,8 @@ export class CustodyServers {
   /** Whether a server is known to know parties. */
   knowsParties: (origin: string) => boolean = () => true;
   knowsTrades: (origin: string) => boolean = () => true;
+  /** Whether a server reads and signs many receipts at once. */
+  knowsReceipts: (origin: string) => boolean = () => true;
   /** Whether a home gives seats with departures. */
   givesSeats: (origin: string) => boolean = () => false;
   /** Why a server has no room with so many places; undefined: it has one. */
@@ -240,6 +242,7 @@ export class CustodyServers {
       },
       knowsParties: (known) => this.knowsParties(known),
       knowsTrades: (known) => this.knowsTrades(known),
+      knowsReceipts: (known) => this.knowsReceipts(known),
       givesSeats: (known) => this.givesSeats(known),
       leaseSeconds: 30,
       ...{ siblings, moves: this.#moves },

@@ -41,7 +41,7 @@ export class ForeignServer {
     });
   }
 
-  /** `--no-link`: it knows no links. */
+  /** `--plain`: it knows no additions. */
   static async start(...flags: readonly string[]): Promise<ForeignServer> {
     const server = new ForeignServer(await freePort(), flags);
     await eventually(() => fetch(`${server.origin}/federation/health`), {

@@ -78,6 +78,12 @@ export class Visitor {
     return (await this.whoAmI()).player!.id;
   }
 
+  /** Home's word on the crossing by which it came. */
+  async receipt(): Promise<string | undefined> {
+    const { receipt } = await ask<{ receipt: string | null }>(this.room, "federation:receipt");
+    return receipt ?? undefined;
+  }
+
   /** Takes something along, and waits until the room knows. */
   async note(note: string): Promise<void> {
     this.room.send("note", note);

@@ -3,6 +3,7 @@ import { type Refusal, refuse } from "../../errors.ts";
 import {
   type ReceiptClaims,
   type ReceiptKeys,
+  isWordOn,
   issueReceipt,
   issueReceipts,
   readReceipt,
@@ -222,15 +223,15 @@ export class ReceiptBook {
 
   /**
    * The receipts of crossings, for a server at either end of each, and what the other end has signed. Its own
-   * word is filed once it verifies; the first one stays. After one that does not, none is looked at: a call
-   * costs one bad signature at most.
+   * word is filed once it verifies; the first one stays. After one whose signature does not, none is looked at: a
+   * call costs one bad signature at most.
    */
   async answer(
     by: string,
     requests: readonly ReceiptRequest[],
   ): Promise<readonly HomeAnswer<ReceiptAnswer>[]> {
     const judged: (Asked | Refusal)[] = [];
-    let failed: Refusal | undefined;
+    let isOver = false;
     for (const request of requests) {
       const known = await this.#known(request.transferId);
       const refused = this.#refusalFor(by, known);
@@ -239,10 +240,15 @@ export class ReceiptBook {
         continue;
       }
       const said = request.countersignature;
-      const word = said === undefined || by in known.words ? undefined : said;
-      if (word !== undefined) failed ??= await this.#refusalOf(by, known, word);
-      if (word !== undefined && failed !== undefined) judged.push(failed);
-      else judged.push({ known, word, asksForWords: said !== undefined });
+      const isNews = said !== undefined && known.words[by] !== said;
+      const failed = isNews ? await this.#refusalOf(by, known, said, isOver) : undefined;
+      if (failed === undefined) {
+        const word = by in known.words ? undefined : said;
+        judged.push({ known, word, asksForWords: said !== undefined });
+      } else {
+        isOver ||= isWordOn(said, known.claims);
+        judged.push(failed);
+      }
     }
     const unfiled: Issued[] = [];
     for (const asked of judged) {
@@ -272,7 +278,15 @@ export class ReceiptBook {
   }
 
   /** Why an end's word is not filed. */
-  async #refusalOf(by: string, { claims }: Known, word: string): Promise<Refusal | undefined> {
+  async #refusalOf(
+    by: string,
+    { claims }: Known,
+    word: string,
+    isOver: boolean,
+  ): Promise<Refusal | undefined> {
+    if (isOver && isWordOn(word, claims)) {
+      return refuse("ERR_FED_UNAVAILABLE", "one before it does not verify; ask again without that");
+    }
     const verified = await verifyCountersignature(word, claims, this.#options.peerKey);
     if (!verified.verified) return verified;
     return verified.by === by
@@ -290,7 +304,7 @@ export class ReceiptBook {
     try {
       const isFiled = (await issued?.filed) ?? issued === undefined;
       if (!isFiled) return NOT_FILED;
-      if (word !== undefined && issued?.words[by] !== word) {
+      if (word !== undefined && !(issued !== undefined && by in issued.words)) {
         const written = history.countersign(claims.xfer, claims.iss, by, word);
         history.write();
         await written;

@@ -73,13 +73,17 @@ interface ReadReceipt {
 /** A crossing whose receipt is to be kept. */
 interface Task {
   readonly end: Omit<CrossingEnd, "state">;
-  /** Until it is signed for. */
+  /** Until it is signed for, and its digest from then on. */
   state: JsonValue | undefined;
+  digest?: string;
   /** What home has said already. */
   readonly given: string | undefined;
   told?: ReadReceipt;
   /** This end's own word. */
-  word?: string;
+  word?: string | undefined;
+  /** Home has not taken that: it is asked for its own first. */
+  isMute?: boolean;
+  isFiled?: boolean;
   /** How often home has been asked again. */
   retries: number;
   readonly done: (receipt: string | undefined) => void;
@@ -88,8 +92,11 @@ interface Task {
 /** Refusals that are home's last word on a receipt. */
 const FINAL: ReadonlySet<FederationErrorCode> = new Set([
   "ERR_FED_NOT_FOUND",
-  "ERR_FED_MALFORMED",
   "ERR_FED_NOT_DESTINATION",
+]);
+/** Refusals of what this end has signed: home has moved since the crossing, or knows no countersignatures. */
+const NOT_TAKEN: ReadonlySet<FederationErrorCode> = new Set([
+  "ERR_FED_MALFORMED",
   "ERR_FED_SIGNATURE_INVALID",
   "ERR_FED_UNKNOWN_KEY",
 ]);
@@ -164,7 +171,8 @@ export class EndReceipts {
       }
       await this.#sign(own);
       for (const task of own) {
-        if (task.told === undefined || task.retries > 0) continue;
+        if (task.told === undefined || task.isFiled === true) continue;
+        task.isFiled = true;
         this.#file(task, task.told, {});
         task.done(task.told.receipt);
       }
@@ -182,7 +190,7 @@ export class EndReceipts {
   /** This end's own words, those for homes that read them so under one signature. */
   async #sign(tasks: readonly Task[]): Promise<void> {
     const { signingKey, knowsReceipts } = this.#options;
-    const unsigned = tasks.filter(({ word }) => word === undefined);
+    const unsigned = tasks.filter(({ word, isMute }) => word === undefined && isMute !== true);
     const isJoint = ({ end }: Task): boolean => knowsReceipts(this.#now(end.home));
     const joint = unsigned.filter(isJoint);
     const words = await issueCountersignatures(
@@ -192,16 +200,18 @@ export class EndReceipts {
     for (const [index, task] of joint.entries()) task.word = words[index] ?? "";
     for (const task of unsigned) {
       task.word ??= await issueCountersignature(this.#claimsOf(task), signingKey());
-      task.state = undefined;
     }
   }
 
-  #claimsOf({ end, told, state }: Task): CountersignatureClaims {
+  #claimsOf(task: Task): CountersignatureClaims {
     const { origin, clock } = this.#options;
+    const { end, told } = task;
     const named = told === undefined ? this.#named(end) : asIn(end, told.claims);
     const { home, transferId: xfer, player, epoch, from, to } = named;
     const iat = Math.floor(clock.now() / 1000);
-    const digest = digestOfState(state);
+    task.digest ??= digestOfState(task.state);
+    task.state = undefined;
+    const { digest } = task;
     return { iss: origin, home, xfer, player, epoch, from, to, iat, digest };
   }
 
@@ -214,9 +224,20 @@ export class EndReceipts {
     }
     const again: Task[] = [];
     const answered = async (task: Task, answer: HomeAnswer<ReceiptAnswer>): Promise<void> => {
-      if (answer.ok) await this.#answered(task, answer.body);
-      else if (FINAL.has(answer.code) || isTrustRefusal(answer.code)) task.done(undefined);
-      else again.push(task);
+      if (answer.ok) {
+        await this.#answered(task, answer.body);
+      } else if (NOT_TAKEN.has(answer.code) && task.told === undefined && task.isMute !== true) {
+        task.isMute = true;
+        task.word = undefined;
+        this.#gathered.add(task);
+      } else if (isFinal(answer.code)) {
+        const { transferId } = task.end;
+        const fields = { peer: home, transferId, code: answer.code };
+        logger.debug(`${home} refuses the receipt of ${transferId}: ${answer.reason}`, fields);
+        task.done(undefined);
+      } else {
+        again.push(task);
+      }
     };
     try {
       if (knowsReceipts(home)) {
@@ -262,18 +283,11 @@ export class EndReceipts {
 
   async #askAlone(
     home: string,
-    { end: { transferId }, word, told }: Task,
+    { end: { transferId }, word }: Task,
   ): Promise<HomeAnswer<ReceiptAnswer>> {
-    const at = this.#options.homeAt(home);
+    const request = { transferId, ...(word === undefined ? {} : { countersignature: word }) };
     try {
-      const answer =
-        word === undefined
-          ? LATER
-          : await at.receipt({ transferId, countersignature: word });
-      // A home without countersignatures refuses what it does not know.
-      return answer.ok || told !== undefined || answer.code === "ERR_FED_NOT_FOUND"
-        ? answer
-        : await at.receipt({ transferId });
+      return await this.#options.homeAt(home).receipt(request);
     } catch {
       return LATER;
     }
@@ -315,15 +329,22 @@ export class EndReceipts {
   /** Keeps what home has answered, as far as it verifies. */
   async #answered(task: Task, { receipt, countersignatures = [] }: ReceiptAnswer): Promise<void> {
     const { history, peerKey } = this.#options;
-    const { end, word, told } = task;
+    const { end, told } = task;
     const read = told ?? (await this.#read(end, receipt));
     if (read === undefined) {
       task.done(undefined);
       return;
     }
+    if (task.isMute === true) {
+      task.isMute = false;
+      task.told = read;
+      // Filed with a word by the names that home has said, which it is then told.
+      this.#gathered.add(task);
+      return;
+    }
     const others: Record<string, string> = {};
     for (const other of countersignatures) {
-      if (other === word) continue;
+      if (other === task.word) continue;
       const verified = await verifyCountersignature(other, read.claims, peerKey);
       if (verified.verified && verified.by !== this.#options.origin) others[verified.by] = other;
     }
@@ -395,6 +416,10 @@ export class EndReceipts {
     }
     return { receipt, claims };
   }
+}
+
+function isFinal(code: FederationErrorCode): boolean {
+  return FINAL.has(code) || NOT_TAKEN.has(code) || isTrustRefusal(code);
 }
 
 /** As good as no answer: home is asked again. */

@@ -52,47 +52,21 @@ describe("custody/shared/history, with a clock", () => {
     await Promise.all(written);
   });
 
-  it("does what can wait when records are written, and writes what that files", async () => {
-    const done: string[] = [];
-    const late = history.later(async () => {
-      done.push("late");
-      void history.keep(crossing("a"));
-      return Promise.resolve("its result");
-    });
-    clock.advance(99);
-    assert.deepEqual(done, []);
-    clock.advance(1);
-    assert.equal(await late, "its result");
-    assert.equal((await history.find("a", HOME))?.receipt, "receipt");
-    assert.deepEqual(done, ["late"]);
-  });
-
-  it("does what can wait before it is looked through", async () => {
-    void history.later(async () => {
+  it("has what others have to file filed before it is looked through", async () => {
+    history.flushFirst(() => {
       void history.keep(crossing("a"));
       return Promise.resolve();
     });
     assert.equal((await history.ofTransfer("a")).length, 1);
   });
 
-  it("does at once what could wait, once it has stopped", async () => {
-    history.stop();
-    await history.later(async () => {
-      void history.keep(crossing("a"));
-      return Promise.resolve();
-    });
-    assert.equal((await history.ofTransfer("a")).length, 1);
-  });
-
-  it("says what has become of work that fails, and writes the records of others", async () => {
-    const kept = history.keep(crossing("a"));
-    const failed = assert.rejects(
-      history.later(() => Promise.reject(new Error("it failed"))),
-      /it failed/u,
-    );
-    clock.advance(100);
-    await Promise.all([kept, failed]);
-    assert.equal((await history.ofTransfer("a")).length, 1);
+  it("keeps what both ends had signed in the record, and what is signed later beside it", async () => {
+    void history.keep(crossing("a"), { [ARENA]: "word" });
+    await history.flush();
+    assert.deepEqual(await history.words("a", HOME), {});
+    void history.countersign("a", HOME, "https://gallery.example", "another");
+    assert.deepEqual((await history.find("a", HOME))?.countersignatures, ["word", "another"]);
+    assert.deepEqual((await history.crossing("a", HOME))?.words, { [ARENA]: "word" });
   });
 
   it("has a crossing that is not written yet, and a former word of it where there is one", async () => {

@@ -1,6 +1,7 @@
 """A foreign server: the home of some players, the host of others. It knows no Colyseus at all.
 
-The protocol is at /federation; /control is how a test tells it what to do. With --no-link it knows no links.
+The protocol is at /federation; /control is how a test tells it what to do. With --plain it knows no additions: no
+links, no receipts of many crossings at once.
 """
 
 import base64
@@ -21,7 +22,8 @@ PORT = int(sys.argv[1])
 ORIGIN = f"http://localhost:{PORT}"
 AUTHORITY = f"localhost:{PORT}"
 ENDPOINT = f"{ORIGIN}/federation"
-HAS_LINKS = "--no-link" not in sys.argv
+IS_PLAIN = "--plain" in sys.argv
+ADDITIONS = [] if IS_PLAIN else [link.CAPABILITY, "aether-receipts/1"]
 HEALTH = {"status": "pass", "version": "1"}
 LEASE_SECONDS = 4
 KEY = wire.Key()
@@ -35,6 +37,8 @@ rows = {}  # local id → row, as home
 seats = {}  # (caller, transferId) → answer, as destination
 assets = {}  # hex → bytes, perhaps not those that the hash names
 links = {}  # origin → its links, the newest last
+crossings = {}  # transferId → (caller, what its receipt says), as home
+words = []  # countersignatures that verified, as home
 told = []  # calls that came in, as (caller, path, body, whether over a link)
 
 
@@ -55,7 +59,7 @@ def descriptor():
             "origin": ORIGIN,
             "name": "Snake Hall",
             "endpoint": ENDPOINT,
-            "protocols": ["aether/1", *([link.CAPABILITY] if HAS_LINKS else [])],
+            "protocols": ["aether/1", *ADDITIONS],
             "worlds": ["hall"],
             "keys": [{**KEY.public, "kid": KEY.kid, "use": "sig"}],
             "validUntil": now() + 3600,
@@ -235,15 +239,77 @@ def claim(caller, body):
             "to": caller,
             "iat": now(),
         }
-        return 200, {
+        _, receipt = crossings.setdefault(body["transferId"], (caller, receipt))
+        answer = {
             "player": player,
             "name": row["name"],
             "epoch": row["epoch"],
             **({} if row["state"] is None else {"state": row["state"]}),
             "leaseSeconds": LEASE_SECONDS,
-            "receipt": KEY.jws({"typ": "aether-receipt+jwt", "kid": KEY.kid}, receipt),
         }
+        if body.get("receiptLater") and not IS_PLAIN:
+            return 200, answer
+        head = {"typ": "aether-receipt+jwt", "kid": KEY.kid}
+        return 200, {**answer, "receipt": KEY.jws(head, receipt)}
     raise Answer(409, "ERR_FED_TRANSFER_UNKNOWN")
+
+
+def receipts(caller, body):
+    if IS_PLAIN:
+        raise Answer(404, "ERR_FED_NOT_FOUND")
+    refused, good = [], []
+    for each in body["crossings"]:
+        owner, claims = crossings.get(each["transferId"], (None, None))
+        if owner != caller:
+            refused.append({"transferId": each["transferId"], "code": "ERR_FED_TRANSFER_UNKNOWN"})
+            continue
+        said = wire.read_jws(each["countersignature"], COUNTERSIGNATURE, keys_of(caller))
+        assert said["iss"] == caller and said["home"] == ORIGIN, said
+        assert all(said[name] == claims[name] for name in SAME), (said, claims)
+        words.append(said)
+        good.append((each, claims))
+    signed = wire.sign_all(KEY, "aether-receipt+jwt", [claims for _, claims in good]) if good else []
+    answers = [
+        {
+            "transferId": each["transferId"],
+            "receipt": token,
+            "countersignatures": [each["countersignature"]],
+        }
+        for (each, _), token in zip(good, signed)
+    ]
+    return 200, {"receipts": answers, "refused": refused}
+
+
+COUNTERSIGNATURE = "aether-countersignature+jwt"
+SAME = ("xfer", "player", "epoch", "from", "to")
+
+
+def countersign(origin, held):
+    """Asks a home for the receipts of what was claimed of it, all countersigned under one signature."""
+    claims = [
+        {
+            **{name: each[name] for name in SAME},
+            "iss": ORIGIN,
+            "home": origin,
+            "iat": now(),
+            "digest": each["digest"],
+        }
+        for each in held
+    ]
+    tokens = wire.sign_all(KEY, COUNTERSIGNATURE, claims)
+    asked = [
+        {"transferId": each["xfer"], "countersignature": token} for each, token in zip(held, tokens)
+    ]
+    status, answer = call(origin, "/custody/receipts", {"crossings": asked})
+    assert status == 200 and answer["refused"] == [], answer
+    return [
+        {
+            "alg": json.loads(wire.unb64u(each["receipt"].split(".")[0]))["alg"],
+            "claims": wire.read_jws(each["receipt"], "aether-receipt+jwt", keys_of(origin)),
+            "words": len(each["countersignatures"]),
+        }
+        for each in answer["receipts"]
+    ]
 
 
 def cancel(caller, body):
@@ -323,6 +389,7 @@ CALLS = {
     "/reservations/cancel": free,
     "/custody/depart": depart,
     "/custody/claim": claim,
+    "/custody/receipts": receipts,
     "/custody/cancel": cancel,
     "/custody/return": take_back,
     "/custody/renew": renew,
@@ -419,6 +486,10 @@ def control(name, body):
         return row_of(body["player"])
     if name == "receipt":
         return wire.read_jws(body["receipt"], "aether-receipt+jwt", keys_of(body["issuer"]))
+    if name == "countersign":
+        return countersign(body["origin"], body["held"])
+    if name == "words":
+        return words
     if name == "told":
         return [entry for entry in told if entry["path"] == body["path"]]
     if name == "sessions":

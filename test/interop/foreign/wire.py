@@ -63,10 +63,76 @@ def read_jws(token, typ, keys):
     """The payload of a JWS by one of `keys` (kid → JWK)."""
     header, payload, signature = token.split(".")
     head = json.loads(unb64u(header))
-    if head.get("alg") != "EdDSA" or head.get("typ") != typ or head.get("kid") not in keys:
+    in_tree = head.get("alg") == TREE and typ in TREE_TYPES
+    if not (in_tree or head.get("alg") == "EdDSA"):
         raise Refused(f"header {head}")
-    verify(keys[head["kid"]], unb64u(signature), f"{header}.{payload}".encode())
+    if head.get("typ") != typ or head.get("kid") not in keys:
+        raise Refused(f"header {head}")
+    (verify_tree if in_tree else verify)(
+        keys[head["kid"]], unb64u(signature), f"{header}.{payload}".encode()
+    )
     return json.loads(unb64u(payload))
+
+
+# Many under one signature ---------------------------------------------------------------------
+
+TREE = "aether-tree-EdDSA"
+TREE_TYPES = ("aether-receipt+jwt", "aether-countersignature+jwt")
+
+
+def _sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def _tree(leaves):
+    """RFC 9162, 2.1.1: the hash of a tree, and the path of each of its leaves."""
+    if len(leaves) == 1:
+        return leaves[0], [[]]
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    (left, lefts), (right, rights) = _tree(leaves[:split]), _tree(leaves[split:])
+    paths = [path + [right] for path in lefts] + [path + [left] for path in rights]
+    return _sha256(b"\x01" + left + right), paths
+
+
+def _root_text(size, root):
+    return b"aether-tree/1\x00" + size.to_bytes(2, "big") + root
+
+
+def sign_all(key, typ, payloads):
+    """JWSs of all of `payloads`, under one signature."""
+    header = b64u(json.dumps({"alg": TREE, "typ": typ, "kid": key.kid}).encode())
+    texts = [f"{header}.{b64u(json.dumps(payload).encode())}" for payload in payloads]
+    root, paths = _tree([_sha256(b"\x00" + text.encode()) for text in texts])
+    size = len(texts)
+    signature = key.sign(_root_text(size, root))
+    tokens = []
+    for index, (text, path) in enumerate(zip(texts, paths)):
+        place = size.to_bytes(2, "big") + index.to_bytes(2, "big")
+        tokens.append(f"{text}.{b64u(signature + place + b''.join(path))}")
+    return tokens
+
+
+def verify_tree(jwk, signature, data):
+    size, index = (int.from_bytes(signature[at : at + 2], "big") for at in (64, 66))
+    path = [signature[at : at + 32] for at in range(68, len(signature), 32)]
+    if len(signature) < 68 or size > 256 or index >= size or any(len(each) != 32 for each in path):
+        raise Refused("tree")
+    fn, sn, root = index, size - 1, _sha256(b"\x00" + data)
+    for each in path:
+        if sn == 0:
+            raise Refused("tree")
+        if fn & 1 or fn == sn:
+            root = _sha256(b"\x01" + each + root)
+            while not fn & 1 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            root = _sha256(b"\x01" + root + each)
+        fn, sn = fn >> 1, sn >> 1
+    if sn != 0:
+        raise Refused("tree")
+    verify(jwk, signature[:64], _root_text(size, root))
 
 
 def read_descriptor(token):
