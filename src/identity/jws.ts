@@ -31,7 +31,9 @@ export async function signAllJws(
   const header = encode({ alg: TREE_ALGORITHM, typ, kid: key.kid });
   const tokens: string[] = [];
   for (let from = 0; from < payloads.length; from += MAX_TREE_SIZE) {
-    const texts = payloads.slice(from, from + MAX_TREE_SIZE).map((each) => `${header}.${encode(each)}`);
+    const texts = payloads
+      .slice(from, from + MAX_TREE_SIZE)
+      .map((each) => `${header}.${encode(each)}`);
     const signatures = signTree(
       texts.map((text) => Buffer.from(text, "latin1")),
       key,

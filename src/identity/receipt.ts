@@ -139,7 +139,8 @@ export function issueCountersignatures(
 
 /** Whether a token, unverified, is what an end of the crossing that `receipt` is of would sign. */
 export function isWordOn(token: unknown, receipt: ReceiptClaims): boolean {
-  const said = typeof token === "string" ? countersignatureSchema.safeParse(peekPayload(token)) : undefined;
+  const said =
+    typeof token === "string" ? countersignatureSchema.safeParse(peekPayload(token)) : undefined;
   if (said?.success !== true) return false;
   const { iss, home, xfer, player, epoch, from, to } = said.data;
   return (

@@ -16,8 +16,6 @@ const ED25519_BYTES = 64;
 const HASH_BYTES = 32;
 /** The Ed25519 signature, how many texts there are, and which of them this is. */
 const FIXED_BYTES = ED25519_BYTES + 4;
-/** The path of a tree of {@link MAX_TREE_SIZE}. */
-const MAX_PATH = 8;
 
 /** No other thing that a server signs begins so. */
 const ROOT_PREFIX = Buffer.from("aether-tree/1\0", "latin1");
@@ -39,13 +37,15 @@ export function signTree(texts: readonly Uint8Array[], key: SigningKey): Buffer[
   const paths: Buffer[][] = texts.map(() => []);
   const root = grow(texts.map(leafOf), 0, paths);
   const signature = key.sign(signedText(texts.length, root));
-  return paths.map((path, index) => Buffer.concat([signature, placeOf(texts.length, index), ...path]));
+  return paths.map((path, index) =>
+    Buffer.concat([signature, placeOf(texts.length, index), ...path]),
+  );
 }
 
 /** Whether `signature` is of `text`, in a tree that `key` has signed. Never throws. */
 export function verifyTree(text: Uint8Array, signature: Uint8Array, key: VerifyKey): boolean {
   const length = (signature.length - FIXED_BYTES) / HASH_BYTES;
-  if (!Number.isInteger(length) || length < 0 || length > MAX_PATH) return false;
+  if (!Number.isInteger(length) || length < 0) return false;
   const bytes = Buffer.from(signature.buffer, signature.byteOffset, signature.byteLength);
   const size = bytes.readUInt16BE(ED25519_BYTES);
   const index = bytes.readUInt16BE(ED25519_BYTES + 2);

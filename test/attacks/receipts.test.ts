@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { peekPayload } from "../../src/identity/jws.ts";
-import { type ReceiptClaims, issueCountersignature, readReceipt } from "../../src/identity/receipt.ts";
+import { digestOfState, issueCountersignature, issueReceipt } from "../../src/identity/receipt.ts";
 import { type CustodyServer, CustodyServers, bodyThatCarries } from "../support/custody-servers.ts";
 import { Walk } from "../support/walk.ts";
 import { eventually } from "../support/eventually.ts";
@@ -153,6 +153,39 @@ describe("a hostile peer and others' receipts", () => {
     });
   }
 
+  it("answers with a receipt of the same decision under another transfer's id: it is not filed", async () => {
+    const body = bodyThatCarries({ gold: 1 });
+    await walk.login(mallory, "eve", body);
+    const claims = {
+      iss: MALLORY,
+      xfer: TRANSFER.replace("1", "9"),
+      player: "eve@mallory.example",
+    };
+    const receipt = await issueReceipt(
+      {
+        ...claims,
+        epoch: 1,
+        from: MALLORY,
+        to: ARENA,
+        iat: Math.floor(servers.clock.now() / 1000),
+      },
+      servers.keyOf(MALLORY),
+    );
+    servers.tamper = (path, answer) =>
+      path === "/custody/receipts"
+        ? { receipts: [{ transferId: TRANSFER, receipt }], refused: [] }
+        : answer;
+    await walk.cross(mallory, arena, "eve@mallory.example", body, TRANSFER);
+    await eventually(() => {
+      servers.clock.advance(100);
+      assert.match(
+        arena.said.join("\n"),
+        /does not verify and is not kept: it is of another cross/u,
+      );
+    });
+    assert.deepEqual(await filed(arena), []);
+  });
+
   for (const [what, answer] of [
     ["nothing", { receipts: [], refused: [] }],
     ["receipts of crossings that it was not asked for", undefined],
@@ -182,7 +215,6 @@ describe("a hostile peer and others' receipts", () => {
   }
 
   describe("asks for many", () => {
-    let word: (of: string, by?: string, claims?: Partial<ReceiptClaims>) => Promise<string>;
     const OTHER = TRANSFER.replace("1", "2");
 
     beforeEach(async () => {
@@ -197,14 +229,15 @@ describe("a hostile peer and others' receipts", () => {
         await walk.login(home, id, body);
         await walk.cross(home, to, `${id}@home.example`, body, transfer);
       }
-      word = async (of, by = MALLORY, changed = {}) => {
-        const [crossing] = await home.custody.history.ofTransfer(of);
-        const claims = readReceipt(crossing?.receipt ?? "");
-        assert.ok(claims !== undefined);
-        const { iss: at, digest = "", handed: _, ...rest } = { ...claims, ...changed };
-        return issueCountersignature({ ...rest, iss: by, home: at, digest }, servers.keyOf(by));
-      };
     });
+
+    const word = (of: string, by = MALLORY, changed: object = {}): Promise<string> => {
+      const player = `${of === TRANSFER ? "ada" : "bob"}@home.example`;
+      const claims = { home: HOME, xfer: of, player, epoch: 1, from: HOME, to: MALLORY };
+      const iat = Math.floor(servers.clock.now() / 1000);
+      const all = { ...claims, iat, digest: digestOfState({ gold: 1 }), ...changed };
+      return issueCountersignature({ ...all, iss: by }, servers.keyOf(by));
+    };
 
     const ask = async (crossings: unknown): Promise<Answer> => {
       const answer = await home.custody.answer(MALLORY, "receipts", { crossings }, 0);
@@ -253,15 +286,35 @@ describe("a hostile peer and others' receipts", () => {
       assert.equal((receipts[0]?.["countersignatures"] as unknown[]).length, 1);
     });
 
-    it("twice in one call about one crossing: its first word stays", async () => {
-      const [first, second] = [await word(TRANSFER), await word(TRANSFER, MALLORY, { digest: "x" })];
-      await ask([
-        { transferId: TRANSFER, countersignature: first },
-        { transferId: TRANSFER.toUpperCase(), countersignature: second },
+    for (const isFiled of [false, true]) {
+      it(`twice in one call about one crossing, ${isFiled ? "" : "not "}filed yet: its first word stays`, async () => {
+        if (isFiled) await home.custody.history.flush();
+        const [first, second] = await Promise.all([
+          word(TRANSFER),
+          word(TRANSFER, MALLORY, { digest: "x" }),
+        ]);
+        await ask([
+          { transferId: TRANSFER, countersignature: first },
+          { transferId: TRANSFER.toUpperCase(), countersignature: second },
+        ]);
+        await ask([{ transferId: TRANSFER, countersignature: second }]);
+        const [crossing] = await home.custody.history.ofTransfer(TRANSFER);
+        assert.deepEqual(crossing?.countersignatures, [first]);
+        const beside = isFiled ? { [MALLORY]: first } : {};
+        assert.deepEqual(await home.custody.history.words(TRANSFER, HOME), beside);
+      });
+    }
+
+    it("with another word after home has started again: its first one stays", async () => {
+      const [first, second] = await Promise.all([
+        word(TRANSFER),
+        word(TRANSFER, MALLORY, { digest: "x" }),
       ]);
-      await ask([{ transferId: TRANSFER, countersignature: second }]);
-      const [crossing] = await home.custody.history.ofTransfer(TRANSFER);
-      assert.deepEqual(crossing?.countersignatures, [first]);
+      await ask([{ transferId: TRANSFER, countersignature: first }]);
+      home = servers.restart(HOME);
+      const { receipts } = await ask([{ transferId: TRANSFER, countersignature: second }]);
+      assert.deepEqual(receipts[0]?.["countersignatures"], [first]);
+      await home.custody.history.flush();
       assert.deepEqual(await home.custody.history.words(TRANSFER, HOME), {});
     });
 

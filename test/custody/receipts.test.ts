@@ -131,9 +131,30 @@ describe("custody, and the receipts of crossings", () => {
     }
     await eventually(async () => {
       servers.clock.advance(100);
-      const all = (await Promise.all(["ada", "bob"].map((id) => home.custody.history.of(id)))).flat();
+      const all = (
+        await Promise.all(["ada", "bob"].map((id) => home.custody.history.of(id)))
+      ).flat();
       assert.equal(all.length, 4);
-      assert.deepEqual(new Set(all.map(({ receipt }) => peekHeader(receipt)?.["alg"])), new Set(["EdDSA"]));
+      assert.deepEqual(
+        new Set(all.map(({ receipt }) => peekHeader(receipt)?.["alg"])),
+        new Set(["EdDSA"]),
+      );
+    });
+  });
+
+  it("are countersigned one by one for a home that would not read that", async () => {
+    servers.knowsReceipts = (origin) => origin !== HOME;
+    for (const id of ["ada", "bob"]) {
+      const body = bodyThatCarries({ gold: 1 });
+      await walk.login(home, id, body);
+      await walk.cross(home, arena, `${id}@home.example`, body);
+    }
+    await eventually(async () => {
+      servers.clock.advance(100);
+      const filedAtHome = (await receiptsAt(home, ["ada", "bob"])).flatMap(
+        ({ countersignatures }) => countersignatures.map((word) => peekHeader(word)?.["alg"]),
+      );
+      assert.deepEqual(filedAtHome, ["EdDSA", "EdDSA"]);
     });
   });
 
@@ -166,8 +187,7 @@ describe("custody, and the receipts of crossings", () => {
   });
 
   it("are given up after a while, which an operator is told", async () => {
-    servers.refuses = (path) =>
-      path === "/custody/receipts" ? "ERR_FED_UNAVAILABLE" : undefined;
+    servers.refuses = (path) => (path === "/custody/receipts" ? "ERR_FED_UNAVAILABLE" : undefined);
     const body = bodyThatCarries({ gold: 1 });
     await walk.login(home, "ada", body);
     await walk.cross(home, arena, "ada@home.example", body, TRANSFER);

@@ -89,7 +89,10 @@ const BODIES: Readonly<Record<string, Maker>> = {
   "/custody/preview": held,
   "/custody/receipt": (facts, random) => ({ transferId: transferId(facts, random) }),
   "/custody/receipts": (facts, random) => ({
-    crossings: [{ transferId: transferId(facts, random) }, { transferId: transferId(facts, random) }],
+    crossings: [
+      { transferId: transferId(facts, random) },
+      { transferId: transferId(facts, random) },
+    ],
   }),
   "/custody/pledge": (facts, random) => ({
     transferId: transferId(facts, random),

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hash } from "node:crypto";
 import { importVerifyKey } from "../../src/identity/ed25519.ts";
 import { generateSigningKey } from "../../src/identity/server-keys.ts";
 import { MAX_TREE_SIZE, signTree, verifyTree } from "../../src/identity/tree-signature.ts";
@@ -101,11 +102,36 @@ describe("identity/tree-signature", () => {
     // What is hashed for the node above the first two, given as a text one step higher.
     const [one, two] = signTree(texts.slice(0, 2), key);
     assert.ok(one !== undefined && two !== undefined);
-    const node = Buffer.concat([Buffer.of(1), two.subarray(FIXED_BYTES), one.subarray(FIXED_BYTES)]);
+    const node = Buffer.concat([
+      Buffer.of(1),
+      two.subarray(FIXED_BYTES),
+      one.subarray(FIXED_BYTES),
+    ]);
     const above = Buffer.concat([one.subarray(0, SIGNATURE_BYTES), Buffer.of(0, 1, 0, 0)]);
     assert.ok(!verifyTree(node, above, verifyKey));
     assert.ok(!verifyTree(node.subarray(1), above, verifyKey));
   });
+
+  for (const [what, size, index, isRight] of [
+    ["a path that is too short for its tree", 5, 0, false],
+    ["a path that is too long for its tree", 1, 0, true],
+    ["a place beyond its tree", 2, 3, true],
+    ["a tree that is too large", MAX_TREE_SIZE + 1, MAX_TREE_SIZE, true],
+  ] as const) {
+    it(`refuses ${what}, though the key's owner has signed it`, () => {
+      const sha256 = (data: Uint8Array): Buffer => hash("sha256", data, "buffer");
+      const [leaf, beside] = [sha256(Buffer.concat([Buffer.of(0), text])), Buffer.alloc(32, 7)];
+      const root = sha256(
+        Buffer.concat([Buffer.of(1), ...(isRight ? [beside, leaf] : [leaf, beside])]),
+      );
+      const [place, count] = [Buffer.alloc(4), Buffer.alloc(2)];
+      place.writeUInt16BE(size);
+      place.writeUInt16BE(index, 2);
+      count.writeUInt16BE(size);
+      const signed = Buffer.concat([Buffer.from("aether-tree/1\0"), count, root]);
+      assert.ok(!verifyTree(text, Buffer.concat([key.sign(signed), place, beside]), verifyKey));
+    });
+  }
 
   it("refuses what another key has signed, though a root of this one is known", () => {
     const other = generateSigningKey(seededRandom("another tree"));

@@ -257,7 +257,9 @@ export class HomeAnswers {
   /** The receipt of a crossing, for the server at either end of it. */
   async receipt(by: string, request: ReceiptRequest): Promise<HomeAnswer<ReceiptAnswer>> {
     const [answer] = await this.#options.receipts.answer(by, [request]);
-    return answer ?? { ok: false, code: "ERR_FED_UNAVAILABLE", reason: "it has not been looked at" };
+    return (
+      answer ?? { ok: false, code: "ERR_FED_UNAVAILABLE", reason: "it has not been looked at" }
+    );
   }
 
   /** Many of them, each by itself. What there is no room for is not in the answer. */

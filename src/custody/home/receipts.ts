@@ -332,7 +332,14 @@ export class ReceiptBook {
     const issued = this.#issued.get(transferId.toLowerCase());
     if (issued !== undefined) {
       const { claims, words } = issued;
-      return { from: claims.from, to: claims.to, claims, words, issued, receipt: () => issued.receipt };
+      return {
+        from: claims.from,
+        to: claims.to,
+        claims,
+        words,
+        issued,
+        receipt: () => issued.receipt,
+      };
     }
     const crossing = await this.#recorded(transferId);
     if (crossing === undefined) return undefined;

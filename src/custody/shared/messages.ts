@@ -206,9 +206,7 @@ export const receiptAnswerSchema = z.strictObject({
   countersignatures: z.array(tokenSchema).max(2).optional(),
 });
 export const receiptsAnswerSchema = z.strictObject({
-  receipts: z
-    .array(receiptAnswerSchema.extend({ transferId: transferIdSchema }))
-    .max(MAX_RECEIPTS),
+  receipts: z.array(receiptAnswerSchema.extend({ transferId: transferIdSchema })).max(MAX_RECEIPTS),
   refused: z
     .array(z.strictObject({ transferId: transferIdSchema, code: codeSchema }))
     .max(MAX_RECEIPTS),
