@@ -97,7 +97,10 @@ describe("a hostile peer and others' receipts", () => {
   }
 
   /** What Mallory, Eve's home, makes of what it is asked for, knowing the receipt of another crossing. */
-  type Answer = { receipts: Record<string, unknown>[]; refused: unknown[] };
+  interface Answer {
+    receipts: Record<string, unknown>[];
+    refused: unknown[];
+  }
   for (const [what, forge] of [
     ["rubbish", ({ receipts }: Answer) => ({ receipts: [{ ...receipts[0], receipt: "a.b.c" }] })],
     [

@@ -47,12 +47,12 @@ import { withoutGone } from "./trade-items.ts";
 import { delivered } from "./trade-row.ts";
 import type { Trades } from "./trades.ts";
 import { PledgeAnswers } from "./pledge-answers.ts";
-import { type Moves, NOBODY_MOVED } from "../shared/moves.ts";
+import type { Moves } from "../shared/moves.ts";
 import { TransferIndex } from "./transfer-index.ts";
 
-/** The protocol has no lease of no time at all. */
 /** Receipts and words in one answer, which is 64 KiB at most with everything around them. */
 const MAX_RECEIPT_CHARACTERS = 56 * 1024;
+/** The protocol has no lease of no time at all. */
 const SHORTEST_LEASE_SECONDS = 0.001;
 
 const MAY_GO_ON: Transition = { ok: false, code: "ERR_FED_UNAVAILABLE", reason: "try again" };

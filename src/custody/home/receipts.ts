@@ -259,13 +259,7 @@ export class ReceiptBook {
       unfiled.push(issued);
     }
     await this.#conclude(unfiled);
-    return Promise.all(
-      judged.map((asked) =>
-        "verified" in asked
-          ? { ok: false as const, code: asked.code, reason: asked.reason }
-          : this.#answerTo(by, asked),
-      ),
-    );
+    return Promise.all(judged.map((asked) => this.#answerTo(by, asked)));
   }
 
   /** Whoever asks is at neither end. */
@@ -295,11 +289,10 @@ export class ReceiptBook {
   }
 
   /** The answer about a crossing, whose word is filed by then. */
-  async #answerTo(
-    by: string,
-    { known, word, asksForWords }: Asked,
-  ): Promise<HomeAnswer<ReceiptAnswer>> {
+  async #answerTo(by: string, asked: Asked | Refusal): Promise<HomeAnswer<ReceiptAnswer>> {
+    if ("verified" in asked) return { ok: false, code: asked.code, reason: asked.reason };
     const { history } = this.#options;
+    const { known, word, asksForWords } = asked;
     const { claims, issued } = known;
     try {
       const isFiled = (await issued?.filed) ?? issued === undefined;

@@ -19,8 +19,9 @@ import type { Clock, Logger, TimerHandle } from "../../ports.ts";
 import { Gathering } from "./gathering.ts";
 import type { CrossingHistory, Words } from "./history.ts";
 import type { Home, HomeAnswer } from "./home.ts";
-import { MAX_RECEIPTS, type ReceiptAnswer } from "./messages.ts";
+import type { ReceiptAnswer } from "./messages.ts";
 import { type Moves, NOBODY_MOVED, currentPlayer } from "./moves.ts";
+import { askForReceipts } from "./receipt-calls.ts";
 
 /** By how much the clocks of two servers may differ. */
 const CLOCKS_SECONDS = 150;
@@ -28,8 +29,6 @@ const CLOCKS_SECONDS = 150;
 const GATHER_MILLISECONDS = 100;
 /** So many wait for no others. */
 const GATHERED_AT_MOST = 256;
-/** Characters of words in one call, whose body is 64 KiB at most. */
-const MAX_WORD_CHARACTERS = 48 * 1024;
 /** When home is asked again that has not answered, or does not know the crossing yet. */
 const RETRY_SECONDS = [1, 10, 60] as const;
 /** Crossings of which it is asked again; for more, there is no second time. */
@@ -217,7 +216,7 @@ export class EndReceipts {
 
   /** Never rejects. */
   async #ask(home: string, tasks: readonly Task[]): Promise<void> {
-    const { knowsReceipts, history, logger } = this.#options;
+    const { knowsReceipts, history, homeAt, logger } = this.#options;
     if (this.#stopped) {
       for (const { done } of tasks) done(undefined);
       return;
@@ -240,57 +239,21 @@ export class EndReceipts {
       }
     };
     try {
-      if (knowsReceipts(home)) {
-        for (const some of chunksOf(tasks)) {
-          const answers = await this.#askTogether(home, some);
-          for (const [index, task] of some.entries()) await answered(task, answers[index] ?? LATER);
-        }
-      } else {
-        await Promise.all(
-          tasks.map(async (task) => answered(task, await this.#askAlone(home, task))),
-        );
+      const requests = tasks.map(({ end: { transferId }, word }) => ({
+        transferId,
+        ...(word === undefined ? {} : { countersignature: word }),
+      }));
+      const answers = await askForReceipts(homeAt(home), requests, knowsReceipts(home));
+      for (const [index, answer] of answers.entries()) {
+        const task = tasks[index];
+        if (task !== undefined) await answered(task, answer);
       }
       history.write();
     } catch (cause) {
       logger.error(`receipts of ${home} could not be kept`, cause, { peer: home });
+      for (const { done } of tasks) done(undefined);
     }
     this.#askAgain(home, again);
-  }
-
-  async #askTogether(
-    home: string,
-    tasks: readonly Task[],
-  ): Promise<readonly HomeAnswer<ReceiptAnswer>[]> {
-    const { homeAt } = this.#options;
-    const crossings = tasks.map(({ end: { transferId }, word }) => ({
-      transferId,
-      ...(word === undefined ? {} : { countersignature: word }),
-    }));
-    const answer = await homeAt(home)
-      .receipts({ crossings })
-      .catch(() => LATER);
-    if (!answer.ok) return tasks.map(() => answer);
-    const { receipts, refused } = answer.body;
-    const byTransfer = new Map<string, HomeAnswer<ReceiptAnswer>>();
-    for (const { transferId, code } of refused) {
-      byTransfer.set(transferId.toLowerCase(), { ok: false, code, reason: code });
-    }
-    for (const { transferId, ...body } of receipts) {
-      byTransfer.set(transferId.toLowerCase(), { ok: true, body });
-    }
-    return tasks.map(({ end }) => byTransfer.get(end.transferId.toLowerCase()) ?? LATER);
-  }
-
-  async #askAlone(
-    home: string,
-    { end: { transferId }, word }: Task,
-  ): Promise<HomeAnswer<ReceiptAnswer>> {
-    const request = { transferId, ...(word === undefined ? {} : { countersignature: word }) };
-    try {
-      return await this.#options.homeAt(home).receipt(request);
-    } catch {
-      return LATER;
-    }
   }
 
   /** Home is asked again after a while, for as often as {@link RETRY_SECONDS} says. */
@@ -422,9 +385,6 @@ function isFinal(code: FederationErrorCode): boolean {
   return FINAL.has(code) || NOT_TAKEN.has(code) || isTrustRefusal(code);
 }
 
-/** As good as no answer: home is asked again. */
-const LATER = { ok: false, code: "ERR_FED_UNREACHABLE", reason: "home has not answered" } as const;
-
 /** The crossing by the names that its receipt says. */
 function asIn(end: Task["end"], { iss: home, player, from, to }: ReceiptClaims): Task["end"] {
   return { ...end, home, player, from, to };
@@ -439,21 +399,4 @@ function groupBy<Key>(tasks: readonly Task[], keyOf: (task: Task) => Key): Map<K
     else group.push(task);
   }
   return groups;
-}
-
-/** As many as one call takes. */
-function chunksOf(tasks: readonly Task[]): Task[][] {
-  const chunks: Task[][] = [];
-  let characters = Infinity;
-  for (const task of tasks) {
-    characters += task.word?.length ?? 0;
-    const last = chunks.at(-1);
-    if (last === undefined || last.length === MAX_RECEIPTS || characters > MAX_WORD_CHARACTERS) {
-      chunks.push([task]);
-      characters = task.word?.length ?? 0;
-    } else {
-      last.push(task);
-    }
-  }
-  return chunks;
 }
