@@ -48,8 +48,8 @@ describe("a hostile peer that fills a disk", () => {
     await eventually(() => {
       // Records are gathered before they are written.
       servers.clock.advance(100);
-      const keys = Object.keys(servers.rowsOf(HOME));
-      assert.ok(keys.some((key) => key.startsWith("countersignature/")));
+      const rows = Object.entries(servers.rowsOf(HOME));
+      assert.ok(rows.some(([key, row]) => key.startsWith("receipt/") && row.includes("words")));
     });
     mallory.custody.stop();
     const before = servers.rowsOf(HOME);

@@ -56,7 +56,7 @@ describe("custody/home, the way home in one call", () => {
 
   /** What was asked, but for receipts, which nobody waits for. */
   const paths = (): string[] =>
-    servers.calls.map(({ path }) => path).filter((path) => path !== "/custody/receipt");
+    servers.calls.map(({ path }) => path).filter((path) => path !== "/custody/receipts");
   /** What the client was told of its seat. */
   const told = () => there.transits[0] as unknown as { origin: string; expiresAt: number };
   const bodyOf = (path: string): unknown => servers.calls.find((call) => call.path === path)?.body;
