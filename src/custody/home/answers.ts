@@ -224,15 +224,15 @@ export class HomeAnswers {
     const { row } = decision;
     this.#answered(by, row);
     const isOwn = by === this.#options.origin;
-    const issued = this.#options.receipts.issue(row, transferId, by, isOwn || later);
-    const receipt = isOwn || later ? undefined : await issued;
-    const answer = this.#claimAnswer(row, receipt);
+    const mayWait = isOwn || later;
+    const issued = await this.#options.receipts.issue(row, transferId, by, mayWait);
+    const answer = this.#claimAnswer(row, mayWait ? undefined : await issued.receipt);
     if (!isOwn) return { ok: true, body: answer };
     // For this server's own rooms: no peer is told.
     const orphanOf = row.orphans?.map(({ formerId }) => formerId);
     return {
       ok: true,
-      body: { ...answer, issued, ...(orphanOf === undefined ? {} : { orphanOf }) },
+      body: { ...answer, issued: issued.receipt, ...(orphanOf === undefined ? {} : { orphanOf }) },
     };
   }
 

@@ -53,6 +53,7 @@ interface Issued {
   readonly words: Record<string, string>;
   readonly receipt: Promise<string>;
   readonly signed: (receipt: string) => void;
+  readonly unsigned: (cause: unknown) => void;
   /** Once it is signed. */
   token?: string;
   /**
@@ -119,20 +120,25 @@ export class ReceiptBook {
 
   /**
    * The receipt of a decided claim, which is then written into the history. `later`: the claimant asks for it when
-   * it likes, so that it may wait to be signed with others.
+   * it likes, so that it may wait to be signed with others. Rejects where the store does not answer.
    */
-  async issue(row: LedgerRow, transferId: string, to: string, later = false): Promise<string> {
+  async issue(
+    row: LedgerRow,
+    transferId: string,
+    to: string,
+    later = false,
+  ): Promise<{ readonly receipt: Promise<string> }> {
     const { origin, clock, moves = NOBODY_MOVED } = this.#options;
     const { localId, epoch, last } = row;
     // Whoever asks again hears what it was told before this home moved.
     const told =
       moves.formerOrigins(origin).length === 0 ? undefined : await this.#recorded(transferId);
-    if (told?.epoch === epoch) return told.receipt;
+    if (told?.epoch === epoch) return { receipt: Promise.resolve(told.receipt) };
     const key = transferId.toLowerCase();
     const former = this.#issued.get(key);
     if (former?.claims.epoch === epoch) {
       if (!later) void this.#conclude([former]);
-      return former.receipt;
+      return former;
     }
     const player = `${localId}@${new URL(origin).host}`;
     const { at: iat = Math.floor(clock.now() / 1000), from = origin } = last ?? {};
@@ -141,22 +147,36 @@ export class ReceiptBook {
       ...(last?.digest === undefined ? {} : { digest: last.digest }),
       ...(last?.handed === undefined ? {} : { handed: last.handed }),
     };
-    let signed: Issued["signed"] = () => undefined;
-    const receipt = new Promise<string>((resolve) => {
-      signed = resolve;
+    let [signed, unsigned]: [Issued["signed"], Issued["unsigned"]] = [
+      () => undefined,
+      () => undefined,
+    ];
+    const receipt = new Promise<string>((resolve, reject) => {
+      [signed, unsigned] = [resolve, reject];
     });
-    const issued: Issued = { localId, claims, words: {}, receipt, signed };
+    // Nobody may be waiting for it.
+    receipt.catch(() => undefined);
+    const issued: Issued = { localId, claims, words: {}, receipt, signed, unsigned };
     this.#count(localId, 1);
     // Of two of one transfer id, the history keeps the first.
     if (former === undefined) this.#issued.set(key, issued, ISSUED_CHARACTERS);
     if (later) this.#unasked.add(issued);
     else void this.#conclude([issued]);
-    return receipt;
+    return issued;
   }
 
   /** Signs those that are not signed yet, and files those that are not filed. Never rejects. */
   async #conclude(all: readonly Issued[]): Promise<void> {
-    await this.#sign(all);
+    try {
+      await this.#sign(all);
+    } catch (cause) {
+      this.#options.onHistoryLost(cause);
+      for (const { claims, unsigned } of all) {
+        this.#issued.drop(claims.xfer.toLowerCase());
+        unsigned(cause);
+      }
+      return;
+    }
     const files = all.map((issued) => this.#file(issued));
     this.#options.history.write();
     await Promise.all(files);
