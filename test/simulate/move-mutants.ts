@@ -25,7 +25,7 @@ export const MOVE_MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     ...moving,
-    seed: "7.1",
+    seed: "1",
   },
   moveAlias: {
     rule: "a home knows its players by the ids of its former origins",

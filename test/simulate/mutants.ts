@@ -167,7 +167,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 300,
-    seed: "3",
+    seed: "4",
   },
   recallEnds: {
     rule: "a player that home has called back, and that comes home through a portal, may leave again",
@@ -371,7 +371,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ],
     faults: { delay: 0.25, partition: 0.012, crash: 0, loss: 0.02 },
     crossings: 600,
-    seed: "9",
+    seed: "1",
   },
   leaseEnds: {
     rule: "past its lease nobody simulates the player",
@@ -849,7 +849,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
-    seed: "1",
+    seed: "6",
   },
   handedOn: {
     rule: "what a server brought stays its own while home's rooms only hand it on",
@@ -917,7 +917,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       rot: 0,
     },
     crossings: 600,
-    seed: "2",
+    seed: "5",
   },
   refusedState: {
     rule: "a state that home refuses for its form is kept aside, and its player goes home",
