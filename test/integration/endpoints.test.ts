@@ -32,6 +32,7 @@ describe("the endpoints of a live server", function () {
       "aether-trust/1",
       "aether-party/1",
       "aether-trade/1",
+      "aether-receipts/1",
       "aether-way-home/1",
       "aether-link/1",
     ]);
