@@ -6,21 +6,15 @@ describe("real servers, killed and cut off at random", function () {
   this.timeout(180_000);
 
   it("loses nobody, doubles nothing, leaves nobody stuck", async () => {
+    const seed = String(Date.now() % 1_000_000);
+    console.log(`      seed ${seed}`);
     const redisProgram = findProgram("redis-server");
-    let arrived = 0;
-    // Real time decides how many arrive: on a machine that is held up, a run may show too little of it.
-    for (let run = 0; run < 3 && arrived <= 10; run += 1) {
-      const seed = String(Date.now() % 1_000_000);
-      console.log(`      seed ${seed}`);
-      const result = await chaos({ crossings: 60, seed, redisProgram });
-      const told = JSON.stringify(result, null, 2);
-      assert.deepEqual([result.lost, result.duplicated, result.stuck], [[], [], []], told);
-      assert.equal(result.crossings, 60, told);
-      assert.equal(result.arrived + result.stayed + result.cutShort, 60, told);
-      assert.ok(result.kills > 0 && result.cuts > 0, told);
-      ({ arrived } = result);
-    }
-    assert.ok(arrived > 10, `${arrived} arrived`);
+    const result = await chaos({ crossings: 60, seed, redisProgram });
+    const told = JSON.stringify(result, null, 2);
+    assert.deepEqual([result.lost, result.duplicated, result.stuck], [[], [], []], told);
+    assert.equal(result.crossings, 60, told);
+    assert.equal(result.arrived + result.stayed + result.cutShort, 60, told);
+    assert.ok(result.arrived > 10 && result.kills > 0 && result.cuts > 0, told);
   });
 
   it("has all of a party of four from three homes at its destination, or nobody", async () => {
