@@ -24,6 +24,7 @@ import type { JoinRefusal } from "./refusal.ts";
 import type { JsonValue } from "../json.ts";
 import { Quota } from "../limits/quota.ts";
 import { checkOptions, customOption, optionsSchema } from "../options.ts";
+import { withinMilliseconds } from "../custody/shared/deadlines.ts";
 import { systemClock } from "../ports.ts";
 
 /**
@@ -155,6 +156,10 @@ const previews = new Quota({ clock: systemClock, perMinute: PREVIEWS_PER_MINUTE 
 /** Portals that one player may ask about in a minute: each is a call to another server. */
 const FORECASTS_PER_MINUTE = 30;
 const forecasts = new Quota({ clock: systemClock, perMinute: FORECASTS_PER_MINUTE });
+
+/** A home that does not answer is asked again for a minute; a client that waits for its receipt is told sooner. */
+const RECEIPT_MILLISECONDS = 5_000;
+
 /** The messages that a client of the federation sends to a room (PROTOCOL 8). */
 export const FEDERATION_MESSAGES: ReadonlySet<string> = new Set([
   "federation:enter",
@@ -261,7 +266,7 @@ export class FederationPortals extends core.RoomPlugin {
     "federation:receipt": (client: Client): void => {
       if (this.#telling.has(client.sessionId)) return;
       this.#telling.add(client.sessionId);
-      void this.receipt(client)
+      void withinMilliseconds(systemClock, RECEIPT_MILLISECONDS, this.receipt(client))
         .then((receipt) => {
           client.send("federation:receipt", { receipt: receipt ?? null });
         })

@@ -258,6 +258,18 @@ function suite(hasAdditions: boolean, flagsOfForeign: readonly string[]): void {
         await visitor.leave();
       }
     });
+
+    it("does not keep its player waiting for a receipt that it does not give, and may give it later", async () => {
+      await foreign.control("busy", { busy: true });
+      const { reservation } = await reserve({});
+      const visitor = await connect(reservation);
+      assert.equal(await visitor.receipt(), undefined);
+      await foreign.control("busy", { busy: false });
+      await eventually(async () => {
+        assert.ok((await visitor.receipt()) !== undefined);
+      });
+      await visitor.leave();
+    });
   }
 
   it("gives a player of ours back by return, and is refused what it no longer holds", async () => {

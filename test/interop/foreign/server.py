@@ -38,6 +38,7 @@ seats = {}  # (caller, transferId) → answer, as destination
 assets = {}  # hex → bytes, perhaps not those that the hash names
 links = {}  # origin → its links, the newest last
 crossings = {}  # transferId → (caller, what its receipt says), as home
+busy = []  # not empty: it gives no receipts now
 words = []  # countersignatures that verified, as home
 told = []  # calls that came in, as (caller, path, body, whether over a link)
 
@@ -257,6 +258,8 @@ def claim(caller, body):
 def receipts(caller, body):
     if IS_PLAIN:
         raise Answer(404, "ERR_FED_NOT_FOUND")
+    if busy:
+        raise Answer(503, "ERR_FED_UNAVAILABLE")
     refused, good = [], []
     for each in body["crossings"]:
         owner, claims = crossings.get(each["transferId"], (None, None))
@@ -488,6 +491,9 @@ def control(name, body):
         return wire.read_jws(body["receipt"], "aether-receipt+jwt", keys_of(body["issuer"]))
     if name == "countersign":
         return countersign(body["origin"], body["held"])
+    if name == "busy":
+        busy[:] = [True] if body["busy"] else []
+        return {}
     if name == "words":
         return words
     if name == "told":
