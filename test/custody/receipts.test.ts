@@ -220,6 +220,38 @@ describe("custody, and the receipts of crossings", () => {
     assert.ok(servers.calls.length >= before);
   });
 
+  it("hold up a stop for a second at most where their home hangs", async () => {
+    servers.hang = (path) => path === "/custody/receipts";
+    const body = bodyThatCarries({ gold: 1 });
+    await walk.login(home, "ada", body);
+    await walk.cross(home, arena, "ada@home.example", body, TRANSFER);
+    const since = servers.clock.now();
+    let isOver = false;
+    const stopped = arena.custody.drain(60_000).then((left) => {
+      isOver = true;
+      return left;
+    });
+    await eventually(() => {
+      if (!isOver) servers.clock.advance(100);
+      assert.ok(isOver);
+    });
+    assert.equal(await stopped, 0);
+    assert.ok(servers.clock.now() - since <= 2_000);
+  });
+
+  it("are asked for one by one where a home has lost what its descriptor names", async () => {
+    servers.refuses = (path) => (path === "/custody/receipts" ? "ERR_FED_NOT_FOUND" : undefined);
+    const body = bodyThatCarries({ gold: 1 });
+    await walk.login(home, "ada", body);
+    await walk.cross(home, arena, "ada@home.example", body, TRANSFER);
+    await eventually(async () => {
+      assert.deepEqual(
+        (await filed(arena)).by.map(({ by }) => by),
+        [ARENA],
+      );
+    });
+  });
+
   it("say where an end names another digest than home, which is evidence and is kept", async () => {
     const lie = { gold: 3 };
     await crossTwice();

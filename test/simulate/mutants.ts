@@ -1339,6 +1339,24 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     ...parties,
     seed: "3",
   },
+  historyMadeUp: {
+    rule: "a start makes up for crossings that a crash kept out of the history",
+    edits: [
+      { file: "custody/home/settle-home.ts", find: "    await receipts.makeUp(row);\n", put: "" },
+    ],
+    crossings: 100,
+  },
+  historyListed: {
+    rule: "who came home by a crossing that is not in the history is found by the next start",
+    edits: [
+      {
+        file: "custody/home/ledger-columns.ts",
+        find: '  return last?.kind === "claim" && !isRecorded ? LISTED.claimed : undefined;',
+        put: "  return last === undefined || isRecorded ? undefined : undefined;",
+      },
+    ],
+    crossings: 100,
+  },
   ...MOVE_MUTANTS,
   ...TRADE_MUTANTS,
 };

@@ -171,6 +171,9 @@ export class SimulatedServer implements PeerCalls {
     return EPOCH + this.#hood.world.now + this.#offset;
   }
 
+  /** Keys of rows that were damaged at some time. */
+  readonly rotted = new Set<string>();
+
   /** Whether its store is away. */
   get storeAway(): boolean {
     return this.#store?.away === true;
@@ -300,6 +303,7 @@ export class SimulatedServer implements PeerCalls {
     const value = key.startsWith("custody/") ? rotten(world, entry.value) : world.pick(ROTTEN);
     this.disk.set(key, { ...entry, value });
     world.note(() => `${this.authority} has a damaged row: ${key}`);
+    this.rotted.add(key);
     this.#damaged.set(key, () => {
       this.#damaged.delete(key);
       // A custody row comes from the backup; a visitor's is let go of, as the log says.

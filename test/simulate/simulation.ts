@@ -82,6 +82,8 @@ const DEFAULT_FAULTS: Faults = {
 };
 /** When faults stop, this is how long until everybody can play again: a lease, a retry, a start. */
 const RECOVERY_MILLISECONDS = 90_000;
+/** A server is up again, and has settled what its former run left, after that. */
+const STARTED_MILLISECONDS = 40_000;
 /** How long a crossing may take when nothing goes wrong. */
 const CALM_CROSSING_MILLISECONDS = 30_000;
 const ATTACK_MILLISECONDS = 3_000;
@@ -361,6 +363,16 @@ class Simulation implements Stage {
     if (this.parties && this.#violation === undefined) await this.#travelTogether();
     if (this.failover && this.#violation === undefined) await this.#failOver();
     if (this.trading !== undefined && this.#violation === undefined) await this.#goHome();
+    if (this.#violation === undefined) await this.#startAgain();
+  }
+
+  /** Everybody's server dies once more: what that left open in the history is made up for. */
+  async #startAgain(): Promise<void> {
+    for (const server of this.servers) server.crash();
+    await this.#play(this.world.now + STARTED_MILLISECONDS, () => false);
+    this.#must(() => {
+      this.#watcher.startedAgain();
+    });
   }
 
   /** Everybody comes home, twice: what was not taken in time is there again by then. */

@@ -342,6 +342,20 @@ export class Watcher {
     this.#refusedAreDisliked();
   }
 
+  /** After every home was started again. @throws Violation for a player's last crossing that is in no history. */
+  startedAgain(): void {
+    for (const [home, { localId, last }] of this.rows()) {
+      if (last?.kind !== "claim") continue;
+      const server = this.#servers.find(({ origin }) => origin === home);
+      const kept = [...(server?.disk.keys() ?? []), ...(server?.rotted ?? [])];
+      if (!kept.some((key) => key.startsWith(`receipt/${last.transferId.toLowerCase()}/`))) {
+        throw new Violation(
+          `${home} has no record of how ${localId} crossed by ${last.transferId}`,
+        );
+      }
+    }
+  }
+
   /** Nobody's state stays behind for another's sake. @throws Violation */
   #refusedAreDisliked(): void {
     if (this.#world.counts.lie > 0) return;

@@ -15,11 +15,13 @@ import {
 } from "../../identity/receipt.ts";
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { JsonValue } from "../../json.ts";
-import type { Clock, Logger, TimerHandle } from "../../ports.ts";
+import type { Clock, Logger } from "../../ports.ts";
+import { withinMilliseconds } from "./deadlines.ts";
 import { Gathering } from "./gathering.ts";
 import type { CrossingHistory, Words } from "./history.ts";
 import type { Home, HomeAnswer } from "./home.ts";
 import type { ReceiptAnswer } from "./messages.ts";
+import { AskedLater } from "./asked-later.ts";
 import { type Moves, NOBODY_MOVED, currentPlayer } from "./moves.ts";
 import { askForReceipts } from "./receipt-calls.ts";
 
@@ -31,6 +33,8 @@ const GATHER_MILLISECONDS = 100;
 const GATHERED_AT_MOST = 256;
 /** When home is asked again that has not answered, or does not know the crossing yet. */
 const RETRY_SECONDS = [1, 10, 60] as const;
+/** How long a server that stops waits for what it has asked. */
+const ASKED_MILLISECONDS = 1_000;
 /** Crossings of which it is asked again; for more, there is no second time. */
 const MAX_RETRIED = 1_024;
 
@@ -106,8 +110,7 @@ export class EndReceipts {
   readonly #gathered: Gathering<Task>;
   /** Calls that home has not answered yet. */
   readonly #asking = new Set<Promise<void>>();
-  readonly #retries = new Map<TimerHandle, readonly Task[]>();
-  #retried = 0;
+  readonly #retried: AskedLater<Task>;
   #stopped = false;
 
   constructor(options: EndReceiptsOptions) {
@@ -118,6 +121,14 @@ export class EndReceipts {
       milliseconds: GATHER_MILLISECONDS,
       most: GATHERED_AT_MOST,
       work: (tasks) => this.#begin(tasks),
+    });
+    this.#retried = new AskedLater({
+      clock,
+      afterSeconds: RETRY_SECONDS,
+      most: MAX_RETRIED,
+      again: (tasks) => {
+        for (const task of tasks) this.#gathered.add(task);
+      },
     });
     history.flushFirst(() => this.#gathered.flush());
   }
@@ -135,20 +146,16 @@ export class EndReceipts {
     });
   }
 
-  /** Asks for what is gathered, and resolves once home has answered, or has not. */
+  /** Asks for what is gathered, and resolves once every home has answered, or after {@link ASKED_MILLISECONDS}. */
   async whenAsked(): Promise<void> {
     await this.#gathered.flush();
-    await Promise.all(this.#asking);
+    await withinMilliseconds(this.#options.clock, ASKED_MILLISECONDS, Promise.all(this.#asking));
   }
 
   /** Files what it has, and asks no more. */
   stop(): void {
     this.#stopped = true;
-    for (const [timer, tasks] of this.#retries) {
-      this.#options.clock.clearTimeout(timer);
-      for (const { done } of tasks) done(undefined);
-    }
-    this.#retries.clear();
+    for (const { done } of this.#retried.stop()) done(undefined);
     this.#gathered.stop();
   }
 
@@ -258,35 +265,13 @@ export class EndReceipts {
 
   /** Home is asked again after a while, for as often as {@link RETRY_SECONDS} says. */
   #askAgain(home: string, tasks: readonly Task[]): void {
-    const { clock, logger } = this.#options;
-    const [waiting, over]: [Task[], Task[]] = [[], []];
-    for (const task of tasks) {
-      const isOver = this.#stopped || task.retries >= RETRY_SECONDS.length;
-      (isOver || this.#retried >= MAX_RETRIED ? over : waiting).push(task);
-      if (waiting.at(-1) === task) this.#retried += 1;
-    }
+    const over = this.#retried.add(tasks);
+    if (over.length === 0) return;
     for (const { done } of over) done(undefined);
-    if (over.length > 0) {
-      logger.warn(
-        `${home} has not given the receipts of ${over.length} crossings, or not taken what this server has signed: they are not asked for any more`,
-        { peer: home },
-      );
-    }
-    // Those of one call have been asked for as often as each other.
-    for (const [retries, some] of groupBy(waiting, (task) => task.retries)) {
-      const timer = clock.setTimeout(
-        () => {
-          this.#retries.delete(timer);
-          this.#retried -= some.length;
-          for (const task of some) {
-            task.retries += 1;
-            this.#gathered.add(task);
-          }
-        },
-        (RETRY_SECONDS[retries] ?? 1) * 1000,
-      );
-      this.#retries.set(timer, some);
-    }
+    this.#options.logger.warn(
+      `${home} has not given the receipts of ${over.length} crossings, or not taken what this server has signed: they are not asked for any more`,
+      { peer: home },
+    );
   }
 
   /** Keeps what home has answered, as far as it verifies. */

@@ -57,9 +57,9 @@ export interface Home {
   /** Many returns in one call. A home that follows PROTOCOL 6 alone refuses: `ERR_FED_NOT_FOUND`. */
   giveBackAll(request: ReturnsRequest): Promise<HomeAnswer<ReturnsAnswer>>;
   renew(request: RenewRequest): Promise<HomeAnswer<RenewAnswer>>;
-  /** What home would keep of a state. A home that follows PROTOCOL 6 alone refuses. */
   /** A player gives an item away. As {@link preview}, an addition. */
   offer(request: OfferRequest): Promise<HomeAnswer<OfferAnswer>>;
+  /** What home would keep of a state. A home that follows PROTOCOL 6 alone refuses. */
   preview(request: PreviewRequest): Promise<HomeAnswer<PreviewAnswer>>;
   /** Home's receipt of a crossing this server was an end of. As {@link preview}, an addition. */
   receipt(request: ReceiptRequest): Promise<HomeAnswer<ReceiptAnswer>>;

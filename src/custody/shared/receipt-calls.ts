@@ -18,12 +18,17 @@ export async function askForReceipts(
   requests: readonly ReceiptRequest[],
   together: boolean,
 ): Promise<readonly HomeAnswer<ReceiptAnswer>[]> {
-  if (!together) {
-    return Promise.all(requests.map((request) => home.receipt(request).catch(() => UNANSWERED)));
-  }
+  if (!together) return askOneByOne(home, requests);
   const answers: HomeAnswer<ReceiptAnswer>[] = [];
   for (const some of chunksOf(requests)) answers.push(...(await askTogether(home, some)));
   return answers;
+}
+
+function askOneByOne(
+  home: Home,
+  requests: readonly ReceiptRequest[],
+): Promise<readonly HomeAnswer<ReceiptAnswer>[]> {
+  return Promise.all(requests.map((request) => home.receipt(request).catch(() => UNANSWERED)));
 }
 
 async function askTogether(
@@ -31,7 +36,11 @@ async function askTogether(
   crossings: ReceiptRequest[],
 ): Promise<readonly HomeAnswer<ReceiptAnswer>[]> {
   const answer = await home.receipts({ crossings }).catch(() => UNANSWERED);
-  if (!answer.ok) return crossings.map(() => answer);
+  if (!answer.ok) {
+    // It has lost the addition since it said that it has it.
+    const isLost = answer.code === "ERR_FED_NOT_FOUND";
+    return isLost ? askOneByOne(home, crossings) : crossings.map(() => answer);
+  }
   const byTransfer = new Map<string, HomeAnswer<ReceiptAnswer>>();
   for (const { transferId, code } of answer.body.refused) {
     byTransfer.set(transferId.toLowerCase(), { ok: false, code, reason: code });
