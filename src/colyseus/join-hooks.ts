@@ -156,8 +156,6 @@ async function askRoom(
   context: AuthContext,
 ): Promise<object | undefined> {
   if (seal.kind === "login" || !host.isOfThisHome(seal)) return undefined;
-  const reason = "This room does not let you in.";
-  const no = refusalError({ code: "ERR_FED_JOIN_REFUSED", reason });
   const asked = async (): Promise<unknown> => {
     try {
       const auth = await askRoomAuth(room, client, options, context);
@@ -172,7 +170,9 @@ async function askRoom(
     host.joinMilliseconds,
     asked,
   );
-  if (!auth) throw no;
+  if (!auth) {
+    throw refusalError({ code: "ERR_FED_JOIN_REFUSED", reason: "This room does not let you in." });
+  }
   return typeof auth === "object" ? auth : undefined;
 }
 

@@ -323,6 +323,8 @@ export class SqliteEngine extends EventEmitter {
   }
 }
 
+// A row is in one page as a rule, and keys are in pages of their own. WITHOUT ROWID, what is longer than a quarter of a
+// page would take another one, which SQLite reads from the file for each key that is compared with its row's.
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
@@ -332,7 +334,7 @@ const SCHEMA = `
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL,
     expires INTEGER
-  ) WITHOUT ROWID;
+  );
   CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires) WHERE expires IS NOT NULL;
 `;
 
