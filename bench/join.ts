@@ -9,7 +9,7 @@ import { Samples, type Section, compare, cpuOf } from "./measure.ts";
 
 const AT_ONCE = 50;
 const WAVES = 5;
-const ROUNDS = 7;
+const ROUNDS = 15;
 /** Enough for the compiler to be done with either server. */
 const WARM_UP_WAVES = 40;
 /** CPU between two looks of a server that is done with what came before, beyond what it has used idle. */

@@ -14,6 +14,7 @@ import type { Section } from "./measure.ts";
 import { benchRefusals } from "./refusals.ts";
 import { benchRouting } from "./routing.ts";
 import { benchSignatures } from "./signatures.ts";
+import "../test/support/quiet.mjs";
 
 const BENCHES: Readonly<Record<string, () => Promise<Section[]>>> = {
   signatures: benchSignatures,

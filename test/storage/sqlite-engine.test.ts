@@ -61,6 +61,37 @@ describe("storage/sqlite-engine", () => {
     assert.ok((sizes.at(-1) ?? 0) < 1.2 * (sizes[4] ?? 0), sizes.join());
   });
 
+  it("has two rows in a page that are each longer than a quarter of it", async () => {
+    const path = join(folder.path, "long.sqlite");
+    const store = new KeyvStore(new SqliteEngine({ path }));
+    const rows = Array.from({ length: 200 }, (_, each) => `receipt/${each}`);
+    await Promise.all(rows.map((key) => store.set(key, "x".repeat(1_800))));
+    await store.close();
+    const database = new DatabaseSync(path, { readOnly: true });
+    const pages = Number(database.prepare("PRAGMA page_count").get()?.["page_count"]);
+    database.close();
+    assert.ok(pages < 150, `${pages} pages`);
+  });
+
+  it("goes on with a file whose rows are in the tree of their keys", async () => {
+    const path = join(folder.path, "former.sqlite");
+    const database = new DatabaseSync(path);
+    database.exec(`
+      CREATE TABLE entries (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires INTEGER) WITHOUT ROWID;
+      INSERT INTO entries VALUES ('kept', 'as it was', NULL);
+    `);
+    database.close();
+    const store = new KeyvStore(new SqliteEngine({ path }));
+    assert.equal(await store.get("kept"), "as it was");
+    assert.ok(await store.compareAndSet("kept", "as it was", "changed"));
+    assert.ok(await store.compareAndSet("new", undefined, "here"));
+    assert.deepEqual(await Array.fromAsync(store.entries("")), [
+      ["kept", "changed"],
+      ["new", "here"],
+    ]);
+    await store.close();
+  });
+
   it("finds what is listed by its index, and a row by its key", async () => {
     const path = join(folder.path, "plans.sqlite");
     const store = new KeyvStore(new SqliteEngine({ path }));
