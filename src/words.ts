@@ -1,5 +1,5 @@
 /**
- * Foreign words that a human sees: names, reasons, what servers say. One function for all of them, so
+ * Words that a human sees. Foreign ones, names, reasons, what servers say, go through one function, so
  * that nobody can be shown what is not there, or turns the rest of the line round.
  */
 
@@ -54,4 +54,9 @@ export function terminalText(text: string): string {
         .map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`)
         .join(""),
   );
+}
+
+/** How many of something: `1 peer`, `2 peers`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

@@ -10,11 +10,11 @@ import { originOf } from "../routing/targets.ts";
 import { type PulseReading, readPulse } from "../runtime/pulse.ts";
 import { storeIdentity } from "../runtime/store-identity.ts";
 import { isReachable, mayGoTo, noWayOut, withAuthority } from "../runtime/way-out.ts";
+import { counted } from "../words.ts";
 import type { Deployment } from "./deployment.ts";
 import { CommandError, type CommandResult, EXIT, table as tableOf } from "./output.ts";
 import { peersOf } from "./peer-list.ts";
 import { SIGN, columns, shortOrigin, shortened, wrapped } from "./terminal.ts";
-import { some } from "./trouble.ts";
 
 const INDENT = "    ";
 const MAX_WORLD = 30;
@@ -81,7 +81,7 @@ function notes({ pulse }: KnownRoutes): string[] {
     ...(isRunning ? [] : ["This server does not run: all is as it left it."]),
     ...(routesLeftOut === 0
       ? []
-      : [`Left out: ${some(routesLeftOut, "route")} of the configuration, which has too many.`]),
+      : [`Left out: ${counted(routesLeftOut, "route")} of the configuration, which has too many.`]),
     BY_CODE,
   ];
 }

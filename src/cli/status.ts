@@ -1,12 +1,13 @@
 /** `status`: what is wrong, since when, why, and the command that mends it; then how all else is. */
 import { CONDITIONS, TROUBLES, conditionOf, countConditions } from "../operator/condition.ts";
 import { systemClock } from "../ports.ts";
+import { counted } from "../words.ts";
 import { type Deployment, ownName } from "./deployment.ts";
 import { type CommandResult, EXIT } from "./output.ts";
 import { span } from "../operator/span.ts";
 import { peerJson } from "./peer-list.ts";
 import { SIGN, columns, shortOrigin, wrapped } from "./terminal.ts";
-import { type Findings, type Trouble, look, some, troublesOf } from "./trouble.ts";
+import { type Findings, type Trouble, look, troublesOf } from "./trouble.ts";
 import { packageVersion } from "./version.ts";
 
 const INDENT = "    ";
@@ -105,7 +106,7 @@ function summary(
     ["store", server.store],
     [
       "peers",
-      [counts.join(", ") || "none", ...(blocks > 0 ? [some(blocks, "block")] : [])].join(", "),
+      [counts.join(", ") || "none", ...(blocks > 0 ? [counted(blocks, "block")] : [])].join(", "),
     ],
     [
       "players",

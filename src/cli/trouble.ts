@@ -16,7 +16,7 @@ import { systemClock } from "../ports.ts";
 import { damagedRows } from "../rows/rows.ts";
 import { loggedCrossings } from "../runtime/crossing-log.ts";
 import { type PulseReading, readPulse } from "../runtime/pulse.ts";
-import { shownText } from "../words.ts";
+import { counted, shownText } from "../words.ts";
 import type { Deployment } from "./deployment.ts";
 import { when } from "./output.ts";
 import { span } from "../operator/span.ts";
@@ -125,7 +125,7 @@ export function troublesOf(found: Findings, own: OwnName | undefined, now: numbe
   if (count > 0) {
     troubles.push({
       sign: SIGN.unwell,
-      what: `${some(count, "crossing")} failed in the last day`,
+      what: `${counted(count, "crossing")} failed in the last day`,
       why: [...failed]
         .sort(([, one], [, other]) => other - one)
         .map(([code, times]) => `${times} × ${code} (${ERROR_CODES[code][1]})`)
@@ -136,7 +136,7 @@ export function troublesOf(found: Findings, own: OwnName | undefined, now: numbe
   if (visitors.returning > 0) {
     troubles.push({
       sign: SIGN.unwell,
-      what: `${some(visitors.returning, "visitor")} cannot be given back yet`,
+      what: `${counted(visitors.returning, "visitor")} cannot be given back yet`,
       why: "the home of each has not taken it back; it is tried again until it does",
       mend: [`${COMMAND} players visitors`],
     });
@@ -144,7 +144,7 @@ export function troublesOf(found: Findings, own: OwnName | undefined, now: numbe
   if (late > 0) {
     troubles.push({
       sign: SIGN.unwell,
-      what: `${some(late, "state")} came back too late, and waits for you`,
+      what: `${counted(late, "state")} came back too late, and waits for you`,
       why: "the player had been played since",
       mend: [`${COMMAND} players late`],
     });
@@ -152,14 +152,14 @@ export function troublesOf(found: Findings, own: OwnName | undefined, now: numbe
   if (damaged > 0) {
     troubles.push({
       sign: SIGN.bad,
-      what: `${some(damaged, "row")} of the store cannot be read`,
+      what: `${counted(damaged, "row")} of the store cannot be read`,
       mend: [`${COMMAND} players damaged`],
     });
   }
   if (rejectedAssets > 0) {
     troubles.push({
       sign: SIGN.unwell,
-      what: `${some(rejectedAssets, "asset")} in quarantine`,
+      what: `${counted(rejectedAssets, "asset")} in quarantine`,
       why: "their bytes are others than their hash names",
       mend: [`${COMMAND} assets quarantine`],
     });
@@ -190,11 +190,6 @@ function peerTrouble(peer: PeerSummary, own: OwnName | undefined, now: number): 
       ...(condition === "refused" ? [`${COMMAND} peers retry ${origin}`] : []),
     ],
   };
-}
-
-/** How many of something: `1 peer`, `2 peers`. */
-export function some(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function ago(at: number, now: number): string {

@@ -31,6 +31,7 @@ import type { KeptRoutes } from "../routing/kept-routes.ts";
 import type { CrossingLog } from "./crossing-log.ts";
 import { RoutingTable } from "../routing/routing-table.ts";
 import { NO_TELEMETRY, type Telemetry } from "../telemetry/telemetry.ts";
+import { counted } from "../words.ts";
 import { type Parts, composeParts } from "./composition.ts";
 import { EventBus, type FederationEvents } from "./events.ts";
 import type { OwnHealthReport } from "./own-health.ts";
@@ -271,16 +272,16 @@ export class FederationRuntime {
     if (custody === undefined || custody.draining) return;
     const { logger, stopTimeoutSeconds } = this.options;
     const players = custody.sessions.all().length;
-    if (players > 0) logger.info(`closing: ${players} players are sent home`);
+    if (players > 0) logger.info(`closing: ${counted(players, "player")} to be sent home`);
     const left = await custody.drain(stopTimeoutSeconds * 1000);
     if (left > 0) {
       logger.warn(
-        `${left} players could not be sent home within ${stopTimeoutSeconds} s: the next start of this server does it`,
+        `${counted(left, "player")} could not be sent home within ${stopTimeoutSeconds} s: the next start of this server does it`,
       );
     }
     if (custody.unstored > 0) {
       logger.error(
-        `what ${custody.unstored} players carried could not be stored, as the store did not answer: it is lost unless the store comes back before this process ends`,
+        `what ${counted(custody.unstored, "player")} carried could not be stored, as the store did not answer: it is lost unless the store comes back before this process ends`,
       );
     }
   }

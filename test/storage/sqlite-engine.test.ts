@@ -85,7 +85,9 @@ describe("storage/sqlite-engine", () => {
     assert.equal(await store.get("kept"), "as it was");
     assert.ok(await store.compareAndSet("kept", "as it was", "changed"));
     assert.ok(await store.compareAndSet("new", undefined, "here"));
-    assert.deepEqual(await Array.fromAsync(store.entries("")), [
+    const entries: (readonly [string, string])[] = [];
+    for await (const entry of store.entries("")) entries.push(entry);
+    assert.deepEqual(entries, [
       ["kept", "changed"],
       ["new", "here"],
     ]);

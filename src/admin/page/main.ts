@@ -82,8 +82,9 @@ function showOverview(overview: Overview): void {
   byId("name").textContent = own.name;
   const up =
     own.startedAt === undefined ? "" : ` · up ${lengthText(Math.max(0, at - own.startedAt))}`;
+  const players = overview.playersHere === 1 ? "1 player" : `${overview.playersHere} players`;
   byId("about").textContent =
-    `${own.origin} · ${own.version}${up} · ${overview.playersHere} players here · key ${own.keyId}`;
+    `${own.origin} · ${own.version}${up} · ${players} here · key ${own.keyId}`;
   byId("troubles").replaceChildren(...troublesOf(overview));
   byId("filters").replaceChildren(
     filter("all", undefined, peers.total),

@@ -35,7 +35,7 @@ button:disabled { opacity: .6; cursor: default; }
 #troubles li { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--bad); border-radius: 6px; padding: 4px 10px; overflow-wrap: anywhere; }
 #troubles li.warn { border-left-color: var(--some); } #troubles li.well { border-left-color: var(--good); }
 .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 10px; margin: 10px 0 6px; }
-.bar input { margin-left: auto; width: 260px; } #filters { display: flex; flex-wrap: wrap; gap: 4px; }
+.bar input { margin-left: auto; width: 300px; } #filters { display: flex; flex-wrap: wrap; gap: 4px; }
 #filters button { padding: 1px 9px; border-radius: 12px; }
 table { width: 100%; border-collapse: collapse; background: var(--card); border: 1px solid var(--line); border-radius: 8px; table-layout: fixed; }
 th, td { text-align: left; padding: 0 6px; height: 24px; line-height: 22px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }

@@ -1,5 +1,6 @@
 /** The ledger as the first form of the store had it: a JSON text for each row, `custody/<local id>`. */
 import type { Logger, Random, Store } from "../../ports.ts";
+import { counted } from "../../words.ts";
 import { LedgerRows } from "./ledger-rows.ts";
 
 const PREFIX = "custody/";
@@ -33,5 +34,5 @@ export async function takeOverLedger(options: {
     if (slice.length === SLICE) await takeOver();
   }
   await takeOver();
-  if (count > 0) logger.info(`the ledger has its new form: ${count} players`);
+  if (count > 0) logger.info(`the ledger has its new form: ${counted(count, "player")}`);
 }

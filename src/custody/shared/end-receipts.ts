@@ -16,12 +16,13 @@ import {
 import type { SigningKey } from "../../identity/server-keys.ts";
 import type { JsonValue } from "../../json.ts";
 import type { Clock, Logger } from "../../ports.ts";
+import { counted } from "../../words.ts";
+import { AskedLater } from "./asked-later.ts";
 import { withinMilliseconds } from "./deadlines.ts";
 import { Gathering } from "./gathering.ts";
 import type { CrossingHistory, Words } from "./history.ts";
 import type { Home, HomeAnswer } from "./home.ts";
 import type { ReceiptAnswer } from "./messages.ts";
-import { AskedLater } from "./asked-later.ts";
 import { type Moves, NOBODY_MOVED, currentPlayer } from "./moves.ts";
 import { askForReceipts } from "./receipt-calls.ts";
 
@@ -269,7 +270,7 @@ export class EndReceipts {
     if (over.length === 0) return;
     for (const { done } of over) done(undefined);
     this.#options.logger.warn(
-      `${home} has not given the receipts of ${over.length} crossings, or not taken what this server has signed: they are not asked for any more`,
+      `${home} has not given the receipts of ${counted(over.length, "crossing")}, or not taken what this server has signed: they are not asked for any more`,
       { peer: home },
     );
   }
