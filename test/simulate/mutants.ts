@@ -849,7 +849,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     crossings: 400,
-    seed: "6",
+    seed: "5",
   },
   handedOn: {
     rule: "what a server brought stays its own while home's rooms only hand it on",
@@ -1197,6 +1197,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     ],
     failover: true,
+    seed: "1",
   },
   pledgeCancels: {
     rule: "14 while a pledge stands, nobody takes the player back",
