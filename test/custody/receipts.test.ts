@@ -252,6 +252,34 @@ describe("custody, and the receipts of crossings", () => {
     });
   });
 
+  it("are kept where such a home does not read a word under many, either", async () => {
+    servers.refuses = (path, body) => {
+      if (path === "/custody/receipts") return "ERR_FED_NOT_FOUND";
+      const { countersignature } = body as { countersignature?: string };
+      return path === "/custody/receipt" && countersignature !== undefined
+        ? "ERR_FED_SIGNATURE_INVALID"
+        : undefined;
+    };
+    const body = bodyThatCarries({ gold: 1 });
+    await walk.login(home, "ada", body);
+    await walk.cross(home, arena, "ada@home.example", body, TRANSFER);
+    await eventually(async () => {
+      assert.deepEqual(
+        (await filed(arena)).by.map(({ by }) => by),
+        [ARENA],
+      );
+    });
+    // What home does not take is not asked for for ever.
+    const asked = (): number =>
+      servers.calls.filter(({ path }) => path.startsWith("/custody/receipt")).length;
+    await eventually(() => {
+      servers.clock.advance(1_000);
+      assert.equal(asked(), 6);
+    });
+    servers.clock.advance(100_000);
+    assert.equal(asked(), 6);
+  });
+
   it("say where an end names another digest than home, which is evidence and is kept", async () => {
     const lie = { gold: 3 };
     await crossTwice();
